@@ -1,0 +1,244 @@
+"""Energies, velocities and off-diagonal Berry connections at a batch of k points (physics.md section 2).
+
+Everything is computed when first asked for and kept, so a set of calculators pays once for what it shares. Levels closer
+than `degeneracy_tol` form a group; connections are zero inside groups, so every trace over a group is independent of the
+choice of eigenvectors in it.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import ModelError
+from .model import Model
+
+Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+#: default spacing in eV below which neighbouring levels belong to one degenerate group
+DEGENERACY_TOL = 1e-5
+
+
+class Bands:
+    """The eigenproblem at nk points and what follows from it; hbar = e = 1, energies in eV, lengths in Angstrom.
+
+    Parameters
+    ----------
+    model : the Hamiltonian.
+    k : (..., 3) points as the model takes them, flattened to nk.
+    order : covariant derivatives of H to ask of the model at once (a higher one is asked for when needed).
+    degeneracy_tol : eV; see the module's text.
+
+    Attributes
+    ----------
+    axes : Cartesian axes of the field; axis arguments a, b below count positions in `axes`.
+    moments : Cartesian axes of the moment.
+    pairs : for each moment, the positions (m, n) in `axes` with epsilon_imn = +1.
+    """
+
+    def __init__(
+        self, model: Model, k: Array, *, order: int = 1, curvature: bool = False, degeneracy_tol: float = DEGENERACY_TOL
+    ) -> None:
+        self._model, self._k, self._curvature, self._tol = model, k, curvature, degeneracy_tol
+        self._matrices = model.matrices(k, order, curvature)
+        self._products: dict[tuple[str, int, int], ComplexArray] = {}
+        self._derivatives: dict[tuple[int, int], ComplexArray] = {}
+        self.axes = model.axes
+        self.moments = model.moments
+        self.pairs = tuple((self.axes.index((i + 1) % 3), self.axes.index((i + 2) % 3)) for i in self.moments)
+
+    @cached_property
+    def _eigh(self) -> tuple[Array, ComplexArray]:
+        e, U = np.linalg.eigh(self._matrices.H)
+        return e, U
+
+    @property
+    def energies(self) -> Array:
+        """(nk, n) in eV, ascending."""
+        return self._eigh[0]
+
+    def select(self, weights: Array, dims: tuple[str, ...]) -> Array:
+        """Weights (nk, n, *components) cut down to the axes of this model where they run over all three Cartesian axes."""
+        for i, dim in enumerate(dims):
+            axes = self.moments if dim in ("moment", "axis") else self.axes
+            if weights.shape[2 + i] == 3:
+                weights = np.take(weights, axes, axis=2 + i)
+            elif weights.shape[2 + i] != len(axes):
+                raise ModelError(
+                    f"a calculator returned weights of shape {weights.shape}: dimension {dim!r} must have {len(axes)} or 3 entries"
+                )
+        return weights
+
+    def rotate(self, X: ComplexArray) -> ComplexArray:
+        """U^+ X U for X of shape (nk, n, n) in the Wannier gauge."""
+        U = self._eigh[1]
+        rotated: ComplexArray = np.conj(np.swapaxes(U, 1, 2)) @ (X @ U)
+        return rotated
+
+    # ---- degenerate groups -------------------------------------------------------------------------------------
+
+    @cached_property
+    def _group(self) -> NDArray[np.int64]:
+        """(nk, n) number of the group of each band."""
+        steps = np.diff(self.energies, axis=1) > self._tol
+        return np.concatenate([np.zeros((len(steps), 1), dtype=np.int64), np.cumsum(steps, axis=1)], axis=1)
+
+    @cached_property
+    def same(self) -> NDArray[np.bool_]:
+        """(nk, n, n), true for bands of one group."""
+        return self._group[:, :, None] == self._group[:, None, :]
+
+    @cached_property
+    def degenerate_points(self) -> NDArray[np.int64]:
+        """Indices of the k points at which some group has more than one band."""
+        return np.flatnonzero(self._group[:, -1] < self._group.shape[1] - 1)
+
+    @property
+    def widest_group(self) -> float:
+        """Largest energy spread inside one group, in eV (groups are chained: it may exceed the tolerance)."""
+        d = self.degenerate_points
+        if len(d) == 0:
+            return 0.0
+        spread = np.abs(self.energies[d, :, None] - self.energies[d, None, :])
+        return float((spread * self.same[d]).max())
+
+    def group_mean(self, a: Array) -> Array:
+        """Replace per-band values a (nk, n, ...) by their mean over the group, the only gauge-invariant share."""
+        d = self.degenerate_points
+        if len(d):
+            mean = self.same[d] / self.same[d].sum(axis=2, keepdims=True)
+            flat = a[d].reshape(len(d), a.shape[1], -1)
+            a = a.copy()
+            a[d] = (mean @ flat).reshape(a[d].shape)
+        return a
+
+    @cached_property
+    def inverse(self) -> Array:
+        """(nk, n, n): 1 / (e_m - e_n) between groups, 0 inside."""
+        difference = self.energies[:, :, None] - self.energies[:, None, :]
+        difference[self.same] = np.inf
+        return 1.0 / difference
+
+    # ---- matrices in the eigenbasis ----------------------------------------------------------------------------
+
+    @cached_property
+    def _velocities(self) -> list[ComplexArray]:
+        V = self._matrices.V
+        if V is None:
+            self._matrices = self._model.matrices(self._k, 1, self._curvature)
+            V = self._matrices.V
+            assert V is not None
+        return [self.rotate(V[:, a]) for a in range(len(self.axes))]
+
+    def velocity(self, a: int) -> ComplexArray:
+        """v_a (nk, n, n) in eV Angstrom."""
+        return self._velocities[a]
+
+    def group_velocity(self, a: int) -> ComplexArray:
+        """The block-diagonal part of v_a: matrix elements inside degenerate groups."""
+        return self._group_velocities[a]
+
+    @cached_property
+    def _group_velocities(self) -> list[ComplexArray]:
+        return [v * self.same for v in self._velocities]
+
+    def slope(self, a: int) -> Array:
+        """Diagonal of v_a (nk, n): the band velocity where bands are not degenerate."""
+        return self._slopes[a]
+
+    @cached_property
+    def _slopes(self) -> list[Array]:
+        return [np.ascontiguousarray(np.einsum("knn->kn", v).real) for v in self._velocities]
+
+    def connection(self, a: int) -> ComplexArray:
+        """Off-diagonal Berry connection R_a = -i v_a / (e_m - e_n) (nk, n, n) in Angstrom, zero inside groups."""
+        return self._connections[a]
+
+    @cached_property
+    def _connections(self) -> list[ComplexArray]:
+        return [-1j * (v * self.inverse) for v in self._velocities]
+
+    def response(self, b: int) -> ComplexArray:
+        """B_b = R_b / (e_m - e_n) (nk, n, n) in Angstrom/eV: the density matrix that a field makes is B_b (f_m - f_n)."""
+        return self._responses[b]
+
+    @cached_property
+    def _responses(self) -> list[ComplexArray]:
+        return [R * self.inverse for R in self._connections]
+
+    def velocity_connection(self, m: int, n: int) -> ComplexArray:
+        """v_m @ R_n (nk, n, n)."""
+        return self._product("vR", m, n)
+
+    def connection_connection(self, a: int, b: int) -> ComplexArray:
+        """R_a @ R_b (nk, n, n)."""
+        if a > b:
+            return adjoint(self._product("RR", b, a))
+        return self._product("RR", a, b)
+
+    def _product(self, what: str, a: int, b: int) -> ComplexArray:
+        if (what, a, b) not in self._products:
+            left = self.velocity(a) if what == "vR" else self.connection(a)
+            self._products[what, a, b] = left @ self.connection(b)
+        return self._products[what, a, b]
+
+    def commute_with_group_velocity(self, b: int, X: ComplexArray) -> ComplexArray:
+        """vbar_b @ X - X @ vbar_b, elementwise where no bands are degenerate."""
+        slope = self.slope(b)
+        out = (slope[:, :, None] - slope[:, None, :]) * X
+        d = self.degenerate_points
+        if len(d):
+            vbar = self.group_velocity(b)[d]
+            out[d] = vbar @ X[d] - X[d] @ vbar
+        return out
+
+    def connection_derivative(self, a: int, b: int) -> ComplexArray:
+        """Generalised derivative R_a;b = D_b R_a (nk, n, n) in Angstrom^2, between groups (physics.md section 2)."""
+        if (a, b) not in self._derivatives:
+            W = self._matrices.W
+            if W is None:
+                self._matrices = self._model.matrices(self._k, 2, self._curvature)
+                W = self._matrices.W
+                assert W is not None
+            vR = self.velocity_connection(a, b)
+            v_ab = self.rotate(W[:, b, a]) - 1j * (vR - adjoint(vR))
+            R = self.connection(a)
+            self._derivatives[a, b] = self.inverse * (-1j * v_ab - self.commute_with_group_velocity(b, R))
+        return self._derivatives[a, b]
+
+    def moving_trace(self, b: int, left: ComplexArray, right: ComplexArray) -> Array:
+        """Re [vbar_b O]_nn (nk, n), O the Hermitian part of left @ right inside groups, right Hermitian.
+
+        Without degeneracies this is the band velocity times the diagonal of the product.
+        """
+        out = self.slope(b) * row_trace(left, right)
+        d = self.degenerate_points
+        if len(d):
+            P = left[d] @ right[d]
+            O = (P + adjoint(P)) / 2 * self.same[d]
+            out[d] = np.einsum("kij,kji->ki", self.group_velocity(b)[d], O).real
+        return out
+
+    def basis_curvature(self, a: int, b: int) -> Array:
+        """Diagonal (nk, n) of the Wannier basis' own curvature F_ab in the eigenbasis, in Angstrom^2; zero if complete."""
+        if self._model.exact_position:
+            return np.zeros_like(self.energies)
+        if self._matrices.F is None:
+            self._matrices = self._model.matrices(self._k, 1 if self._matrices.W is None else 2, True)
+        assert self._matrices.F is not None
+        diagonal: Array = np.einsum("knn->kn", self.rotate(self._matrices.F[:, a, b])).real
+        return diagonal
+
+
+def adjoint(X: ComplexArray) -> ComplexArray:
+    """Conjugate transpose of every matrix of a stack."""
+    return np.conj(np.swapaxes(X, -1, -2))
+
+
+def row_trace(X: ComplexArray, Y: ComplexArray) -> Array:
+    """Re [X Y]_nn (nk, n) for Hermitian Y: the sum over q of Re X_nq conj(Y_nq)."""
+    x, y = np.ascontiguousarray(X).view(float), np.ascontiguousarray(Y).view(float)
+    return np.einsum("kij,kij->ki", x, y)

@@ -1,0 +1,62 @@
+"""The observables, by name: each a pure function of `Bands`, one physical quantity per file.
+
+`get(name)` finds one, `names()` lists them, `resolve(list)` splits what was asked into what has to be integrated
+and what is a sum of that. A calculator of your own is any object with the attributes of `base.Observable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from ..errors import SettingsError
+from . import circulation, dipole, extrinsic, geometry, insulator, semiclassical
+from .base import Combination, Observable
+from .semiclassical import semiclassical as semiclassical_with
+
+Calculator: TypeAlias = Observable | Combination
+
+_ALL: dict[str, Calculator] = {
+    c.name: c
+    for module in (semiclassical, dipole, circulation, insulator, extrinsic, geometry)
+    for c in module.CALCULATORS
+}
+
+__all__ = ["Calculator", "Combination", "Observable", "get", "names", "resolve", "semiclassical_with"]
+
+
+def names() -> list[str]:
+    """Names of the built-in calculators."""
+    return list(_ALL)
+
+
+def get(name: str) -> Calculator:
+    """The built-in calculator of this name; SettingsError lists the names there are."""
+    if name not in _ALL:
+        raise SettingsError(f"no calculator {name!r}: one of {', '.join(_ALL)}")
+    return _ALL[name]
+
+
+def resolve(asked: Iterable[str | Calculator]) -> tuple[list[Calculator], list[Observable]]:
+    """What was asked for, as objects without repetition, and the observables to integrate for it."""
+    wanted: dict[str, Calculator] = {}
+    for item in asked:
+        calculator = get(item) if isinstance(item, str) else item
+        if wanted.setdefault(calculator.name, calculator) is not calculator:
+            raise SettingsError(f"two different calculators are named {calculator.name!r}")
+    basic: dict[str, Observable] = {}
+    for calculator in wanted.values():
+        parts: Sequence[Observable] = (
+            [_observable(name) for name, _ in calculator.terms] if isinstance(calculator, Combination) else [calculator]
+        )
+        for part in parts:
+            basic.setdefault(part.name, part)
+    if not wanted:
+        raise SettingsError("no calculators asked for")
+    return list(wanted.values()), list(basic.values())
+
+
+def _observable(name: str) -> Observable:
+    calculator = get(name)
+    assert isinstance(calculator, Observable)
+    return calculator

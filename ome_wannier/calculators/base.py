@@ -1,0 +1,75 @@
+"""What a calculator is: per-band weights and how they are occupied, or a sum of such."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bands import Bands
+
+Array = NDArray[np.float64]
+
+Dims = tuple[Literal["moment", "field", "axis", "dipole"], ...]
+
+
+@dataclass(frozen=True)
+class Observable:
+    """A quantity that is a sum over bands of weights a_n(k) times an occupation.
+
+    Parameters
+    ----------
+    name, long_name : identifier and description.
+    kind : "alpha" (response of the magnetization, e^2/hbar Angstrom^(3-d)), "extrinsic" (the same, per unit of time,
+        times eV), or another key of `result.UNITS`: how the integral is converted to SI.
+    occupation : "sea", weights times f(e), or "surface", times -df/de.
+    dims : what the component axes of the weights are.
+    time_reversal, inversion : +1 even, -1 odd: a quantity that is odd vanishes in a crystal with that symmetry.
+    equation, reference : the formula and where it comes from.
+    weights : function of Bands returning (nk, n, *components): components of "moment" run over `bands.moments`,
+        those of "field" and "dipole" over `bands.axes`; (nk, n, 3, 3) over all Cartesian axes is accepted as well.
+    order : covariant derivatives of the Hamiltonian that the weights need (1 or 2).
+    curvature : whether they need the curvature of the Wannier basis.
+    """
+
+    name: str
+    long_name: str
+    kind: str
+    occupation: Literal["sea", "surface"]
+    time_reversal: Literal[-1, 1]
+    inversion: Literal[-1, 1]
+    equation: str
+    reference: str
+    weights: Callable[[Bands], Array]
+    dims: Dims = ("moment", "field")
+    order: int = 1
+    curvature: bool = False
+
+    def __call__(self, bands: Bands) -> Array:
+        """Per-band weights, see `weights`."""
+        return self.weights(bands)
+
+
+@dataclass(frozen=True)
+class Combination:
+    """A sum of observables of one kind: `terms` are (name, coefficient)."""
+
+    name: str
+    long_name: str
+    terms: tuple[tuple[str, float], ...]
+    equation: str
+    reference: str
+    note: str = ""
+
+
+def stack_tensor(bands: Bands, element: Callable[[int, int, int], Array]) -> Array:
+    """Weights (nk, n, moments, axes) from a function of (m, n, b): the axes with epsilon_imn = +1, and the field's."""
+    return np.stack(
+        [np.stack([element(m, n, b) for b in range(len(bands.axes))], axis=-1) for m, n in bands.pairs], axis=-2
+    )
+
+
+PAPER = "Cullen, Arovas, Raimondi, Culcer (2025)"

@@ -1,0 +1,91 @@
+"""Itinerant and local circulation: the split of the density-matrix response of Cullen et al."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bands import Bands, adjoint, row_trace
+from .base import PAPER, Combination, Observable, stack_tensor
+
+Array = NDArray[np.float64]
+
+
+def itinerant(bands: Bands) -> Array:
+    """1/2 epsilon_imn Re [R_n DR_bm]_nn with DR_bm = R_m;b - i [R_b, R_m]: (nk, n, moment, field) in Angstrom^3."""
+
+    def half(n: int, m: int, b: int) -> Array:
+        # [R_b, R_m] = P - P^+ with P = R_b R_m; i (P - P^+) is Hermitian
+        P = bands.connection_connection(b, m)
+        return row_trace(bands.connection(n), bands.connection_derivative(m, b) - 1j * (P - adjoint(P)))
+
+    return stack_tensor(bands, lambda m, n, b: (half(n, m, b) - half(m, n, b)) / 2)
+
+
+def local(bands: Bands) -> Array:
+    """Half of the trace of B_b with O_i = 1/2 epsilon_imn {vtil_m, R_n}, vtil = v - vbar: (nk, n, moment, field) in Angstrom^3.
+
+    Three different bands (groups) take part: it vanishes for two.
+    """
+
+    def anticommutator(m: int, n: int) -> NDArray[np.complex128]:
+        P = bands.velocity_connection(m, n)
+        X = P + adjoint(P)
+        d = bands.degenerate_points
+        slope, R = bands.slope(m), bands.connection(n)
+        vbar_part = (slope[:, :, None] + slope[:, None, :]) * R
+        if len(d):
+            vbar = bands.group_velocity(m)[d]
+            vbar_part[d] = vbar @ R[d] + R[d] @ vbar
+        return (X - vbar_part) / 2
+
+    operator = {(m, n): anticommutator(m, n) - anticommutator(n, m) for m, n in bands.pairs}
+    return stack_tensor(bands, lambda m, n, b: row_trace(bands.response(b), operator[m, n]))
+
+
+CALCULATORS = (
+    Observable(
+        "itinerant",
+        "itinerant circulation",
+        "alpha",
+        "sea",
+        -1,
+        -1,
+        "alpha = 1/2 sum_n f_n eps_imn Re [R_n (R_m;b - i [R_b, R_m])]_nn",
+        f"{PAPER}, Eqs. (51), (54), (56)",
+        itinerant,
+        order=2,
+    ),
+    Observable(
+        "local",
+        "local circulation, three different bands",
+        "alpha",
+        "sea",
+        -1,
+        -1,
+        "alpha = 1/2 Tr[1/2 eps_imn {v_m - vbar_m, R_n} S_b]",
+        f"{PAPER}, Eqs. (52), (53)",
+        local,
+    ),
+    Combination(
+        "total_published",
+        "dipole + itinerant + local, as published (misses the intraband half of the local circulation)",
+        (("dipole", 1.0), ("itinerant", 1.0), ("local", 1.0)),
+        "alpha = 1/2 (L'_d + L'_IC + L'_LC)",
+        f"{PAPER}, Eq. (49), last line; see physics.md 6c for what it misses",
+    ),
+    Combination(
+        "commutator_residual",
+        "total minus (dipole + itinerant + local + local_intraband): zero where the positions commute",
+        (
+            ("local_crossgap", 1.0),
+            ("itinerant_crossgap", 1.0),
+            ("metric_curl", 0.5),
+            ("dipole", -2.0),
+            ("itinerant", -1.0),
+            ("local", -1.0),
+        ),
+        "alpha = total - 1/2 (2 L'_d + L'_IC + L'_LC)",
+        "physics.md section 4: uncertainty of the split by the truncation of the basis",
+    ),
+)

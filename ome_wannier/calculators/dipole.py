@@ -1,0 +1,73 @@
+"""The field-induced dipole and the orbital moment of its motion with the band velocity."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bands import Bands, row_trace
+from .base import PAPER, Combination, Observable, stack_tensor
+
+Array = NDArray[np.float64]
+
+
+def dipole_polarizability(bands: Bands) -> Array:
+    """<r_a> per E_b: a_n = 2 Re [B_b R_a]_nn, (nk, n, dipole, field) in Angstrom^2/eV.
+
+    The trace of B_b R_a over a full shell is the quantum metric over the gap.
+    """
+    d = range(len(bands.axes))
+    return np.stack(
+        [np.stack([2 * row_trace(bands.response(b), bands.connection(a)) for b in d], axis=-1) for a in d], axis=-2
+    )
+
+
+def dipole(bands: Bands) -> Array:
+    """Half of the trace of B_b with O_i = 1/2 epsilon_imn {vbar_m, R_n}: (nk, n, moment, field) in Angstrom^3."""
+    operator = {(m, n): _moving_dipole(bands, m, n) - _moving_dipole(bands, n, m) for m, n in bands.pairs}
+    return stack_tensor(bands, lambda m, n, b: row_trace(bands.response(b), operator[m, n]))
+
+
+def _moving_dipole(bands: Bands, m: int, n: int) -> NDArray[np.complex128]:
+    """1/2 {vbar_m, R_n}, elementwise where no bands are degenerate."""
+    slope, R = bands.slope(m), bands.connection(n)
+    out = (slope[:, :, None] + slope[:, None, :]) / 2 * R
+    d = bands.degenerate_points
+    if len(d):
+        vbar = bands.group_velocity(m)[d]
+        out[d] = (vbar @ R[d] + R[d] @ vbar) / 2
+    return out
+
+
+CALCULATORS = (
+    Observable(
+        "dipole_polarizability",
+        "electric dipole density per field",
+        "polarizability",
+        "sea",
+        +1,
+        +1,
+        "<r_a> = E_b sum_n f_n 2 Re [(R_b/(e_m - e_n)) R_a]_nn",
+        f"{PAPER}, Eqs. (1), (9)",
+        dipole_polarizability,
+        ("dipole", "field"),
+    ),
+    Observable(
+        "dipole",
+        "orbital moment of the field-induced dipole moving with the band velocity",
+        "alpha",
+        "sea",
+        -1,
+        -1,
+        "alpha = 1/2 Tr[1/2 eps_imn {vbar_m, R_n} S_b]",
+        f"{PAPER}, Eq. (50)",
+        dipole,
+    ),
+    Combination(
+        "local_intraband",
+        "intraband half of the local circulation (equal to the dipole part)",
+        (("dipole", 1.0),),
+        "alpha = 1/2 L'_d: the terms l = m, n of L_LC that the paper drops",
+        "physics.md 6c; checked against finite samples",
+    ),
+)

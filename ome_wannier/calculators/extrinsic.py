@@ -1,0 +1,34 @@
+"""The extrinsic (kinetic, gyrotropic) part, proportional to the relaxation time."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bands import Bands
+from .base import PAPER, Observable, stack_tensor
+
+Array = NDArray[np.float64]
+
+
+def extrinsic(bands: Bands) -> Array:
+    """-[vbar_b m_i]_nn, to be weighted with -df/de: (nk, n, moment, field) in eV^2 Angstrom^3.
+
+    m_i = 1/2 epsilon_imn Im sum_p (e_p - e_n) R_m,np R_n,pn = Re [v_m R_n]_nn for (m, n) with epsilon_imn = +1.
+    """
+    return stack_tensor(bands, lambda m, n, b: -bands.moving_trace(b, bands.velocity(m), bands.connection(n)))
+
+
+CALCULATORS = (
+    Observable(
+        "extrinsic",
+        "extrinsic (kinetic) orbital magneto-electric response",
+        "extrinsic",
+        "surface",
+        +1,
+        -1,
+        "alpha = (e/hbar) tau sum_n (d_b f_n) m_i,n,  m_i,n = (e/2 hbar) eps_imn Im sum_p (e_p - e_n) R_m,np R_n,pn",
+        f"{PAPER}, extrinsic part; Yoda, Yokoyama, Murakami, Sci. Rep. 5, 12024 (2015); Zhong, Moore, Souza, Phys. Rev. Lett. 116, 077201 (2016)",
+        extrinsic,
+    ),
+)

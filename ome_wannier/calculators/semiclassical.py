@@ -1,0 +1,97 @@
+"""The curl of the quantum metric, the total response, and the semiclassical forms that differ in a prefactor."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bands import Bands, row_trace
+from .base import Combination, Observable, stack_tensor
+
+Array = NDArray[np.float64]
+
+_REFERENCE = "Cullen, Arovas, Raimondi, Culcer (2025), second term of Eq. (57)"
+
+#: coefficient of the curl of the metric
+PREFACTORS = {"wavepacket": 1.0, "operator": 1 / 2, "kubo": 1 / 3}
+
+
+def metric_curl(bands: Bands) -> Array:
+    """Fermi-surface form, epsilon_imn [vbar_m G_bn]_nn with G_bn = Re R_b R_n: (nk, n, moment, field) in eV Angstrom^3."""
+
+    def moving_metric(m: int, n: int, b: int) -> Array:
+        return bands.moving_trace(m, bands.connection(b), bands.connection(n))
+
+    return stack_tensor(bands, lambda m, n, b: moving_metric(m, n, b) - moving_metric(n, m, b))
+
+
+def metric_curl_sea(bands: Bands) -> Array:
+    """Fermi-sea form, epsilon_imn d_m G_bn with d_m G_bn = Re [R_b;m R_n + R_b R_n;m]_nn: (nk, n, moment, field)."""
+
+    def derivative(m: int, n: int, b: int) -> Array:
+        left = row_trace(bands.connection_derivative(b, m), bands.connection(n))
+        return left + row_trace(bands.connection(b), bands.connection_derivative(n, m))
+
+    return stack_tensor(bands, lambda m, n, b: derivative(m, n, b) - derivative(n, m, b))
+
+
+def semiclassical(prefactor: Literal["wavepacket", "operator", "kubo"] = "operator") -> Combination:
+    """interband + c metric_curl, where c says how much of the electric quadrupole's rate of change is magnetization.
+
+    "wavepacket" (c = 1) is Cullen et al. Eq. (57) as printed, "operator" (c = 1/2) the untruncated density matrix and
+    equal to `total`, "kubo" (c = 1/3) the conductivity to first order in q, whose traceless part alone has a meaning.
+    All agree in insulators, where the Fermi-surface term vanishes. For one tilted massive Dirac cone with the Fermi
+    level in the band, M_z / (e^2 E_y v_t) is to first order in the tilt m^2 / (12 pi E_F^3),
+    (3 E_F^2 + 5 m^2) / (96 pi E_F^3) and (E_F^2 + m^2) / (24 pi E_F^3); all are 1 / (12 pi m) in the gap.
+
+    Raises
+    ------
+    ValueError : for another prefactor.
+    """
+    if prefactor not in PREFACTORS:
+        raise ValueError(f"no prefactor {prefactor!r}: one of {', '.join(PREFACTORS)}")
+    return Combination(
+        "semiclassical",
+        f"semiclassical response, prefactor {prefactor}",
+        (("local_crossgap", 1.0), ("itinerant_crossgap", 1.0), ("metric_curl", PREFACTORS[prefactor])),
+        f"alpha = interband + {PREFACTORS[prefactor]:.4g} metric_curl",
+        "Cullen, Arovas, Raimondi, Culcer (2025), Eq. (57); physics.md 6f",
+    )
+
+
+CALCULATORS = (
+    Combination(
+        "total",
+        "intrinsic orbital magneto-electric response",
+        (("local_crossgap", 1.0), ("itinerant_crossgap", 1.0), ("metric_curl", 0.5)),
+        "alpha = interband + 1/2 metric_curl",
+        "physics.md 6c, 6d: the density-matrix response of Cullen et al. (2025) with the terms restored that Eq. (52) drops",
+        "in 3D the isotropic part lacks the Chern-Simons term",
+    ),
+    semiclassical(),
+    Observable(
+        "metric_curl",
+        "curl of the quantum metric, Fermi-surface form",
+        "alpha",
+        "surface",
+        -1,
+        -1,
+        "alpha = -eps_imn sum_n (d_m f_n) G_bn,n",
+        _REFERENCE + ", integrated by parts",
+        metric_curl,
+    ),
+    Observable(
+        "metric_curl_sea",
+        "curl of the quantum metric, Fermi-sea form",
+        "alpha",
+        "sea",
+        -1,
+        -1,
+        "alpha = eps_imn sum_n f_n d_m G_bn,n",
+        _REFERENCE,
+        metric_curl_sea,
+        order=2,
+    ),
+)

@@ -1,0 +1,44 @@
+"""Errors and warnings: what is wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class OMEError(Exception):
+    """Base of every error that this package raises for a user's mistake."""
+
+
+class ModelError(OMEError, ValueError):
+    """A Hamiltonian that is inconsistent, or that cannot give what was asked of it."""
+
+
+class SettingsError(OMEError, ValueError):
+    """A setting (mesh, Fermi level, calculator name ...) that cannot be used."""
+
+
+class FileFormatError(OMEError, ValueError):
+    """A file that is damaged, truncated, inconsistent or of another kind.
+
+    Parameters
+    ----------
+    path : the file.
+    line : 1-based line number, or None where the whole file is meant.
+    expected, found : what should have stood there, and what does.
+    """
+
+    def __init__(self, path: str | Path, line: int | None, expected: str, found: str) -> None:
+        self.path, self.line, self.expected, self.found = Path(path), line, expected, found
+        super().__init__(str(path), line, expected, found)
+
+    def __str__(self) -> str:
+        where = str(self.path) if self.line is None else f"{self.path}, line {self.line}"
+        return f"{where}: expected {self.expected}, found {self.found}"
+
+
+class AccuracyWarning(UserWarning):
+    """A result whose error may exceed what its error estimate says."""
+
+
+class ConvergenceWarning(AccuracyWarning):
+    """An integral that did not reach the requested accuracy."""

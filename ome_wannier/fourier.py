@@ -1,0 +1,137 @@
+"""Fourier sums X(k) = sum_R exp(i k.R) X_R and their k derivatives.
+
+On the rows of a mesh the sum is contracted one direction after the other, so that a point costs
+the number of R vectors along one direction only; scattered points take one dense product.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+
+class Sums(NamedTuple):
+    """Values and Cartesian derivatives at nk points: (nk, *x), (nk, axes, *x) and (nk, axes, axes, *x), x the shape of X_R."""
+
+    value: ComplexArray
+    first: ComplexArray = None  # type: ignore[assignment]
+    second: ComplexArray = None  # type: ignore[assignment]
+
+
+class FourierSeries:
+    """The function X(k) of real-space matrices.
+
+    Parameters
+    ----------
+    lattice : (3, 3) rows in Angstrom.
+    R : (nR, 3) integers.
+    X : (nR, ...) matrices.
+    """
+
+    def __init__(self, lattice: Array, R: NDArray[np.int64], X: ComplexArray) -> None:
+        self._lattice, self._R = lattice, R
+        self._shape = X.shape[1:]
+        self._flat = np.ascontiguousarray(X.reshape(len(R), -1))
+        self._lowest = R.min(axis=0)
+        self._boxes: dict[tuple[int, ...], ComplexArray] = {}
+
+    def __call__(self, k: Array, order: int, axes: tuple[int, ...]) -> Sums:
+        """Sums at fractional `k` (..., 3), with derivatives along the Cartesian `axes` up to `order` (0 to 2).
+
+        Rows along the second-last dimension of `k` in which one coordinate alone varies are summed direction by
+        direction. Every row is then computed for itself, so the result does not depend on which rows are asked together.
+        """
+        k = np.asarray(k, dtype=float)
+        if k.ndim > 2:
+            rows = k.reshape(-1, *k.shape[-2:])
+            moving = [d for d in range(3) if self._extent(d) > 1 and (rows[:, :, d] != rows[:, :1, d]).any()]
+            if len(moving) < 2:
+                return self._on_rows(rows, moving[0] if moving else 2, order, axes)
+        return self._on_points(k.reshape(-1, 3), order, axes)
+
+    def _extent(self, d: int) -> int:
+        return int(np.ptp(self._R[:, d])) + 1
+
+    def _box(self, directions: tuple[int, ...]) -> ComplexArray:
+        """X on the full box of R vectors, dimensions in the order given, zero where there is no R."""
+        if directions not in self._boxes:
+            box = np.zeros([self._extent(d) for d in directions] + [self._flat.shape[1]], dtype=complex)
+            box[tuple((self._R - self._lowest)[:, d] for d in directions)] = self._flat
+            self._boxes = {directions: box}
+        return self._boxes[directions]
+
+    def _phases(self, k: Array, d: int, order: int) -> ComplexArray:
+        """(iR)^q exp(2 pi i k R) along direction d: shape (*k.shape, order + 1, extent); no derivative where R = 0 only."""
+        R = self._lowest[d] + np.arange(self._extent(d))
+        wave = np.exp(2j * np.pi * k[..., None] * R)
+        return np.stack([wave * (1j * R) ** q for q in range(order + 1 if len(R) > 1 else 1)], axis=-2)
+
+    def _on_rows(self, rows: Array, c: int, order: int, axes: tuple[int, ...]) -> Sums:
+        a, b = (d for d in range(3) if d != c)
+        box = self._box((a, b, c))
+        na, nb, nc, size = box.shape
+        T, L, _ = rows.shape
+        ka, where = np.unique(rows[:, 0, a], return_inverse=True)
+        pa = self._phases(ka, a, order)
+        pb = self._phases(rows[:, 0, b], b, order)
+        pc = np.moveaxis(self._phases(rows[:, :, c], c, order), 2, 1)
+        out: dict[tuple[int, ...], ComplexArray] = {}
+        for u in range(len(ka)):
+            t = np.flatnonzero(where == u)
+            plane = (pa[u] @ box.reshape(na, -1)).reshape(-1, nb, nc * size)
+            for qa in range(len(plane)):
+                line = (pb[t, : order + 1 - qa] @ plane[qa]).reshape(len(t), -1, nc, size)
+                for qb in range(line.shape[1]):
+                    for qc in range(min(order - qa - qb + 1, pc.shape[1])):
+                        power = [0, 0, 0]
+                        power[a], power[b], power[c] = qa, qb, qc
+                        if tuple(power) not in out:
+                            out[tuple(power)] = np.empty((T, L, size), dtype=complex)
+                        out[tuple(power)][t] = pc[t, qc] @ line[:, qb]
+        parts = {q: x.reshape(T * L, *self._shape) for q, x in out.items()}
+        return self._cartesian(parts, order, axes)
+
+    def _cartesian(self, parts: dict[tuple[int, ...], ComplexArray], order: int, axes: tuple[int, ...]) -> Sums:
+        """Turn derivatives with respect to the reduced coordinates into Cartesian ones."""
+        L = self._lattice[:, list(axes)]
+        value = parts[(0, 0, 0)]
+        if order == 0:
+            return Sums(value)
+        unit = np.eye(3, dtype=int)
+        live = [j for j in range(3) if tuple(unit[j]) in parts]
+        first = np.zeros((len(value), len(axes), *self._shape), dtype=complex)
+        for x in range(len(axes)):
+            for j in live:
+                if L[j, x]:
+                    first[:, x] += L[j, x] * parts[tuple(unit[j])]
+        if order == 1:
+            return Sums(value, first)
+        second = np.zeros((len(value), len(axes), len(axes), *self._shape), dtype=complex)
+        for x in range(len(axes)):
+            for y in range(x, len(axes)):
+                for i in live:
+                    for j in live:
+                        if L[i, x] * L[j, y]:
+                            second[:, x, y] += L[i, x] * L[j, y] * parts[tuple(unit[i] + unit[j])]
+                second[:, y, x] = second[:, x, y]
+        return Sums(value, first, second)
+
+    def _on_points(self, k: Array, order: int, axes: tuple[int, ...]) -> Sums:
+        wave = np.exp(2j * np.pi * (k @ self._R.T))
+        iR = 1j * (self._R @ self._lattice)[:, list(axes)].T
+        shape = (len(k), *self._shape)
+        value = (wave @ self._flat).reshape(shape)
+        if order == 0:
+            return Sums(value)
+        first = np.stack([((wave * r) @ self._flat).reshape(shape) for r in iR], axis=1)
+        if order == 1:
+            return Sums(value, first)
+        second = np.stack(
+            [np.stack([((wave * (r * s)) @ self._flat).reshape(shape) for s in iR], axis=1) for r in iR], axis=1
+        )
+        return Sums(value, first, second)

@@ -1,0 +1,135 @@
+"""Sets of k points with weights: meshes of the Brillouin zone, and rays to infinity for k.p models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import SettingsError
+
+Array = NDArray[np.float64]
+
+#: reciprocal spacing in 1/Angstrom of the default mesh, by the number of periodic directions
+DEFAULT_SPACING = {0: 1.0, 1: 0.01, 2: 0.04, 3: 0.08}
+
+
+@dataclass(frozen=True)
+class KMesh:
+    """Uniform mesh of the Brillouin zone, k = (n + shift) / N in units of the reciprocal vectors, Gamma-centred by default.
+
+    Parameters
+    ----------
+    size : (N1, N2, N3).
+    shift : in units of the mesh spacing.
+
+    Raises
+    ------
+    SettingsError : sizes that are not three positive integers.
+    """
+
+    size: tuple[int, int, int]
+    shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if len(self.size) != 3 or any(int(n) != n or n < 1 for n in self.size):
+            raise SettingsError(f"kmesh {tuple(self.size)}: give three positive integers, such as (48, 48, 1)")
+        if len(self.shift) != 3:
+            raise SettingsError(f"kmesh shift {tuple(self.shift)}: give three numbers")
+        a, b, c = (int(n) for n in self.size)
+        object.__setattr__(self, "size", (a, b, c))
+
+    @classmethod
+    def default(cls, lattice: Array, periodic: tuple[bool, bool, bool]) -> KMesh:
+        """An even mesh with about `DEFAULT_SPACING` between points; one point along directions that are not periodic."""
+        spacing = DEFAULT_SPACING[sum(periodic)]
+        lengths = 2 * np.pi * np.linalg.norm(np.linalg.inv(lattice), axis=0)
+        a, b, c = (
+            2 * int(np.ceil(length / spacing / 2)) if p else 1 for length, p in zip(lengths, periodic, strict=True)
+        )
+        return cls((a, b, c))
+
+    def __len__(self) -> int:
+        return int(np.prod(self.size))
+
+    @property
+    def row_axis(self) -> int:
+        """The direction along which rows run: the longest, the last of equals."""
+        return max(range(3), key=lambda d: (self.size[d], d))
+
+    def row_length(self, limit: int) -> int:
+        """Points per row: the largest divisor of the row axis up to `limit`, so that rows are alike."""
+        n = self.size[self.row_axis]
+        return max(d for d in range(1, n + 1) if n % d == 0 and d <= max(limit, 1))
+
+    def rows(self, start: int, stop: int, length: int) -> tuple[Array, NDArray[np.bool_]]:
+        """Rows start to stop of the mesh cut into rows of `length` points.
+
+        Returns
+        -------
+        k : (rows, length, 3) fractional points.
+        sub : (rows, length), which of them belong to the sub-mesh.
+        """
+        c = self.row_axis
+        others = [d for d in range(3) if d != c]
+        number = np.arange(start, stop)
+        pieces = self.size[c] // length
+        index = np.empty((len(number), length, 3), dtype=np.int64)
+        index[:, :, others[0]] = (number // pieces // self.size[others[1]])[:, None]
+        index[:, :, others[1]] = (number // pieces % self.size[others[1]])[:, None]
+        index[:, :, c] = (number % pieces)[:, None] * length + np.arange(length)
+        sub = (index % np.array(self.strides) == 0).all(axis=2)
+        return (index + np.array(self.shift)) / np.array(self.size), sub
+
+    @cached_property
+    def strides(self) -> tuple[int, int, int]:
+        """Steps of the sub-mesh: 2 along even directions, else 3, else 1 (for one point, or no small divisor)."""
+        a, b, c = (2 if n % 2 == 0 else 3 if n % 3 == 0 else 1 for n in self.size)
+        return (a, b, c)
+
+    @property
+    def n_sub(self) -> int:
+        """Points of the sub-mesh; equal to len(self) if there is none."""
+        return len(self) // int(np.prod(self.strides))
+
+    def points(self) -> Array:
+        """All points (N, 3), fractional, in the order of the rows."""
+        n = self.size[self.row_axis]
+        return self.rows(0, len(self) // n, n)[0].reshape(-1, 3)
+
+
+@dataclass(frozen=True)
+class PolarMesh:
+    """Rays from k = 0 to infinity (or `cutoff`) for a k.p model, broken where they cross the Fermi level.
+
+    Parameters
+    ----------
+    n_angle : directions around a circle, and half as many polar angles of a sphere; even, at least 4.
+    n_radial : Gauss-Legendre nodes between two breaks of a ray.
+    cutoff : 1/Angstrom; infinite by default, which needs integrands that fall off.
+    """
+
+    n_angle: int = 64
+    n_radial: int = 16
+    cutoff: float = float("inf")
+
+    def __post_init__(self) -> None:
+        if self.n_angle < 4 or self.n_angle % 2 or self.n_radial < 4 or not self.cutoff > 0:
+            raise SettingsError(
+                "PolarMesh: n_angle must be even and at least 4, n_radial at least 4, cutoff positive (1/Angstrom)"
+            )
+
+    def directions(self, dimension: int) -> tuple[Array, Array, NDArray[np.bool_]]:
+        """Unit vectors (n, d), their weights (summing to 2 pi or 4 pi), and those of the coarser set of half the angles."""
+        angle = 2 * np.pi * np.arange(self.n_angle) / self.n_angle
+        circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        half = np.arange(self.n_angle) % 2 == 0
+        if dimension == 2:
+            return circle, np.full(self.n_angle, 2 * np.pi / self.n_angle), half
+        z, w = np.polynomial.legendre.leggauss(self.n_angle // 2)
+        xy = np.sqrt(1 - z**2)[:, None, None] * circle
+        vectors = np.concatenate([xy, np.broadcast_to(z[:, None, None], (*xy.shape[:2], 1))], axis=2)
+        weights = np.broadcast_to(w[:, None] * 2 * np.pi / self.n_angle, xy.shape[:2])
+        return vectors.reshape(-1, 3), weights.ravel(), np.tile(half, len(z))

@@ -1,0 +1,217 @@
+"""Occupation: one histogram of weights over energy serves all Fermi levels and temperatures.
+
+At a finite temperature each state is shared among the four nearest nodes of a uniform energy grid with the weights of
+cubic interpolation, so that any function of the energy summed with the nodes is summed as interpolated to the states:
+with 16 nodes per k_B T the Fermi function and its derivative are met to better than 1e-6 (the bound of the
+interpolation error is 3/128 (1/16)^4 |f''''| (k_B T)^4 < 5e-8 and, for -df/de in units of 1 / k_B T, < 2e-7). At zero
+temperature the states are counted between Fermi levels, which is exact; there -df/de becomes a box that reaches half way to
+the neighbouring Fermi levels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import SettingsError
+from .units import KB
+
+Array = NDArray[np.float64]
+
+NODES_PER_KT = 16
+#: Fermi functions are 0 or 1 to double precision this many k_B T away
+REACH = 40.0
+
+
+def fermi_function(energy: Array, mu: float, kT: float) -> Array:
+    """f(e) for k_B T in eV; a step, f(mu) = 1, at kT = 0."""
+    if kT == 0:
+        return (energy <= mu).astype(float)
+    x = np.clip((energy - mu) / kT, -700, 700)
+    return np.asarray(np.where(x > 0, np.exp(-np.abs(x)), 1.0) / (1 + np.exp(-np.abs(x))))
+
+
+def minus_fermi_derivative(energy: Array, mu: float, kT: float) -> Array:
+    """-df/de in 1/eV for k_B T > 0 in eV."""
+    z = np.exp(-np.abs(np.clip((energy - mu) / kT, -700, 700)))
+    return np.asarray(z / (1 + z) ** 2 / kT)
+
+
+@dataclass(frozen=True)
+class Occupation:
+    """Fermi levels and temperatures, and the histogram that serves them.
+
+    Parameters
+    ----------
+    fermi : (nf,) Fermi levels in eV, ascending.
+    temperature : (nT,) in K.
+    surface : whether Fermi-surface quantities are wanted (at T = 0 they need two Fermi levels or more).
+
+    Raises
+    ------
+    SettingsError : levels that are not ascending or finite, a negative temperature, a surface at T = 0 with one level.
+    """
+
+    fermi: Array
+    temperature: Array
+    surface: bool = True
+
+    def __post_init__(self) -> None:
+        if self.fermi.ndim != 1 or len(self.fermi) == 0 or not np.isfinite(self.fermi).all():
+            raise SettingsError("fermi must be one or more finite energies in eV")
+        if (np.diff(self.fermi) <= 0).any():
+            raise SettingsError("the Fermi levels must ascend, each given once")
+        if len(self.temperature) == 0 or not (np.isfinite(self.temperature).all() and (self.temperature >= 0).all()):
+            raise SettingsError("temperature must be one or more finite numbers >= 0, in K")
+        if self.surface and self.cold.any() and len(self.fermi) < 2:
+            raise SettingsError(
+                "a Fermi-surface quantity at zero temperature needs two or more Fermi levels, "
+                "whose spacing is the width of the delta function: give several, or a temperature"
+            )
+
+    @cached_property
+    def cold(self) -> NDArray[np.bool_]:
+        """(nT,) which temperatures are zero."""
+        return self.temperature == 0
+
+    @cached_property
+    def _steps(self) -> Array:
+        """Energies between which states are counted for T = 0: Fermi levels and the edges of their boxes, ascending."""
+        return np.unique(np.concatenate([self.fermi, self._edges])) if self.cold.any() else np.empty(0)
+
+    @cached_property
+    def _edges(self) -> Array:
+        """(nf + 1,) edges of the boxes around the Fermi levels."""
+        if len(self.fermi) < 2:
+            return np.empty(0)
+        middle = (self.fermi[1:] + self.fermi[:-1]) / 2
+        return np.concatenate([[2 * self.fermi[0] - middle[0]], middle, [2 * self.fermi[-1] - middle[-1]]])
+
+    @cached_property
+    def _grid(self) -> tuple[float, float, int]:
+        """First node, spacing and number of nodes of the uniform grid for T > 0; no nodes if T = 0 only."""
+        warm = self.temperature[~self.cold] * KB
+        if len(warm) == 0:
+            return 0.0, 1.0, 0
+        step = float(warm.min()) / NODES_PER_KT
+        low = float(self.fermi[0] - REACH * warm.max()) - 2 * step
+        high = float(self.fermi[-1] + REACH * warm.max()) + 2 * step
+        return low, step, int(np.ceil((high - low) / step)) + 1
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of a histogram: the steps, the states above them, the states below the grid, the grid."""
+        return len(self._steps) + 2 + self._grid[2]
+
+    def add(self, histogram: Array, energies: Array, weights: Array) -> None:
+        """Add states, one after the other, to `histogram` (n_rows, columns).
+
+        Parameters
+        ----------
+        energies : (ns,) eV.
+        weights : (ns, columns).
+        """
+        if self.cold.any():
+            rows = np.searchsorted(self._steps, energies, side="left")
+            _scatter(histogram, rows[:, None], np.ones((len(rows), 1)), weights)
+        low, step, n = self._grid
+        if n == 0:
+            return
+        first = len(self._steps) + 1
+        x = (energies - low) / step
+        below = x < 1
+        use = x < n - 2
+        j = np.clip(np.floor(x), 1, n - 3).astype(np.int64)
+        coefficients = _cubic(x - j)
+        rows = first + j[:, None] + np.arange(4)
+        rows[below] = first
+        coefficients[below] = [1.0, 0.0, 0.0, 0.0]
+        coefficients[~use] = 0.0
+        _scatter(histogram, rows, coefficients, weights)
+
+    def evaluate(self, histogram: Array, surface: NDArray[np.bool_]) -> Array:
+        """Sums at all levels: (nf, nT, columns); columns marked `surface` with -df/de, the others with f."""
+        out = np.empty((len(self.fermi), len(self.temperature), histogram.shape[1]))
+        steps, (low, step, n) = self._steps, self._grid
+        if self.cold.any():
+            count = np.cumsum(histogram[: len(steps) + 1], axis=0)
+            sea = count[np.searchsorted(steps, self.fermi)]
+            out[:, self.cold] = sea[:, None]
+            if surface.any():
+                box = np.diff(count[np.searchsorted(steps, self._edges)], axis=0) / np.diff(self._edges)[:, None]
+                out[:, self.cold] = np.where(surface, box, sea)[:, None]
+        below, grid = histogram[len(steps) + 1], histogram[len(steps) + 2 :]
+        filled = np.concatenate([below[None], below + np.cumsum(grid, axis=0)])
+        nodes = low + step * np.arange(n)
+        for t in np.flatnonzero(~self.cold):
+            kT = float(self.temperature[t]) * KB
+            for i, mu in enumerate(self.fermi):
+                a = max(int((mu - REACH * kT - low) / step), 0)
+                b = min(int((mu + REACH * kT - low) / step) + 2, n)
+                f = fermi_function(nodes[a:b], mu, kT) @ grid[a:b]
+                df = minus_fermi_derivative(nodes[a:b], mu, kT) @ grid[a:b]
+                out[i, t] = np.where(surface, df, filled[a] + f)
+        return out
+
+
+def _cubic(t: Array) -> Array:
+    """(ns, 4) weights of cubic Lagrange interpolation at t in [0, 1) on the nodes -1, 0, 1, 2."""
+    return np.stack(
+        [
+            -t * (t - 1) * (t - 2) / 6,
+            (t + 1) * (t - 1) * (t - 2) / 2,
+            -(t + 1) * t * (t - 2) / 2,
+            (t + 1) * t * (t - 1) / 6,
+        ],
+        axis=1,
+    )
+
+
+@numba.njit(cache=True)
+def _scatter(histogram, rows, coefficients, weights):  # type: ignore[no-untyped-def]
+    for s in range(weights.shape[0]):
+        for p in range(rows.shape[1]):
+            c = coefficients[s, p]
+            if c != 0.0:
+                for q in range(weights.shape[1]):
+                    histogram[rows[s, p], q] += c * weights[s, q]
+
+
+def fermi_level(energies: Array, weights: Array, electrons: float, kT: float = 0.0) -> float:
+    """The Fermi level at which the bands hold `electrons` per cell.
+
+    The middle of the gap where the filling is a whole number of bands and there is a gap, at any temperature.
+
+    Parameters
+    ----------
+    energies : (nk, n) eV, ascending per k.
+    weights : (nk,) electrons that one state at this point holds; they sum to the spin degeneracy.
+    electrons : per cell.
+    kT : eV.
+
+    Raises
+    ------
+    SettingsError : more electrons than the bands hold, or none.
+    """
+    from scipy.optimize import brentq
+
+    capacity = float(weights.sum()) * energies.shape[1]
+    if not 0 < electrons < capacity:
+        raise SettingsError(f"{electrons:g} electrons per cell: the bands of this model hold more than 0 and less than {capacity:g}")
+    full = electrons / float(weights.sum())
+    p = round(full)
+    if abs(full - p) < 1e-9 and 0 < p < energies.shape[1]:
+        top, bottom = float(energies[:, p - 1].max()), float(energies[:, p].min())
+        if bottom > top:
+            return (top + bottom) / 2
+    if kT > 0:
+        low, high = float(energies.min()) - 40 * kT, float(energies.max()) + 40 * kT
+        return float(brentq(lambda mu: weights @ fermi_function(energies, mu, kT).sum(axis=1) - electrons, low, high, xtol=1e-12))
+    flat = np.sort(energies, axis=None)
+    order = np.argsort(energies, axis=None, kind="stable")
+    filled = np.cumsum(np.broadcast_to(weights[:, None], energies.shape).ravel()[order])
+    return float(flat[min(int(np.searchsorted(filled, electrons - 1e-12)), len(flat) - 1)])

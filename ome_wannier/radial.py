@@ -1,0 +1,153 @@
+"""Integration of k.p models along rays to infinity, exact at the Fermi surface.
+
+Every ray is cut where a band crosses the Fermi level (and, at finite temperature, a few k_B T around it), so that the
+integrand is smooth on every piece and Gauss-Legendre converges exponentially; the last piece is mapped from infinity.
+At zero temperature the Fermi-surface terms are sums over the crossings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bands import Bands
+from .calculators.base import Observable
+from .kmesh import PolarMesh
+from .model import KDotP
+from .occupation import fermi_function, minus_fermi_derivative
+
+Array = NDArray[np.float64]
+
+#: where rays are cut around the Fermi level, in k_B T
+THERMAL_CUTS = (-40.0, -20.0, -10.0, -5.0, -2.0, 0.0, 2.0, 5.0, 10.0, 20.0, 40.0)
+#: radii, in units of the model's scale, at which rays are cut in any case and between which crossings are looked for
+SCALE_CUTS = np.concatenate([[0.0], np.geomspace(1 / 8, 64.0, 10)])
+SEARCH_POINTS = 8
+POINTS_AT_ONCE = 4096
+
+
+def integrate(
+    model: KDotP,
+    observables: Sequence[Observable],
+    mesh: PolarMesh,
+    mu: float,
+    kT: float,
+    degeneracy_tol: float,
+) -> tuple[list[Array], list[Array], list[Array]]:
+    """Integrals d^dk/(2 pi)^d of the observables at one Fermi level (eV) and k_B T (eV).
+
+    Returns
+    -------
+    The integrals, the same with half the angles, and with three quarters of the radial nodes.
+    """
+    fine, half = _rays(model, observables, mesh, mesh.n_radial, mu, kT, degeneracy_tol)
+    coarse, _ = _rays(model, observables, mesh, mesh.n_radial * 3 // 4, mu, kT, degeneracy_tol)
+    return fine, half, coarse
+
+
+def _rays(
+    model: KDotP, observables: Sequence[Observable], mesh: PolarMesh, n_radial: int, mu: float, kT: float, tol: float
+) -> tuple[list[Array], list[Array]]:
+    directions, weights, half = mesh.directions(model.dimension)
+    weights = weights / (2 * np.pi) ** model.dimension
+    crossings = {c: _crossings(model, directions, mesh.cutoff, mu + c * kT) for c in (THERMAL_CUTS if kT else (0.0,))}
+    total = [np.zeros(()) for _ in observables]
+    part = [np.zeros(()) for _ in observables]
+    jobs = [(*_nodes(model, mesh, directions, crossings, n_radial), False)]
+    if kT == 0:
+        jobs.append((*crossings[0.0][:2], np.ones(len(crossings[0.0][0])), True))
+    for ray, radius, measure, on_surface in jobs:
+        w = weights[ray] * measure * radius ** (model.dimension - 1)
+        for start in range(0, len(ray), POINTS_AT_ONCE):
+            s = slice(start, start + POINTS_AT_ONCE)
+            k = radius[s, None] * directions[ray[s]]
+            bands = Bands(model, k, order=max(o.order for o in observables), degeneracy_tol=tol)
+            if on_surface:
+                band = crossings[0.0][2][s]
+                occupation = {"surface": _delta(bands, band, directions[ray[s]])}
+            else:
+                occupation = {"sea": fermi_function(bands.energies, mu, kT)}
+                if kT:
+                    occupation["surface"] = minus_fermi_derivative(bands.energies, mu, kT)
+            for i, observable in enumerate(observables):
+                if observable.occupation in occupation:
+                    a = bands.group_mean(bands.select(observable(bands), observable.dims))
+                    per_k = np.einsum("kn,kn...->k...", occupation[observable.occupation], a)
+                    total[i] = total[i] + np.tensordot(w[s], per_k, 1)
+                    part[i] = part[i] + 2 * np.tensordot(w[s] * half[ray[s]], per_k, 1)
+                elif total[i].ndim == 0 and len(k):
+                    shape = bands.select(observable(bands), observable.dims).shape[2:]
+                    total[i], part[i] = total[i] + np.zeros(shape), part[i] + np.zeros(shape)
+    return total, part
+
+
+def _delta(bands: Bands, band: NDArray[np.int64], direction: Array) -> Array:
+    """(nk, n) weight of the crossing band: 1 / |de/dk_radial|, zero for the other bands."""
+    slope = np.stack([bands.group_mean(bands.slope(a)) for a in range(len(bands.axes))], axis=2)
+    radial = np.einsum("kna,ka->kn", slope, direction)
+    at = np.arange(len(band))
+    out = np.zeros_like(radial)
+    out[at, band] = 1 / np.abs(radial[at, band])
+    return out
+
+
+def _nodes(
+    model: KDotP,
+    mesh: PolarMesh,
+    directions: Array,
+    crossings: dict[float, tuple[NDArray[np.int64], Array, NDArray[np.int64]]],
+    n_radial: int,
+) -> tuple[NDArray[np.int64], Array, Array]:
+    """Ray numbers, radii and radial measures of the nodes of all pieces of all rays."""
+    x, w = np.polynomial.legendre.leggauss(n_radial)
+    x, w = (x + 1) / 2, w / 2
+    cuts = SCALE_CUTS * model.scale
+    rays, radii, measures = [], [], []
+    cut_rays = np.concatenate([c[0] for c in crossings.values()])
+    cut_radii = np.concatenate([c[1] for c in crossings.values()])
+    for ray in range(len(directions)):
+        inner = np.unique(np.concatenate([cuts, cut_radii[cut_rays == ray]]))
+        inner = np.append(inner[inner < mesh.cutoff], mesh.cutoff)
+        a, b = inner[:-1], inner[1:]
+        finite = np.isfinite(b)
+        length = np.where(finite, b - a, 1.0)[:, None]
+        # the infinite piece, from a: k = a / (1 - t) with t in (0, 1)
+        k = np.where(finite[:, None], a[:, None] + length * x, a[:, None] / (1 - x))
+        dk = np.where(finite[:, None], length * w, w * a[:, None] / (1 - x) ** 2)
+        rays.append(np.full(k.size, ray))
+        radii.append(k.ravel())
+        measures.append(dk.ravel())
+    return np.concatenate(rays), np.concatenate(radii), np.concatenate(measures)
+
+
+def _crossings(
+    model: KDotP, directions: Array, cutoff: float, level: float
+) -> tuple[NDArray[np.int64], Array, NDArray[np.int64]]:
+    """Where bands cross an energy along the rays: ray numbers, radii, band numbers.
+
+    Sign changes between search points are refined by bisection followed by secant-safe halving to rounding.
+    """
+    cuts = np.concatenate([SCALE_CUTS, SCALE_CUTS[-1] * 4.0 ** np.arange(1, 8)]) * model.scale
+    search = np.unique(np.concatenate([np.linspace(a, b, SEARCH_POINTS + 1) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]))
+    search = search[search <= cutoff]
+    k = search[None, :, None] * directions[:, None, :]
+    e = np.concatenate([_energies(model, rays.reshape(-1, k.shape[2])) for rays in np.array_split(k, len(k))])
+    above = e.reshape(*k.shape[:2], -1) > level
+    ray, piece, band = np.nonzero(above[:, 1:] != above[:, :-1])
+    a, b = search[piece], search[piece + 1]
+    rising = above[ray, piece + 1, band]
+    for _ in range(60):
+        middle = (a + b) / 2
+        if len(ray) == 0:
+            break
+        up = _energies(model, middle[:, None] * directions[ray])[np.arange(len(ray)), band] > level
+        inside = up == rising
+        a, b = np.where(inside, a, middle), np.where(inside, middle, b)
+    return ray, (a + b) / 2, band
+
+
+def _energies(model: KDotP, k: Array) -> Array:
+    energies: Array = np.linalg.eigvalsh(model.matrices(k, 0).H)
+    return energies
