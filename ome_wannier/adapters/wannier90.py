@@ -1,0 +1,284 @@
+"""Wannier90: one call finds every file of a calculation and folds its degeneracies into a clean model.
+
+    X(R + T)_mn += X(R)_mn / (ndegen(R) N_T)      for the Hamiltonian and the position operator,
+
+with the shifts T of `_wsvec.dat` (T = 0, N_T = 1 without it), after X(R) <- (X(R) + X(-R)^+) / 2: position
+matrix elements come from finite differences in k and are Hermitian only to the accuracy of these.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import AccuracyWarning, FileFormatError, ModelError
+from ..model import HERMITICITY_TOLERANCE, TightBinding
+from .wannier90_files import Matrices, count_wann, read_centres, read_hr, read_r, read_tb
+from .wannier90_text import Array, ComplexArray, IntArray
+from .wannier90_win import Win, projection_centres, read_win
+from .wannier90_wsvec import Shifts, parse_wsvec, read_wsvec, shifted
+
+_ENDINGS = {
+    "tb": "_tb.dat",
+    "hr": "_hr.dat",
+    "r": "_r.dat",
+    "wsvec": "_wsvec.dat",
+    "centres": "_centres.xyz",
+    "win": ".win",
+}
+_COMPRESSED = ("", ".gz", ".bz2", ".xz")
+
+
+@dataclass(frozen=True)
+class Companions:
+    """The files of one calculation, each None if there is none, and what is known without reading them all.
+
+    seed : the path that their names begin with. fermi_energy : eV, from `.win`. spinors : from `.win`.
+    n_wann : number of Wannier functions.
+    """
+
+    seed: Path
+    tb: Path | None = None
+    hr: Path | None = None
+    r: Path | None = None
+    wsvec: Path | None = None
+    centres: Path | None = None
+    win: Path | None = None
+    fermi_energy: float | None = None
+    spinors: bool | None = None
+    n_wann: int = 0
+
+
+def inspect(seed: str | Path) -> Companions:
+    """The files that belong to a seedname, a `_tb.dat` or `_hr.dat` file, or a folder with one calculation.
+
+    Raises
+    ------
+    FileFormatError : nothing there, a folder with several calculations (they are listed), a damaged `.win`.
+    """
+    path, files = _find(Path(seed))
+    win = read_win(files["win"]) if files["win"] else None
+    n_wann = win.n_wann if win else None
+    if n_wann is None:
+        main = files["tb"] or files["hr"]
+        assert main is not None
+        n_wann = count_wann(main, tb=files["tb"] is not None)
+    fermi_energy, spinors = (win.fermi_energy, win.spinors) if win else (None, None)
+    return Companions(path, **files, fermi_energy=fermi_energy, spinors=spinors, n_wann=n_wann)
+
+
+def load(
+    seed: str | Path,
+    *,
+    centres: ArrayLike | None = None,
+    periodic: tuple[bool, bool, bool] | None = None,
+    spin_degeneracy: int | None = None,
+    use_wsvec: bool | None = None,
+) -> TightBinding:
+    """Model from the files of a Wannier90 calculation, compressed or not.
+
+    Parameters
+    ----------
+    seed : seedname ("dir/Te"), path of a `_tb.dat` or `_hr.dat` file, or folder that holds one seedname.
+        `_tb.dat` is preferred. `_hr.dat` needs the cell from `.win`, and positions from `centres`, `_r.dat`,
+        `_centres.xyz` or the projections of `.win`, in this order.
+    centres : (n, 3) Cartesian in Angstrom: a diagonal position operator, instead of what the files hold.
+    periodic : see `TightBinding`. A direction with one k point has only R = 0 and counts as not periodic.
+    spin_degeneracy : default 1 if `.win` says spinors = true, otherwise 2; 1, with a warning, without `.win`.
+    use_wsvec : default: use `_wsvec.dat` if its header says use_ws_distance=.true.
+
+    Raises
+    ------
+    FileFormatError : a file that is missing, damaged, or at odds with another.
+    ModelError : matrices that make no model, or a Hamiltonian without positions.
+
+    Warns
+    -----
+    AccuracyWarning : no `.win`; positions from projections; no `_wsvec.dat` though `.win` has
+        use_ws_distance = true.
+    """
+    path, files = _find(Path(seed))
+    win = read_win(files["win"]) if files["win"] else None
+    main = files["tb"] or files["hr"]
+    assert main is not None
+    data = read_tb(main) if files["tb"] else read_hr(main)
+    lattice = _check_win(main, data, win)
+    position = None
+    if centres is None:
+        position = data.position
+        if position is None and files["r"]:
+            position = read_r(files["r"], data)
+        if position is None:
+            centres = _centres(main, files["centres"], win, lattice, data.H.shape[1])
+    shifts = _shifts(files["wsvec"], use_wsvec, path, data, win)
+    try:
+        R, matrices = _fold(main, data, position, shifts, files["wsvec"])
+        return TightBinding(
+            lattice,
+            R,
+            matrices[..., 0],
+            position=None if position is None else matrices[..., 1:],
+            centres=None if centres is None else np.asarray(centres, dtype=float),
+            periodic=periodic,
+            spin_degeneracy=_spin_degeneracy(path, win) if spin_degeneracy is None else spin_degeneracy,
+            structure=win.structure if win else None,
+            name=path.name,
+        )
+    except ModelError as error:
+        raise ModelError(f"{main}: {error}") from error
+
+
+def _find(seed: Path) -> tuple[Path, dict[str, Path | None]]:
+    """Seedname and files; a file that is named itself is the one used."""
+    kind, given = "", seed
+    if seed.is_dir() and seed.name not in _seednames(seed.parent):
+        names = sorted(_seednames(seed))
+        if len(names) != 1:
+            found = ", ".join(names) or "none"
+            raise FileFormatError(seed, None, "a folder with the _tb.dat or _hr.dat of one seedname", found)
+        seed = seed / names[0]
+    elif seed.is_file():
+        seed, kind = _split(seed)
+    files = {name: _existing(seed, ending) for name, ending in _ENDINGS.items()}
+    if kind in ("tb", "hr"):
+        files["tb"], files[kind] = None, given
+    if not (files["tb"] or files["hr"]):
+        others = ", ".join(file.name for file in files.values() if file)
+        raise FileFormatError(
+            seed, None, f"{seed.name}_tb.dat or {seed.name}_hr.dat", others or "no such file"
+        )
+    return seed, files
+
+
+def _existing(seed: Path, ending: str) -> Path | None:
+    names = (seed.with_name(seed.name + ending + compressed) for compressed in _COMPRESSED)
+    return next((name for name in names if name.is_file()), None)
+
+
+def _split(path: Path) -> tuple[Path, str]:
+    """Seedname and kind of one of Wannier90's files."""
+    for kind, ending in _ENDINGS.items():
+        for compressed in _COMPRESSED:
+            if path.name.endswith(ending + compressed) and path.name != ending + compressed:
+                return path.with_name(path.name.removesuffix(ending + compressed)), kind
+    raise FileFormatError(
+        path, None, "a name that ends with " + ", ".join(_ENDINGS.values()), repr(path.name)
+    )
+
+
+def _seednames(folder: Path) -> set[str]:
+    """Seednames that have a Hamiltonian in a folder."""
+    endings = [_ENDINGS[kind] + compressed for kind in ("tb", "hr") for compressed in _COMPRESSED]
+    try:
+        names = [file.name for file in folder.iterdir()] if folder.is_dir() else []
+    except OSError as error:
+        raise FileFormatError(folder, None, "a readable folder", error.strerror or str(error)) from error
+    return {name.removesuffix(e) for name in names for e in endings if name.endswith(e) and name != e}
+
+
+def _check_win(main: Path, data: Matrices, win: Win | None) -> Array:
+    """The lattice, after making sure that `.win` belongs to the Hamiltonian."""
+    n_wann = data.H.shape[1]
+    if win and win.n_wann not in (None, n_wann):
+        raise FileFormatError(
+            win.path, None, f"num_wann = {n_wann} as in {main.name}", f"num_wann = {win.n_wann}"
+        )
+    lattice = win.lattice if win else None
+    if data.lattice is None:
+        if lattice is None:
+            missing = "a .win file with unit_cell_cart beside it (it holds no lattice vectors)"
+            raise FileFormatError(main, None, missing, str(win.path) if win else "no .win file")
+        return lattice
+    tolerance = 1e-4 * np.abs(data.lattice).max()
+    if win and lattice is not None and np.abs(lattice - data.lattice).max() > tolerance:
+        found = np.array2string(lattice, precision=5, separator=", ").replace("\n", "")
+        raise FileFormatError(
+            win.path, None, f"unit_cell_cart with the lattice vectors of {main.name}", found
+        )
+    return data.lattice
+
+
+def _centres(main: Path, xyz: Path | None, win: Win | None, lattice: Array, n_wann: int) -> Array:
+    """Centres of the Wannier functions for a Hamiltonian without position matrix elements."""
+    if xyz:
+        if win and win.translate_home_cell:
+            expected = f"translate_home_cell = false (the centres in {xyz.name} are moved by lattice vectors)"
+            raise FileFormatError(win.path, None, expected, "true")
+        return read_centres(xyz, n_wann)
+    if win and win.projections:
+        centres = projection_centres(win, lattice, n_wann)
+        warnings.warn(
+            f"{main.name}: the Wannier functions are taken to sit where the projections of {win.path.name} "
+            "do; write_xyz or write_tb gives their centres",
+            AccuracyWarning,
+            stacklevel=3,
+        )
+        return centres
+    raise ModelError(
+        f"{main} does not say where the orbitals are, and orbital magnetization depends on it: "
+        "write _tb.dat, _r.dat or _centres.xyz, or give centres (n, 3) in Angstrom"
+    )
+
+
+def _spin_degeneracy(seed: Path, win: Win | None) -> int:
+    if win:
+        return 1 if win.spinors else 2
+    warnings.warn(
+        f"no {seed.name}.win: each band is taken to hold one electron; "
+        "pass spin_degeneracy=2 for a spinless calculation",
+        AccuracyWarning,
+        stacklevel=3,
+    )
+    return 1
+
+
+def _shifts(
+    file: Path | None, use: bool | None, seed: Path, data: Matrices, win: Win | None
+) -> Shifts | None:
+    """The shifts of `_wsvec.dat`, or None if they are not to be used."""
+    if use is False:
+        return None
+    if file is None:
+        if use:
+            path = seed.with_name(seed.name + "_wsvec.dat")
+            raise FileFormatError(path, None, "the file (use_wsvec=True)", "no such file")
+        if win and win.use_ws_distance:
+            warnings.warn(
+                f"{win.path.name} has use_ws_distance = true, but there is no {seed.name}_wsvec.dat: "
+                "bands between the k points of the calculation suffer",
+                AccuracyWarning,
+                stacklevel=3,
+            )
+        return None
+    in_use, table = read_wsvec(file)
+    return parse_wsvec(table, data.R, data.H.shape[1]) if in_use or use else None
+
+
+def _fold(
+    main: Path, data: Matrices, position: ComplexArray | None, shifts: Shifts | None, wsvec: Path | None
+) -> tuple[IntArray, ComplexArray]:
+    """R vectors, and Hamiltonian and position together (nR, n, n, 1 or 4), every degeneracy folded in."""
+    index = {tuple(r): i for i, r in enumerate(data.R.tolist())}
+    partner = np.array([index[tuple(r)] for r in (-data.R).tolist()])
+    H = _hermitised(data.H[..., None], partner)
+    defect = np.abs(H[..., 0] - data.H).reshape(len(H), -1).max(axis=1) * 2
+    worst = int(np.argmax(defect))
+    if defect[worst] > HERMITICITY_TOLERANCE:
+        expected = f"H(R) and H(-R)^+ equal to {HERMITICITY_TOLERANCE:g} eV"
+        found = f"a difference of {defect[worst]:.3g} eV at R = {tuple(data.R[worst].tolist())}"
+        raise FileFormatError(main, int(data.line[worst]), expected, found)
+    X = H if position is None else np.concatenate([H, _hermitised(position, partner)], axis=3)
+    X = X / data.ndegen[:, None, None, None]
+    if shifts is None:
+        return data.R, X
+    assert wsvec is not None
+    return shifted(wsvec, data.R, X, partner, shifts)
+
+
+def _hermitised(X: ComplexArray, partner: IntArray) -> ComplexArray:
+    """(X(R) + X(-R)^+) / 2 for X of shape (nR, n, n, components)."""
+    return np.asarray((X + np.conj(X[partner].swapaxes(1, 2))) / 2)
