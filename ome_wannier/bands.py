@@ -242,3 +242,13 @@ def row_trace(X: ComplexArray, Y: ComplexArray) -> Array:
     """Re [X Y]_nn (nk, n) for Hermitian Y: the sum over q of Re X_nq conj(Y_nq)."""
     x, y = np.ascontiguousarray(X).view(float), np.ascontiguousarray(Y).view(float)
     return np.einsum("kij,kij->ki", x, y)
+
+
+def level_weights(X: ComplexArray, Y: ComplexArray) -> Array:
+    """a_n = sum_{q>n} w[n, q] - sum_{o<n} w[o, n] (nk, n) of the pair weights w = Re X conj(Y), X strictly upper triangular.
+
+    The sum of a_n over the bands below any Fermi level is the sum of w over all pairs across it.
+    """
+    x, y = np.ascontiguousarray(X).view(float), np.ascontiguousarray(Y).view(float)
+    columns = np.einsum("kij,kij->kj", x, y)
+    return np.einsum("kij,kij->ki", x, y) - (columns[:, ::2] + columns[:, 1::2])

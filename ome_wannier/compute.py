@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterable, Sequence
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from . import radial, symmetry
+from . import __version__, radial, symmetry
 from .bands import DEGENERACY_TOL, Bands
-from .calculators import Calculator, Observable, names, resolve
+from .calculators import Calculator, Observable, defaults, resolve
 from .errors import AccuracyWarning, SettingsError
 from .kmesh import KMesh, PolarMesh
 from .model import KDotP, TightBinding
@@ -59,7 +58,7 @@ def compute(
     ----------
     model : `TightBinding` or `KDotP`, see `load`.
     kmesh : `KMesh` or (N1, N2, N3) for tight binding, `PolarMesh` for k.p; by default one of sensible spacing.
-    calculators : names or calculators; by default all.
+    calculators : names or calculators; by default all but the second forms of one quantity (`calculators.CHECKS`).
     fermi : Fermi level(s) in eV, ascending.
     filling : electrons per cell, instead of `fermi`.
     temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels.
@@ -83,7 +82,7 @@ def compute(
     symmetries of the Hamiltonian forbid. It covers neither the Wannier functions nor the DFT calculation behind them.
     """
     start = time.perf_counter()
-    wanted, observables = resolve(names() if calculators is None else calculators)
+    wanted, observables = resolve(defaults() if calculators is None else calculators)
     temperatures = np.atleast_1d(np.asarray(temperature, dtype=float))
     if not tau >= 0:
         raise SettingsError(f"tau is {tau}: give a relaxation time in fs")
@@ -110,7 +109,7 @@ def compute(
     if isinstance(model, TightBinding):
         attrs |= _add_forbidden(model, wanted, results, uncertain, symmetry_tol)
     attrs |= {
-        "software": f"ome_wannier {metadata.version('ome_wannier')}, numpy {np.__version__}",
+        "software": f"ome_wannier {__version__}, numpy {np.__version__}",
         "model": model.name,
         "model_sha256": model.sha256,
         "kmesh": repr(mesh),
@@ -318,13 +317,17 @@ def _check(attrs: dict[str, Any], values: dict[str, Array], degeneracy_tol: floa
             AccuracyWarning,
             stacklevel=3,
         )
-    if {"total", "itinerant", "local"} <= values.keys():
-        total = abs(values["total"]).max()
-        split = max(abs(values[name]).max() for name in ("itinerant", "local"))
-        if total > 0 and split > SPLIT_LIMIT * total:
-            warnings.warn(
-                f"the split is dominated by nearly degenerate occupied pairs: its parts exceed the total {split / total:.1g} times "
-                "and cancel; trust total and the cross-gap parts, or raise degeneracy_tol",
-                AccuracyWarning,
-                stacklevel=3,
-            )
+    if "total" not in values:
+        return
+    total = abs(values["total"]).max()
+    worst = max(
+        ((abs(values[name]).max(), name) for name in ("dipole", "local", "itinerant", "itinerant_sea") if name in values),
+        default=(0.0, ""),
+    )
+    if worst[0] > SPLIT_LIMIT * total > 0:
+        warnings.warn(
+            f"the split is dominated by nearly degenerate occupied pairs: {worst[1]} exceeds the total {worst[0] / total:.1g} times "
+            "and cancels; trust total and the cross-gap parts, or raise degeneracy_tol",
+            AccuracyWarning,
+            stacklevel=3,
+        )

@@ -40,7 +40,7 @@ def unit_of(kind: str, dimension: int, tau: float) -> tuple[float, str]:
 
 def component_axes(axes: Sequence[int], moments: Sequence[int]) -> dict[str, tuple[int, ...]]:
     """Cartesian axes that each component dimension runs over."""
-    return {"moment": tuple(moments), "axis": tuple(moments), "field": tuple(axes), "dipole": tuple(axes)}
+    return {"moment": tuple(moments), "axis": tuple(moments), "field": tuple(axes), "position": tuple(axes)}
 
 
 def combine(calculator: Calculator, values: Mapping[str, Array]) -> Array:

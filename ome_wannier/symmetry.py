@@ -7,6 +7,7 @@ at the transformed points.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from .bands import Bands
 from .calculators.base import Observable
 from .calculators.geometry import berry_curvature
+from .errors import ModelError
 from .model import TightBinding
 
 Array = NDArray[np.float64]
@@ -76,8 +78,13 @@ def point_rotations(model: TightBinding) -> list[Array]:
         positions, numbers = np.array(model.structure.positions), list(model.structure.numbers)
     else:
         positions, numbers = np.zeros((1, 3)), [1]
-    dataset = spglib.get_symmetry((model.lattice, positions, numbers), symprec=1e-3)
-    reduced = [np.eye(3, dtype=int)] if dataset is None else list({r.tobytes(): r for r in dataset["rotations"]}.values())
+    with warnings.catch_warnings():
+        # spglib 2.7 warns of its own change of error handling, whichever is in use
+        warnings.simplefilter("ignore", DeprecationWarning)
+        dataset = spglib.get_symmetry((model.lattice, positions, numbers), symprec=1e-3)
+    if dataset is None:
+        raise ModelError("spglib finds no symmetry, not even the identity: do two atoms of the structure coincide?")
+    reduced = list({r.tobytes(): r for r in dataset["rotations"]}.values())
     column = model.lattice.T
     rotations = [column @ r @ np.linalg.inv(column) for r in reduced]
     plane = np.zeros(3, dtype=bool)
@@ -121,7 +128,7 @@ def _fingerprint(model: TightBinding, k: Array) -> tuple[Array, Array]:
 def transform(tensor: Array, observable: Observable, operation: Operation, axes: dict[str, tuple[int, ...]]) -> Array:
     """A response tensor (..., *components) after an operation of the crystal.
 
-    Axial indices ("moment", "axis") and polar ones ("field", "dipole") turn with the rotation part; each axial one
+    Axial indices ("moment", "axis") and polar ones ("field", "position") turn with the rotation part; each axial one
     brings its determinant, and time reversal the parity of the observable.
     """
     P, det = operation.rotation, round(float(np.linalg.det(operation.rotation)))

@@ -22,12 +22,20 @@ _ALL: dict[str, Calculator] = {
     for c in module.CALCULATORS
 }
 
-__all__ = ["Calculator", "Combination", "Observable", "get", "names", "resolve", "semiclassical_with"]
+#: second expressions of the same quantities, costlier and for checks: not among the defaults
+CHECKS = ("metric_curl_sea", "itinerant_sea", "commutator_residual")
+
+__all__ = ["CHECKS", "Calculator", "Combination", "Observable", "defaults", "get", "names", "resolve", "semiclassical_with"]
 
 
 def names() -> list[str]:
     """Names of the built-in calculators."""
     return list(_ALL)
+
+
+def defaults() -> list[str]:
+    """Names of the calculators that compute() uses unless told: all but the second forms in CHECKS."""
+    return [name for name in _ALL if name not in CHECKS]
 
 
 def get(name: str) -> Calculator:

@@ -13,7 +13,7 @@ from ..bands import Bands
 
 Array = NDArray[np.float64]
 
-Dims = tuple[Literal["moment", "field", "axis", "dipole"], ...]
+Dims = tuple[Literal["moment", "field", "axis", "position"], ...]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Observable:
     time_reversal, inversion : +1 even, -1 odd: a quantity that is odd vanishes in a crystal with that symmetry.
     equation, reference : the formula and where it comes from.
     weights : function of Bands returning (nk, n, *components): components of "moment" run over `bands.moments`,
-        those of "field" and "dipole" over `bands.axes`; (nk, n, 3, 3) over all Cartesian axes is accepted as well.
+        those of "field" and "position" over `bands.axes`; (nk, n, 3, 3) over all Cartesian axes is accepted as well.
     order : covariant derivatives of the Hamiltonian that the weights need (1 or 2).
     curvature : whether they need the curvature of the Wannier basis.
     """

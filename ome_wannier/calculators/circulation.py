@@ -1,4 +1,15 @@
-"""Itinerant and local circulation: the split of the density-matrix response of Cullen et al."""
+"""Itinerant and local circulation: the split of the density-matrix response of Cullen et al.
+
+The itinerant part exists twice. As published (`itinerant_sea`) it needs second derivatives of H, and pairs of occupied bands
+that come close make its integrand grow as 1/gap^3 although their sum is a total derivative. Where the positions commute,
+R_m;b - i [R_b, R_m] = R_b;m between bands, so the published form is the curl of the metric plus a three-band term,
+
+    L'_IC = metric_curl + epsilon_imn Im [R_b R_m R_n]_nn ,
+
+and taking the curl as a Fermi-surface term leaves first derivatives and simple denominators (`itinerant`). With it,
+dipole + itinerant + local + local_intraband equals `total` for any model, Wannier functions included: every element in
+2D, the traceless part in 3D. What the truncation of a Wannier basis changes is the difference of the two forms.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +22,7 @@ from .base import PAPER, Combination, Observable, stack_tensor
 Array = NDArray[np.float64]
 
 
-def itinerant(bands: Bands) -> Array:
+def itinerant_sea(bands: Bands) -> Array:
     """1/2 epsilon_imn Re [R_n DR_bm]_nn with DR_bm = R_m;b - i [R_b, R_m]: (nk, n, moment, field) in Angstrom^3."""
 
     def half(n: int, m: int, b: int) -> Array:
@@ -20,6 +31,16 @@ def itinerant(bands: Bands) -> Array:
         return row_trace(bands.connection(n), bands.connection_derivative(m, b) - 1j * (P - adjoint(P)))
 
     return stack_tensor(bands, lambda m, n, b: (half(n, m, b) - half(m, n, b)) / 2)
+
+
+def three_band_circulation(bands: Bands) -> Array:
+    """1/2 epsilon_imn Im [R_b R_m R_n]_nn: (nk, n, moment, field) in Angstrom^3. It vanishes for two bands."""
+
+    def element(m: int, n: int, b: int) -> Array:
+        P = bands.connection_connection(m, n)
+        return -row_trace(bands.connection(b), 1j * (P - adjoint(P))) / 2
+
+    return stack_tensor(bands, element)
 
 
 def local(bands: Bands) -> Array:
@@ -44,17 +65,12 @@ def local(bands: Bands) -> Array:
 
 
 CALCULATORS = (
-    Observable(
+    Combination(
         "itinerant",
-        "itinerant circulation",
-        "alpha",
-        "sea",
-        -1,
-        -1,
-        "alpha = 1/2 sum_n f_n eps_imn Re [R_n (R_m;b - i [R_b, R_m])]_nn",
-        f"{PAPER}, Eqs. (51), (54), (56)",
-        itinerant,
-        order=2,
+        "itinerant circulation, Fermi-surface form",
+        (("metric_curl", 0.5), ("three_band_circulation", 1.0)),
+        "alpha = 1/2 metric_curl + 1/2 sum_n f_n eps_imn Im [R_b R_m R_n]_nn",
+        f"{PAPER}, Eqs. (51), (54), (56), integrated by parts (see itinerant_sea)",
     ),
     Observable(
         "local",
@@ -70,22 +86,45 @@ CALCULATORS = (
     Combination(
         "total_published",
         "dipole + itinerant + local, as published (misses the intraband half of the local circulation)",
-        (("dipole", 1.0), ("itinerant", 1.0), ("local", 1.0)),
+        (("dipole", 1.0), ("metric_curl", 0.5), ("three_band_circulation", 1.0), ("local", 1.0)),
         "alpha = 1/2 (L'_d + L'_IC + L'_LC)",
         f"{PAPER}, Eq. (49), last line; see physics.md 6c for what it misses",
     ),
+    Observable(
+        "three_band_circulation",
+        "three-band part of the itinerant circulation",
+        "alpha",
+        "sea",
+        -1,
+        -1,
+        "alpha = 1/2 sum_n f_n eps_imn Im [R_b R_m R_n]_nn",
+        f"{PAPER}, Eq. (51), with R_m;b - i [R_b, R_m] = R_b;m (positions that commute)",
+        three_band_circulation,
+    ),
+    Observable(
+        "itinerant_sea",
+        "itinerant circulation, Fermi-sea form as published",
+        "alpha",
+        "sea",
+        -1,
+        -1,
+        "alpha = 1/2 sum_n f_n eps_imn Re [R_n (R_m;b - i [R_b, R_m])]_nn",
+        f"{PAPER}, Eqs. (51), (54), (56)",
+        itinerant_sea,
+        order=2,
+    ),
     Combination(
         "commutator_residual",
-        "total minus (dipole + itinerant + local + local_intraband): zero where the positions commute",
+        "total minus (dipole + itinerant_sea + local + local_intraband): zero where the positions commute",
         (
             ("local_crossgap", 1.0),
             ("itinerant_crossgap", 1.0),
             ("metric_curl", 0.5),
             ("dipole", -2.0),
-            ("itinerant", -1.0),
+            ("itinerant_sea", -1.0),
             ("local", -1.0),
         ),
         "alpha = total - 1/2 (2 L'_d + L'_IC + L'_LC)",
-        "physics.md section 4: uncertainty of the split by the truncation of the basis",
+        "physics.md section 4: uncertainty of the published split by the truncation of the basis",
     ),
 )

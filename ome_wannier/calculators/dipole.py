@@ -12,7 +12,7 @@ Array = NDArray[np.float64]
 
 
 def dipole_polarizability(bands: Bands) -> Array:
-    """<r_a> per E_b: a_n = 2 Re [B_b R_a]_nn, (nk, n, dipole, field) in Angstrom^2/eV.
+    """<r_a> per E_b: a_n = 2 Re [B_b R_a]_nn, (nk, n, position, field) in Angstrom^2/eV.
 
     The trace of B_b R_a over a full shell is the quantum metric over the gap.
     """
@@ -50,7 +50,7 @@ CALCULATORS = (
         "<r_a> = E_b sum_n f_n 2 Re [(R_b/(e_m - e_n)) R_a]_nn",
         f"{PAPER}, Eqs. (1), (9)",
         dipole_polarizability,
-        ("dipole", "field"),
+        ("position", "field"),
     ),
     Observable(
         "dipole",

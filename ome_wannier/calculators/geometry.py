@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands import Bands, row_trace
+from ..bands import Bands, level_weights, row_trace
 from .base import Observable
 
 Array = NDArray[np.float64]
@@ -26,10 +26,14 @@ def berry_curvature(bands: Bands) -> Array:
 
 
 def quantum_metric(bands: Bands) -> Array:
-    """G_ab = Re [R_a R_b]_nn: (nk, n, dipole, field) in Angstrom^2, from the states inside the basis."""
-    d = range(len(bands.axes))
+    """Metric of the occupied states, sum over pairs across the Fermi level of Re R_a,ou R_b,uo: (nk, n, position, field).
+
+    In Angstrom^2, from the states inside the basis. The weights add up to the metric of the bands below any Fermi level; for
+    the lowest band, and for both of two bands up to the sign, they are the metric Re [R_a R_b]_nn of the band itself.
+    """
+    upper = [np.triu(bands.connection(a), 1) for a in range(len(bands.axes))]
     return np.stack(
-        [np.stack([row_trace(bands.connection(a), bands.connection(b)) for b in d], axis=-1) for a in d], axis=-2
+        [np.stack([level_weights(X, bands.connection(b)) for b in range(len(upper))], axis=-1) for X in upper], axis=-2
     )
 
 
@@ -54,15 +58,15 @@ CALCULATORS = (
     ),
     Observable(
         "quantum_metric",
-        "quantum metric inside the basis",
+        "quantum metric of the occupied states, inside the basis",
         "curvature",
         "sea",
         +1,
         +1,
-        "G_ab = sum_n f_n Re [R_a R_b]_nn",
-        "Provost, Vallee, Commun. Math. Phys. 76, 289 (1980)",
+        "G_ab = Re sum_ou R_a,ou R_b,uo",
+        "Provost, Vallee, Commun. Math. Phys. 76, 289 (1980); Souza, Wilkens, Martin, Phys. Rev. B 62, 1666 (2000)",
         quantum_metric,
-        ("dipole", "field"),
+        ("position", "field"),
     ),
     Observable(
         "orbital_moment",

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands import Bands
+from ..bands import Bands, level_weights
 from .base import Combination, Observable
 
 Array = NDArray[np.float64]
@@ -52,18 +52,11 @@ def _crossgap(bands: Bands, times: Callable[[ComplexArray, ComplexArray], Comple
         circulation = times(R[n], lower[m]) - times(R[m], lower[n])
         for b in d:
             tensor[:, :, i, b] = (
-                _level_weights(B_upper[b], circulation)
-                + _level_weights(R_upper[n], moved[b][m])
-                - _level_weights(R_upper[m], moved[b][n])
+                level_weights(B_upper[b], circulation)
+                + level_weights(R_upper[n], moved[b][m])
+                - level_weights(R_upper[m], moved[b][n])
             )
     return tensor
-
-
-def _level_weights(X: ComplexArray, Y: ComplexArray) -> Array:
-    """a_n = sum_q w[n, q] - sum_o w[o, n] of the pair weights w = Re X conj(Y), X strictly upper triangular."""
-    x, y = np.ascontiguousarray(X).view(float), np.ascontiguousarray(Y).view(float)
-    columns = np.einsum("kij,kij->kj", x, y)
-    return np.einsum("kij,kij->ki", x, y) - (columns[:, ::2] + columns[:, 1::2])
 
 
 _REFERENCE = "Malashevich et al., New J. Phys. 12, 053032 (2010); Essin et al., Phys. Rev. B 81, 205104 (2010)"
