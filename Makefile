@@ -1,0 +1,71 @@
+# The one Makefile. `make demo` and `make test` need Python >= 3.11, make and a package index, nothing else.
+#
+#   make demo        install into .venv, run the main job on real ab-initio data, write demo/vse2.nc and demo/vse2.png
+#   make test        install with the test tools, run the tests (ARGS="-k name" is passed to pytest)
+#   make test-long   the tests that take minutes
+#   make bench       measure: time per part, ratio to the diagonalisation
+#   make lint        ruff and mypy --strict
+#   make examples    run every examples/*.py
+#   make clean       remove what make made
+#
+# Another interpreter or place: make test PYTHON=python3.12 VENV=.venv312
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+BIN := $(abspath $(VENV))/bin
+
+# one thread per process: the matrices are small, threads would only fight over the cores
+export OPENBLAS_NUM_THREADS := 1
+export OMP_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+export MPLBACKEND := Agg
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long bench lint examples clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+# A stamp is written last, so that whatever was interrupted is done again, and nothing else is.
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys' 2>/dev/null || { echo "error: no $(PYTHON) here; name a Python >= 3.11: make PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: $(PYTHON) is $$($(PYTHON) -V 2>&1), but Python >= 3.11 is needed: make PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { \
+		echo "error: $(PYTHON) -m venv failed; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/.created
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-%: pyproject.toml $(VENV)/.created
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	@touch $@ $(VENV)/.installed
+
+demo: $(VENV)/.installed
+	@mkdir -p demo
+	$(BIN)/ome-wannier run vse2 -o demo/vse2.nc --plot demo/vse2.png
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest $(ARGS)
+
+test-long: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m long $(ARGS)
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m benchmark --benchmark-enable --benchmark-columns=min,median,rounds -s $(ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+examples: $(VENV)/.installed
+	@set -e; mkdir -p demo; cd demo; for f in ../examples/*.py; do echo "== $$f"; $(BIN)/python $$f; done
+
+clean:
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .coverage
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
