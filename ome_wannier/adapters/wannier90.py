@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import AccuracyWarning, FileFormatError, ModelError
 from ..model import HERMITICITY_TOLERANCE, TightBinding
+from .wannier90_branch import on_branch
 from .wannier90_files import Matrices, count_wann, read_centres, read_hr, read_r, read_tb
 from .wannier90_text import Array, ComplexArray, IntArray
 from .wannier90_win import Win, projection_centres, read_win
@@ -85,7 +86,8 @@ def load(
     ----------
     seed : seedname ("dir/Te"), path of a `_tb.dat` or `_hr.dat` file, or folder that holds one seedname.
         `_tb.dat` is preferred. `_hr.dat` needs the cell from `.win`, and positions from `centres`, `_r.dat`,
-        `_centres.xyz` or the projections of `.win`, in this order.
+        `_centres.xyz` or the projections of `.win`, in this order. Positions in `_tb.dat` and `_r.dat` are
+        corrected with `_centres.xyz` (see `wannier90_branch`).
     centres : (n, 3) Cartesian in Angstrom: a diagonal position operator, instead of what the files hold.
     periodic : see `TightBinding`. A direction with one k point has only R = 0 and counts as not periodic.
     spin_degeneracy : default 1 if `.win` says spinors = true, otherwise 2; 1, with a warning, without `.win`.
@@ -98,8 +100,8 @@ def load(
 
     Warns
     -----
-    AccuracyWarning : no `.win`; positions from projections; no `_wsvec.dat` though `.win` has
-        use_ws_distance = true.
+    AccuracyWarning : no `.win`; positions from projections, or not to be trusted for lack of `_centres.xyz`;
+        no `_wsvec.dat` though `.win` has use_ws_distance = true.
     """
     path, files = _find(Path(seed))
     win = read_win(files["win"]) if files["win"] else None
@@ -114,6 +116,10 @@ def load(
             position = read_r(files["r"], data)
         if position is None:
             centres = _centres(main, files["centres"], win, lattice, data.H.shape[1])
+        else:
+            xyz = None if win and win.translate_home_cell else files["centres"]
+            known = read_centres(xyz, len(position[0])) if xyz else None
+            position = on_branch(main, data, position, lattice, win.mesh if win else None, known)
     shifts = _shifts(files["wsvec"], use_wsvec, path, data, win)
     try:
         R, matrices = _fold(main, data, position, shifts, files["wsvec"])
@@ -148,9 +154,7 @@ def _find(seed: Path) -> tuple[Path, dict[str, Path | None]]:
         files["tb"], files[kind] = None, given
     if not (files["tb"] or files["hr"]):
         others = ", ".join(file.name for file in files.values() if file)
-        raise FileFormatError(
-            seed, None, f"{seed.name}_tb.dat or {seed.name}_hr.dat", others or "no such file"
-        )
+        raise FileFormatError(seed, None, f"{seed.name}_tb.dat or {seed.name}_hr.dat", others or "no such file")
     return seed, files
 
 
@@ -165,9 +169,7 @@ def _split(path: Path) -> tuple[Path, str]:
         for compressed in _COMPRESSED:
             if path.name.endswith(ending + compressed) and path.name != ending + compressed:
                 return path.with_name(path.name.removesuffix(ending + compressed)), kind
-    raise FileFormatError(
-        path, None, "a name that ends with " + ", ".join(_ENDINGS.values()), repr(path.name)
-    )
+    raise FileFormatError(path, None, "a name that ends with " + ", ".join(_ENDINGS.values()), repr(path.name))
 
 
 def _seednames(folder: Path) -> set[str]:
@@ -184,9 +186,7 @@ def _check_win(main: Path, data: Matrices, win: Win | None) -> Array:
     """The lattice, after making sure that `.win` belongs to the Hamiltonian."""
     n_wann = data.H.shape[1]
     if win and win.n_wann not in (None, n_wann):
-        raise FileFormatError(
-            win.path, None, f"num_wann = {n_wann} as in {main.name}", f"num_wann = {win.n_wann}"
-        )
+        raise FileFormatError(win.path, None, f"num_wann = {n_wann} as in {main.name}", f"num_wann = {win.n_wann}")
     lattice = win.lattice if win else None
     if data.lattice is None:
         if lattice is None:
@@ -196,9 +196,7 @@ def _check_win(main: Path, data: Matrices, win: Win | None) -> Array:
     tolerance = 1e-4 * np.abs(data.lattice).max()
     if win and lattice is not None and np.abs(lattice - data.lattice).max() > tolerance:
         found = np.array2string(lattice, precision=5, separator=", ").replace("\n", "")
-        raise FileFormatError(
-            win.path, None, f"unit_cell_cart with the lattice vectors of {main.name}", found
-        )
+        raise FileFormatError(win.path, None, f"unit_cell_cart with the lattice vectors of {main.name}", found)
     return data.lattice
 
 
@@ -228,17 +226,14 @@ def _spin_degeneracy(seed: Path, win: Win | None) -> int:
     if win:
         return 1 if win.spinors else 2
     warnings.warn(
-        f"no {seed.name}.win: each band is taken to hold one electron; "
-        "pass spin_degeneracy=2 for a spinless calculation",
+        f"no {seed.name}.win: each band is taken to hold one electron; pass spin_degeneracy=2 for a spinless calculation",
         AccuracyWarning,
         stacklevel=3,
     )
     return 1
 
 
-def _shifts(
-    file: Path | None, use: bool | None, seed: Path, data: Matrices, win: Win | None
-) -> Shifts | None:
+def _shifts(file: Path | None, use: bool | None, seed: Path, data: Matrices, win: Win | None) -> Shifts | None:
     """The shifts of `_wsvec.dat`, or None if they are not to be used."""
     if use is False:
         return None

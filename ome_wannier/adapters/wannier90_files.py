@@ -57,9 +57,7 @@ def read_tb(path: Path) -> Matrices:
     wrong = np.flatnonzero((R_again != R).any(axis=1))
     if len(wrong):
         i = int(wrong[0])
-        raise FileFormatError(
-            path, int(line_again[i]), f"R = {_name(R[i])} as in the Hamiltonian", _name(R_again[i])
-        )
+        raise FileFormatError(path, int(line_again[i]), f"R = {_name(R[i])} as in the Hamiltonian", _name(R_again[i]))
     _check_R(path, R, ndegen, line)
     return Matrices(R, ndegen, H[..., 0], position, lattice, line)
 
@@ -121,9 +119,7 @@ def read_centres(path: Path, n_wann: int) -> Array:
         raise FileFormatError(path, 1, "the number of lines that follow the second", snippet(lines[0]))
     body = [(i, line) for i, line in enumerate(lines[2:], 3) if line.strip()]
     if len(body) != count:
-        raise FileFormatError(
-            path, len(lines), f"{int(count)} lines with a label and 3 reals", f"{len(body)}"
-        )
+        raise FileFormatError(path, len(lines), f"{int(count)} lines with a label and 3 reals", f"{len(body)}")
     centres = []
     for i, line in body:
         label, *numbers = line.split()
@@ -207,9 +203,7 @@ def _read_sparse(table: Table) -> Matrices:
     wrong = np.flatnonzero(((mn < 0) | (mn >= n)).any(axis=1))
     if len(wrong):
         table.fail(3 + int(wrong[0]), f"m and n from 1 to {n}")
-    R, first, index = np.unique(
-        values[:, :3].astype(np.int64), axis=0, return_index=True, return_inverse=True
-    )
+    R, first, index = np.unique(values[:, :3].astype(np.int64), axis=0, return_index=True, return_inverse=True)
     if len(R) != n_R:
         table.fail(2, f"{_N_R}, {len(R)} by the elements that follow")
     element = (index.reshape(-1) * n + mn[:, 0]) * n + mn[:, 1]

@@ -19,7 +19,7 @@ BOHR = constants.value("Bohr radius") / constants.angstrom  #: Angstrom
 Line = tuple[int, str]  # 1-based number in the file, text without comment
 Block = tuple[int, list[Line]]  # number of its `begin` line, what stands inside
 
-_KEYWORDS = {"num_wann", "spinors", "fermi_energy", "use_ws_distance", "translate_home_cell"}
+_KEYWORDS = {"num_wann", "spinors", "fermi_energy", "use_ws_distance", "translate_home_cell", "mp_grid"}
 _BLOCKS = {"unit_cell_cart", "atoms_frac", "atoms_cart", "projections"}
 _TRUE, _FALSE = {"t", "true", ".t.", ".true."}, {"f", "false", ".f.", ".false."}
 _STATES = {"s": 1, "p": 3, "d": 5, "f": 7, "sp": 2, "sp2": 3, "sp3": 4, "sp3d": 5, "sp3d2": 6}
@@ -35,7 +35,7 @@ class Win:
     """What a `.win` file says; None where it says nothing.
 
     lattice : (3, 3) rows in Angstrom. labels : of the atoms, in lower case. positions : (atoms, 3) in units
-    of the lattice vectors. projections : the block, as text.
+    of the lattice vectors. projections : the block, as text. mesh : mp_grid.
     """
 
     path: Path
@@ -44,6 +44,7 @@ class Win:
     fermi_energy: float | None = None
     use_ws_distance: bool | None = None
     translate_home_cell: bool | None = None
+    mesh: tuple[int, int, int] | None = None
     lattice: Array | None = None
     labels: tuple[str, ...] = ()
     positions: Array | None = None
@@ -69,6 +70,7 @@ def read_win(path: Path) -> Win:
         fermi_energy=_real(path, keywords.get("fermi_energy")),
         use_ws_distance=_logical(path, keywords.get("use_ws_distance")),
         translate_home_cell=_logical(path, keywords.get("translate_home_cell")),
+        mesh=_mesh(path, keywords.get("mp_grid")),
         lattice=lattice,
         labels=tuple(label for _, label in labels),
         positions=positions,
@@ -237,6 +239,15 @@ def _integer(path: Path, line: Line | None) -> int | None:
     if value != int(value) or value < 1:
         _fail(path, line, "a positive integer")
     return int(value)
+
+
+def _mesh(path: Path, line: Line | None) -> tuple[int, int, int] | None:
+    if line is None:
+        return None
+    x, y, z = _reals(path, line, line[1], 3)
+    if not all(n == int(n) and 1 <= n <= 1000 for n in (x, y, z)):
+        _fail(path, line, "3 positive integers")
+    return int(x), int(y), int(z)
 
 
 def _logical(path: Path, line: Line | None) -> bool | None:

@@ -75,9 +75,7 @@ def parse_wsvec(table: Table, R: IntArray, n_wann: int) -> Shifts:
     return Shifts(i, m, n, T, np.repeat(1.0 / count, count))
 
 
-def shifted(
-    file: Path, R: IntArray, X: ComplexArray, partner: IntArray, shifts: Shifts
-) -> tuple[IntArray, ComplexArray]:
+def shifted(file: Path, R: IntArray, X: ComplexArray, partner: IntArray, shifts: Shifts) -> tuple[IntArray, ComplexArray]:
     """Move every element from R to all its R + T, in equal shares.
 
     Parameters
@@ -95,9 +93,7 @@ def shifted(
     n = X.shape[1]
     moved = R[shifts.cell] + shifts.T
     size = 2 * np.abs(moved).max() + 1
-    codes, first, target = np.unique(
-        moved @ np.array([size**2, size, 1]), return_index=True, return_inverse=True
-    )
+    codes, first, target = np.unique(moved @ np.array([size**2, size, 1]), return_index=True, return_inverse=True)
     # codes are odd in R: -codes[i] is the partner of codes[i]. X stays Hermitian if shifts come in pairs
     opposite = np.minimum(np.searchsorted(codes, -codes), len(codes) - 1)
     key = ((shifts.cell * n + shifts.m) * n + shifts.n) * len(codes) + target
