@@ -1,0 +1,153 @@
+"""Settings: the options and the TOML file say the same, and a mistake is named with its place."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ome_wannier.errors import FileFormatError, OMEError, SettingsError
+from ome_wannier.materials import Scan
+from ome_wannier.settings import Settings, resolve
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    return tmp_path / "job.toml"
+
+
+@pytest.mark.parametrize(
+    ("toml", "options"),
+    [
+        ("kmesh = [48, 48, 1]", {"kmesh": (48, 48, 1)}),
+        ("fermi = {start = -0.5, stop = 0.5, number = 201}", {"fermi": "-0.5:0.5:201"}),
+        ("fermi = -0.25", {"fermi": "-0.25"}),
+        ("fermi = [-0.25, 1]", {"fermi": "-0.25,1"}),
+        ("filling = 13", {"filling": "13"}),
+        ("temperature = [0, 300]", {"temperature": "0, 300"}),
+        ("temperature = 4", {"temperature": "4"}),
+        ("tau = 2.5", {"tau": "2.5"}),
+        ('calculators = ["total", "local"]', {"calculators": ["total,local", "total"]}),
+        ('memory = "2 GiB"', {"memory": "2147483648"}),
+        ("memory = 500000000", {"memory": "500MB"}),
+        ("degeneracy_tol = 1e-4\nsymmetry_tol = 0.1", {"degeneracy_tol": 1e-4, "symmetry_tol": 0.1}),
+    ],
+)
+def test_option_and_file_say_the_same(toml: str, options: dict[str, object], job: Path) -> None:
+    job.write_text('material = "hbn"\n' + toml)
+    assert resolve({}, job) == resolve({"material": "hbn", **options})
+
+
+def test_nothing_given_means_defaults() -> None:
+    settings = resolve({"seed": "a", "kmesh": None, "fermi": None})
+    assert settings == Settings(seed="a", temperature=300.0, tau=10.0, memory=2**30)
+
+
+def test_options_override_the_file(job: Path) -> None:
+    job.write_text('material = "hbn"\nfermi = 1\ntau = 5\nkmesh = [4, 4, 1]')
+    settings = resolve({"seed": "Te", "filling": 12, "kmesh": (6, 6, 6)}, job)
+    assert settings == Settings(seed="Te", filling=12, kmesh=(6, 6, 6), tau=5)
+    assert settings.material is None
+    assert settings.fermi is None
+
+
+def test_paths_are_relative_to_the_file(job: Path) -> None:
+    job.write_text('seed = "data/Te"\noutput = "/abs/te.nc"\nplot = "te.png"')
+    settings = resolve({"csv": "te.csv"}, job)
+    assert settings.seed == str(job.parent / "data" / "Te")
+    assert settings.plot == str(job.parent / "te.png")
+    assert (settings.output, settings.csv) == ("/abs/te.nc", "te.csv")
+
+
+def test_levels() -> None:
+    np.testing.assert_array_equal(resolve({"seed": "a", "fermi": "0:1:3"}).levels(), [0, 0.5, 1])
+    np.testing.assert_array_equal(resolve({"seed": "a", "fermi": "0,2"}).levels(), [0, 2])
+    assert resolve({"seed": "a", "fermi": "0.5"}).levels() == 0.5
+    assert resolve({"seed": "a"}).levels() is None
+
+
+def test_json_gives_the_same_settings_again() -> None:
+    settings = resolve({"seed": "a", "fermi": "-1:1:5", "temperature": "0,300", "kmesh": "4x4x1", "calculators": ["total"]})
+    assert resolve(json.loads(settings.to_json())) == settings
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ("\nkmsh = [4, 4, 1]", r"job\.toml, line 3: unknown key 'kmsh': did you mean kmesh\?"),
+        ("colour = 1", r"line 2: unknown key 'colour': one of seed, material"),
+        ("kmesh = [4, 4]", r"line 2: kmesh: expected three positive integers such as 48 48 1, found \[4, 4\]"),
+        ("kmesh = [4, 4, 0]", "line 2: kmesh"),
+        ("kmesh = [4, 4, 1.5]", "line 2: kmesh"),
+        ("kmesh = 4", "line 2: kmesh"),
+        ("fermi = nan", "fermi: expected a finite number, found nan"),
+        ("fermi = []", "fermi: expected one or more numbers"),
+        ('fermi = "0:1"', "expected start:stop:number"),
+        ("fermi = {start = 0, stop = 1}", "line 2: fermi: number is missing"),
+        ("fermi = {start = 0, stop = 1, numbr = 3}", "unknown key 'numbr': did you mean number"),
+        ("[fermi]\nstart = 2\nstop = 1\nnumber = 4", "line 2: fermi: a scan goes up"),
+        ("fermi = {start = 0, stop = inf, number = 3}", "finite"),
+        ("fermi = 1\nfilling = 2", r"job\.toml: give either fermi"),
+        ('seed = "a"', "give either seed or material"),
+        ("tau = true", "tau: expected a finite number, found True"),
+        ("tau = -1", "tau: expected a number that is not negative"),
+        ('calculators = ["totl"]', "no calculator 'totl': one of total,"),
+        ("calculators = [1]", "expected names of calculators"),
+        ('calculators = ""', "expected one or more names"),
+        ('memory = "lots"', "expected a size such as 1GiB"),
+        ("memory = 0", "positive size"),
+        ("memory = true", "expected a size"),
+        ("output = 3", "expected a path"),
+    ],
+)
+def test_mistake_names_file_line_and_key(toml: str, said: str, job: Path) -> None:
+    job.write_text('material = "hbn"\n' + toml)
+    with pytest.raises(SettingsError, match=said) as caught:
+        resolve({}, job)
+    assert "\n" not in str(caught.value)
+
+
+def test_mistake_in_an_option_does_not_blame_the_file(job: Path) -> None:
+    job.write_text('material = "hbn"')
+    with pytest.raises(SettingsError, match=r"^tau: expected"):
+        resolve({"tau": "fast"}, job)
+
+
+def test_nothing_to_run(job: Path) -> None:
+    job.write_text("tau = 1")
+    with pytest.raises(SettingsError, match=r"job\.toml: give seed"):
+        resolve({}, job)
+    with pytest.raises(SettingsError, match="nothing to run"):
+        resolve({})
+
+
+@pytest.mark.parametrize(("content", "line"), [(b'seed = "a"\ntau 3\n', 2), (b"seed = '\xff'", None)])
+def test_file_that_is_not_toml(content: bytes, line: int | None, job: Path) -> None:
+    job.write_bytes(content)
+    with pytest.raises(FileFormatError, match="expected TOML") as caught:
+        resolve({}, job)
+    assert caught.value.line == line
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        resolve({}, tmp_path / "none.toml")
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_setting_or_a_clean_error(text: str) -> None:
+    for key in ("fermi", "temperature", "memory", "kmesh", "calculators", "filling", "tau"):
+        with suppress(OMEError):
+            assert isinstance(resolve({"seed": "a", key: text}), Settings)
+
+
+@given(st.floats(-1e3, 1e3), st.floats(1e-3, 1e3), st.integers(2, 50))
+def test_scan_has_both_ends(start: float, width: float, number: int) -> None:
+    levels = Scan(start, start + width, number).levels()
+    assert (levels[0], levels[-1], len(levels)) == (start, start + width, number)
+    assert (np.diff(levels) > 0).all()
