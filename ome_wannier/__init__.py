@@ -5,31 +5,31 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+__version__ = "0.1.0"
+
+from .compute import compute
+from .tabulate import tabulate
+
 if TYPE_CHECKING:
     from . import calculators, materials
-    from .compute import compute
     from .kmesh import KMesh, PolarMesh
     from .loading import load
     from .materials import cite
     from .model import KDotP, TightBinding
     from .result import load_result, save, table
-    from .tabulate import tabulate
 
-__version__ = "0.1.0"
-
-# loaded when first used: importing the package costs next to nothing
+# Loaded when first used, to keep the import fast. Functions that share their module's name are imported above: the
+# module, once loaded by anything else, would take their place.
 _HOME = {
     "KDotP": "model",
     "KMesh": "kmesh",
     "PolarMesh": "kmesh",
     "TightBinding": "model",
     "cite": "materials",
-    "compute": "compute",
     "load": "loading",
     "load_result": "result",
     "save": "result",
     "table": "result",
-    "tabulate": "tabulate",
 }
 _MODULES = ("calculators", "materials")
 
@@ -52,9 +52,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-        globals()[name] = value  # a module of the same name (compute) must not take its place
-        return value
+        return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
     if name in _MODULES:
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -74,9 +74,12 @@ class Bands:
 
     def rotate(self, X: ComplexArray) -> ComplexArray:
         """U^+ X U for X of shape (nk, n, n) in the Wannier gauge."""
-        U = self._eigh[1]
-        rotated: ComplexArray = np.conj(np.swapaxes(U, 1, 2)) @ (X @ U)
+        rotated: ComplexArray = self._adjoint_vectors @ (X @ self._eigh[1])
         return rotated
+
+    @cached_property
+    def _adjoint_vectors(self) -> ComplexArray:
+        return np.ascontiguousarray(adjoint(self._eigh[1]))
 
     # ---- degenerate groups -------------------------------------------------------------------------------------
 
@@ -229,7 +232,8 @@ class Bands:
         if self._matrices.F is None:
             self._matrices = self._model.matrices(self._k, 1 if self._matrices.W is None else 2, True)
         assert self._matrices.F is not None
-        diagonal: Array = np.einsum("knn->kn", self.rotate(self._matrices.F[:, a, b])).real
+        U = self._eigh[1]
+        diagonal: Array = np.einsum("kin,kin->kn", np.conj(U), self._matrices.F[:, a, b] @ U).real
         return diagonal
 
 
@@ -240,15 +244,18 @@ def adjoint(X: ComplexArray) -> ComplexArray:
 
 def row_trace(X: ComplexArray, Y: ComplexArray) -> Array:
     """Re [X Y]_nn (nk, n) for Hermitian Y: the sum over q of Re X_nq conj(Y_nq)."""
-    x, y = np.ascontiguousarray(X).view(float), np.ascontiguousarray(Y).view(float)
-    return np.einsum("kij,kij->ki", x, y)
+    from .kernels import row_trace as kernel  # numba takes a third of a second to import
+
+    out: Array = kernel(X, Y)
+    return out
 
 
 def level_weights(X: ComplexArray, Y: ComplexArray) -> Array:
-    """a_n = sum_{q>n} w[n, q] - sum_{o<n} w[o, n] (nk, n) of the pair weights w = Re X conj(Y), X strictly upper triangular.
+    """a_n = sum_{q>n} w[n, q] - sum_{o<n} w[o, n] (nk, n) of the pair weights w[o, q] = Re X_oq conj(Y_oq), o < q.
 
     The sum of a_n over the bands below any Fermi level is the sum of w over all pairs across it.
     """
-    x, y = np.ascontiguousarray(X).view(float), np.ascontiguousarray(Y).view(float)
-    columns = np.einsum("kij,kij->kj", x, y)
-    return np.einsum("kij,kij->ki", x, y) - (columns[:, ::2] + columns[:, 1::2])
+    from .kernels import level_weights as kernel
+
+    out: Array = kernel(X, Y)
+    return out

@@ -29,9 +29,9 @@ Array = NDArray[np.float64]
 Model = TightBinding | KDotP
 
 #: matrices of n x n complex numbers alive at once per k point, by the order of derivatives (measured peak, see tests)
-MATRICES_ALIVE = {1: 60, 2: 140}
+MATRICES_ALIVE = {1: 60, 2: 90}
 #: working set in bytes beyond which larger batches of k points stop paying (they leave the cache)
-WORKING_SET = 2**25
+WORKING_SET = 2**26
 #: k points whose weights are added up before they enter the sum, independent of everything but the mesh
 BLOCKS = 64
 #: parts of the split that exceed the total by this factor cancel to it: the split says nothing then

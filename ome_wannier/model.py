@@ -266,14 +266,18 @@ def _full_position(
     W = F = None
     if order == 2:
         assert ddH is not None and dA is not None
-        W = ddH - 1j * (
-            _commutator(dA, H[:, None, None])  # [d_b A_a, H]
-            + _commutator(A[:, None], dH[:, :, None])  # [A_a, d_b H]
-            + _commutator(A[:, :, None], V[:, None])  # [A_b, V_a]
-        )
+        # [d_b A_a, H] + [A_a, d_b H] + [A_b, V_a], the commutators of Hermitian matrices taken together
+        P = dA @ H[:, None, None]
+        P += A[:, None] @ dH[:, :, None]
+        P += A[:, :, None] @ V[:, None]
+        W = ddH - 1j * (P - np.conj(np.swapaxes(P, -1, -2)))
     if curvature:
         assert dA is not None
-        F = dA - np.swapaxes(dA, 1, 2) - 1j * _commutator(A[:, :, None], A[:, None])
+        F = np.zeros_like(dA)
+        for a in range(F.shape[1]):
+            for b in range(a + 1, F.shape[1]):
+                F[:, a, b] = dA[:, a, b] - dA[:, b, a] - 1j * _commutator(A[:, a], A[:, b])
+                F[:, b, a] = -F[:, a, b]
     return Matrices(H, V, W, F)
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -115,9 +114,11 @@ class Occupation:
         energies : (ns,) eV.
         weights : (ns, columns).
         """
+        from .kernels import scatter  # numba takes a third of a second to import
+
         if self.cold.any():
             rows = np.searchsorted(self._steps, energies, side="left")
-            _scatter(histogram, rows[:, None], np.ones((len(rows), 1)), weights)
+            scatter(histogram, rows[:, None], np.ones((len(rows), 1)), weights)
         low, step, n = self._grid
         if n == 0:
             return
@@ -131,7 +132,7 @@ class Occupation:
         rows[below] = first
         coefficients[below] = [1.0, 0.0, 0.0, 0.0]
         coefficients[~use] = 0.0
-        _scatter(histogram, rows, coefficients, weights)
+        scatter(histogram, rows, coefficients, weights)
 
     def evaluate(self, histogram: Array, surface: NDArray[np.bool_]) -> Array:
         """Sums at all levels: (nf, nT, columns); columns marked `surface` with -df/de, the others with f."""
@@ -169,16 +170,6 @@ def _cubic(t: Array) -> Array:
         ],
         axis=1,
     )
-
-
-@numba.njit(cache=True)
-def _scatter(histogram, rows, coefficients, weights):  # type: ignore[no-untyped-def]
-    for s in range(weights.shape[0]):
-        for p in range(rows.shape[1]):
-            c = coefficients[s, p]
-            if c != 0.0:
-                for q in range(weights.shape[1]):
-                    histogram[rows[s, p], q] += c * weights[s, q]
 
 
 def fermi_level(energies: Array, weights: Array, electrons: float, kT: float = 0.0) -> float:

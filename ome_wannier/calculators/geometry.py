@@ -31,10 +31,8 @@ def quantum_metric(bands: Bands) -> Array:
     In Angstrom^2, from the states inside the basis. The weights add up to the metric of the bands below any Fermi level; for
     the lowest band, and for both of two bands up to the sign, they are the metric Re [R_a R_b]_nn of the band itself.
     """
-    upper = [np.triu(bands.connection(a), 1) for a in range(len(bands.axes))]
-    return np.stack(
-        [np.stack([level_weights(X, bands.connection(b)) for b in range(len(upper))], axis=-1) for X in upper], axis=-2
-    )
+    R = [bands.connection(a) for a in range(len(bands.axes))]
+    return np.stack([np.stack([level_weights(X, Y) for Y in R], axis=-1) for X in R], axis=-2)
 
 
 def orbital_moment(bands: Bands) -> Array:

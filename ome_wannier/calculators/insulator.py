@@ -45,16 +45,15 @@ def _crossgap(bands: Bands, times: Callable[[ComplexArray, ComplexArray], Comple
     strict = [np.tril(v, -1) for v in lower]
     R = [bands.connection(a) for a in d]
     B = [bands.response(a) for a in d]
-    R_upper, B_upper = [np.triu(X, 1) for X in R], [np.triu(X, 1) for X in B]
     moved = [[times(B[b], strict[m]) for m in d] for b in d]
     tensor = np.empty((*bands.energies.shape, len(bands.pairs), len(bands.axes)))
     for i, (m, n) in enumerate(bands.pairs):
         circulation = times(R[n], lower[m]) - times(R[m], lower[n])
         for b in d:
             tensor[:, :, i, b] = (
-                level_weights(B_upper[b], circulation)
-                + level_weights(R_upper[n], moved[b][m])
-                - level_weights(R_upper[m], moved[b][n])
+                level_weights(B[b], circulation)
+                + level_weights(R[n], moved[b][m])
+                - level_weights(R[m], moved[b][n])
             )
     return tensor
 
