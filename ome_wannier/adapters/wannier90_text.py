@@ -158,16 +158,8 @@ class Table:
         need = times * len(period)
         kind = np.resize(period, min(need, len(self) - self.cursor))
         begin, end = self.cursor, self.cursor + len(kind)
-        values = self._convert(begin, end, rows, kind)
-        if labels is not None and len(kind):
-            ints, width = _columns(rows, kind)
-            last = np.cumsum(width) - width + ints - 1
-            found = np.stack([values[last - 1], values[last]], axis=1)
-            wanted = np.resize(labels, (len(kind), 2))
-            wrong = np.flatnonzero(((found != wanted) & (wanted > 0)).any(axis=1))
-            if len(wrong):
-                m, n = wanted[wrong[0]]
-                self.fail(begin + int(wrong[0]), f"{rows[kind[wrong[0]]].what} with m = {m}, n = {n}")
+        wanted = None if labels is None else np.resize(labels, (len(kind), 2))
+        values = self._convert(begin, rows, kind, wanted)
         if len(kind) < need:
             self.fail(len(self), rows[period[len(kind) % len(period)]].what)
         self.cursor = end
@@ -176,7 +168,7 @@ class Table:
     def rest(self, rows: list[Row], kind: IntArray) -> Array:
         """All numbers of the remaining lines, each of which is of the given kind; errors as in `take`."""
         begin, self.cursor = self.cursor, len(self)
-        return self._convert(begin, len(self), rows, kind)
+        return self._convert(begin, rows, kind)
 
     def integers(self, n: int, what: str) -> IntArray:
         """`n` integers, on as many lines as it takes."""
@@ -205,21 +197,23 @@ class Table:
         if cut and len(self.text(last).rstrip()) < len(self.text(last - 1).rstrip()):
             self.fail(last, "a last line as long as the one before (the file is cut here)")
 
-    def _convert(self, begin: int, end: int, rows: list[Row], kind: IntArray) -> Array:
-        """Numbers of the lines [begin, end), each of the given kind, all checked."""
-        if begin == end:
+    def _convert(self, begin: int, rows: list[Row], kind: IntArray, labels: IntArray | None = None) -> Array:
+        """Numbers of the lines from `begin`, each of the given kind: in one call, or else line by line."""
+        if not len(kind):
             return np.zeros(0)
-        ints, width = _columns(rows, kind)
+        ints = np.array([row.ints for row in rows])[kind]
+        width = ints + np.array([row.reals for row in rows])[kind]
+        end = begin + len(kind)
         if np.array_equal(self.width[begin:end], width):
             values = _fast(self.raw[self._start[begin] : self._stop[end - 1]], int(width.sum()))
-            if values is not None and (np.abs(values) < LARGEST_REAL).all():
-                column = np.arange(len(values)) - np.repeat(np.cumsum(width) - width, width)
-                integers = values[column < np.repeat(ints, width)]
-                if (integers == np.trunc(integers)).all() and (np.abs(integers) <= LARGEST_INTEGER).all():
-                    return values
-        return np.array([v for i, k in enumerate(kind.tolist()) for v in self._parse(begin + i, rows[k])])
+            if values is not None and _good(values, ints, width, labels):
+                return values
+        out: list[float] = []
+        for i, k in enumerate(kind.tolist()):
+            out += self._parse(begin + i, rows[k], None if labels is None else labels[i].tolist())
+        return np.array(out)
 
-    def _parse(self, index: int, row: Row) -> list[float]:
+    def _parse(self, index: int, row: Row, labels: list[int] | None = None) -> list[float]:
         """Numbers of one line, read the careful way."""
         tokens = self.text(index).split()
         if len(tokens) < row.ints + row.reals:
@@ -232,13 +226,22 @@ class Table:
             if value is None or (i < row.ints and (value != int(value) or abs(value) > LARGEST_INTEGER)):
                 kind = "an integer" if i < row.ints else "a finite real"
                 self.fail(index, f"{row.what}, with {kind} in column {i + 1}")
+        if labels and labels[0] and values[row.ints - 2 : row.ints] != labels:
+            self.fail(index, f"{row.what} with m = {labels[0]}, n = {labels[1]}")
         return [value for value in values if value is not None]
 
 
-def _columns(rows: list[Row], kind: IntArray) -> tuple[IntArray, IntArray]:
-    """Number of integers, and of all numbers, that each line should hold."""
-    ints = np.array([row.ints for row in rows])[kind]
-    return ints, ints + np.array([row.reals for row in rows])[kind]
+def _good(values: Array, ints: IntArray, width: IntArray, labels: IntArray | None) -> bool:
+    """Whether no number is too large, the first `ints` of every line are integers, the last two of these its labels."""
+    start = np.cumsum(width) - width
+    integers = values[np.arange(len(values)) - np.repeat(start, width) < np.repeat(ints, width)]
+    small = (np.abs(values) < LARGEST_REAL).all() and (np.abs(integers) <= LARGEST_INTEGER).all()
+    if not small or (integers != np.trunc(integers)).any():
+        return False
+    if labels is None:
+        return True
+    last = start + ints - 1
+    return bool(((values[last - 1] == labels[:, 0]) & (values[last] == labels[:, 1]) | (labels[:, 0] == 0)).all())
 
 
 def _fast(text: bytes, n: int) -> Array | None:

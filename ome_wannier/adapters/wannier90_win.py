@@ -113,7 +113,7 @@ def _sections(path: Path) -> tuple[dict[str, Line], dict[str, Block]]:
         text = re.split(r"[!#]", raw.decode("utf-8-sig", "replace"), maxsplit=1)[0].strip()
         if not text:
             continue
-        match = re.fullmatch(r"(\w+)\s*[=:\s]?\s*(.*)", text)
+        match = re.fullmatch(r"(\w+)(?:\s*[=:]\s*|\s+|$)(.*)", text)
         name, value = match.groups() if match else (text, "")
         name = name.lower()
         if name in ("begin", "end"):
