@@ -68,7 +68,8 @@ class Bands:
                 weights = np.take(weights, axes, axis=2 + i)
             elif weights.shape[2 + i] != len(axes):
                 raise ModelError(
-                    f"a calculator returned weights of shape {weights.shape}: dimension {dim!r} must have {len(axes)} or 3 entries"
+                    f"a calculator returned weights of shape {weights.shape}: "
+                    f"dimension {dim!r} must have {len(axes)} or 3 entries"
                 )
         return weights
 
@@ -92,7 +93,7 @@ class Bands:
     @cached_property
     def same(self) -> NDArray[np.bool_]:
         """(nk, n, n), true for bands of one group."""
-        return self._group[:, :, None] == self._group[:, None, :]
+        return np.asarray(self._group[:, :, None] == self._group[:, None, :])
 
     @cached_property
     def degenerate_points(self) -> NDArray[np.int64]:

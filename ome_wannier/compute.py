@@ -96,14 +96,15 @@ def compute(
         )
     with threadpool_limits(limits=1, user_api="blas"):
         if isinstance(model, KDotP):
-            mesh: KMesh | PolarMesh = PolarMesh() if kmesh is None else _polar(kmesh)
+            rays = PolarMesh() if kmesh is None else _polar(kmesh)
+            mesh: KMesh | PolarMesh = rays
             levels = _levels(fermi)
-            values, others, attrs = _polar_sums(model, observables, mesh, levels, temperatures, degeneracy_tol, progress)
+            values, others, attrs = _polar_sums(model, observables, rays, levels, temperatures, degeneracy_tol, progress)
         else:
-            mesh = KMesh.default(model.lattice, model.periodic) if kmesh is None else _uniform(kmesh, model)
-            levels = _levels(fermi) if fermi is not None else _filled(model, mesh, filling, temperatures[0])
+            mesh = grid = KMesh.default(model.lattice, model.periodic) if kmesh is None else _uniform(kmesh, model)
+            levels = _filled(model, grid, filling, temperatures[0]) if filling is not None else _levels(fermi)
             occupation = Occupation(levels, temperatures, any(o.occupation == "surface" for o in observables))
-            values, others, attrs = _mesh_sums(model, observables, mesh, occupation, memory, degeneracy_tol, progress)
+            values, others, attrs = _mesh_sums(model, observables, grid, occupation, memory, degeneracy_tol, progress)
     results = {c.name: combine(c, values) for c in wanted}
     uncertain = {name: _difference(value, c, others) for c, (name, value) in zip(wanted, results.items(), strict=True)}
     if isinstance(model, TightBinding):
@@ -178,7 +179,8 @@ def _polar_sums(
     Occupation(levels, temperatures, surface=False)  # validates
     jobs = [(mu, T) for mu in levels for T in temperatures]
     sums = [
-        radial.integrate(model, observables, mesh, mu, T * KB, degeneracy_tol) for mu, T in track(jobs, "Fermi levels", progress)
+        radial.integrate(model, observables, mesh, mu, T * KB, degeneracy_tol)
+        for mu, T in track(jobs, "Fermi levels", progress)
     ]
     fine, *others = (
         {
@@ -220,23 +222,21 @@ def _mesh_sums(
     """Values, and those of the sub-mesh if there is one, of every observable at all levels and temperatures."""
     order, curvature = max(o.order for o in observables), any(o.curvature for o in observables)
     length, together, blocks = _batches(mesh, model.n_orbitals, order, memory)
-    full = sub = None
+    shapes = {o.name: _component_shape(o, model) for o in observables}
+    full, sub = (_histogram(occupation, shapes, memory) for _ in range(2))
     widest = 0.0
     for rows in track(blocks, "k points", progress):
-        here = there = None
+        here, there = np.zeros_like(full), np.zeros_like(sub)
         for start in range(rows[0], rows[-1] + 1, together):
             k, in_sub = mesh.rows(start, min(start + together, rows[-1] + 1), length)
             bands = Bands(model, k, order=order, curvature=curvature, degeneracy_tol=degeneracy_tol)
             weights = _weights(bands, observables)
             widest = max(widest, bands.widest_group)
-            if here is None or there is None:
-                here, there = (np.zeros((occupation.n_rows, weights.shape[2])) for _ in range(2))
             occupation.add(here, bands.energies.ravel(), weights.reshape(-1, weights.shape[2]))
             chosen = in_sub.ravel()
             occupation.add(there, bands.energies[chosen].ravel(), weights[chosen].reshape(-1, weights.shape[2]))
-        full, sub = (here, there) if full is None else (full + here, sub + there)
-    assert full is not None and sub is not None
-    shapes = {o.name: _component_shape(o, model) for o in observables}
+        full += here
+        sub += there
     norm = model.spin_degeneracy / (len(mesh) * model.cell)
     values = _unpack(occupation.evaluate(full * norm, _surface(observables, shapes)), shapes)
     others = []
@@ -246,6 +246,18 @@ def _mesh_sums(
         others = [_unpack(occupation.evaluate(sub * scale, _surface(observables, shapes)), shapes)]
         error = f"difference to the sub-mesh of every {mesh.strides} point"
     return values, others, {"error_estimate": error, "widest_degenerate_group_eV": widest}
+
+
+def _histogram(occupation: Occupation, shapes: dict[str, tuple[int, ...]], memory: int) -> Array:
+    """An empty histogram for all components; four are alive at once."""
+    columns = sum(int(np.prod(s)) for s in shapes.values())
+    if 4 * 8 * occupation.n_rows * columns > memory:
+        raise SettingsError(
+            f"memory {memory / 2**20:.0f} MiB: these Fermi levels and temperatures need "
+            f"{occupation.n_rows * columns / 2**15:.0f} MiB; "
+            "narrow the range, or leave out the lowest temperature or some calculators"
+        )
+    return np.zeros((occupation.n_rows, columns))
 
 
 def _component_shape(observable: Observable, model: Model) -> tuple[int, ...]:
@@ -269,13 +281,12 @@ def _surface(observables: Sequence[Observable], shapes: dict[str, tuple[int, ...
 def _unpack(columns: Array, shapes: dict[str, tuple[int, ...]]) -> dict[str, Array]:
     """Split (nf, nT, columns) into one array per observable."""
     ends = np.cumsum([int(np.prod(s)) for s in shapes.values()])
-    parts = np.split(columns, ends[:-1], axis=2)
+    parts = np.split(columns, ends[:-1].tolist(), axis=2)
     return {name: p.reshape(*p.shape[:2], *s) for (name, s), p in zip(shapes.items(), parts, strict=True)}
 
 
-def _filled(model: TightBinding, mesh: KMesh, filling: float | None, temperature: float) -> Array:
+def _filled(model: TightBinding, mesh: KMesh, filling: float, temperature: float) -> Array:
     """The Fermi level (1,) at which the cell holds `filling` electrons on this mesh."""
-    assert filling is not None
     n = mesh.size[mesh.row_axis]
     step = max(1, WORKING_SET // (n * bytes_per_point(model.n_orbitals, 1)))
     starts = range(0, len(mesh) // n, step)
@@ -286,8 +297,7 @@ def _filled(model: TightBinding, mesh: KMesh, filling: float | None, temperature
 
 def band_energies(model: Model, k: Array) -> Array:
     """Energies (nk, n) in eV at the points k (..., 3)."""
-    energies: Array = np.linalg.eigvalsh(model.matrices(k, 0).H)
-    return energies
+    return np.asarray(np.linalg.eigvalsh(model.matrices(k, 0).H), dtype=float)
 
 
 def _add_forbidden(
@@ -326,8 +336,8 @@ def _check(attrs: dict[str, Any], values: dict[str, Array], degeneracy_tol: floa
     )
     if worst[0] > SPLIT_LIMIT * total > 0:
         warnings.warn(
-            f"the split is dominated by nearly degenerate occupied pairs: {worst[1]} exceeds the total {worst[0] / total:.1g} times "
-            "and cancels; trust total and the cross-gap parts, or raise degeneracy_tol",
+            f"the split is dominated by nearly degenerate occupied pairs: {worst[1]} exceeds the total "
+            f"{worst[0] / total:.1g} times and cancels; trust total and the cross-gap parts, or raise degeneracy_tol",
             AccuracyWarning,
             stacklevel=3,
         )

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -67,7 +67,7 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class Structure:
-    """The atoms of a model, for its symmetry and for the record: atomic numbers, and positions in units of the lattice vectors."""
+    """The atoms of a model: atomic numbers, and positions in units of the lattice vectors."""
 
     numbers: tuple[int, ...]
     positions: tuple[tuple[float, float, float], ...]
@@ -99,7 +99,7 @@ class TightBinding:
     hamiltonian: ComplexArray
     position: ComplexArray | None = None
     centres: Array | None = None
-    periodic: tuple[bool, bool, bool] | None = None  # type: ignore[assignment]
+    periodic: tuple[bool, bool, bool] = None  # type: ignore[assignment]
     spin_degeneracy: int = 1
     structure: Structure | None = None
     name: str = ""
@@ -133,15 +133,9 @@ class TightBinding:
             position, violation = _frozen(r), max(violation, r_violation)
         else:
             centres = _frozen(_array(self.centres, "centres", float, (n, 3)))
-        periodic = self.periodic
-        if periodic is None:
-            x, y, z = (bool(R[:, j].any()) for j in range(3))
-            periodic = (x, y, z)
-        elif len(periodic) != 3:
+        periodic = tuple(R.any(axis=0).tolist()) if self.periodic is None else tuple(bool(p) for p in self.periodic)
+        if len(periodic) != 3:
             raise ModelError(f"periodic is {periodic}: give three truth values, one per lattice vector")
-        else:
-            x, y, z = (bool(p) for p in periodic)
-            periodic = (x, y, z)
         for j in range(3):
             if not periodic[j] and R[:, j].any():
                 bad = R[np.flatnonzero(R[:, j])[0]]
@@ -265,7 +259,8 @@ def _full_position(
     V = dH - 1j * _commutator(A, H[:, None])
     W = F = None
     if order == 2:
-        assert ddH is not None and dA is not None
+        assert ddH is not None
+        assert dA is not None
         # [d_b A_a, H] + [A_a, d_b H] + [A_b, V_a], the commutators of Hermitian matrices taken together
         P = dA @ H[:, None, None]
         P += A[:, None] @ dH[:, :, None]
@@ -400,30 +395,29 @@ class KDotP:
 def _differences(function: Callable[[Array], ComplexArray], k: Array, scale: float) -> ComplexArray:
     """Sixth-order central differences along each Cartesian axis, stacked after the k axis.
 
-    The step balances truncation (h^6) against rounding (1e-16 / h): about 1e-12 relative to function / scale.
+    The step, 1% of |k| or `scale`, balances truncation (h^6) against rounding (1e-16 / h): about 1e-12 relative.
     """
-    h = 0.01 * scale
-    out = []
-    for a in range(k.shape[1]):
-        step = np.zeros(k.shape[1])
-        step[a] = h
-        terms = [c * (function(k + m * step) - function(k - m * step)) for m, c in ((1, 3 / 4), (2, -3 / 20), (3, 1 / 60))]
-        out.append(sum(terms) / h)
-    return np.stack(out, axis=1)
+    h = 0.01 * np.maximum(scale, np.linalg.norm(k, axis=1))[:, None]
+    derivatives = []
+    for unit in np.eye(k.shape[1]):
+        one, two, three = (function(k + m * h * unit) - function(k - m * h * unit) for m in (1, 2, 3))
+        total = 3 / 4 * one - 3 / 20 * two + 1 / 60 * three
+        derivatives.append(total / h.reshape(-1, *(1,) * (total.ndim - 1)))
+    return np.stack(derivatives, axis=1)
 
 
 def _moments(axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(i for i in range(3) if (i + 1) % 3 in axes and (i + 2) % 3 in axes)
 
 
-def _array(value: object, name: str, kind: type, shape: tuple[int | None, ...]) -> NDArray[np.generic]:  # type: ignore[type-arg]
+def _array(value: object, name: str, kind: type, shape: tuple[int | None, ...]) -> NDArray[Any]:
     try:
         a = np.asarray(value)
         if kind is int and a.dtype.kind != "i":
             if not np.array_equal(a, np.round(np.asarray(a, dtype=float))):
                 raise ModelError(f"{name} must be integers")
             a = np.round(np.asarray(a, dtype=float))
-        out = np.array(a, dtype=np.int64 if kind is int else kind)
+        out: NDArray[Any] = np.array(a, dtype=np.int64 if kind is int else kind)
     except (TypeError, ValueError) as error:
         if isinstance(error, ModelError):
             raise
@@ -436,7 +430,7 @@ def _array(value: object, name: str, kind: type, shape: tuple[int | None, ...]) 
     return out
 
 
-def _frozen(a: NDArray) -> NDArray:  # type: ignore[type-arg]
+def _frozen(a: NDArray[Any]) -> NDArray[Any]:
     a = np.ascontiguousarray(a)
     a.flags.writeable = False
     return a
@@ -462,7 +456,9 @@ def _partners(R: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.array(partner, dtype=np.int64)
 
 
-def _hermitised(X: NDArray, R: NDArray[np.int64], partner: NDArray[np.int64], name: str, unit: str) -> tuple[NDArray, float]:  # type: ignore[type-arg]
+def _hermitised(
+    X: NDArray[Any], R: NDArray[np.int64], partner: NDArray[np.int64], name: str, unit: str
+) -> tuple[NDArray[Any], float]:
     """X(R) and X(-R)^+ averaged; ModelError where they differ by more than the tolerance."""
     adjoint = np.conj(np.swapaxes(X[partner], 1, 2))
     defect = np.abs(X - adjoint).reshape(len(R), -1).max(axis=1)

@@ -75,7 +75,7 @@ class Occupation:
     @cached_property
     def cold(self) -> NDArray[np.bool_]:
         """(nT,) which temperatures are zero."""
-        return self.temperature == 0
+        return np.asarray(self.temperature == 0)
 
     @cached_property
     def _steps(self) -> Array:
@@ -147,7 +147,7 @@ class Occupation:
                 out[:, self.cold] = np.where(surface, box, sea)[:, None]
         below, grid = histogram[len(steps) + 1], histogram[len(steps) + 2 :]
         filled = np.concatenate([below[None], below + np.cumsum(grid, axis=0)])
-        nodes = low + step * np.arange(n)
+        nodes: Array = low + step * np.arange(n, dtype=float)
         for t in np.flatnonzero(~self.cold):
             kT = float(self.temperature[t]) * KB
             for i, mu in enumerate(self.fermi):
@@ -192,7 +192,7 @@ def fermi_level(energies: Array, weights: Array, electrons: float, kT: float = 0
 
     capacity = float(weights.sum()) * energies.shape[1]
     if not 0 < electrons < capacity:
-        raise SettingsError(f"{electrons:g} electrons per cell: the bands of this model hold more than 0 and less than {capacity:g}")
+        raise SettingsError(f"{electrons:g} electrons per cell: more than 0 and less than {capacity:g} fit the bands")
     full = electrons / float(weights.sum())
     p = round(full)
     if abs(full - p) < 1e-9 and 0 < p < energies.shape[1]:
@@ -200,8 +200,9 @@ def fermi_level(energies: Array, weights: Array, electrons: float, kT: float = 0
         if bottom > top:
             return (top + bottom) / 2
     if kT > 0:
-        low, high = float(energies.min()) - 40 * kT, float(energies.max()) + 40 * kT
-        return float(brentq(lambda mu: weights @ fermi_function(energies, mu, kT).sum(axis=1) - electrons, low, high, xtol=1e-12))
+        low, high = float(energies.min()) - REACH * kT, float(energies.max()) + REACH * kT
+        excess = lambda mu: weights @ fermi_function(energies, mu, kT).sum(axis=1) - electrons  # noqa: E731
+        return float(brentq(excess, low, high, xtol=1e-12))
     flat = np.sort(energies, axis=None)
     order = np.argsort(energies, axis=None, kind="stable")
     filled = np.cumsum(np.broadcast_to(weights[:, None], energies.shape).ravel()[order])

@@ -8,6 +8,7 @@ At zero temperature the Fermi-surface terms are sums over the crossings.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +89,7 @@ def _delta(bands: Bands, band: NDArray[np.int64], direction: Array) -> Array:
     slope = np.stack([bands.group_mean(bands.slope(a)) for a in range(len(bands.axes))], axis=2)
     radial = np.einsum("kna,ka->kn", slope, direction)
     at = np.arange(len(band))
-    out = np.zeros_like(radial)
+    out: Array = np.zeros_like(radial)
     out[at, band] = 1 / np.abs(radial[at, band])
     return out
 
@@ -130,10 +131,10 @@ def _crossings(
     Sign changes between search points are refined by bisection followed by secant-safe halving to rounding.
     """
     cuts = np.concatenate([SCALE_CUTS, SCALE_CUTS[-1] * 4.0 ** np.arange(1, 8)]) * model.scale
-    search = np.unique(np.concatenate([np.linspace(a, b, SEARCH_POINTS + 1) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]))
+    search: Array = np.unique(np.concatenate([np.linspace(a, b, SEARCH_POINTS + 1) for a, b in pairwise(cuts)]))
     search = search[search <= cutoff]
     k = search[None, :, None] * directions[:, None, :]
-    e = np.concatenate([_energies(model, rays.reshape(-1, k.shape[2])) for rays in np.array_split(k, len(k))])
+    e: Array = np.concatenate([_energies(model, rays.reshape(-1, k.shape[2])) for rays in np.array_split(k, len(k))])
     above = e.reshape(*k.shape[:2], -1) > level
     ray, piece, band = np.nonzero(above[:, 1:] != above[:, :-1])
     a, b = search[piece], search[piece + 1]
@@ -149,5 +150,4 @@ def _crossings(
 
 
 def _energies(model: KDotP, k: Array) -> Array:
-    energies: Array = np.linalg.eigvalsh(model.matrices(k, 0).H)
-    return energies
+    return np.asarray(np.linalg.eigvalsh(model.matrices(k, 0).H), dtype=float)

@@ -93,7 +93,7 @@ def build(
         value, error = values[calculator.name] * factor, errors[calculator.name] * abs(factor)
         if scalar:
             value, error = value[:, 0], error[:, 0]
-        about = {
+        about: dict[str, Any] = {
             "units": unit,
             "long_name": calculator.long_name,
             "equation": calculator.equation,

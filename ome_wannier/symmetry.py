@@ -83,7 +83,7 @@ def point_rotations(model: TightBinding) -> list[Array]:
     with warnings.catch_warnings():
         # spglib 2.7 warns of its own change of error handling, whichever is in use
         warnings.simplefilter("ignore", DeprecationWarning)
-        dataset = spglib.get_symmetry((model.lattice, positions, numbers), symprec=1e-3)
+        dataset = spglib.get_symmetry((model.lattice.tolist(), positions.tolist(), numbers), symprec=1e-3)
     if dataset is None:
         raise ModelError("spglib finds no symmetry, not even the identity: do two atoms of the structure coincide?")
     reduced = list({r.tobytes(): r for r in dataset["rotations"]}.values())
@@ -122,7 +122,9 @@ def _fingerprint(model: TightBinding, k: Array) -> tuple[Array, Array, float]:
     e = bands.energies
     mu, width = np.median(e), max(float(np.ptp(e)) / 10, 1e-3)
     f = fermi_function(e, float(mu), width)
-    curvature = np.einsum("kn,kn...->k...", f, bands.group_mean(berry_curvature(bands))) if model.moments else np.zeros((len(e), 0))
+    curvature = np.zeros((len(e), 0))
+    if model.moments:
+        curvature = np.einsum("kn,kni->ki", f, bands.group_mean(berry_curvature(bands)))
     metric = np.einsum("kn,knaa->k", f, bands.group_mean(quantum_metric(bands))).mean() if model.axes else 1.0
     return e.reshape(*k.shape[:2], -1), curvature.reshape(*k.shape[:2], -1), max(float(metric), 1e-12)
 

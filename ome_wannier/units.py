@@ -7,18 +7,18 @@ into the other units in use (physics.md section 8).
 
 from __future__ import annotations
 
+import math
+
 from scipy import constants as _c
 
-E2_OVER_HBAR = _c.e**2 / _c.hbar  #: S
-E2_OVER_H = _c.e**2 / _c.h  #: S
-KB = _c.k / _c.e  #: eV/K
-HBAR_EV_FS = _c.hbar / _c.e * 1e15  #: eV fs
-ANGSTROM = _c.angstrom  #: m
-MU_0 = _c.mu_0  #: N/A^2
-MU_B = _c.value("Bohr magneton")  #: J/T
-C = _c.c  #: m/s
-#: orbital moment: e eV Angstrom^2 / hbar in Bohr magnetons
-EV_A2_IN_MU_B = _c.e**2 / _c.hbar * _c.angstrom**2 / _c.value("Bohr magneton")
+E2_OVER_HBAR: float = _c.e**2 / _c.hbar  #: S
+E2_OVER_H: float = _c.e**2 / _c.h  #: S
+KB: float = _c.k / _c.e  #: eV/K
+HBAR_EV_FS: float = _c.hbar / _c.e * 1e15  #: eV fs
+ANGSTROM: float = _c.angstrom  #: m
+MU_0: float = _c.mu_0  #: N/A^2
+MU_B: float = _c.value("Bohr magneton")  #: J/T
+C: float = _c.c  #: m/s
 
 #: SI unit of alpha_ij = dM_i/dE_j by the number of periodic directions: M is a moment per volume, area, length, or a moment
 ALPHA_UNIT = {3: "A/V", 2: "A m/V", 1: "A m^2/V", 0: "A m^3/V"}
@@ -26,7 +26,7 @@ ALPHA_UNIT = {3: "A/V", 2: "A m/V", 1: "A m^2/V", 0: "A m^3/V"}
 
 def alpha_to_si(dimension: int) -> float:
     """Factor from e^2/hbar Angstrom^(3-d) to SI for d periodic directions."""
-    return float(E2_OVER_HBAR * ANGSTROM ** (3 - dimension))
+    return E2_OVER_HBAR * math.pow(ANGSTROM, 3 - dimension)
 
 
 def extrinsic_to_si(dimension: int, tau: float) -> float:
@@ -50,11 +50,11 @@ def convert_alpha(value: float, unit: str, dimension: int, cell: float = 1.0) ->
     ValueError : if the unit does not exist in this dimension.
     """
     nm, angstrom = 1e-9, ANGSTROM
-    factors = {
+    factors: dict[str, float] = {
         "SI": 1.0,
-        "e2/h": angstrom ** (dimension - 3) / E2_OVER_H,
-        "e2/hbar": angstrom ** (dimension - 3) / E2_OVER_HBAR,
-        "mu_B/cell per V/m": cell * angstrom**dimension / MU_B,
+        "e2/h": angstrom ** float(dimension - 3) / E2_OVER_H,
+        "e2/hbar": angstrom ** float(dimension - 3) / E2_OVER_HBAR,
+        "mu_B/cell per V/m": cell * angstrom ** float(dimension) / MU_B,
     }
     if dimension == 3:
         factors |= {"ps/m": MU_0 * 1e12, "c mu_0 alpha": C * MU_0, "mu_B/nm^3 per V/nm": nm**3 / MU_B / nm}
