@@ -1,0 +1,168 @@
+"""What all pictures share: a figure without global state, SI prefixes, colour scales, and saving whole or not at all."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..calculators import Calculator
+from ..compute import Model
+from ..errors import SettingsError
+from ..result import AXES, component_axes, first_observable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+
+#: Okabe and Ito's colours, told apart with any kind of colour vision
+BLUE, SKY, ORANGE, GREEN, VERMILION, PURPLE = "#0072B2", "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
+#: diverging colour map, safe for colour-blind readers
+DIVERGING = "RdBu_r"
+#: a largest value this many times the typical one asks for a logarithmic scale
+WIDE_RANGE = 30.0
+#: decades that a logarithmic colour scale spans on either side of zero
+MOST_DECADES = 3
+
+#: units of the per-band weights of a Fermi-sea term, by kind; those of a Fermi-surface term carry one eV more
+WEIGHT_UNIT = {
+    "alpha": ("e²/ħ", "Å³"),
+    "extrinsic": ("e²/ħ²", "eV Å³"),
+    "polarizability": ("e²", "Å²/eV"),
+    "curvature": ("", "Å²"),
+    "moment": ("e/ħ", "eV Å²"),
+}
+
+_PREFIXES = {e: p for e, p in zip(range(-18, 19, 3), [*"afpnµm", "", *"kMGTPE"], strict=True)}
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def new(width: float, height: float) -> Figure:
+    """A figure of this size in inches that belongs to nobody's global state."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(figure: Figure, path: str | Path | None) -> None:
+    """Write a figure (png, pdf, svg ... by the name's ending); the file appears whole or not at all.
+
+    Raises
+    ------
+    SettingsError : an ending that names no format.
+    """
+    if path is None:
+        return
+    target = Path(path)
+    kind = target.suffix.lstrip(".").lower() or "png"
+    kinds = figure.canvas.get_supported_filetypes()
+    if kind not in kinds:
+        raise SettingsError(f"cannot write the picture {target.name!r}: its name must end in one of {', '.join(sorted(kinds))}")
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    os.close(handle)
+    try:
+        figure.savefig(temporary, format=kind, dpi=180)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def pretty(unit: str) -> str:
+    """A unit as it is printed: Angstrom^2 becomes Å², Angstrom Å."""
+    return unit.replace("Angstrom", "Å").replace("^2", "²").replace("^3", "³")
+
+
+def prefixed(values: ArrayLike, unit: str) -> tuple[float, str]:
+    """Factor and unit that bring the largest of the values between 1 and 1000, such as (1e15, "fA m/V").
+
+    Units that begin with the ampere take an SI prefix, others a power of ten where the numbers are very large or small.
+    """
+    finite = np.abs(np.asarray(values, dtype=float))
+    finite = finite[np.isfinite(finite)]
+    largest = float(finite.max(initial=0.0))
+    exponent = 3 * math.floor(math.log10(largest) / 3 + 1e-9) if largest > 0 else 0
+    takes_prefix = unit == "A" or unit.startswith(("A ", "A/"))
+    if exponent == 0 or (not takes_prefix and 1e-2 <= largest < 1e4):
+        return 1.0, pretty(unit)
+    if takes_prefix and exponent in _PREFIXES:
+        return 10.0**-exponent, _PREFIXES[exponent] + pretty(unit)
+    power = "10" + str(exponent).translate(_SUPERSCRIPT)
+    return 10.0**-exponent, power if unit == "1" else f"{power} {pretty(unit)}"
+
+
+def diverging_norm(values: ArrayLike) -> Normalize:
+    """A colour scale symmetric about zero: linear, or logarithmic away from zero where the values range widely.
+
+    A logarithmic scale leaves out the largest fiftieth of the values (they have the last colour) and is linear below the
+    median, or `MOST_DECADES` below its end.
+    """
+    from matplotlib.colors import Normalize, SymLogNorm
+
+    typical, largest = sizes(values)
+    if largest <= WIDE_RANGE * typical:
+        return Normalize(-largest, largest)
+    end = float(np.nanquantile(np.abs(np.asarray(values, dtype=float)), 0.98)) or largest
+    return SymLogNorm(max(typical, 10.0**-MOST_DECADES * end), vmin=-end, vmax=end, base=10)
+
+
+def sizes(values: ArrayLike | None) -> tuple[float, float]:
+    """The median and the largest of the absolute values, zeros and infinities aside; 1 and 1 if there are none."""
+    size = np.abs(np.asarray(values, dtype=float))
+    size = size[np.isfinite(size) & (size > 0)]
+    return (float(np.median(size)), float(size.max())) if size.size else (1.0, 1.0)
+
+
+def colorbar(figure: Figure, ax: Axes, drawn: ScalarMappable, label: str) -> None:
+    """A colour bar with a few ticks that do not collide, and arrowheads where values lie beyond the scale."""
+    norm, top = drawn.norm, float(drawn.get_clim()[1] or 0.0)
+    beyond = sizes(drawn.get_array())[1] > top * (1 + 1e-9)
+    bar = figure.colorbar(drawn, ax=ax, label=label, extend="both" if beyond else "neither")
+    if hasattr(norm, "linthresh"):
+        first, last = math.ceil(math.log10(norm.linthresh) + 0.5), math.floor(math.log10(top))
+        powers = [10.0**e for e in range(last, first - 1, -max(1, (last - first) // 3))]
+        bar.set_ticks([-p for p in powers] + [0.0] + powers[::-1])
+        bar.minorticks_off()
+
+
+def component(wanted: str | tuple[str, ...], available: dict[str, tuple[str, ...]]) -> dict[str, str]:
+    """A component such as "zy" or ("z", "y") as a selection {"moment": "z", "field": "y"}.
+
+    Raises
+    ------
+    SettingsError : there is no such component; the ones there are are listed.
+    """
+    letters = tuple(wanted)
+    if len(letters) != len(available) or any(x not in axis for x, axis in zip(letters, available.values(), strict=False)):
+        choices = [""]
+        for axis in available.values():
+            choices = [c + a for c in choices for a in axis]
+        raise SettingsError(f"no component {''.join(letters)!r}: one of {', '.join(choices)}")
+    return dict(zip(available, letters, strict=True))
+
+
+def component_names(model: Model, calculator: Calculator) -> dict[str, tuple[str, ...]]:
+    """The dimensions of a calculator's components and their coordinates in this model."""
+    cartesian = component_axes(model.axes, model.moments)
+    return {d: tuple(AXES[list(cartesian[d])].tolist()) for d in first_observable(calculator).dims}
+
+
+def weight_unit(calculator: Calculator, integrated: bool) -> str:
+    """Unit of an integrand, or of the per-band weights."""
+    observable = first_observable(calculator)
+    constants, unit = WEIGHT_UNIT[observable.kind]
+    if not integrated and observable.occupation == "surface":
+        unit = "eV² Å³" if unit.startswith("eV") else f"eV {unit}"
+    return f"{constants} {unit}".strip()

@@ -1,0 +1,238 @@
+"""The scan over Fermi levels: the intrinsic parts stacked under their total, and the extrinsic part."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import SettingsError
+from ..result import quantities
+from . import figures
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+
+#: the parts whose sum is the total, with their colours: related parts in related colours
+PARTS = {
+    "dipole": figures.BLUE,
+    "local_intraband": figures.SKY,
+    "itinerant": figures.ORANGE,
+    "local": figures.GREEN,
+}
+#: components drawn when none are asked for
+AT_MOST = 3
+
+
+def fermi_scan(
+    result: xr.Dataset,
+    path: str | Path | None = None,
+    components: Sequence[str | tuple[str, ...]] | None = None,
+    *,
+    gap: tuple[float, float] | None = None,
+    temperature: float | None = None,
+    scale: Literal["linear", "symlog"] | None = None,
+) -> Figure:
+    """Responses against the Fermi level: the intrinsic parts stacked under the total, then the extrinsic part.
+
+    Positive parts are stacked upwards from zero and negative ones downwards; the total is their sum. Where the response
+    ranges over orders of magnitude, as from a gap to a band, the scale is logarithmic away from zero and the parts are
+    lines. The grey band is the estimated error. A result with neither part shows what else it holds, a row per quantity.
+
+    Parameters
+    ----------
+    result : from `compute`, with at least two Fermi levels.
+    path : where to save it (png, pdf, svg ...).
+    components : such as ["zx", "zy"], moment first; by default all, or the three largest.
+    gap : (bottom, top) in eV to be shaded.
+    temperature : K, the nearest one of the result; by default its first.
+    scale : "linear" or "symlog"; by default what suits the range.
+
+    Raises
+    ------
+    SettingsError : fewer than two Fermi levels, or components that the result does not have.
+    """
+    if result.sizes["fermi"] < 2:
+        raise SettingsError("a scan needs at least two Fermi levels: use tensor() for one")
+    at = at_temperature(result, temperature)
+    rows = panels(at)
+    chosen = [_components(at, names, components) for names in rows]
+    columns = max(len(c) for c, _ in chosen)
+    figure = figures.new(1.2 + 3.6 * columns, 1.3 + 2.5 * len(rows))
+    grid = figure.subplots(len(rows), columns, squeeze=False, sharex=True)
+    for axes, names, (wanted, _) in zip(grid, rows, chosen, strict=True):
+        _draw_row(axes, at, names, wanted, gap, scale)
+    for ax in grid[-1]:
+        ax.set_xlabel("Fermi level (eV)")
+    _legend(figure, grid.ravel())
+    notes = {note for _, note in chosen if note}
+    figure.suptitle(" · ".join([heading(at), *sorted(notes)]), fontsize="medium")
+    figures.save(figure, path)
+    return figure
+
+
+def at_temperature(result: xr.Dataset, temperature: float | None) -> xr.Dataset:
+    if "temperature" not in result.dims:
+        return result
+    if temperature is None:
+        return result.isel(temperature=0)
+    return result.sel(temperature=temperature, method="nearest")
+
+
+def panels(result: xr.Dataset) -> list[list[str]]:
+    """Quantities of each row of panels."""
+    there = quantities(result)
+    intrinsic = [name for name in (*PARTS, "total") if name in there]
+    rows = [names for names in (intrinsic, ["extrinsic"] if "extrinsic" in there else []) if names]
+    return rows or [[name] for name in there]
+
+
+def axes_of(variable: xr.DataArray) -> dict[str, tuple[str, ...]]:
+    """The Cartesian dimensions of a variable and their coordinates."""
+    dims = [str(d) for d in variable.dims if d not in ("fermi", "temperature")]
+    return {d: tuple(str(x) for x in variable[d].values) for d in dims}
+
+
+def _components(
+    result: xr.Dataset, names: Sequence[str], asked: Sequence[str | tuple[str, ...]] | None
+) -> tuple[list[dict[str, str]], str]:
+    """Components to draw in a row, and what to say about the choice."""
+    leading = "total" if "total" in names else names[0]
+    along = axes_of(result[leading])
+    if asked is not None:
+        return [figures.component(c, along) for c in asked], ""
+    every = [dict(zip(along, letters, strict=True)) for letters in product(*along.values())]
+    if len(every) <= AT_MOST:
+        return every, ""
+    size = [float(abs(result[leading].sel(c)).max()) for c in every]
+    largest = sorted(np.argsort(size, kind="stable")[::-1][:AT_MOST].tolist())
+    return [every[i] for i in largest], f"the {AT_MOST} largest of {len(every)} components"
+
+
+def _draw_row(
+    axes: Sequence[Axes],
+    result: xr.Dataset,
+    names: Sequence[str],
+    wanted: Sequence[dict[str, str]],
+    gap: tuple[float, float] | None,
+    scale: str | None,
+) -> None:
+    """One row of panels: all components of some quantities in one unit."""
+    drawn = [abs(result[name].sel(c)).max().item() for name in names for c in wanted]
+    factor, unit = figures.prefixed(drawn, result[names[0]].attrs["units"])
+    parts = [name for name in names if name in PARTS]
+    for ax, c in zip(axes, wanted, strict=False):
+        here = result.sel(c)
+        kind = scale or _scale(here["total" if "total" in names else names[0]].values)
+        reach = 0.0
+        if kind == "linear":
+            reach = _stack(ax, here, parts, factor)
+        else:
+            _lines(ax, here, parts, factor)
+        for name in names:
+            if name not in parts:
+                _line(ax, here, name, factor, reach)
+        if kind == "symlog":
+            _logarithmic(ax, here[names[-1]].values * factor)
+        if gap is not None:
+            ax.axvspan(*gap, color="0.92", zorder=0, label="gap")
+        ax.axhline(0, color="0.3", linewidth=0.6)
+        ax.set_title(_component_title(c))
+        ax.margins(x=0)
+    what = "intrinsic" if parts or "total" in names else said(names[0])
+    axes[0].set_ylabel(f"{what} ({unit})")
+    for ax in axes[len(wanted) :]:
+        ax.set_axis_off()
+
+
+def _scale(values: Array) -> str:
+    """Logarithmic where most of the scan would look like zero on a linear scale."""
+    typical, largest = figures.sizes(values)
+    return "symlog" if largest > 10 * figures.WIDE_RANGE * typical else "linear"
+
+
+def _logarithmic(ax: Axes, values: Array) -> None:
+    """A scale that is linear below the size that nine tenths of the values exceed, three decades at least."""
+    size = np.abs(values[values != 0])
+    largest = float(size.max(initial=0.0)) or 1.0
+    threshold = float(np.quantile(size, 0.1)) if size.size else largest
+    threshold = 10.0 ** np.floor(np.log10(max(threshold, 1e-6 * largest)))
+    ax.set_yscale("symlog", linthresh=threshold, linscale=0.7)
+    ax.set_ylim(-3 * largest, 3 * largest)
+
+
+def _lines(ax: Axes, result: xr.Dataset, parts: Sequence[str], factor: float) -> None:
+    """Parts as lines: areas do not add up on a logarithmic scale."""
+    for name in parts:
+        style = "--" if name == "local_intraband" else "-"  # it equals the dipole part
+        ax.plot(result["fermi"].values, result[name].values * factor, style, color=PARTS[name], linewidth=1.2, label=said(name))
+
+
+def _stack(ax: Axes, result: xr.Dataset, parts: Sequence[str], factor: float) -> float:
+    """Parts on top of each other, positive ones up and negative ones down; how far they reach."""
+    x = result["fermi"].values
+    up, down = np.zeros(len(x)), np.zeros(len(x))
+    for name in parts:
+        value = result[name].values * factor
+        for base, part in ((up, value.clip(min=0)), (down, value.clip(max=0))):
+            label = said(name) if base is up else None
+            ax.fill_between(x, base, base + part, color=PARTS[name], linewidth=0, alpha=0.85, label=label)
+            base += part
+    return float(max(up.max(), -down.min()))
+
+
+def _line(ax: Axes, result: xr.Dataset, name: str, factor: float, reach: float) -> None:
+    """A quantity with the band of its error; a band much wider than all values does not set the scale."""
+    x, y, error = result["fermi"].values, result[name].values * factor, result[f"{name}_error"].values * factor
+    colour = "black" if name == "total" else figures.VERMILION
+    ax.fill_between(x, y - error, y + error, color="0.5", alpha=0.35, linewidth=0, label="estimated error")
+    ax.plot(x, y, color=colour, linewidth=1.8, label=said(name))
+    reach = max(reach, float(np.abs(y).max()))
+    low, high = float(np.nanmin([0.0, *(y - error)])), float(np.nanmax([0.0, *(y + error)]))
+    if reach > 0 and max(high, -low) > 2 * reach:
+        ax.set_ylim(-1.5 * reach, 1.5 * reach)
+
+
+def said(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _component_title(component: dict[str, str]) -> str:
+    match component:
+        case {"moment": moment, "field": field}:
+            return rf"$\alpha_{{{moment}{field}}}$: $M_{moment}$ from $E_{field}$"
+        case _:
+            return "".join(component.values())
+
+
+def heading(result: xr.Dataset) -> str:
+    """Model, mesh and temperature, as far as they are known."""
+    said = [str(result.attrs.get("model") or "")]
+    size = re.search(r"size=\((\d+), (\d+), (\d+)\)", str(result.attrs.get("kmesh", "")))
+    if size:
+        said.append("k mesh " + " × ".join(size.groups()))  # noqa: RUF001
+    if "temperature" in result.coords:
+        said.append(f"{float(result['temperature']):g} K")
+    if "extrinsic" in result and "tau_fs" in result["extrinsic"].attrs:
+        said.append(f"τ = {result['extrinsic'].attrs['tau_fs']:g} fs")
+    return " · ".join(s for s in said if s)
+
+
+def _legend(figure: Figure, axes: Iterable[Axes]) -> None:
+    """One legend below all panels."""
+    entries: dict[str, Artist] = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    columns = min(len(entries), max(3, int(figure.get_figwidth() / 1.4)))
+    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns, frameon=False)

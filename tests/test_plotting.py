@@ -1,0 +1,454 @@
+"""Pictures, by what they hold: the plotted numbers are the result's, and names, units and errors can be read off."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import toys
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from numpy.testing import assert_allclose
+
+import ome_wannier as ome
+from ome_wannier import plotting
+from ome_wannier.errors import SettingsError
+from ome_wannier.plotting import figures, table, zone
+from ome_wannier.result import unit_of
+from ome_wannier.units import KB
+
+LEVELS = np.linspace(-1.0, 1.0, 21)
+PARTS = ("dipole", "local_intraband", "itinerant", "local")
+MINUS = "\N{MINUS SIGN}"
+
+
+@pytest.fixture(scope="module")
+def plane():
+    """A 2D model without any symmetry."""
+    return toys.random_model(3, n=3)
+
+
+@pytest.fixture(scope="module")
+def result2(plane):
+    return ome.compute(plane, (8, 8, 1), fermi=LEVELS, temperature=[100.0, 2000.0], tau=7.0)
+
+
+@pytest.fixture(scope="module")
+def result3():
+    model = toys.random_model(4, dimension=3, n=3)
+    return ome.compute(model, (4, 4, 4), fermi=LEVELS, temperature=1000.0)
+
+
+def panels(figure):
+    return [ax for ax in figure.axes if ax.axison]
+
+
+def line(ax, label):
+    (found,) = (x for x in ax.lines if x.get_label() == label)
+    return found
+
+
+def factor_of(ax):
+    """What the label's unit says: fA m/V, 10⁻³ A m/V ..."""
+    prefix = re.search(r"\(([afpnµm]?)A( m)?/V\)", ax.get_ylabel()).group(1)
+    return {"a": 1e18, "f": 1e15, "p": 1e12, "n": 1e9, "µ": 1e6, "m": 1e3, "": 1.0}[prefix]
+
+
+# ---- the scan ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", ["linear", "symlog"])
+def test_scan_draws_the_numbers_of_the_result(result2, scale) -> None:
+    figure = plotting.fermi_scan(result2, scale=scale)
+    top, bottom = panels(figure)[:2], panels(figure)[2:]
+    assert len(top) == len(bottom) == 2
+    for axes, name in ((top, "total"), (bottom, "extrinsic")):
+        factor = factor_of(axes[0])
+        for ax, field in zip(axes, "xy", strict=True):
+            drawn = line(ax, name)
+            expected = result2[name].sel(moment="z", field=field).isel(temperature=0).values
+            assert_allclose(drawn.get_xdata(), LEVELS)
+            assert_allclose(drawn.get_ydata(), expected * factor, rtol=1e-12)
+            assert ax.get_title() == rf"$\alpha_{{z{field}}}$: $M_z$ from $E_{field}$"
+    assert all(abs(line(ax, "total").get_ydata()).max() >= 1 for ax in top) or factor_of(top[0]) > 1
+
+
+def test_scan_stacks_the_parts_to_the_total(result2) -> None:
+    """Areas above zero hold the positive parts, those below the negative ones: together the total."""
+    figure = plotting.fermi_scan(result2, components=["zy"], scale="linear", temperature=2100.0)
+    ax = panels(figure)[0]
+    here = result2.isel(temperature=1).sel(moment="z", field="y")
+    areas = [c for c in ax.collections if c.get_label() != "estimated error"]
+    assert len(areas) == 2 * len(PARTS)
+    for part, (up, down) in zip(PARTS, zip(areas[::2], areas[1::2], strict=True), strict=True):
+        assert up.get_label() == part.replace("_", " ")
+        for x, value in zip(LEVELS, here[part].values * factor_of(ax), strict=True):
+            heights = []
+            for area in (up, down):
+                at_x = np.concatenate([p.vertices[np.isclose(p.vertices[:, 0], x), 1] for p in area.get_paths()])
+                heights.append(np.ptp(at_x))
+            assert_allclose(heights[0] - heights[1], value, atol=1e-9 * abs(here[part]).max().item() * factor_of(ax))
+    assert_allclose(sum(here[p] for p in PARTS), here["total"], atol=1e-12 * float(abs(here["total"]).max()))
+
+
+def test_scan_shows_errors_gap_model_and_units(result2) -> None:
+    figure = plotting.fermi_scan(result2, gap=(-0.2, 0.3))
+    labels = {t.get_text() for t in figure.legends[0].get_texts()}
+    assert labels == {*(p.replace("_", " ") for p in PARTS), "total", "extrinsic", "estimated error", "gap"}
+    title = figure.get_suptitle()
+    assert "k mesh 8 × 8 × 1" in title and "100 K" in title and "τ = 7 fs" in title  # noqa: PT018, RUF001
+    ax = panels(figure)[2]
+    assert ax.get_xlabel() == "Fermi level (eV)"
+    assert ax.get_ylabel().startswith("extrinsic (")
+    band = next(c for c in ax.collections if c.get_label() == "estimated error").get_paths()[0].vertices[:, 1]
+    here = result2.isel(temperature=0).sel(moment="z", field="x")
+    high = (here["extrinsic"] + here["extrinsic_error"]).max().item() * factor_of(ax)
+    assert_allclose(band.max(), high, rtol=1e-12)
+    gap = next(p for p in ax.patches if p.get_label() == "gap")
+    assert_allclose([gap.get_x(), gap.get_x() + gap.get_width()], [-0.2, 0.3])
+
+
+def test_scan_in_3d_draws_the_three_largest_and_says_so(result3) -> None:
+    figure = plotting.fermi_scan(result3)
+    assert "the 3 largest of 9 components" in figure.get_suptitle()
+    sizes = {m + f: abs(result3["total"].sel(moment=m, field=f)).max().item() for m in "xyz" for f in "xyz"}
+    largest = sorted(sizes, key=sizes.__getitem__)[-3:]
+    drawn = [re.search(r"alpha_\{(..)\}", ax.get_title()).group(1) for ax in panels(figure)[:3]]
+    assert sorted(drawn) == sorted(largest)
+    chosen = plotting.fermi_scan(result3, components=["xy", ("z", "z")])
+    assert "largest" not in chosen.get_suptitle()
+    assert [re.search(r"alpha_\{(..)\}", ax.get_title()).group(1) for ax in panels(chosen)[:2]] == ["xy", "zz"]
+
+
+def test_scan_of_other_quantities(plane) -> None:
+    """A result without intrinsic or extrinsic part shows what it has, a row each."""
+    result = ome.compute(plane, (4, 4, 1), ["berry_curvature", "quantum_metric"], LEVELS)
+    figure = plotting.fermi_scan(result)
+    drawn = panels(figure)
+    assert drawn[0].get_title() == "z"
+    assert len(drawn) == 4
+    assert drawn[0].get_ylabel().startswith("berry curvature (")
+    assert_allclose(line(drawn[0], "berry curvature").get_ydata(), result["berry_curvature"].values[:, 0], rtol=1e-12)
+    assert len(figure.axes) == 6
+    assert not any(ax.axison for ax in figure.axes[1:3])
+
+
+def test_scale_follows_the_range() -> None:
+    assert panels(plotting.fermi_scan(spiked(1e6)))[0].get_yscale() == "symlog"
+    assert panels(plotting.fermi_scan(spiked(2.0)))[0].get_yscale() == "linear"
+
+
+def spiked(height):
+    """A result that is 1 (in fA m/V) but for one level."""
+    model = toys.two_band()
+    result = ome.compute(model, (4, 4, 1), ["total"], LEVELS)
+    result["total"][:] = 1e-15
+    result["total"][7] *= height
+    result["total_error"][:] = 1e-16
+    return result
+
+
+def test_a_huge_error_does_not_set_the_scale() -> None:
+    result = spiked(2.0)
+    result["total_error"][3] = 1e-12
+    low, high = panels(plotting.fermi_scan(result))[0].get_ylim()
+    assert -4 < low < 0 < high < 4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"components": ["xx"]}, "no component 'xx': one of zx, zy"),
+        ({"components": ["zyx"]}, "no component 'zyx'"),
+        ({"path": "scan.xyz"}, "its name must end in one of .*png"),
+    ],
+)
+def test_scan_refuses(result2, tmp_path, change, message) -> None:
+    if "path" in change:
+        change = {"path": tmp_path / change["path"]}
+    with pytest.raises(SettingsError, match=message):
+        plotting.fermi_scan(result2, **change)
+    assert not list(tmp_path.iterdir())
+
+
+def test_scan_needs_two_levels(result2) -> None:
+    with pytest.raises(SettingsError, match="tensor"):
+        plotting.fermi_scan(result2.isel(fermi=[3]))
+
+
+# ---- the tensors ---------------------------------------------------------------------------------------------------
+
+
+def test_tensor_writes_value_and_error_into_each_cell(result3) -> None:
+    figure = plotting.tensor(result3, fermi=0.31, names=["total"])
+    (ax,) = panels(figure)
+    here = result3["total"].sel(fermi=0.3, method="nearest")
+    image = ax.images[0].get_array()
+    factor = float(image[0, 0] / here.values[0, 0])
+    assert_allclose(image, here.values * factor, rtol=1e-12)
+    assert "Fermi level 0.3 eV" in figure.get_suptitle()
+    assert re.fullmatch(r"total \([apnfµm]?A/V\)", ax.get_title())
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["x", "y", "z"]
+    assert (ax.get_ylabel(), ax.get_xlabel()) == ("moment", "field")
+    cells = {t.get_position(): t.get_text() for t in ax.texts}
+    error = result3["total_error"].sel(fermi=0.3, method="nearest").values
+    assert len(cells) == 9
+    for (j, i), text in cells.items():
+        value, uncertainty = (float(x) for x in text.replace(MINUS, "-").split("\n± "))
+        assert value == pytest.approx(here.values[i, j] * factor, abs=0.51 * 10.0 ** -digits_after_point(text))
+        assert uncertainty == pytest.approx(error[i, j] * factor, abs=0.51 * 10.0 ** -digits_after_point(text))
+
+
+def digits_after_point(text):
+    first = text.split("\n")[0]
+    return len(first.split(".")[1]) if "." in first else 0
+
+
+def test_tensor_by_default_shows_the_parts_at_the_middle_level(result2) -> None:
+    figure = plotting.tensor(result2)
+    shown = [ax.get_title().split(" (")[0] for ax in panels(figure)]
+    assert shown == ["dipole", "local intraband", "itinerant", "local", "total", "extrinsic"]
+    assert "Fermi level 0 eV" in figure.get_suptitle()
+
+
+def test_tensor_of_a_vector_and_without_error(plane) -> None:
+    with np.errstate(all="ignore"):
+        result = ome.compute(plane, (5, 5, 1), ["berry_curvature"], 0.1)
+    (ax,) = panels(plotting.tensor(result))
+    assert np.isnan(result["berry_curvature_error"]).all()
+    assert "±" not in ax.texts[0].get_text()
+    assert ax.get_xlabel() == "axis"
+
+
+def test_tensor_refuses_what_is_not_there(result2) -> None:
+    with pytest.raises(SettingsError, match="no 'nonsense': one of total"):
+        plotting.tensor(result2, names=["nonsense"])
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (1.23456, 0.0123, "1.235\n± 0.012"),
+        (-12.34, 3.21, f"{MINUS}12.3\n± 3.2"),
+        (1234.0, 150.0, "1234\n± 150"),
+        (5.0, 0.0, "5.0\n± 0.0"),
+        (0.0, 0.0, "0\n± 0"),
+        (3.0, 2.5e7, "3\n± 2.5e+07"),
+        (-2.0, np.nan, f"{MINUS}2"),
+    ],
+)
+def test_digits_follow_the_error(value, error, text) -> None:
+    assert table._with_error(value, error) == text
+
+
+# ---- maps ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["total", "extrinsic", "dipole"])
+def test_map_holds_the_integrand(name) -> None:
+    """The image at a point is what a mesh of that one point gives: the same sum over bands, divided by the cell."""
+    model = toys.two_band()
+    figure = plotting.zone_map(model, name, 0.4, "zy", shape=(6, 5), temperature=900.0)
+    ax = figure.axes[0]
+    image = ax.images[0].get_array()
+    assert image.shape == (5, 6)
+    left, right, bottom, top = ax.images[0].get_extent()
+    dx, dy = (right - left) / 6, (top - bottom) / 5
+    k = np.array([left + 4.5 * dx, bottom + 1.5 * dy, 0.0]) @ model.lattice.T / (2 * np.pi)
+    k[2] = 0.0
+    with np.errstate(all="ignore"):
+        there = ome.compute(model, ome.KMesh((1, 1, 1), shift=tuple(k)), [name], 0.4, temperature=900.0, symmetry_tol=1e-9)
+    factor = unit_of("extrinsic" if name == "extrinsic" else "alpha", 2, 10.0)[0]
+    expected = there[name].sel(moment="z", field="y").item() * model.cell / factor
+    assert_allclose(image[1, 4], expected, rtol=1e-6, atol=1e-12)
+    assert ax.get_xlabel() == "$k_x$ (1/Å)"
+    assert figure.axes[1].get_ylabel().startswith("integrand (e²/ħ")
+    assert ax.get_title() == f"{name} zy at 0.4 eV, 900 K"
+
+
+def test_map_draws_the_fermi_contour(plane) -> None:
+    k = ome.KMesh((24, 24, 1)).points()
+    energies = ome.tabulate(plane, k, ["dipole"])["energy"].values
+    fermi = float(np.median(energies))
+    figure = plotting.zone_map(plane, "berry_curvature", fermi, "z", shape=(40, 40))
+    contours = [c for c in figure.axes[0].collections if len(c.get_paths()[0].vertices)]
+    assert contours
+    xy = np.concatenate([c.get_paths()[0].vertices for c in contours])
+    back = np.column_stack([xy, np.zeros(len(xy))]) @ plane.lattice.T / (2 * np.pi)
+    back[:, 2] = 0
+    on_contour = ome.tabulate(plane, back, ["dipole"])["energy"].values
+    assert abs(on_contour - fermi).min(axis=1).max() < 0.05 * np.ptp(energies)
+
+
+def test_map_of_a_plane_of_a_volume() -> None:
+    model = toys.random_model(4, dimension=3, n=3)
+    window = zone._window(model, (7, 6), 1, 0.25)
+    assert window.k.shape == (6, 7, 3)
+    assert_allclose(window.k[..., 1], 0.25)
+    figure = plotting.zone_map(model, "berry_curvature", 0.0, "y", shape=(7, 6), plane=1, at=0.25)
+    bands = ome.tabulate(model, window.k.reshape(-1, 3), ["berry_curvature"])
+    occupied = (1 - np.tanh(bands["energy"].values / (2 * 300 * KB))) / 2
+    expected = (occupied * bands["berry_curvature"].sel(axis="y").values).sum(axis=1).reshape(6, 7)
+    assert_allclose(figure.axes[0].images[0].get_array(), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_map_of_a_kp_model() -> None:
+    model = toys.tilted_dirac()
+    figure = plotting.zone_map(model, "dipole", 0.02, "zy", shape=(9, 9), temperature=50.0)
+    left, right, *_ = figure.axes[0].images[0].get_extent()
+    assert_allclose(right - left, 2 * zone.KDOTP_WINDOW * model.scale * 9 / 8)
+
+
+def test_map_refuses(plane) -> None:
+    with pytest.raises(SettingsError, match="positive one"):
+        plotting.zone_map(plane, "dipole", 0.0, temperature=0.0)
+    with pytest.raises(SettingsError, match="at least two points"):
+        plotting.zone_map(plane, "dipole", 0.0, shape=(1, 5))
+    with pytest.raises(SettingsError, match="no component 'xx'"):
+        plotting.zone_map(plane, "dipole", 0.0, "xx", shape=(3, 3))
+    R = [[-1, 0, 0], [0, 0, 0], [1, 0, 0]]
+    wire = ome.TightBinding(3 * np.eye(3), R, np.full((3, 1, 1), 0.3), centres=np.zeros((1, 3)))
+    with pytest.raises(SettingsError, match="two or three periodic directions"):
+        plotting.zone_map(wire, "dipole", 0.0, shape=(3, 3))
+
+
+@pytest.mark.parametrize(
+    ("vectors", "corners", "area"),
+    [
+        ([[2.0, 0], [0, 1]], 4, 2.0),
+        ([[1.0, 0], [0.5, np.sqrt(3) / 2]], 6, np.sqrt(3) / 2),
+        ([[1.0, 0.0], [-1.7, 1.0]], 6, 1.0),
+    ],
+)
+def test_wigner_seitz_cell(vectors, corners, area) -> None:
+    cell = zone._wigner_seitz(np.array(vectors))
+    x, y = cell.T
+    assert len(cell) == corners
+    assert_allclose((x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2, area, rtol=1e-9)
+
+
+# ---- bands ---------------------------------------------------------------------------------------------------------
+
+
+def test_bands_are_those_of_the_model(plane) -> None:
+    corners = [[0, 0, 0], [0.5, 0, 0], [0.5, 0.5, 0]]
+    figure = plotting.bands(plane, corners, "dipole", "zy", labels=["G", "X", "M"], n=30, fermi=0.2)
+    ax, bar = figure.axes
+    drawn = np.stack([x.get_ydata() for x in ax.lines[:3]], axis=1)
+    reciprocal = 2 * np.pi * np.linalg.inv(plane.lattice).T
+    distance = ax.lines[0].get_xdata()
+    length = np.linalg.norm(0.5 * reciprocal[:2], axis=1)
+    assert_allclose(distance[[0, -1]], [0, length.sum()])
+    k = np.stack([np.interp(distance, [0, length[0], length.sum()], c) for c in np.transpose(corners)], axis=1)
+    table = ome.tabulate(plane, k, ["dipole"])
+    assert_allclose(drawn, table["energy"].values - 0.2, atol=1e-12)
+    (lines,) = (c for c in ax.collections if isinstance(c, LineCollection))
+    weights = table["dipole"].sel(moment="z", field="y").values
+    assert_allclose(np.sort(lines.get_array()), np.sort(((weights[1:] + weights[:-1]) / 2).ravel()), atol=1e-9)
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["G", "X", "M"]
+    assert ax.get_ylabel() == "energy − Fermi level (eV)"  # noqa: RUF001
+    assert bar.get_ylabel() == "dipole zy (e²/ħ Å³)"
+
+
+def test_bands_along_the_standard_path_with_a_break() -> None:
+    fcc = toys.random_model(6, dimension=3, n=2)
+    fcc = toys.rebuilt(fcc, lattice=2.0 * (np.ones((3, 3)) - np.eye(3)))
+    branches, labels = plotting.standard_path(fcc)
+    assert len(branches) == 2
+    assert len(labels) == sum(map(len, branches))
+    assert labels[0] == r"$\Gamma$"
+    assert_allclose(branches[0][0], 0)
+    figure = plotting.bands(fcc, n=40)
+    ticks = [t.get_text() for t in figure.axes[0].get_xticklabels()]
+    assert sum("|" in t for t in ticks) == 1
+    assert len(figure.axes) == 1
+    assert figure.axes[0].get_ylabel() == "energy (eV)"
+
+
+def test_standard_path_of_a_slab_stays_in_its_plane() -> None:
+    branches, labels = plotting.standard_path(toys.haldane())
+    assert labels == [r"$\Gamma$", "M", "K", r"$\Gamma$"]
+    assert_allclose(np.concatenate(branches)[:, 2], 0)
+    assert plotting.standard_path(toys.haldane(), "GK")[1] == [r"$\Gamma$", "K"]
+
+
+def test_bands_of_a_kp_model() -> None:
+    model = toys.tilted_dirac(v_t=0.0)
+    figure = plotting.bands(model, [[-0.01, 0], [0.01, 0]], "orbital_moment", "z", n=21)
+    upper = figure.axes[0].lines[1]
+    assert_allclose(upper.get_ydata(), np.hypot(0.01, 4 * (upper.get_xdata() - 0.01)), rtol=1e-9)
+    assert figure.axes[1].get_ylabel() == "orbital moment z (e/ħ eV Å²)"
+
+
+def test_bands_refuse(plane) -> None:
+    with pytest.raises(SettingsError, match="2 labels for the 3 corners"):
+        plotting.bands(plane, [[0, 0, 0], [0.5, 0, 0], [0.5, 0.5, 0]], labels=["a", "b"])
+    with pytest.raises(SettingsError, match="no length"):
+        plotting.bands(plane, [[0, 0, 0], [0, 0, 0]])
+    with pytest.raises(SettingsError, match="mixes"):
+        plotting.bands(plane, [[0, 0, 0], [0.5, 0, 0]], "total")
+    with pytest.raises(SettingsError, match="no standard path"):
+        plotting.bands(toys.tilted_dirac())
+    with pytest.raises(SettingsError, match="no standard path 'GQQ'"):
+        plotting.standard_path(plane, "GQQ")
+
+
+# ---- what they share -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "factor", "name"),
+    [
+        ([2.4e-14, -1e-16], "A m/V", 1e15, "fA m/V"),
+        ([1e-6], "A/V", 1e6, "µA/V"),
+        ([999.0], "A", 1.0, "A"),
+        ([0.0], "A/V", 1.0, "A/V"),
+        ([np.nan, 2e4], "Angstrom^2", 1e-3, "10³ Å²"),
+        ([0.15, 0.02], "1", 1.0, "1"),
+        ([5e-25], "A/V", 1e27, "10⁻²⁷ A/V"),
+        ([3e4], "1", 1e-3, "10³"),
+        ([1.0], "e Angstrom/V", 1.0, "e Å/V"),
+    ],
+)
+def test_prefixes(values, unit, factor, name) -> None:
+    found, said = figures.prefixed(values, unit)
+    assert found == pytest.approx(factor)
+    assert said == name
+
+
+def test_colour_scale() -> None:
+    linear = figures.diverging_norm([-1.0, 2.0, 0.5])
+    assert (linear.vmin, linear.vmax) == (-2, 2)
+    wide = figures.diverging_norm(np.concatenate([np.full(500, 1e-3), np.geomspace(1, 10, 400)]))
+    assert wide.vmin == -wide.vmax
+    assert wide(0.0) == pytest.approx(0.5)
+    assert hasattr(wide, "linthresh")
+    assert figures.diverging_norm(np.zeros(3)).vmax == 1
+
+
+@pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
+def test_files_are_written_whole_or_not_at_all(result2, tmp_path: Path, ending, monkeypatch) -> None:
+    target = tmp_path / f"scan.{ending}"
+    plotting.fermi_scan(result2, target)
+    first = target.read_bytes()
+    assert first.startswith({"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}[ending])
+    assert [p.name for p in tmp_path.iterdir()] == [target.name]
+
+    def fails(self, where, **options):
+        Path(where).write_bytes(b"half a pict")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", fails)
+    with pytest.raises(OSError, match="No space"):
+        plotting.tensor(result2, path=target)
+    assert target.read_bytes() == first
+    assert [p.name for p in tmp_path.iterdir()] == [target.name]
+
+
+def test_no_global_figures(result2) -> None:
+    plotting.fermi_scan(result2)
+    plotting.tensor(result2)
+    assert plt.get_fignums() == []
