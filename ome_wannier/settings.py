@@ -114,6 +114,12 @@ def _positive(value: object) -> float:
     return number
 
 
+def _spin_degeneracy(value: object) -> int:
+    if isinstance(value, bool) or str(value) not in ("1", "2"):
+        raise ValueError(f"expected 1 (spinors) or 2 (no spin), found {value!r}")
+    return int(str(value))
+
+
 def _path(value: object) -> str:
     if not isinstance(value, (str, Path)) or not str(value):
         raise ValueError(f"expected a path, found {value!r}")
@@ -129,7 +135,8 @@ class Settings(BaseModel):
     """Everything that a run depends on; what is None is chosen by the run, which says what it chose.
 
     seed : path of Wannier90 files, or `material` : name of a library entry. On the command line SEED may be either.
-    kmesh : three integers. fermi : eV; one energy, several, or start, stop and number. filling : electrons per cell.
+    spin_degeneracy : electrons per band, 1 or 2, where the files do not say it. kmesh : three integers.
+    fermi : eV; one energy, several, or start, stop and number. filling : electrons per cell.
     temperature : K, one or several. tau : fs. calculators : names; all by default. memory : bytes, or such as "1GiB".
     degeneracy_tol, symmetry_tol : eV. output, plot, csv : files to write.
     """
@@ -138,6 +145,7 @@ class Settings(BaseModel):
 
     seed: PathText | None = None
     material: PathText | None = None
+    spin_degeneracy: Annotated[int, BeforeValidator(_spin_degeneracy)] | None = None
     kmesh: Annotated[tuple[int, int, int], BeforeValidator(_kmesh)] | None = None
     fermi: Annotated[float | tuple[float, ...] | Scan, BeforeValidator(_fermi)] | None = None
     filling: Number | None = None

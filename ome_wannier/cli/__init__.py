@@ -1,0 +1,189 @@
+"""The command line: parses arguments, calls the package, prints.
+
+The options of `run` are the keys of a TOML file, see settings.py.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .. import __version__
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+#: exit code after Ctrl-C
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="ome-wannier",
+    help="Orbital magneto-electric response of Wannier and tight-binding Hamiltonians.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Seed = Annotated[str, typer.Argument(help="Library name, Wannier90 seedname, one of its files, or a folder with them.")]
+Filling = Annotated[str | None, typer.Option(help="Electrons per cell.")]
+SpinDegeneracy = Annotated[str | None, typer.Option(metavar="1|2", help="Electrons per band, if the files do not say it.")]
+SymmetryTol = Annotated[str | None, typer.Option(metavar="EV", help="Operations violated by less count as symmetries.")]
+
+
+@app.command()
+def run(
+    seed: Annotated[
+        str | None, typer.Argument(help="Library name, Wannier90 seedname, file or folder, or a TOML file of settings.")
+    ] = None,
+    config: Annotated[str | None, typer.Option(metavar="FILE", help="TOML file of settings; options override it.")] = None,
+    kmesh: Annotated[tuple[int, int, int] | None, typer.Option(metavar="N1 N2 N3", help="k points: 48 48 1.")] = None,
+    fermi: Annotated[
+        str | None, typer.Option(metavar="EV", help="Fermi level(s) in eV: -0.3, or -0.5,0,0.5, or start:stop:number.")
+    ] = None,
+    filling: Filling = None,
+    temperature: Annotated[str | None, typer.Option(metavar="K", help="Temperature(s) in K: 300, or 0,300.")] = None,
+    tau: Annotated[str | None, typer.Option(metavar="FS", help="Relaxation time in fs, for the extrinsic part.")] = None,
+    calculators: Annotated[
+        list[str] | None, typer.Option(metavar="NAMES", help="Quantities, with commas or repeated; all by default.")
+    ] = None,
+    spin_degeneracy: SpinDegeneracy = None,
+    memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Memory for one batch of k points: 1GiB.")] = None,
+    degeneracy_tol: Annotated[str | None, typer.Option(metavar="EV", help="Levels closer than this are degenerate.")] = None,
+    symmetry_tol: SymmetryTol = None,
+    output: Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the result: .nc.")] = None,
+    plot: Annotated[str | None, typer.Option(metavar="FILE", help="Draw it: .png, .pdf, .svg, .jpg.")] = None,
+    csv: Annotated[str | None, typer.Option(metavar="FILE", help="Write a table: .csv.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Compute the response tensors with their errors."""
+    from .. import settings
+    from . import jobs
+
+    options = {k: v for k, v in locals().items() if k in settings.Settings.model_fields}
+    if seed is not None and seed.endswith(".toml") and Path(seed).name != "material.toml":
+        if config is not None:
+            raise typer.BadParameter(f"two files of settings: {seed} and {config}")
+        config, options["seed"] = seed, None
+    jobs.run(settings.resolve(options, config), _console(), _note)
+
+
+@app.command()
+def info(
+    seed: Seed,
+    filling: Filling = None,
+    spin_degeneracy: SpinDegeneracy = None,
+    symmetry_tol: SymmetryTol = None,
+    debug: Debug = False,
+) -> None:
+    """Show orbitals, files, bands, symmetries."""
+    from .. import settings
+    from . import jobs
+
+    options = {"seed": seed, "filling": filling, "spin_degeneracy": spin_degeneracy, "symmetry_tol": symmetry_tol}
+    jobs.describe(settings.resolve(options), _console())
+
+
+@app.command("materials")
+def list_materials(
+    name: Annotated[str | None, typer.Argument(help="Say all about this one, and what to cite.")] = None, debug: Debug = False
+) -> None:
+    """List the library of materials."""
+    from .. import materials
+
+    console = _console()
+    if name is not None:
+        about = asdict(materials.entry(name))
+        hidden = ("citations", "reference", "name")
+        for key, value in about.items():
+            if key not in hidden and value is not None:
+                console.print(f"{key:9} {value}", soft_wrap=True)
+        console.print("\nTo cite:\n" + materials.cite(name), soft_wrap=True)
+        return
+    for found in map(materials.entry, materials.names()):
+        electrons = f"{found.filling:g} electrons, Fermi level {found.fermi:g} eV"
+        console.print(f"{found.name:8} {found.title}: {electrons}", soft_wrap=True)
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
+    if show:
+        typer.echo(f"ome_wannier {__version__}")
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of `ome-wannier`: leaves with 0, 2 after a user's mistake, 130 when interrupted, 1 after a fault of ours."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with _plain_warnings():
+            code = app(given, prog_name="ome-wannier", standalone_mode=False)
+            sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):  # newer versions of typer return 130 instead
+        code = INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe has seen enough; nothing more may be written when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        said = _one_line(error)
+        if said is None or "--debug" in given:
+            traceback.print_exc()
+        if said:
+            _note(f"error: {said}")
+        sys.exit(1 if said is None else 2)
+    if code == INTERRUPTED:
+        _note("error: interrupted")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _one_line(error: Exception) -> str | None:
+    """What to say of a user's mistake; None for an error of ours."""
+    from ..errors import OMEError
+
+    usage = typer.BadParameter.__mro__[2]  # ClickException, of whichever click typer uses
+    if isinstance(error, usage):
+        return str(error.format_message())  # type: ignore[attr-defined]
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, OMEError):
+        return " ".join(str(error).split())
+    return None
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Warnings of this package as one line each on standard error."""
+    from ..errors import AccuracyWarning
+
+    def show(message: Warning | str, *args: Any, **more: Any) -> None:
+        _note(f"warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", AccuracyWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _console() -> Console:
+    """Standard output; wide and without colours where it is no terminal."""
+    from rich.console import Console
+
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)

@@ -1,0 +1,69 @@
+"""What a model is like before anything is computed with it: the ranges of its bands and the gaps between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from .compute import WORKING_SET, band_energies, bytes_per_point
+from .kmesh import KMesh
+from .model import TightBinding
+
+Array = NDArray[np.float64]
+
+#: gaps narrower than this, in eV, are not told from a band crossing on a coarse mesh
+SMALLEST_GAP = 5e-3
+
+
+@dataclass(frozen=True)
+class Group:
+    """Bands `first` to `last` (from 1) whose ranges overlap, between `bottom` and `top` in eV."""
+
+    first: int
+    last: int
+    bottom: float
+    top: float
+
+
+def coarse_mesh(model: TightBinding) -> KMesh:
+    """Half the default mesh along each direction: for band ranges, not for responses."""
+    assert model.periodic is not None
+    a, b, c = (max(n // 2, 1) for n in KMesh.default(model.lattice, model.periodic).size)
+    return KMesh((a, b, c))
+
+
+def band_ranges(model: TightBinding, mesh: KMesh) -> Array:
+    """(n, 2) lowest and highest energy of every band on a mesh, in eV."""
+    length = mesh.size[mesh.row_axis]
+    rows = len(mesh) // length
+    step = max(1, WORKING_SET // (length * bytes_per_point(model.n_orbitals, 1)))
+    low, high = np.full(model.n_orbitals, np.inf), np.full(model.n_orbitals, -np.inf)
+    with threadpool_limits(limits=1, user_api="blas"):
+        for start in range(0, rows, step):
+            energies = band_energies(model, mesh.rows(start, min(start + step, rows), length)[0])
+            low, high = np.minimum(low, energies.min(axis=0)), np.maximum(high, energies.max(axis=0))
+    return np.stack([low, high], axis=1)
+
+
+def groups(ranges: Array) -> list[Group]:
+    """Bands (n, 2) collected into groups with gaps between them."""
+    tops = np.maximum.accumulate(ranges[:, 1])
+    starts = [0, *(np.flatnonzero(ranges[1:, 0] - tops[:-1] > SMALLEST_GAP) + 1).tolist(), len(ranges)]
+    return [Group(a + 1, b, float(ranges[a:b, 0].min()), float(ranges[a:b, 1].max())) for a, b in pairwise(starts)]
+
+
+def gap(ranges: Array, occupied: int) -> tuple[float, float]:
+    """Top of the `occupied` lowest bands and bottom of the others, in eV; in a metal the first is the higher."""
+    return float(ranges[:occupied, 1].max()), float(ranges[occupied:, 0].min())
+
+
+def gap_among(ranges: Array, levels: Array) -> tuple[int, float, float] | None:
+    """The widest gap that holds one of the levels: (number of bands below it, its bottom, its top), or None."""
+    found = groups(ranges)
+    gaps = [(below.last, below.top, above.bottom) for below, above in pairwise(found)]
+    inside = [g for g in gaps if ((levels > g[1]) & (levels < g[2])).any()]
+    return max(inside, key=lambda g: g[2] - g[1], default=None)

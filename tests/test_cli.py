@@ -1,0 +1,382 @@
+"""The command line: what it prints, what it writes, and how it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import ome_wannier as ome
+from ome_wannier import info
+from ome_wannier.cli import app, main
+from ome_wannier.cli.tables import shown_levels, with_error
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Call the command line in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        out, err = capsys.readouterr()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, out, err
+
+    return call
+
+
+def process(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ome_wannier", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def importable(root: Path) -> None:
+    """Processes started here find the package under test, installed or not."""
+    paths = [str(root), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)
+
+
+QUICK = ("--kmesh", "4", "4", "1", "--calculators", "total,extrinsic")
+
+
+class TestRun:
+    def test_writes_everything(self, run: Run, tmp_path: Path) -> None:
+        code, out, err = run(
+            "run", "hbn", *QUICK, "--fermi", "-3.6:-2.6:11", "-o", "a.nc", "--csv", "a.csv", "--plot", "a.png", "--tau", "5"
+        )  # fmt: skip
+        assert code == 0
+        assert err == ""
+        assert "wrote a.nc\nwrote a.csv\nwrote a.png" in out
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "a.nc", "a.png"]
+        result = ome.load_result("a.nc")
+        assert result.sizes["fermi"] == 11
+        assert set(pd.read_csv("a.csv")["quantity"]) == {"total", "extrinsic"}
+        assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_is_what_compute_gives(self, run: Run) -> None:
+        assert run("run", "hbn", *QUICK, "--fermi=-3.3", "-o", "a.nc", "--temperature", "100,300", "--tau", "5")[0] == 0
+        expected = ome.compute(ome.load("hbn"), (4, 4, 1), ["total", "extrinsic"], -3.3, temperature=[100, 300], tau=5)
+        assert ome.load_result("a.nc").equals(expected)
+
+    def test_settings_are_in_the_result_and_run_again(self, run: Run) -> None:
+        assert run("run", "hbn", "--calculators", "total", "-o", "a.nc", "--fermi", "-4,-3")[0] == 0
+        settings = json.loads(ome.load_result("a.nc").attrs["settings"])
+        assert settings["kmesh"] == [48, 48, 1]
+        assert settings["fermi"] == [-4.0, -3.0]
+        Path("again.toml").write_text("\n".join(f"{key} = {json.dumps(value)}" for key, value in settings.items()))
+        shutil.move("a.nc", "first.nc")
+        text = Path("again.toml").read_text().replace('seed = "hbn"', 'material = "hbn"')
+        Path("again.toml").write_text(text)
+        assert run("run", "again.toml")[0] == 0
+        assert ome.load_result("a.nc").equals(ome.load_result("first.nc"))
+
+    def test_toml_and_options_agree(self, run: Run) -> None:
+        Path("job.toml").write_text(
+            'material = "hbn"\nkmesh = [4, 4, 1]\nfermi = {start = -3.6, stop = -2.6, number = 5}\ncalculators = ["total"]\n'
+        )
+        a = run("run", "job.toml")
+        assert a == run("run", "--config", "job.toml")
+        assert a == run("run", "hbn", "--kmesh", "4", "4", "1", "--fermi", "-3.6:-2.6:5", "--calculators", "total")
+        assert "6 x 6 x 1" in run("run", "job.toml", "--kmesh", "6", "6", "1")[1]
+
+    @pytest.mark.parametrize(
+        "fermi", [("--fermi", "-3.3"), ("--fermi=-3.3",), ("--fermi", "-3.3,-3.2"), ("--fermi=-3.3:-3.2:2",)]
+    )
+    def test_negative_levels(self, fermi: tuple[str, ...], run: Run) -> None:
+        code, out, _ = run("run", "hbn", *QUICK, *fermi)
+        assert code == 0
+        assert "Fermi level -3.3000 eV" in out
+        assert ("Fermi level -3.2000 eV" in out) == ("-3.2" in fermi[-1])
+
+    def test_says_what_it_chose(self, run: Run) -> None:
+        code, out, err = run("run", "hbn", "--calculators", "total")
+        assert code == 0
+        assert "48 x 48 x 1, 2304 points" in out
+        assert "no --kmesh given: took 48 48 1, recommended by the library entry hbn" in err
+        assert "took -5 to -2 eV in 121 levels, from the library entry hbn" in err
+
+    def test_prints_the_tensor_in_the_gap(self, run: Run) -> None:
+        _, out, _ = run("run", "vse2", "--kmesh", "8", "8", "1", "--calculators", "total,berry_curvature,quantum_metric")
+        assert re.search(r"Fermi level -0\.\d+ eV, in the gap -0\.4\d+ to -0\.1\d+ eV above band 13; 300 K", out)
+        assert re.search(r"total +z +\S+ ± \S+ +\S+ ± \S+ +\wA m/V", out)
+        assert "largest of" in out
+        assert "M_i = alpha_ij E_j" in out
+        assert "left out: states outside the basis" in out
+
+    def test_filling_alone(self, run: Run) -> None:
+        code, out, _ = run("run", "hbn", *QUICK, "--filling", "8")
+        assert code == 0
+        assert "level of 8 electrons per cell" in out
+        assert "in the gap" in out
+
+    def test_files_without_a_win(self, run: Run, root: Path, tmp_path: Path) -> None:
+        shutil.copy(root / "materials" / "hbn" / "hBN_tb.dat.gz", tmp_path / "mine_tb.dat.gz")
+        code, _, err = run("run", "mine")
+        assert code == 2
+        assert "warning: no mine.win" in err
+        assert re.search(r"error: no Fermi level is known: give --fermi .* or --filling .* from -20\.\d+ to 8\.\d+ eV", err)
+        code, out, err = run("run", "mine", *QUICK, "--filling", "8", "--spin-degeneracy", "2")
+        assert (code, err) == (0, "")
+        assert "two electrons per band" in out
+
+    def test_fermi_energy_of_win(self, run: Run, root: Path, tmp_path: Path) -> None:
+        for ending in ("_tb.dat.gz", "_wsvec.dat.gz", ".win"):
+            shutil.copy(root / "materials" / "hbn" / f"hBN{ending}", tmp_path)
+        code, out, err = run("run", "hBN", *QUICK)
+        assert code == 0
+        assert "took -2.845 eV, fermi_energy of hBN.win" in err
+        assert "Fermi level -2.8450 eV" in out
+
+    def test_single_level_is_drawn_too(self, run: Run, tmp_path: Path) -> None:
+        assert run("run", "hbn", *QUICK, "--fermi", "-3.3", "--plot", "a.svg")[0] == 0
+        assert (tmp_path / "a.svg").stat().st_size > 1000
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (["run"], "nothing to run"),
+            (["run", "nope"], "cannot load 'nope'"),
+            (["run", "nope.toml"], "nope.toml: No such file"),
+            (["run", "a.toml", "--config", "b.toml"], "two files of settings"),
+            (["run", "hbn", "--kmesh", "4", "4"], "requires 3 arguments"),
+            (["run", "hbn", "--kmesh", "4", "4", "x"], "--kmesh"),
+            (["run", "hbn", "--kmesh", "4", "4", "0"], "kmesh: expected three positive integers"),
+            (["run", "hbn", "--kmesh", "4", "4", "2", "--fermi", "0"], "direction 3 is not periodic"),
+            (["run", "hbn", "--fermi", "-3:-2"], "fermi: expected start:stop:number"),
+            (["run", "hbn", "--fermi", "0", "--filling", "3"], "either fermi"),
+            (["run", "hbn", "--fermi", "1,0"], "must ascend"),
+            (["run", "hbn", "--filling", "300"], "300 electrons per cell"),
+            (["run", "hbn", "--calculators", "totl"], "no calculator 'totl': one of total"),
+            (["run", "hbn", "--temperature", "cold"], "temperature: expected a finite number"),
+            (["run", "hbn", "--memory", "1kB", "--fermi", "0"], "memory"),
+            (["run", "hbn", "--spin-degeneracy", "3"], "spin_degeneracy: expected 1"),
+            (["run", "hbn", "-o", "nowhere/a.nc"], "there is no folder nowhere"),
+            (["run", "hbn", "-o", "folder.nc"], "this is a folder"),
+            (["run", "hbn", "-o", "a.txt"], "must end in .nc"),
+            (["run", "hbn", "--plot", "a.bmp"], "must end in .png or .pdf or .svg or .jpg"),
+            (["run", "hbn", "--csv", "a.xls"], "must end in .csv"),
+            (["run", "hbn", "--colour"], "No such option"),
+            (["info", "nope"], "cannot load 'nope'"),
+            (["info", "hbn", "--filling", "10"], "more than 0 and less than 10"),
+            (["info", "damaged"], "damaged_tb.dat, line 2: expected"),
+            (["materials", "nope"], "no material 'nope'"),
+            (["nope"], "No such command"),
+        ],
+    )
+    def test_one_line_and_exit_2(self, arguments: list[str], said: str, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "folder.nc").mkdir()
+        (tmp_path / "damaged_tb.dat").write_text("written by hand\n1 2 x\n")
+        code, _, err = run(*arguments)
+        last = err.splitlines()[-1]
+        assert code == 2
+        assert last.startswith("error: ")
+        assert said in last
+        assert "Traceback" not in err
+        assert not [p for p in tmp_path.iterdir() if p.name not in ("folder.nc", "damaged_tb.dat")]
+
+    def test_outputs_are_checked_before_anything_is_loaded(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("ome_wannier.cli.jobs.locate", lambda source: pytest.fail("loaded"))
+        assert run("run", "hbn", "--plot", "nowhere/a.png")[0] == 2
+
+    def test_folder_that_is_not_writable(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("os.access", lambda path, mode: False)
+        code, _, err = run("run", "hbn", "-o", "a.nc")
+        assert (code, "not writable" in err) == (2, True)
+
+    def test_debug_shows_the_traceback(self, run: Run) -> None:
+        code, _, err = run("run", "nope", "--debug")
+        assert code == 2
+        assert "Traceback" in err
+        assert err.splitlines()[-1].startswith("error: cannot load 'nope'")
+
+    def test_our_own_fault_is_not_hidden(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("ome_wannier.materials.names", lambda: 1 / 0)
+        code, _, err = run("materials")
+        assert code == 1
+        assert "ZeroDivisionError" in err
+
+    def test_failed_output_leaves_no_rest(self, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        def full(self: object, path: Path, **options: object) -> None:
+            Path(path).write_text("half")
+            raise OSError(28, "No space left on device", str(path))
+
+        monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+        code, _, err = run("run", "hbn", *QUICK, "--fermi", "0", "--csv", "a.csv")
+        assert code == 2
+        assert "No space left on device" in err
+        assert not list(tmp_path.iterdir())
+
+    def test_interrupted(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        def stop(*arguments: object, **options: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("ome_wannier.cli.jobs.compute", stop)
+        code, _, err = run("run", "hbn", "--fermi", "0", "-o", "a.nc")
+        assert code == 130
+        assert err.endswith("interrupted\n")
+        assert not Path("a.nc").exists()
+
+
+class TestInfo:
+    def test_library_entry(self, run: Run) -> None:
+        code, out, err = run("info", "hbn")
+        assert (code, err) == (0, "")
+        for part in (
+            "library/hbn, 5 orbitals, two electrons per band",
+            "formula       BN",
+            "hBN_tb.dat.gz, hBN",
+            "matrix elements",
+            "hBN_wsvec.dat.gz applied",
+            "51, reaching 4, 4, 0 cells",
+            "along lattice vectors 1, 2 (xy), area 5.647 A^2",
+            "72 x 74 x 1",
+            "Hermiticity",
+            "-2.845 eV in hBN.win",
+            "at 8 electrons per cell, 4 bands",
+        ):
+            assert part in out
+        assert re.search(r"2-4 +-11\.\d+ +-3\.1\d+ +4\.4\d+ +3", out)
+        assert re.search(r"time reversal +\S+ +\S+ +yes", out)
+
+    def test_symmetry_tolerance(self, run: Run) -> None:
+        out = run("info", "vse2")[1]
+        assert re.search(r"\n *time reversal +9\d +\S+ +no", out)
+        assert "less than 500 meV" in run("info", "vse2", "--symmetry-tol", "0.5")[1]
+
+    def test_fillings(self, run: Run) -> None:
+        assert "gap           5." in run("info", "hbn", "--filling", "2")[1]
+        assert "fill 1.5 bands, a metal" in run("info", "hbn", "--filling", "3")[1]
+        assert "the bands overlap by" in run("info", "hbn", "--filling", "4")[1]
+
+    def test_files_without_structure_or_filling(self, run: Run, root: Path, tmp_path: Path) -> None:
+        shutil.copy(root / "materials" / "hbn" / "hBN_tb.dat.gz", tmp_path / "mine_tb.dat.gz")
+        _, out, err = run("info", "mine")
+        assert "warning: no mine.win" in err
+        assert "unknown (no atoms in .win)" in out
+        assert "no _wsvec.dat" in out
+        assert "give --filling" in out
+
+
+def test_materials(run: Run) -> None:
+    code, out, _ = run("materials")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ome.materials.names()
+    _, out, _ = run("materials", "te")
+    assert "CC0-1.0" in out
+    assert "To cite:\nJ. H. Cullen" in out
+
+
+def test_version_and_help(run: Run) -> None:
+    assert run("--version") == (0, f"ome_wannier {ome.__version__}\n", "")
+    result = CliRunner().invoke(app, ["run", "--help"])
+    assert result.exit_code == 0
+    for option in ("--kmesh", "--fermi", "--filling", "--temperature", "--tau", "--calculators", "--output", "--plot", "--csv"):
+        assert option in result.output
+
+
+def test_warnings_are_restored(run: Run) -> None:
+    before = warnings.showwarning
+    run("materials")
+    assert warnings.showwarning is before
+
+
+class TestProcess:
+    """Through real processes: pipes, signals, the time until help appears."""
+
+    def test_piped_output_is_plain(self, tmp_path: Path) -> None:
+        done = process("run", "hbn", *QUICK, "--fermi", "-3.3", cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "\x1b" not in done.stdout
+        assert "\r" not in done.stdout
+
+    def test_ascii_output(self, tmp_path: Path) -> None:
+        done = process("run", "hbn", *QUICK, "--fermi", "-3.3", cwd=tmp_path, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert " +- " in done.stdout
+
+    def test_reader_that_leaves(self, tmp_path: Path) -> None:
+        command = f"{sys.executable} -m ome_wannier info hbn | head -1"
+        done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert done.stdout.startswith("model")
+        assert done.stderr == ""
+
+    def test_interrupt_leaves_nothing(self, tmp_path: Path) -> None:
+        command = [sys.executable, "-m", "ome_wannier", "run", "te", "--kmesh", "60", "60", "60", "--fermi", "6", "-o", "a.nc"]
+        child = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert child.stdout
+        while not child.stdout.readline().startswith("model"):
+            assert child.poll() is None
+        time.sleep(1.0)
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=60)
+        assert child.returncode == 130
+        assert "Traceback" not in err
+        assert not list(tmp_path.iterdir())
+
+    def test_help_is_quick(self, tmp_path: Path) -> None:
+        times = []
+        for _ in range(3):
+            start = time.perf_counter()
+            assert process("--help", cwd=tmp_path).returncode == 0
+            times.append(time.perf_counter() - start)
+        assert min(times) < 1.5
+
+
+class TestNumbers:
+    @pytest.mark.parametrize(
+        ("value", "error", "text"),
+        [
+            (-13.598, 0.4812, "-13.60 ± 0.48"),
+            (46.2, 269.1, "50 ± 270"),
+            (1.0, 0.0, "1 ± 0"),
+            (1.23456, float("nan"), "1.235 ± ?"),
+            (-0.001, 1.0, "0.0 ± 1.0"),
+            (1.0, 1e-12, "1.000000 ± 0.000000"),
+            (123456.0, 2.0, "123456.0 ± 2.0"),
+        ],
+    )
+    def test_value_is_rounded_with_its_error(self, value: float, error: float, text: str) -> None:
+        assert with_error(value, error) == text
+
+    def test_groups_and_gaps(self) -> None:
+        ranges = np.array([[0.0, 1.0], [0.5, 2.0], [3.0, 4.0], [4.001, 5.0], [9.0, 9.5]])
+        assert [(g.first, g.last, g.bottom, g.top) for g in info.groups(ranges)] == [(1, 2, 0, 2), (3, 4, 3, 5), (5, 5, 9, 9.5)]
+        assert info.gap(ranges, 2) == (2.0, 3.0)
+        assert info.gap(ranges, 1) == (1.0, 0.5)
+        assert info.gap_among(ranges, np.array([2.5, 3.5])) == (2, 2.0, 3.0)
+        assert info.gap_among(ranges, np.array([2.5, 6.0])) == (4, 5.0, 9.0)
+        assert info.gap_among(ranges, np.array([3.5])) is None
+
+    def test_shown_levels(self) -> None:
+        levels = np.linspace(0, 10, 11)
+        assert shown_levels(levels, (2, 1.9, 4.2)) == [3]
+        assert shown_levels(levels, None) == [5]
+        assert shown_levels(levels[:3], None) == [0, 1, 2]
+
+    def test_band_ranges_hold_the_bands(self) -> None:
+        model = ome.load("hbn")
+        mesh = info.coarse_mesh(model)
+        assert mesh.size == (36, 37, 1)
+        ranges = info.band_ranges(model, mesh)
+        energies = np.linalg.eigvalsh(model.matrices(mesh.points(), 0).H)
+        np.testing.assert_allclose(ranges, np.stack([energies.min(axis=0), energies.max(axis=0)], axis=1), atol=1e-12)
