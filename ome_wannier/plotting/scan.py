@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from itertools import product
@@ -234,5 +235,6 @@ def _legend(figure: Figure, axes: Iterable[Axes]) -> None:
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
-    columns = min(len(entries), max(3, int(figure.get_figwidth() / 1.4)))
+    rows = math.ceil(len(entries) / max(3, int(figure.get_figwidth() / 1.4)))
+    columns = math.ceil(len(entries) / rows)
     figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns, frameon=False)
