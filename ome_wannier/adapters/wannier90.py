@@ -129,7 +129,7 @@ def load(
             matrices[..., 0],
             position=None if position is None else matrices[..., 1:],
             centres=None if centres is None else np.asarray(centres, dtype=float),
-            periodic=periodic,
+            periodic=periodic,  # type: ignore[arg-type]  # None: the model looks at R
             spin_degeneracy=_spin_degeneracy(path, win) if spin_degeneracy is None else spin_degeneracy,
             structure=win.structure if win else None,
             name=path.name,

@@ -176,7 +176,7 @@ class Table:
         lines = int(np.searchsorted(total, n)) + 1
         found: list[float] = []
         for index in range(self.cursor, min(self.cursor + lines, len(self))):
-            found += self._parse(index, Row(int(self.width[index]), 0, what))
+            found += self.parse(index, Row(int(self.width[index]), 0, what))
             if len(found) > n:
                 self.fail(index, f"{what}, {n} in all")
         if len(found) < n:
@@ -210,12 +210,12 @@ class Table:
                 return values
         out: list[float] = []
         for i, k in enumerate(kind.tolist()):
-            out += self._parse(begin + i, rows[k], None if labels is None else labels[i].tolist())
+            out += self.parse(begin + i, rows[k], None if labels is None else labels[i].tolist())
         return np.array(out)
 
-    def _parse(self, index: int, row: Row, labels: list[int] | None = None) -> list[float]:
-        """Numbers of one line, read the careful way."""
-        tokens = self.text(index).split()
+    def parse(self, index: int, row: Row, labels: list[int] | None = None) -> list[float]:
+        """Numbers of one line, read the careful way; errors as in `take`."""
+        tokens = self.text(index).split() if index < len(self) else []
         if len(tokens) < row.ints + row.reals:
             head = len(tokens) - row.reals
             tokens = b" ".join(tokens[:head]).replace(b"-", b" -").split() + tokens[head:] if head > 0 else []

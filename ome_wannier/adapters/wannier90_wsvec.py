@@ -132,8 +132,13 @@ def _blocks(table: Table) -> tuple[IntArray, IntArray, IntArray, IntArray]:
 def _walk(table: Table) -> NoReturn:
     """Read a wrong file line by line, to end at the line that is wrong."""
     head, count, shift = _ROWS
-    table.cursor = 0
-    while table.cursor < len(table):
-        table.take(1, [(head, 1)])
-        table.take(table.integer(count.what), [(shift, 1)])
-    table.fail(table.cursor, head.what)
+    index = 0
+    while index < len(table):
+        table.parse(index, head)
+        n_shifts = int(table.parse(index + 1, count)[0])
+        if n_shifts < 1:
+            table.fail(index + 1, f"{count.what}, a positive integer")
+        for i in range(index + 2, index + 2 + n_shifts):
+            table.parse(i, shift)
+        index += 2 + n_shifts
+    table.fail(index, head.what)
