@@ -1,0 +1,221 @@
+"""The histogram of one scan against the Fermi function evaluated at every state, and Fermi levels from a number of electrons."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from toys import fermi as fermi_function
+from toys import minus_derivative
+
+from ome_wannier import occupation as module
+from ome_wannier.errors import SettingsError
+from ome_wannier.occupation import Occupation, fermi_level
+from ome_wannier.units import KB
+
+#: non-uniform, and dense enough that neighbouring thermal windows overlap
+LEVELS = np.array([-1.3, -0.4, -0.399, -0.1, 0.0, 0.02, 0.7, 1.9])
+#: columns: two sea, two surface
+SURFACE = np.array([False, True, True, False])
+
+
+@pytest.fixture
+def states(rng):
+    """Energies from below the lowest level to above the highest, and four weights of both signs for each."""
+    energies = rng.uniform(-3, 3, 4000)
+    return energies, rng.normal(size=(4000, 4)) * [1, 10, 1, 0.1]
+
+
+def scan(occupation, energies, weights, chunks=1):
+    histogram = np.zeros((occupation.n_rows, weights.shape[1]))
+    for part in np.array_split(np.arange(len(energies)), chunks):
+        occupation.add(histogram, energies[part], weights[part])
+    return occupation.evaluate(histogram, SURFACE[: weights.shape[1]])
+
+
+def direct(energies, weights, mu, T):
+    sea = fermi_function(energies, mu, T * KB) @ weights
+    return np.where(SURFACE, minus_derivative(energies, mu, T * KB) @ weights, sea) if T else sea
+
+
+@pytest.mark.parametrize("temperatures", [[300.0], [40.0, 77.0, 300.0, 2500.0], [900.0, 120.0]])
+def test_finite_temperature(states, temperatures):
+    """Sea and surface at several temperatures at once, against direct sums: 1e-6 of the sum of absolute weights (x 1/kT).
+
+    The bound holds state by state, hence for weights of any sign.
+    """
+    energies, weights = states
+    got = scan(Occupation(LEVELS, np.array(temperatures)), energies, weights)
+    for t, T in enumerate(temperatures):
+        size = np.abs(weights).sum(axis=0) * np.where(SURFACE, 1 / (T * KB), 1)
+        for i, mu in enumerate(LEVELS):
+            assert (np.abs(got[i, t] - direct(energies, weights, mu, T)) <= 1e-6 * size).all()
+
+
+def test_interpolation_error_of_one_state(rng):
+    """The stated bounds, for single states at any distance from the level: 5e-8 for f and 2e-7/kT for -df/de at the lowest T.
+
+    Cubic Lagrange interpolation in the middle of four nodes errs by at most 9/16 x 1/24 h^4 |f''''| = 3/128 h^4 |f''''|,
+    with max |f''''| = 1/8 and max |f'''''| = 1/4 of the Fermi function in units of kT: 4.5e-8 and 9e-8.
+    """
+    T = 300.0
+    x = np.sort(np.concatenate([np.linspace(-45, 45, 3001), rng.uniform(-4, 4, 1000)]))
+    worst = np.zeros(2)
+    one = Occupation(np.array([0.1]), np.array([T]))
+    for energy in 0.1 + x * T * KB:
+        histogram = np.zeros((one.n_rows, 2))
+        one.add(histogram, np.array([energy]), np.ones((1, 2)))
+        got = one.evaluate(histogram, np.array([False, True]))[0, 0]
+        exact = np.array([fermi_function(energy, 0.1, T * KB), minus_derivative(energy, 0.1, T * KB)])
+        worst = np.maximum(worst, np.abs(got - exact) * [1, T * KB])
+    assert worst[0] < 5e-8
+    assert worst[1] < 2e-7
+    assert (worst > 1e-9).all()  # it is the interpolation that is seen
+
+
+def test_zero_temperature_is_exact(states):
+    """Counts at T = 0: e <= mu for the sea, states between the middles of neighbouring levels for the surface."""
+    energies, weights = states
+    energies = np.concatenate([energies, LEVELS])  # states that lie exactly on a level are occupied
+    weights = np.concatenate([weights, np.ones((len(LEVELS), 4))])
+    got = scan(Occupation(LEVELS, np.array([0.0])), energies, weights)[:, 0]
+    middle = (LEVELS[1:] + LEVELS[:-1]) / 2
+    edges = np.concatenate([[2 * LEVELS[0] - middle[0]], middle, [2 * LEVELS[-1] - middle[-1]]])
+    for i, mu in enumerate(LEVELS):
+        sea = weights[energies <= mu].sum(axis=0)
+        inside = (energies > edges[i]) & (energies <= edges[i + 1])
+        box = weights[inside].sum(axis=0) / (edges[i + 1] - edges[i])
+        np.testing.assert_allclose(got[i], np.where(SURFACE, box, sea), rtol=0, atol=1e-13 * np.abs(weights).sum())
+    # the boxes tile the range: their integral is the change of the sea
+    total = (got[:, SURFACE] * np.diff(edges)[:, None]).sum(axis=0)
+    whole = weights[(energies > edges[0]) & (energies <= edges[-1])].sum(axis=0)[SURFACE]
+    np.testing.assert_allclose(total, whole, rtol=1e-10)
+
+
+def test_zero_and_finite_temperatures_together(states):
+    """A scan with T = 0 among others gives what separate scans give."""
+    energies, weights = states
+    mixed = scan(Occupation(LEVELS, np.array([300.0, 0.0, 50.0])), energies, weights)
+    assert np.array_equal(mixed[:, 1], scan(Occupation(LEVELS, np.array([0.0])), energies, weights)[:, 0])
+    warm = scan(Occupation(LEVELS, np.array([300.0, 50.0])), energies, weights)
+    assert np.array_equal(mixed[:, [0, 2]], warm)
+
+
+def test_zero_temperature_with_a_single_level(states):
+    """One level suffices for sea quantities."""
+    energies, weights = states
+    got = scan(Occupation(np.array([0.2]), np.array([0.0]), surface=False), energies, weights[:, :1])
+    assert got[0, 0, 0] == pytest.approx(weights[energies <= 0.2, 0].sum(), abs=1e-10)
+
+
+def test_low_temperature_approaches_zero(states):
+    """A degree above zero, levels between states: the sea is what it is at T = 0."""
+    energies = np.array([-2.0, -0.5, 0.2, 0.9, 2.5])
+    weights = np.arange(20.0).reshape(5, 4) + 1
+    cold = scan(Occupation(np.array([0.0, 0.5]), np.array([0.0, 1.0])), energies, weights)
+    np.testing.assert_allclose(cold[:, 1, ~SURFACE], cold[:, 0, ~SURFACE], rtol=1e-14)
+    assert (cold[:, 1, SURFACE] == 0).all()
+
+
+@pytest.mark.parametrize("chunks", [2, 7, 4000])
+def test_chunks_change_no_bit(states, chunks):
+    """States enter one after the other, so it does not matter how they are handed over."""
+    energies, weights = states
+    occupation = Occupation(LEVELS, np.array([0.0, 60.0, 300.0]))
+    assert np.array_equal(scan(occupation, energies, weights, chunks), scan(occupation, energies, weights))
+
+
+def test_far_states(states):
+    """States far below the grid count fully, states far above not at all, without overflow (warnings are errors)."""
+    weights = np.ones((4, 4))
+    energies = np.array([-1e6, -1e3, 1e3, 1e6])
+    got = scan(Occupation(LEVELS, np.array([0.0, 3.0, 300.0])), energies, weights)
+    assert (got[:, :, ~SURFACE] == 2).all()
+    assert (got[:, :, SURFACE] == 0).all()
+
+
+def test_functions_are_stable_and_symmetric():
+    """f(-x) = 1 - f(x); no overflow; a step that includes its edge at T = 0."""
+    right = np.geomspace(1e-9, 1e5, 200)
+    x = np.concatenate([-right[::-1], [0], right])
+    f = module.fermi_function(x, 0.0, 1.0)
+    np.testing.assert_allclose(f + f[::-1], 1, rtol=1e-15)
+    np.testing.assert_allclose(f, fermi_function(x, 0.0, 1.0), rtol=0, atol=1e-15)
+    assert module.fermi_function(np.array([-1.0, 0.0, 1e-300]), 0.0, 0.0).tolist() == [1, 1, 0]
+    df = module.minus_fermi_derivative(x, 0.0, 1.0)
+    assert np.array_equal(df, df[::-1])
+    near = np.abs(x) < 300
+    np.testing.assert_allclose(df[near], minus_derivative(x[near], 0.0, 1.0), rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("levels", "temperatures", "message"),
+    [
+        ([], [300.0], "one or more finite energies"),
+        ([[0.0, 1.0]], [300.0], "one or more finite energies"),
+        ([0.0, np.nan], [300.0], "one or more finite energies"),
+        ([np.inf], [300.0], "one or more finite energies"),
+        ([1.0, 0.0], [300.0], "must ascend"),
+        ([0.0, 0.0], [300.0], "must ascend"),
+        ([0.0], [], "temperature must be"),
+        ([0.0], [-1.0], "temperature must be"),
+        ([0.0], [np.nan], "temperature must be"),
+        ([0.0], [np.inf], "temperature must be"),
+        ([0.0], [0.0], "two or more Fermi levels"),
+        ([0.0], [300.0, 0.0], "two or more Fermi levels"),
+    ],
+)
+def test_settings_errors(levels, temperatures, message):
+    """Every unusable setting is named."""
+    with pytest.raises(SettingsError, match=message):
+        Occupation(np.array(levels), np.array(temperatures))
+
+
+# ---- Fermi level from the number of electrons ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bands(rng):
+    """200 k points, bands at -1 to -0.5, 1 to 2 and overlapping ones from 1.8 to 4; ascending per k."""
+    e = np.sort(rng.uniform(size=(200, 4)) * [0.5, 1, 1.2, 2] + [-1, 1, 1.8, 2], axis=1)
+    return e, np.full(200, 1 / 200)
+
+
+@pytest.mark.parametrize("kT", [0.0, 0.05])
+@pytest.mark.parametrize("degeneracy", [1, 2])
+def test_insulator(bands, kT, degeneracy):
+    """A filled band: the middle of the gap, at any temperature."""
+    e, w = bands
+    middle = (e[:, 0].max() + e[:, 1].min()) / 2
+    assert fermi_level(e, degeneracy * w, degeneracy, kT) == middle
+
+
+@pytest.mark.parametrize("electrons", [0.3, 1.7, 2.0, 2.5, 3.99])
+@pytest.mark.parametrize("degeneracy", [1, 2])
+def test_metal(bands, electrons, degeneracy):
+    """The level holds the electrons: exactly at T > 0, to one state of the mesh at T = 0; 2.0 has overlapping bands."""
+    e, w = bands
+    w, electrons = degeneracy * w, degeneracy * electrons
+    mu = fermi_level(e, w, electrons)
+    below, above = w @ (e < mu).sum(axis=1), w @ (e <= mu).sum(axis=1)
+    assert below < electrons <= above + 1e-9
+    for kT in (0.002, 0.1):
+        mu = fermi_level(e, w, electrons, kT)
+        assert w @ fermi_function(e, mu, kT).sum(axis=1) == pytest.approx(electrons, abs=1e-9)
+
+
+def test_unequal_weights(bands, rng):
+    """Weights of k points need not be equal (irreducible meshes)."""
+    e, _ = bands
+    w = rng.uniform(0.5, 1.5, len(e))
+    w /= w.sum()
+    mu = fermi_level(e, w, 1.5)
+    assert w @ (e < mu).sum(axis=1) < 1.5 <= w @ (e <= mu).sum(axis=1) + 1e-9
+    mu = fermi_level(e, w, 1.5, 0.03)
+    assert w @ fermi_function(e, mu, 0.03).sum(axis=1) == pytest.approx(1.5, abs=1e-9)
+
+
+@pytest.mark.parametrize("electrons", [0.0, -1.0, 4.0, 5.0, np.nan])
+def test_impossible_fillings(bands, electrons):
+    """Nothing, everything, more, or not a number."""
+    with pytest.raises(SettingsError, match="less than 4"):
+        fermi_level(*bands, electrons)
