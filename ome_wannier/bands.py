@@ -31,6 +31,7 @@ class Bands:
     k : (..., 3) points as the model takes them, flattened to nk.
     order : covariant derivatives of H to ask of the model at once (a higher one is asked for when needed).
     degeneracy_tol : eV; see the module's text.
+    window : eV; the weights are good for Fermi levels in this range.
 
     Attributes
     ----------
@@ -40,9 +41,16 @@ class Bands:
     """
 
     def __init__(
-        self, model: Model, k: Array, *, order: int = 1, curvature: bool = False, degeneracy_tol: float = DEGENERACY_TOL
+        self,
+        model: Model,
+        k: Array,
+        *,
+        order: int = 1,
+        curvature: bool = False,
+        degeneracy_tol: float = DEGENERACY_TOL,
+        window: tuple[float, float] = (-np.inf, np.inf),
     ) -> None:
-        self._model, self._k, self._curvature, self._tol = model, k, curvature, degeneracy_tol
+        self._model, self._k, self._curvature, self._tol, self._window = model, k, curvature, degeneracy_tol, window
         self._matrices = model.matrices(k, order, curvature)
         self._products: dict[tuple[str, int, int], ComplexArray] = {}
         self._derivatives: dict[tuple[int, int], ComplexArray] = {}
@@ -59,6 +67,23 @@ class Bands:
     def energies(self) -> Array:
         """(nk, n) in eV, ascending."""
         return self._eigh[0]
+
+    def level_weights(self, X: ComplexArray, Y: ComplexArray) -> Array:
+        """a_n = sum_{q>n} w[n, q] - sum_{o<n} w[o, n] (nk, n) of the pair weights w[o, q] = Re X_oq conj(Y_oq), o < q.
+
+        The sum of a_n over the bands below any Fermi level in the window is the sum of w over the pairs across it. Pairs
+        whose two bands lie on one side of the window drop out here, before two large numbers could cancel.
+        """
+        from .kernels import level_weights as kernel  # numba takes a third of a second to import
+
+        out: Array = kernel(X, Y, *self._sides)
+        return out
+
+    @cached_property
+    def _sides(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Numbers of bands (nk,) at or below the window's lower edge, and at or below its upper edge."""
+        low, high = self._window
+        return (self.energies <= low).sum(axis=1), (self.energies <= high).sum(axis=1)
 
     def select(self, weights: Array, dims: tuple[str, ...]) -> Array:
         """Weights (nk, n, *components) cut down to the axes of this model where they run over all three Cartesian axes."""
@@ -245,18 +270,7 @@ def adjoint(X: ComplexArray) -> ComplexArray:
 
 def row_trace(X: ComplexArray, Y: ComplexArray) -> Array:
     """Re [X Y]_nn (nk, n) for Hermitian Y: the sum over q of Re X_nq conj(Y_nq)."""
-    from .kernels import row_trace as kernel  # numba takes a third of a second to import
-
-    out: Array = kernel(X, Y)
-    return out
-
-
-def level_weights(X: ComplexArray, Y: ComplexArray) -> Array:
-    """a_n = sum_{q>n} w[n, q] - sum_{o<n} w[o, n] (nk, n) of the pair weights w[o, q] = Re X_oq conj(Y_oq), o < q.
-
-    The sum of a_n over the bands below any Fermi level is the sum of w over all pairs across it.
-    """
-    from .kernels import level_weights as kernel
+    from .kernels import row_trace as kernel
 
     out: Array = kernel(X, Y)
     return out

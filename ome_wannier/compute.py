@@ -224,12 +224,12 @@ def _mesh_sums(
     length, together, blocks = _batches(mesh, model.n_orbitals, order, memory)
     shapes = {o.name: _component_shape(o, model) for o in observables}
     full, sub = (_histogram(occupation, shapes, memory) for _ in range(2))
-    widest = 0.0
+    window, widest = occupation.window, 0.0
     for rows in track(blocks, "k points", progress):
         here, there = np.zeros_like(full), np.zeros_like(sub)
         for start in range(rows[0], rows[-1] + 1, together):
             k, in_sub = mesh.rows(start, min(start + together, rows[-1] + 1), length)
-            bands = Bands(model, k, order=order, curvature=curvature, degeneracy_tol=degeneracy_tol)
+            bands = Bands(model, k, order=order, curvature=curvature, degeneracy_tol=degeneracy_tol, window=window)
             weights = _weights(bands, observables)
             widest = max(widest, bands.widest_group)
             occupation.add(here, bands.energies.ravel(), weights.reshape(-1, weights.shape[2]))

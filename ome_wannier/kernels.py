@@ -32,14 +32,17 @@ def row_trace(X, Y):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, fastmath={"reassoc", "contract"})
-def level_weights(X, Y):  # type: ignore[no-untyped-def]
-    """sum_{q>n} w[n, q] - sum_{o<n} w[o, n] with w = Re X conj(Y) above the diagonal: (nk, n)."""
+def level_weights(X, Y, below, above):  # type: ignore[no-untyped-def]
+    """sum_{q>n} w[n, q] - sum_{o<n} w[o, n] with w = Re X conj(Y) above the diagonal: (nk, n).
+
+    Pairs with both bands among the lowest below[k], or both above the lowest above[k], are left out.
+    """
     K, N, _ = X.shape
     out = np.zeros((K, N))
     for k in range(K):
-        for o in range(N):
+        for o in range(above[k]):
             total = 0.0
-            for q in range(o + 1, N):
+            for q in range(max(o + 1, below[k]), N):
                 w = X[k, o, q].real * Y[k, o, q].real + X[k, o, q].imag * Y[k, o, q].imag
                 total += w
                 out[k, q] -= w

@@ -102,6 +102,13 @@ class Occupation:
         return low, step, int(np.ceil((high - low) / step)) + 1
 
     @property
+    def window(self) -> tuple[float, float]:
+        """Energies (eV) at or below which states are full, and above which they are empty, at all levels."""
+        low, step, n = self._grid
+        edges = self._steps.tolist() + ([low + step, low + (n - 2) * step] if n else [])
+        return min(edges), max(edges)
+
+    @property
     def n_rows(self) -> int:
         """Rows of a histogram: the steps, the states above them, the states below the grid, the grid."""
         return len(self._steps) + 2 + self._grid[2]

@@ -102,7 +102,12 @@ def operations(model: TightBinding, seed: int = 7) -> list[Operation]:
     # k in units of the reciprocal vectors: kappa = lattice @ k_cartesian / 2 pi
     maps = [lattice @ P @ np.linalg.inv(lattice) for P in rotations]
     images = np.stack([[s * k @ M.T for M in maps] for s in (1, -1)])
-    energies, curvature, metric = _fingerprint(model, np.concatenate([k[None], images.reshape(-1, N_POINTS, 3)]))
+    points = np.concatenate([k[None], images.reshape(-1, N_POINTS, 3)])
+    # operations that differ by inversion x time reversal meet at the same points
+    distinct, where = np.unique(np.round(points.reshape(-1, 3), 9) + 0.0, axis=0, return_inverse=True)
+    energies, curvature, metric = _fingerprint(model, distinct)
+    where = where.reshape(points.shape[:2])
+    energies, curvature = energies[where], curvature[where]
     out = []
     for j, s in enumerate((1, -1)):
         for i, P in enumerate(rotations):
@@ -116,9 +121,11 @@ def operations(model: TightBinding, seed: int = 7) -> list[Operation]:
 
 
 def _fingerprint(model: TightBinding, k: Array) -> tuple[Array, Array, float]:
-    """Energies (sets, nk, n), Berry curvature of the lower bands (sets, nk, moments) at k (sets, nk, 3), and the mean trace of
-    their metric; both are filled smoothly up to the middle of the bands."""
-    bands = Bands(model, k.reshape(-1, 3), degeneracy_tol=1e-3)
+    """Energies (nk, n), Berry curvature of the lower bands (nk, moments) at k (nk, 3), and the mean trace of their metric.
+
+    Both are filled smoothly up to the middle of the bands.
+    """
+    bands = Bands(model, k, degeneracy_tol=1e-3)
     e = bands.energies
     mu, width = np.median(e), max(float(np.ptp(e)) / 10, 1e-3)
     f = fermi_function(e, float(mu), width)
@@ -126,7 +133,7 @@ def _fingerprint(model: TightBinding, k: Array) -> tuple[Array, Array, float]:
     if model.moments:
         curvature = np.einsum("kn,kni->ki", f, bands.group_mean(berry_curvature(bands)))
     metric = np.einsum("kn,knaa->k", f, bands.group_mean(quantum_metric(bands))).mean() if model.axes else 1.0
-    return e.reshape(*k.shape[:2], -1), curvature.reshape(*k.shape[:2], -1), max(float(metric), 1e-12)
+    return e, curvature, max(float(metric), 1e-12)
 
 
 def transform(tensor: Array, observable: Observable, operation: Operation, axes: dict[str, tuple[int, ...]]) -> Array:

@@ -61,7 +61,7 @@ def local(bands: Bands) -> Array:
         return (X - vbar_part) / 2
 
     operator = {(m, n): anticommutator(m, n) - anticommutator(n, m) for m, n in bands.pairs}
-    return stack_tensor(bands, lambda m, n, b: row_trace(bands.response(b), operator[m, n]))
+    return stack_tensor(bands, lambda m, n, b: bands.level_weights(bands.response(b), operator[m, n]))
 
 
 CALCULATORS = (

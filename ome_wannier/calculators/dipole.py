@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands import Bands, row_trace
+from ..bands import Bands
 from .base import PAPER, Combination, Observable, stack_tensor
 
 Array = NDArray[np.float64]
@@ -18,14 +18,14 @@ def dipole_polarizability(bands: Bands) -> Array:
     """
     d = range(len(bands.axes))
     return np.stack(
-        [np.stack([2 * row_trace(bands.response(b), bands.connection(a)) for b in d], axis=-1) for a in d], axis=-2
+        [np.stack([2 * bands.level_weights(bands.response(b), bands.connection(a)) for b in d], axis=-1) for a in d], axis=-2
     )
 
 
 def dipole(bands: Bands) -> Array:
     """Half of the trace of B_b with O_i = 1/2 epsilon_imn {vbar_m, R_n}: (nk, n, moment, field) in Angstrom^3."""
     operator = {(m, n): _moving_dipole(bands, m, n) - _moving_dipole(bands, n, m) for m, n in bands.pairs}
-    return stack_tensor(bands, lambda m, n, b: row_trace(bands.response(b), operator[m, n]))
+    return stack_tensor(bands, lambda m, n, b: bands.level_weights(bands.response(b), operator[m, n]))
 
 
 def _moving_dipole(bands: Bands, m: int, n: int) -> NDArray[np.complex128]:

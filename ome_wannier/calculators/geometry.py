@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands import Bands, level_weights, row_trace
+from ..bands import Bands, row_trace
 from .base import Observable
 
 Array = NDArray[np.float64]
@@ -18,7 +18,7 @@ def berry_curvature(bands: Bands) -> Array:
     """
     return np.stack(
         [
-            -2 * row_trace(-1j * bands.connection(m), bands.connection(n)) + bands.basis_curvature(m, n)
+            -2 * bands.level_weights(-1j * bands.connection(m), bands.connection(n)) + bands.basis_curvature(m, n)
             for m, n in bands.pairs
         ],
         axis=-1,
@@ -32,7 +32,7 @@ def quantum_metric(bands: Bands) -> Array:
     the lowest band, and for both of two bands up to the sign, they are the metric Re [R_a R_b]_nn of the band itself.
     """
     R = [bands.connection(a) for a in range(len(bands.axes))]
-    return np.stack([np.stack([level_weights(X, Y) for Y in R], axis=-1) for X in R], axis=-2)
+    return np.stack([np.stack([bands.level_weights(X, Y) for Y in R], axis=-1) for X in R], axis=-2)
 
 
 def orbital_moment(bands: Bands) -> Array:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands import Bands, level_weights
+from ..bands import Bands
 from .base import Combination, Observable
 
 Array = NDArray[np.float64]
@@ -51,9 +51,9 @@ def _crossgap(bands: Bands, times: Callable[[ComplexArray, ComplexArray], Comple
         circulation = times(R[n], lower[m]) - times(R[m], lower[n])
         for b in d:
             tensor[:, :, i, b] = (
-                level_weights(B[b], circulation)
-                + level_weights(R[n], moved[b][m])
-                - level_weights(R[m], moved[b][n])
+                bands.level_weights(B[b], circulation)
+                + bands.level_weights(R[n], moved[b][m])
+                - bands.level_weights(R[m], moved[b][n])
             )
     return tensor
 
