@@ -29,10 +29,26 @@ class Group:
     top: float
 
 
+@dataclass(frozen=True)
+class Gap:
+    """The gap above the `bands` lowest bands, from `bottom` to `top` in eV."""
+
+    bands: int
+    bottom: float
+    top: float
+
+    def holds(self, level: float) -> bool:
+        """Whether an energy lies inside."""
+        return self.bottom < level < self.top
+
+
 def coarse_mesh(model: TightBinding) -> KMesh:
-    """Half the default mesh along each direction: for band ranges, not for responses."""
+    """About half the default mesh along each direction, for band ranges.
+
+    The sizes are multiples of 6, so that corners of hexagonal zones, where gaps like to close, are among the points.
+    """
     assert model.periodic is not None
-    a, b, c = (max(n // 2, 1) for n in KMesh.default(model.lattice, model.periodic).size)
+    a, b, c = (6 * max(round(n / 12), 1) if n > 1 else 1 for n in KMesh.default(model.lattice, model.periodic).size)
     return KMesh((a, b, c))
 
 
@@ -61,9 +77,8 @@ def gap(ranges: Array, occupied: int) -> tuple[float, float]:
     return float(ranges[:occupied, 1].max()), float(ranges[occupied:, 0].min())
 
 
-def gap_among(ranges: Array, levels: Array) -> tuple[int, float, float] | None:
-    """The widest gap that holds one of the levels: (number of bands below it, its bottom, its top), or None."""
-    found = groups(ranges)
-    gaps = [(below.last, below.top, above.bottom) for below, above in pairwise(found)]
-    inside = [g for g in gaps if ((levels > g[1]) & (levels < g[2])).any()]
-    return max(inside, key=lambda g: g[2] - g[1], default=None)
+def gap_among(ranges: Array, levels: Array) -> Gap | None:
+    """The widest gap that holds one of the levels (nf,) in eV, or None."""
+    gaps = [Gap(below.last, below.top, above.bottom) for below, above in pairwise(groups(ranges))]
+    inside = [g for g in gaps if any(g.holds(level) for level in levels.tolist())]
+    return max(inside, key=lambda g: g.top - g.bottom, default=None)

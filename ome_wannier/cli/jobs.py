@@ -46,8 +46,9 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
     console.print(f"Fermi   {lines.fermi_line(settings)}", soft_wrap=True)
     result = compute(model, **_arguments(settings), progress=console_is_watched())
     result.attrs |= {"settings": settings.to_json(), "source": str(source.seed)}
-    within = info.gap_among(info.band_ranges(model, info.coarse_mesh(model)), result["fermi"].values)
-    _print_result(result, within, console)
+    mesh = info.coarse_mesh(model)
+    within = info.gap_among(info.band_ranges(model, mesh), result["fermi"].values)
+    _print_result(result, within, mesh, console)
     for path in write(result, settings, within):
         console.print(f"wrote {path}", soft_wrap=True)
     return result
@@ -138,7 +139,7 @@ def _known_fermi(source: Source, model: TightBinding) -> tuple[float | materials
     )
 
 
-def write(result: xr.Dataset, settings: Settings, within: tuple[int, float, float] | None) -> list[Path]:
+def write(result: xr.Dataset, settings: Settings, within: info.Gap | None) -> list[Path]:
     """Write the files that the settings ask for, each whole or not at all; return their paths."""
     if settings.output:
         save(result, settings.output)
@@ -149,7 +150,7 @@ def write(result: xr.Dataset, settings: Settings, within: tuple[int, float, floa
         from .. import plotting
 
         if result.sizes["fermi"] > 1:
-            plotting.fermi_scan(result, settings.plot, gap=within[1:] if within else None)
+            plotting.fermi_scan(result, settings.plot, gap=(within.bottom, within.top) if within else None)
         else:
             plotting.tensor(result, path=settings.plot)
     return [Path(p) for p in (settings.output, settings.csv, settings.plot) if p]
@@ -199,41 +200,24 @@ def _arguments(settings: Settings) -> dict[str, Any]:
     return given | {key: value for key, value in tolerances.items() if value is not None}
 
 
-def _print_result(result: xr.Dataset, within: tuple[int, float, float] | None, console: Console) -> None:
+def _print_result(result: xr.Dataset, within: info.Gap | None, mesh: KMesh, console: Console) -> None:
     plus_minus = "±" if "utf" in console.encoding.lower() else "+-"
     warm = result.isel(temperature=0) if "temperature" in result.dims else result
     first = f", the first of {result.sizes['temperature']}" if "temperature" in result.dims else ""
     for i in tables.shown_levels(result["fermi"].values, within):
         at = warm.isel(fermi=i)
+        level = float(at["fermi"])
         place = ""
-        if within and within[1] < float(at["fermi"]) < within[2]:
-            place = f", in the gap {within[1]:.3f} to {within[2]:.3f} eV above band {within[0]}"
-        console.print(
-            f"\nFermi level {float(at['fermi']):.4f} eV{place}; {float(at['temperature']):g} K{first}", soft_wrap=True
-        )
+        if within and within.holds(level):
+            on = " x ".join(map(str, mesh.size))
+            place = f", in the gap {within.bottom:.3f} to {within.top:.3f} eV above band {within.bands} (on {on} points)"
+        console.print(f"\nFermi level {level:.4f} eV{place}; {float(at['temperature']):g} K{first}", soft_wrap=True)
         for part in tables.tensor_tables(at, plus_minus):
             console.print(part)
     if result.sizes["fermi"] > tables.SHOWN_LEVELS:
         console.print(tables.extremes_table(warm, plus_minus))
-    console.print(
-        f"index order: {_index_order(result)}\nerror: {result.attrs['error_estimate']}, and what symmetry forbids",
-        soft_wrap=True,
-    )
-    console.print(f"left out: {result.attrs['left_out']}", soft_wrap=True)
-    for note, of in _left_out(result).items():
-        console.print(f"left out of {', '.join(of)}: {note}", soft_wrap=True)
-
-
-def _left_out(result: xr.Dataset) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name, variable in result.data_vars.items():
-        if "left_out" in variable.attrs:
-            found.setdefault(variable.attrs["left_out"], []).append(str(name))
-    return found
-
-
-def _index_order(result: xr.Dataset) -> str:
-    return next((v.attrs["index_order"] for v in result.data_vars.values() if "index_order" in v.attrs), "as the columns say")
+    for text in lines.about_lines(result):
+        console.print(text, soft_wrap=True)
 
 
 def _print_bands(model: TightBinding, settings: Settings, source: Source, console: Console) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..materials import Scan
 from ..model import TightBinding
 from ..settings import Settings
+from ..units import convert_alpha
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def model_line(model: TightBinding) -> str:
@@ -47,3 +53,27 @@ def periodic_line(model: TightBinding) -> str:
     size = {3: "volume {:.3f} A^3", 2: "area {:.3f} A^2", 1: "length {:.3f} A", 0: "no cell"}[model.dimension]
     axes = "".join("xyz"[a] for a in model.axes)
     return f"along lattice vectors {', '.join(on) or 'none'} ({axes}), {size.format(model.cell)}"
+
+
+def about_lines(result: xr.Dataset) -> list[str]:
+    """What the numbers mean: index order, other units, error, what is left out."""
+    variables = {str(name): v.attrs for name, v in result.data_vars.items()}
+    order = next((f"index order: {a['index_order']}" for a in variables.values() if "index_order" in a), "")
+    other = conversion_line(result.attrs["periodic"].count("T")) if order else ""
+    error = f"error: {result.attrs['error_estimate']}, and what symmetry forbids"
+    left_out: dict[str, list[str]] = {}
+    for name, attrs in variables.items():
+        if "left_out" in attrs:
+            left_out.setdefault(attrs["left_out"], []).append(name)
+    more = [f"left out of {', '.join(names)}: {note}" for note, names in left_out.items()]
+    return [text for text in (order, other, error, f"left out: {result.attrs['left_out']}", *more) if text]
+
+
+def conversion_line(dimension: int) -> str:
+    """The reported unit of alpha in the other units in use; empty where there are none."""
+    if dimension == 3:
+        return f"1 nA/V = {convert_alpha(1e-9, 'ps/m', 3):.4g} ps/m (mu_0 alpha) = {convert_alpha(1e-9, 'e2/h', 3):.4g} e^2/h"
+    if dimension == 2:
+        per_field = convert_alpha(1e-15, "mu_B/nm^2 per V/nm", 2)
+        return f"1 fA m/V = {convert_alpha(1e-15, 'e2/h', 2):.4g} e^2/h Angstrom = {per_field:.4g} mu_B/nm^2 per V/nm"
+    return ""

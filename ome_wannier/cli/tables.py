@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..info import groups
+from ..info import Gap, groups
 from ..plotting.figures import prefixed
 from ..result import quantities
 
@@ -28,11 +28,11 @@ SHOWN_LEVELS = 3
 DIGITS = 6
 
 
-def shown_levels(levels: Array, within: tuple[int, float, float] | None) -> list[int]:
+def shown_levels(levels: Array, within: Gap | None) -> list[int]:
     """Indices of the Fermi levels to print: all of a few, else the one nearest the middle of the gap, or of the scan."""
     if len(levels) <= SHOWN_LEVELS:
         return list(range(len(levels)))
-    middle = (within[1] + within[2]) / 2 if within else (levels[0] + levels[-1]) / 2
+    middle = (within.bottom + within.top) / 2 if within else (levels[0] + levels[-1]) / 2
     return [int(np.argmin(abs(levels - middle)))]
 
 
