@@ -167,9 +167,11 @@ def test_the_reader_of_imports_sees_them(tmp_path: Path) -> None:
 
 
 def test_import_is_quick() -> None:
-    """`import ome_wannier` in a fresh interpreter: under half a second, the best of five."""
-    code = "import time; t = time.perf_counter(); import ome_wannier; print(time.perf_counter() - t)"
-    times = [
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout) for _ in range(5)
-    ]
+    """`import ome_wannier` in a fresh interpreter: under half a second, the best of five.
+
+    Processor time, so that other work on the machine does not count.
+    """
+    code = "import time; t = time.process_time(); import ome_wannier; print(time.process_time() - t)"
+    command = [sys.executable, "-c", code]
+    times = [float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(5)]
     assert min(times) < 0.5

@@ -1,0 +1,109 @@
+"""The README is true: its Python runs, its commands run, its table is complete. Run as a script it prints the table."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ome_wannier import calculators
+from ome_wannier.calculators import Calculator
+from ome_wannier.result import first_observable, unit_of
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+HEADER = ["| name | what it is | formula | zero with | unit in 3D, 2D |", "| --- | --- | --- | --- | --- |"]
+
+
+def blocks(language: str) -> list[str]:
+    """The README's fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def row(calculator: Calculator) -> str:
+    """The table's line of a calculator, from what it says of itself."""
+    observable = first_observable(calculator)
+    star = "" if calculator.name in calculators.defaults() else " *"
+    zero = [name for name, parity in (("T", observable.time_reversal), ("I", observable.inversion)) if parity == -1]
+    units = [unit_of(observable.kind, d, 1.0)[1].replace("Angstrom", "Å") for d in (3, 2)]
+    formula = calculator.equation.replace("|", r"\|")
+    cells = [f"`{calculator.name}`{star}", calculator.long_name, f"`{formula}`", ", ".join(zero) or "-", ", ".join(units)]
+    return f"| {' | '.join(cells)} |"
+
+
+def table() -> list[str]:
+    return [*HEADER, *(row(calculators.get(name)) for name in calculators.names())]
+
+
+def test_table_lists_every_calculator_as_it_describes_itself() -> None:
+    found = [line for line in README.splitlines() if line.startswith("|")]
+    assert found == table(), "the README's table is old: python tests/test_readme.py prints the new one"
+
+
+def test_python_blocks_run(tmp_path: Path) -> None:
+    """In the order of the text, each with the names of those before it, warnings being errors."""
+    assert len(blocks("python")) >= 3
+    script = tmp_path / "readme.py"
+    script.write_text("\n".join(blocks("python")), encoding="utf-8")
+    done = run([sys.executable, "-W", "error", script.name], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {"scan.png", "map.png", "vse2.nc", "vse2.csv"} <= {p.name for p in tmp_path.iterdir()}
+
+
+def test_commands_run(tmp_path: Path) -> None:
+    """`ome-wannier` lines, on the files that they name; they write what they say."""
+    work = tmp_path / "work"
+    work.mkdir()
+    for path in (ROOT / "materials" / "te").glob("Te*"):
+        shutil.copy(path, work)
+    (tmp_path / "job.toml").write_text(blocks("toml")[0], encoding="utf-8")
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("ome-wannier ")]
+    assert len(lines) >= 2
+    for line in [*lines, "ome-wannier run job.toml", "ome-wannier materials"]:
+        done = run([sys.executable, "-m", "ome_wannier", *line.split()[1:]], tmp_path)
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+        assert done.stdout.strip()
+    assert {"te.nc", "te.png", "te.csv", "job.nc"} <= {p.name for p in tmp_path.iterdir()}
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"PYTHONPATH": path, "PYTHONUTF8": "1"}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL
+    )
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"^make ([a-z-]+)|`make ([a-z-]+)`", README, re.MULTILINE))))
+def test_make_targets_exist(target: tuple[str, str]) -> None:
+    assert re.search(rf"^{''.join(target)}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_options_exist() -> None:
+    known = run([sys.executable, "-m", "ome_wannier", "run", "--help"], ROOT).stdout
+    named = set(re.findall(r"--[a-z][a-z-]+", README))
+    assert named
+    assert all(option in known for option in named)
+
+
+def test_links_lead_somewhere() -> None:
+    local = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
+    assert local
+    assert all((ROOT / link).exists() for link in local)
+
+
+def test_names_exist() -> None:
+    """Every `ome.something` of the text is there."""
+    import ome_wannier
+
+    for name in set(re.findall(r"\bome\.([A-Za-z_]+)", README)):
+        assert getattr(ome_wannier, name)
+
+
+if __name__ == "__main__":
+    print("\n".join(table()))
