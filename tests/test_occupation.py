@@ -1,4 +1,4 @@
-"""The histogram of one scan against the Fermi function evaluated at every state, and Fermi levels from a number of electrons."""
+"""The histogram of a scan against the Fermi function evaluated at every state; Fermi levels from a number of electrons."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ def test_malashevich():
 
 
 def eigensystem(model, k):
-    """Energies, velocities and connections (3, n, n) at one fractional k: plain loops over R, orbital positions in the phase."""
+    """Energies, velocities and connections (3, n, n) at one fractional k: a loop over R, positions in the phase."""
     kc = 2 * np.pi * np.linalg.inv(model.lattice) @ k
     t = model.centres
     n = model.n_orbitals
