@@ -98,6 +98,11 @@ class Bands:
                 )
         return weights
 
+    @property
+    def eigenvectors(self) -> ComplexArray:
+        """(nk, n, n), columns are the eigenvectors in the Wannier gauge."""
+        return self._eigh[1]
+
     def rotate(self, X: ComplexArray) -> ComplexArray:
         """U^+ X U for X of shape (nk, n, n) in the Wannier gauge."""
         rotated: ComplexArray = self._adjoint_vectors @ (X @ self._eigh[1])
@@ -255,12 +260,25 @@ class Bands:
         """Diagonal (nk, n) of the Wannier basis' own curvature F_ab in the eigenbasis, in Angstrom^2; zero if complete."""
         if self._model.exact_position:
             return np.zeros_like(self.energies)
+        U = self._eigh[1]
+        diagonal: Array = np.einsum("kin,kin->kn", np.conj(U), self.wannier_curvature(a, b) @ U).real
+        return diagonal
+
+    def wannier_position(self, a: int) -> ComplexArray:
+        """The position operator r_a(k) (nk, n, n) in the Wannier gauge, in Angstrom."""
+        A = self._matrices.A
+        assert A is not None, "asked of a model with a basis that depends on k"
+        return A[:, a]
+
+    def wannier_curvature(self, a: int, b: int) -> ComplexArray:
+        """F_ab (nk, n, n) in the Wannier gauge, in Angstrom^2; zero for a basis whose positions commute."""
+        if self._model.exact_position:
+            return np.zeros_like(self._matrices.H)
         if self._matrices.F is None:
             self._matrices = self._model.matrices(self._k, 1 if self._matrices.W is None else 2, True)
         assert self._matrices.F is not None
-        U = self._eigh[1]
-        diagonal: Array = np.einsum("kin,kin->kn", np.conj(U), self._matrices.F[:, a, b] @ U).real
-        return diagonal
+        F: ComplexArray = self._matrices.F[:, a, b]
+        return F
 
 
 def adjoint(X: ComplexArray) -> ComplexArray:

@@ -34,12 +34,14 @@ class Matrices(NamedTuple):
     W : (nk, axes, axes, n, n) eV Angstrom^2, [b, a] = D_b D_a H, or None.
     F : (nk, axes, axes, n, n) Angstrom^2, [a, b] = d_a A_b - d_b A_a - i [A_a, A_b], the curvature of the
         Wannier basis itself, or None. It vanishes for a complete (tight-binding) basis.
+    A : (nk, axes, n, n) Angstrom, the position operator r(k) inside the basis, or None.
     """
 
     H: ComplexArray
     V: ComplexArray | None = None
     W: ComplexArray | None = None
     F: ComplexArray | None = None
+    A: ComplexArray | None = None
 
 
 class Model(Protocol):
@@ -240,10 +242,11 @@ def _diagonal_position(H: ComplexArray, dH: ComplexArray, ddH: ComplexArray | No
     """D_a X = d_a X - i [t_a, X] with t the diagonal matrix of orbital centres: elementwise d_a - i (t_i - t_j)_a."""
     t = np.moveaxis(centres[:, None, :] - centres[None, :, :], 2, 0)
     V = dH - 1j * t * H[:, None]
+    A = np.broadcast_to(np.stack([np.diag(x) for x in centres.T.astype(complex)]), V.shape)
     if ddH is None:
-        return Matrices(H, V)
+        return Matrices(H, V, A=A)
     W = ddH - 1j * (t[:, None] * dH[:, None] + t[None, :] * dH[:, :, None]) - (t[:, None] * t[None, :]) * H[:, None, None]
-    return Matrices(H, V, W, None)
+    return Matrices(H, V, W, A=A)
 
 
 def _full_position(
@@ -273,7 +276,7 @@ def _full_position(
             for b in range(a + 1, F.shape[1]):
                 F[:, a, b] = dA[:, a, b] - dA[:, b, a] - 1j * _commutator(A[:, a], A[:, b])
                 F[:, b, a] = -F[:, a, b]
-    return Matrices(H, V, W, F)
+    return Matrices(H, V, W, F, A)
 
 
 def _commutator(X: ComplexArray, Y: ComplexArray) -> ComplexArray:
