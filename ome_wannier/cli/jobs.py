@@ -111,8 +111,10 @@ def complete(settings: Settings, source: Source, model: TightBinding, note: Note
     ------
     SettingsError : no Fermi level is known.
     """
-    chosen: dict[str, Any] = {}
     entry = source.entry
+    chosen: dict[str, Any] = {}
+    if entry and entry.folder.parent == materials.library():  # a file of settings tells names from paths
+        chosen = {"seed": None, "material": entry.name}
     if settings.kmesh is None:
         assert model.periodic is not None
         size = entry.kmesh if entry else KMesh.default(model.lattice, model.periodic).size
