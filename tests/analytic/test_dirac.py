@@ -124,6 +124,25 @@ def test_extrinsic_against_the_fermi_contour(cone, level):
     assert got == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("level", [0.0098, 0.0099, 0.00999])
+def test_pocket_beside_the_origin(level):
+    """Between the edge m sqrt(1 - (v_t/alpha)^2) and m the Fermi sea is a pocket that most rays miss.
+
+    The sum over rays does not converge exponentially there, and the error estimate has to say so: it covers the difference
+    to 64 times as many rays.
+    """
+    rough, fine = (
+        ome.compute(
+            tilted_dirac(V_T, ALPHA, M), ome.PolarMesh(n), ["dipole_polarizability", "metric_curl"], level, temperature=0.0
+        )
+        for n in (32, 2048)
+    )
+    for name in ("dipole_polarizability", "metric_curl"):
+        error = np.abs(rough[name] - fine[name]).max()
+        assert error > 1e-8 * np.abs(fine[name]).max()
+        assert error < (rough[f"{name}_error"] + fine[f"{name}_error"]).max()
+
+
 def slope_in_tilt(names, fermi, h=0.01):
     """d/dv_t at v_t = 0 of alpha_zy: two central differences of an odd function, extrapolated; error (h/alpha)^4 = 4e-11."""
     values = []
