@@ -21,7 +21,7 @@ MODEL = BASE | {"fourier", "model"}
 BANDS = MODEL | {"bands"}
 CALCULATORS = BANDS | {"calculators"}
 PARTS = CALCULATORS | {"occupation", "kmesh", "radial", "symmetry", "progress", "executors", "result"}
-COMPUTE = PARTS | {"compute", "tabulate"}
+COMPUTE = PARTS | {"sums", "axion", "compute", "tabulate"}
 LOAD = MODEL | {"adapters", "lattices", "materials", "loading"}
 PLOTTING = COMPUTE | {"plotting"}
 ALLOWED = {
@@ -45,7 +45,9 @@ ALLOWED = {
     "executors": BASE,
     "result": BASE | {"calculators"},
     "tabulate": COMPUTE,
-    "compute": PARTS,
+    "sums": PARTS,
+    "axion": BANDS | {"kmesh"},
+    "compute": PARTS | {"sums"},
     "plotting": COMPUTE,
     "report": PLOTTING,
     "plugins": COMPUTE | LOAD,
