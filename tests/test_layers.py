@@ -17,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: what each module may import of the package, itself aside; a folder stands for all of its files
 BASE = {"units", "errors", "files", "kernels"}
-MODEL = BASE | {"fourier", "model"}
+MODEL = BASE | {"fourier", "validation", "model", "kdotp"}
 BANDS = MODEL | {"bands"}
 CALCULATORS = BANDS | {"calculators"}
 PARTS = CALCULATORS | {"occupation", "kmesh", "radial", "symmetry", "progress", "executors", "result"}
@@ -31,7 +31,9 @@ ALLOWED = {
     "kernels": set(),
     "progress": set(),
     "fourier": {"errors"},
-    "model": BASE | {"fourier"},
+    "validation": {"errors"},
+    "model": BASE | {"fourier", "validation"},
+    "kdotp": MODEL,
     "kmesh": BASE,
     "adapters": MODEL,
     "lattices": MODEL,
