@@ -31,9 +31,9 @@ help:
 
 # A stamp is written last, so that whatever was interrupted is done again, and nothing else is.
 $(VENV)/.created:
-	@$(PYTHON) -c 'import sys' 2>/dev/null || { echo "error: no $(PYTHON) here; name a Python >= 3.11: make PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys' 2>/dev/null || { echo "error: no $(PYTHON) here; name a Python >= 3.11: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "error: $(PYTHON) is $$($(PYTHON) -V 2>&1), but Python >= 3.11 is needed: make PYTHON=/path/to/python3.12"; exit 1; }
+		echo "error: $(PYTHON) is $$($(PYTHON) -V 2>&1), but Python >= 3.11 is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) || { \
 		echo "error: $(PYTHON) -m venv failed; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@touch $@
@@ -59,8 +59,9 @@ test-long: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m benchmark --benchmark-enable --benchmark-columns=min,median,rounds -s $(ARGS)
 
+# not materials/*/dft: those scripts are records of what was run
 lint: $(VENV)/.installed-dev
-	$(BIN)/ruff check .
+	$(BIN)/ruff check ome_wannier tests examples
 	$(BIN)/mypy
 
 examples: $(VENV)/.installed

@@ -214,6 +214,11 @@ def test_tensor_by_default_shows_the_parts_at_the_middle_level(result2) -> None:
     assert "Fermi level 0 eV" in figure.get_suptitle()
 
 
+def test_tensor_leaves_no_empty_frames(result2) -> None:
+    figure = plotting.tensor(result2, names=["total", "dipole", "local", "extrinsic"])
+    assert [ax.axison for ax in figure.axes] == [True] * 4 + [False] * 2
+
+
 def test_tensor_of_a_vector_and_without_error(plane) -> None:
     with np.errstate(all="ignore"):
         result = ome.compute(plane, (5, 5, 1), ["berry_curvature"], 0.1)
@@ -381,6 +386,15 @@ def test_bands_of_a_kp_model() -> None:
     upper = figure.axes[0].lines[1]
     assert_allclose(upper.get_ydata(), np.hypot(0.01, 4 * (upper.get_xdata() - 0.01)), rtol=1e-9)
     assert figure.axes[1].get_ylabel() == "orbital moment z (e/ħ eV Å²)"
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"), [("metric_curl", "e²/ħ eV Å³"), ("extrinsic", "e²/ħ² eV² Å³"), ("dipole_polarizability", "e² Å²/eV")]
+)
+def test_weights_of_surface_terms_carry_one_ev_more(name, unit) -> None:
+    component = "yy" if name == "dipole_polarizability" else "zy"
+    figure = plotting.bands(toys.two_band(), [[0, 0, 0], [0.5, 0, 0]], name, component, n=5)
+    assert figure.axes[1].get_ylabel() == f"{name.replace('_', ' ')} {component} ({unit})"
 
 
 def test_bands_refuse(plane) -> None:
