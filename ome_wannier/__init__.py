@@ -12,16 +12,17 @@ from .tabulate import tabulate
 
 if TYPE_CHECKING:
     from . import calculators, materials
+    from .kdotp import KDotP
     from .kmesh import KMesh, PolarMesh
     from .loading import load
     from .materials import cite
-    from .model import KDotP, TightBinding
+    from .model import TightBinding
     from .result import load_result, save, table
 
 # Loaded when first used, to keep the import fast. Functions that share their module's name are imported above: the
 # module, once loaded by anything else, would take their place.
 _HOME = {
-    "KDotP": "model",
+    "KDotP": "kdotp",
     "KMesh": "kmesh",
     "PolarMesh": "kmesh",
     "TightBinding": "model",

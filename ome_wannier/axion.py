@@ -63,7 +63,7 @@ def axion_angle(model: TightBinding, mesh: KMesh, occupied: int, trial: ComplexA
         then the gauge is not smooth and theta would be meaningless.
     """
     if len(model.axes) != 3:
-        raise ModelError(f"theta is a property of three-dimensional insulators: this model has {len(model.axes)} periodic directions")
+        raise ModelError(f"theta belongs to three-dimensional insulators: this model has {len(model.axes)} periodic directions")
     n = model.n_orbitals
     g = best_trial(model, occupied) if trial is None else np.asarray(trial, dtype=complex)
     if g.shape != (n, occupied):
@@ -80,8 +80,9 @@ def axion_angle(model: TightBinding, mesh: KMesh, occupied: int, trial: ComplexA
         part += float(density[sub.ravel()].sum())
     if smallest < SINGULAR_TOL:
         raise ModelError(
-            f"the projection on the trial orbitals is singular (smallest singular value {smallest:.2g}, at least {SINGULAR_TOL:g} "
-            "is needed): the gauge is not smooth; give other trial orbitals, which must break the symmetry that obstructs them"
+            f"the projection on the trial orbitals is singular (smallest singular value {smallest:.2g}, at least "
+            f"{SINGULAR_TOL:g} is needed): the gauge is not smooth; give other "
+            "trial orbitals, which must break the symmetry that obstructs them"
         )
     weight = -(2 * np.pi) ** 3 / (model.cell * 4 * np.pi)
     return Axion(_wrap(weight * total / len(mesh)), _wrap(weight * part / mesh.n_sub), smallest, g)

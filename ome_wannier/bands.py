@@ -20,6 +20,7 @@ ComplexArray = NDArray[np.complex128]
 
 #: default spacing in eV below which neighbouring levels belong to one degenerate group
 DEGENERACY_TOL = 1e-5
+SPIN_REMEDY = "give spin=, or spin_order= when loading spinor Wannier functions"
 
 
 class Bands:
@@ -84,19 +85,6 @@ class Bands:
         """Numbers of bands (nk,) at or below the window's lower edge, and at or below its upper edge."""
         low, high = self._window
         return (self.energies <= low).sum(axis=1), (self.energies <= high).sum(axis=1)
-
-    def select(self, weights: Array, dims: tuple[str, ...]) -> Array:
-        """Weights (nk, n, *components) cut down to the axes of this model where they run over all three Cartesian axes."""
-        for i, dim in enumerate(dims):
-            axes = self.moments if dim in ("moment", "axis") else self.axes
-            if weights.shape[2 + i] == 3:
-                weights = np.take(weights, axes, axis=2 + i)
-            elif weights.shape[2 + i] != len(axes):
-                raise ModelError(
-                    f"a calculator returned weights of shape {weights.shape}: "
-                    f"dimension {dim!r} must have {len(axes)} or 3 entries"
-                )
-        return weights
 
     @property
     def eigenvectors(self) -> ComplexArray:
@@ -251,10 +239,23 @@ class Bands:
         out = self.slope(b) * row_trace(left, right)
         d = self.degenerate_points
         if len(d):
-            P = left[d] @ right[d]
-            O = (P + adjoint(P)) / 2 * self.same[d]
-            out[d] = np.einsum("kij,kji->ki", self.group_velocity(b)[d], O).real
+            out[d] = self._block_trace(b, left[d] @ right[d])
         return out
+
+    def moving_expectation(self, b: int, O: ComplexArray) -> Array:
+        """Re [vbar_b O]_nn (nk, n) with O Hermitian."""
+        out: Array = self.slope(b) * np.einsum("knn->kn", O).real
+        d = self.degenerate_points
+        if len(d):
+            out[d] = self._block_trace(b, O[d])
+        return out
+
+    def _block_trace(self, b: int, O: ComplexArray) -> Array:
+        """The same at the degenerate points alone, where blocks are multiplied."""
+        d = self.degenerate_points
+        block = (O + adjoint(O)) / 2 * self.same[d]
+        trace: Array = np.einsum("kij,kji->ki", self.group_velocity(b)[d], block).real
+        return trace
 
     def basis_curvature(self, a: int, b: int) -> Array:
         """Diagonal (nk, n) of the Wannier basis' own curvature F_ab in the eigenbasis, in Angstrom^2; zero if complete."""
@@ -263,6 +264,17 @@ class Bands:
         U = self._eigh[1]
         diagonal: Array = np.einsum("kin,kin->kn", np.conj(U), self.wannier_curvature(a, b) @ U).real
         return diagonal
+
+    @cached_property
+    def _spins(self) -> list[ComplexArray]:
+        S = self._matrices.S
+        if S is None:
+            raise ModelError(f"this model has no spin operator: {SPIN_REMEDY}")
+        return [self.rotate(S[:, i]) for i in range(3)]
+
+    def spin(self, i: int) -> ComplexArray:
+        """sigma_i (nk, n, n), the spin operator in units of hbar/2."""
+        return self._spins[i]
 
     def wannier_position(self, a: int) -> ComplexArray:
         """The position operator r_a(k) (nk, n, n) in the Wannier gauge, in Angstrom."""

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from .compute import WORKING_SET, band_energies, bytes_per_point
 from .kmesh import KMesh
 from .model import TightBinding
+from .sums import WORKING_SET, band_energies, bytes_per_point
 
 Array = NDArray[np.float64]
 

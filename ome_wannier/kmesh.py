@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -34,11 +35,14 @@ class KMesh:
     shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
-        if len(self.size) != 3 or any(int(n) != n or n < 1 for n in self.size):
-            raise SettingsError(f"kmesh {tuple(self.size)}: give three positive integers, such as (48, 48, 1)")
-        if len(self.shift) != 3:
-            raise SettingsError(f"kmesh shift {tuple(self.shift)}: give three numbers")
-        a, b, c = (int(n) for n in self.size)
+        try:
+            a, b, c = (operator.index(n) for n in self.size)
+        except (TypeError, ValueError):
+            a = b = c = 0
+        if min(a, b, c) < 1:
+            raise SettingsError(f"kmesh {self.size!r}: give three positive integers, such as (48, 48, 1)")
+        if np.shape(self.shift) != (3,) or not np.isfinite(self.shift).all():
+            raise SettingsError(f"kmesh shift {self.shift!r}: give three numbers")
         object.__setattr__(self, "size", (a, b, c))
 
     @classmethod

@@ -9,7 +9,8 @@ from typing import Any
 
 from . import materials
 from .errors import ModelError
-from .model import KDotP, TightBinding
+from .kdotp import KDotP
+from .model import TightBinding
 
 _HAMILTONIAN = ("_tb.dat", "_hr.dat")
 _COMPRESSED = ("", ".gz", ".bz2", ".xz")

@@ -1,30 +1,26 @@
 """Hamiltonians: what they are at a batch of k points, in the Wannier gauge.
 
-A model knows its matrices and their covariant derivatives (physics.md section 2) and nothing else:
-no Fermi level, no mesh, no file. Two kinds: `TightBinding` (real-space matrices, with or without
-position matrix elements) and `KDotP` (a function of k).
+A model knows its matrices and their covariant derivatives (physics.md section 2) and nothing else: no Fermi level, no
+mesh, no file. Two kinds: `TightBinding` here (real-space matrices, with or without position matrix elements) and `KDotP`
+in `kdotp.py` (a function of k).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from .errors import ModelError
 from .fourier import FourierSeries
+from .validation import checked, frozen, hermitised, partners, point, spin_matrices
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
-
-#: largest tolerated non-Hermitian part, in eV or Angstrom: files carry six decimals
-HERMITICITY_TOLERANCE = 2e-6
-
 
 class Matrices(NamedTuple):
     """Hamiltonian and its covariant derivatives at a batch of k points, in the Wannier gauge.
@@ -35,6 +31,7 @@ class Matrices(NamedTuple):
     F : (nk, axes, axes, n, n) Angstrom^2, [a, b] = d_a A_b - d_b A_a - i [A_a, A_b], the curvature of the
         Wannier basis itself, or None. It vanishes for a complete (tight-binding) basis.
     A : (nk, axes, n, n) Angstrom, the position operator r(k) inside the basis, or None.
+    S : (nk, 3, n, n), the spin operator in units of hbar/2 (Pauli matrices), or None if the model has none.
     """
 
     H: ComplexArray
@@ -42,6 +39,7 @@ class Matrices(NamedTuple):
     W: ComplexArray | None = None
     F: ComplexArray | None = None
     A: ComplexArray | None = None
+    S: ComplexArray | None = None
 
 
 class Model(Protocol):
@@ -59,6 +57,8 @@ class Model(Protocol):
     def spin_degeneracy(self) -> int: ...
     @property
     def exact_position(self) -> bool: ...
+    @property
+    def has_spin(self) -> bool: ...
     @property
     def sha256(self) -> str: ...
 
@@ -90,6 +90,9 @@ class TightBinding:
     periodic : which lattice directions are periodic; default: those in which some R has a component.
     spin_degeneracy : 1 or 2, the number of electrons that each band holds.
     structure : the atoms, if known.
+    spin : spin operator in units of hbar/2: (n, n, 3) for matrices that are local (Pauli matrices of spin-pure orbitals), or
+        (nR, n, n, 3), [r, i, j] = <0i|sigma|Rj>; None for a model without it.
+    hermiticity_error : eV or Angstrom, the largest non-Hermitian part that was averaged away before; the model adds its own.
 
     Raises
     ------
@@ -105,12 +108,13 @@ class TightBinding:
     spin_degeneracy: int = 1
     structure: Structure | None = None
     name: str = ""
-    hermiticity_error: float = field(init=False, default=0.0)
+    spin: ComplexArray | None = None
+    hermiticity_error: float = 0.0
 
     def __post_init__(self) -> None:
-        lattice = _array(self.lattice, "lattice", float, (3, 3))
-        R = _array(self.R, "R", int, (None, 3))
-        H = _array(self.hamiltonian, "hamiltonian", complex, (len(R), None, None))
+        lattice = checked(self.lattice, "lattice", float, (3, 3))
+        R = checked(self.R, "R", int, (None, 3))
+        H = checked(self.hamiltonian, "hamiltonian", complex, (len(R), None, None))
         n = H.shape[1]
         if H.shape[2] != n:
             raise ModelError(f"hamiltonian has shape {H.shape}: the matrices must be square")
@@ -126,30 +130,32 @@ class TightBinding:
                 "give exactly one of position (nR, n, n, 3) and centres (n, 3), in Angstrom: "
                 "orbital magnetization depends on where the orbitals are"
             )
-        partner = _partners(R)
-        H, violation = _hermitised(H, R, partner, "hamiltonian", "eV")
+        partner = partners(R)
+        H, violation = hermitised(H, R, partner, "hamiltonian", "eV")
         position = centres = None
         if self.position is not None:
-            r = _array(self.position, "position", complex, (len(R), n, n, 3))
-            r, r_violation = _hermitised(r, R, partner, "position", "Angstrom")
-            position, violation = _frozen(r), max(violation, r_violation)
+            r = checked(self.position, "position", complex, (len(R), n, n, 3))
+            r, r_violation = hermitised(r, R, partner, "position", "Angstrom")
+            position, violation = frozen(r), max(violation, r_violation)
         else:
-            centres = _frozen(_array(self.centres, "centres", float, (n, 3)))
+            centres = frozen(checked(self.centres, "centres", float, (n, 3)))
+        spin = None if self.spin is None else spin_matrices(self.spin, R, partner, n)
         periodic = tuple(R.any(axis=0).tolist()) if self.periodic is None else tuple(bool(p) for p in self.periodic)
         if len(periodic) != 3:
             raise ModelError(f"periodic is {periodic}: give three truth values, one per lattice vector")
         for j in range(3):
             if not periodic[j] and R[:, j].any():
                 bad = R[np.flatnonzero(R[:, j])[0]]
-                raise ModelError(f"direction {j + 1} is declared not periodic, but R = {_name(bad)} has a component along it")
+                raise ModelError(f"direction {j + 1} is declared not periodic, but R = {point(bad)} has a component along it")
         for key, value in {
-            "lattice": _frozen(lattice),
-            "R": _frozen(R),
-            "hamiltonian": _frozen(H),
+            "lattice": frozen(lattice),
+            "R": frozen(R),
+            "hamiltonian": frozen(H),
             "position": position,
             "centres": centres,
             "periodic": periodic,
-            "hermiticity_error": violation,
+            "spin": spin,
+            "hermiticity_error": max(violation, self.hermiticity_error),
         }.items():
             object.__setattr__(self, key, value)
 
@@ -181,7 +187,7 @@ class TightBinding:
     @property
     def moments(self) -> tuple[int, ...]:
         """Cartesian axes of an orbital moment: those whose two perpendicular axes are both periodic."""
-        return _moments(self.axes)
+        return moment_axes(self.axes)
 
     @property
     def cell(self) -> float:
@@ -193,6 +199,11 @@ class TightBinding:
     def exact_position(self) -> bool:
         """Whether the components of the position operator commute inside the basis (physics.md 6d)."""
         return self.position is None
+
+    @property
+    def has_spin(self) -> bool:
+        """Whether the model knows its spin operator."""
+        return self.spin is not None
 
     @cached_property
     def wannier_centres(self) -> Array:
@@ -207,18 +218,19 @@ class TightBinding:
     def sha256(self) -> str:
         """Digest of everything that a result depends on."""
         digest = hashlib.sha256(repr((self.periodic, self.spin_degeneracy, self.R.shape, self.hamiltonian.shape)).encode())
-        for a in (self.lattice, self.R, self.hamiltonian, self.position, self.centres):
+        for a in (self.lattice, self.R, self.hamiltonian, self.position, self.centres, self.spin):
             digest.update(b"-" if a is None else np.ascontiguousarray(a).tobytes())
         return digest.hexdigest()
 
     @cached_property
-    def _series(self) -> tuple[FourierSeries, FourierSeries | None]:
-        """Fourier series of the Hamiltonian and, with a position matrix, of A_a = r_a(k) for the axes of the field."""
-        lattice = self.lattice
-        H = FourierSeries(lattice, self.R, self.hamiltonian)
-        if self.position is None:
-            return H, None
-        return H, FourierSeries(lattice, self.R, np.moveaxis(self.position[..., list(self.axes)], 3, 1))
+    def _series(self) -> tuple[FourierSeries, FourierSeries | None, FourierSeries | None]:
+        """Fourier series of the Hamiltonian and, where there are any, of the position (axes of the field) and the spin."""
+
+        def series(X: ComplexArray | None) -> FourierSeries | None:
+            return None if X is None else FourierSeries(self.lattice, self.R, np.moveaxis(X, 3, 1))
+
+        position = None if self.position is None else self.position[..., list(self.axes)]
+        return FourierSeries(self.lattice, self.R, self.hamiltonian), series(position), series(self.spin)
 
     def matrices(self, k: Array, order: int = 1, curvature: bool = False) -> Matrices:
         """Matrices at fractional `k`, shape (..., 3), in the Wannier gauge; see `Matrices`.
@@ -227,15 +239,17 @@ class TightBinding:
         are summed direction by direction. The leading dimensions are flattened to nk in the answer.
         """
         axes = self.axes
-        series, position = self._series
+        series, position, spin = self._series
         h = series(k, order, axes)
         if order == 0:
             return Matrices(h.value)
         if position is None:
             assert self.centres is not None
-            return _diagonal_position(h.value, h.first, h.second, self.centres[:, list(axes)])
-        a = position(k, 1 if order == 2 or curvature else 0, axes)
-        return _full_position(h.value, h.first, h.second, a.value, a.first, order, curvature)
+            matrices = _diagonal_position(h.value, h.first, h.second, self.centres[:, list(axes)])
+        else:
+            a = position(k, 1 if order == 2 or curvature else 0, axes)
+            matrices = _full_position(h.value, h.first, h.second, a.value, a.first, order, curvature)
+        return matrices if spin is None else matrices._replace(S=spin(k, 0, axes).value)
 
 
 def _diagonal_position(H: ComplexArray, dH: ComplexArray, ddH: ComplexArray | None, centres: Array) -> Matrices:
@@ -285,190 +299,6 @@ def _commutator(X: ComplexArray, Y: ComplexArray) -> ComplexArray:
     return P - np.conj(np.swapaxes(P, -1, -2))
 
 
-@dataclass(frozen=True, eq=False)
-class KDotP:
-    """A k.p Hamiltonian: a function of Cartesian k on the whole plane or space.
-
-    Parameters
-    ----------
-    hamiltonian : function of k (nk, d) in 1/Angstrom, returning (nk, n, n) Hermitian matrices in eV. The basis does
-        not depend on k: the position operator is i d/dk.
-    gradient : function of k returning (nk, d, n, n) in eV Angstrom; default: central differences of `hamiltonian`.
-    hessian : function of k returning (nk, d, d, n, n) in eV Angstrom^2; default: central differences of the gradient.
-    dimension : d, 2 (plane x, y) or 3.
-    scale : a typical |k| in 1/Angstrom, such as gap / velocity: the length over which the Hamiltonian changes.
-    spin_degeneracy : number of electrons that each band holds, valleys included.
-
-    Raises
-    ------
-    ModelError : a function that fails, or returns the wrong shape or a matrix that is not Hermitian; the k is named.
-    """
-
-    hamiltonian: Callable[[Array], ArrayLike]
-    gradient: Callable[[Array], ArrayLike] | None = None
-    hessian: Callable[[Array], ArrayLike] | None = None
-    dimension: int = 2
-    scale: float = 0.01
-    spin_degeneracy: int = 1
-    name: str = "k.p"
-
-    def __post_init__(self) -> None:
-        if self.dimension not in (2, 3):
-            raise ModelError(f"dimension is {self.dimension}: a k.p model lives in 2 or 3 dimensions")
-        if not self.scale > 0:
-            raise ModelError(f"scale is {self.scale}: give a positive wave vector in 1/Angstrom")
-        if self.spin_degeneracy < 1:
-            raise ModelError(f"spin_degeneracy is {self.spin_degeneracy}: it must be at least 1")
-
-    @property
-    def periodic(self) -> tuple[bool, bool, bool]:
-        """A k.p model is extended in its `dimension` directions."""
-        return (True, True, self.dimension == 3)
-
-    @property
-    def axes(self) -> tuple[int, ...]:
-        """Cartesian axes of the field."""
-        return tuple(range(self.dimension))
-
-    @property
-    def moments(self) -> tuple[int, ...]:
-        """Cartesian axes of an orbital moment."""
-        return _moments(self.axes)
-
-    @property
-    def exact_position(self) -> bool:
-        """The position operator is i d/dk, whose components commute."""
-        return True
-
-    @cached_property
-    def n_orbitals(self) -> int:
-        """Number of bands, read off the Hamiltonian at k = 0."""
-        return int(self._call(self.hamiltonian, np.zeros((1, self.dimension)), 0, "hamiltonian").shape[1])
-
-    @cached_property
-    def sha256(self) -> str:
-        """Digest of the Hamiltonian's values at fixed points (a function cannot be hashed)."""
-        k = np.random.default_rng(0).normal(size=(16, self.dimension)) * self.scale
-        digest = hashlib.sha256(repr((self.dimension, self.spin_degeneracy)).encode())
-        digest.update(self._call(self.hamiltonian, k, 0, "hamiltonian").tobytes())
-        return digest.hexdigest()
-
-    def matrices(self, k: Array, order: int = 1, curvature: bool = False) -> Matrices:
-        """Matrices at Cartesian `k`, shape (..., 3) or (..., d), in 1/Angstrom; see `Matrices`."""
-        k = np.asarray(k, dtype=float)
-        k = np.ascontiguousarray(k.reshape(-1, k.shape[-1])[:, : self.dimension])
-        H = self._call(self.hamiltonian, k, 0, "hamiltonian")
-        if order == 0:
-            return Matrices(H)
-        V = self._gradient(k)
-        return Matrices(H, V) if order == 1 else Matrices(H, V, self._hessian(k))
-
-    def _gradient(self, k: Array) -> ComplexArray:
-        if self.gradient is not None:
-            return self._call(self.gradient, k, 1, "gradient")
-        return _differences(lambda q: self._call(self.hamiltonian, q, 0, "hamiltonian"), k, self.scale)
-
-    def _hessian(self, k: Array) -> ComplexArray:
-        if self.hessian is not None:
-            return self._call(self.hessian, k, 2, "hessian")
-        W = _differences(self._gradient, k, self.scale)
-        return (W + np.swapaxes(W, 1, 2)) / 2
-
-    def _call(self, function: Callable[[Array], ArrayLike], k: Array, order: int, what: str) -> ComplexArray:
-        """Call the user's function and answer for what it returns."""
-        where = f"at k = {_name(k[0])}" if len(k) == 1 else f"on {len(k)} points from k = {_name(k[0])} to {_name(k[-1])}"
-        try:
-            value = np.asarray(function(k), dtype=complex)
-        except Exception as error:
-            if len(k) > 1:  # find the point that breaks it
-                for q in k:
-                    self._call(function, q[None], order, what)
-            raise ModelError(f"your {what} function failed {where} 1/Angstrom: {type(error).__name__}: {error}") from error
-        lead = (len(k),) + (self.dimension,) * order
-        if value.ndim != len(lead) + 2 or value.shape[:-2] != lead or value.shape[-1] != value.shape[-2]:
-            raise ModelError(f"your {what} function returned shape {value.shape} {where}: expected {(*lead, 'n', 'n')}")
-        defect = np.abs(value - np.conj(np.swapaxes(value, -1, -2))).reshape(len(k), -1).max(axis=1)
-        size = np.abs(value).reshape(len(k), -1).max(axis=1)
-        bad = np.flatnonzero(~(defect <= 1e-10 * (1 + size)))
-        if len(bad):
-            raise ModelError(f"your {what} function is not Hermitian or not finite at k = {_name(k[bad[0]])} 1/Angstrom")
-        return value
-
-
-def _differences(function: Callable[[Array], ComplexArray], k: Array, scale: float) -> ComplexArray:
-    """Sixth-order central differences along each Cartesian axis, stacked after the k axis.
-
-    The step, 1% of |k| or `scale`, balances truncation (h^6) against rounding (1e-16 / h): about 1e-12 relative.
-    """
-    h = 0.01 * np.maximum(scale, np.linalg.norm(k, axis=1))[:, None]
-    derivatives = []
-    for unit in np.eye(k.shape[1]):
-        one, two, three = (function(k + m * h * unit) - function(k - m * h * unit) for m in (1, 2, 3))
-        total = 3 / 4 * one - 3 / 20 * two + 1 / 60 * three
-        derivatives.append(total / h.reshape(-1, *(1,) * (total.ndim - 1)))
-    return np.stack(derivatives, axis=1)
-
-
-def _moments(axes: tuple[int, ...]) -> tuple[int, ...]:
+def moment_axes(axes: tuple[int, ...]) -> tuple[int, ...]:
+    """Cartesian axes whose two perpendicular axes are both among `axes`."""
     return tuple(i for i in range(3) if (i + 1) % 3 in axes and (i + 2) % 3 in axes)
-
-
-def _array(value: object, name: str, kind: type, shape: tuple[int | None, ...]) -> NDArray[Any]:
-    try:
-        a = np.asarray(value)
-        if kind is int and a.dtype.kind != "i":
-            if not np.array_equal(a, np.round(np.asarray(a, dtype=float))):
-                raise ModelError(f"{name} must be integers")
-            a = np.round(np.asarray(a, dtype=float))
-        out: NDArray[Any] = np.array(a, dtype=np.int64 if kind is int else kind)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, ModelError):
-            raise
-        raise ModelError(f"{name} is not an array of {kind.__name__}: {error}") from error
-    if out.ndim != len(shape) or any(s is not None and s != t for s, t in zip(shape, out.shape, strict=True)):
-        expected = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ")"
-        raise ModelError(f"{name} has shape {out.shape}: expected {expected}")
-    if not np.isfinite(out).all():
-        raise ModelError(f"{name} contains values that are not finite")
-    return out
-
-
-def _frozen(a: NDArray[Any]) -> NDArray[Any]:
-    a = np.ascontiguousarray(a)
-    a.flags.writeable = False
-    return a
-
-
-def _name(R: ArrayLike) -> str:
-    return "(" + ", ".join(f"{x:.6g}" for x in np.asarray(R).tolist()) + ")"
-
-
-def _partners(R: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Index of -R for every R; ModelError names an R that stands twice or has no partner."""
-    index: dict[tuple[int, ...], int] = {}
-    for i, r in enumerate(map(tuple, R.tolist())):
-        if r in index:
-            raise ModelError(f"R = {_name(R[i])} stands twice (entries {index[r]} and {i}): add the matrices")
-        index[r] = i
-    partner = [index.get(tuple(-x for x in r)) for r in R.tolist()]
-    if None in partner:
-        i = partner.index(None)
-        raise ModelError(f"R = {_name(R[i])} has no partner -R = {_name(-R[i])}: give both members of every pair")
-    if (0, 0, 0) not in index:
-        raise ModelError("R = (0, 0, 0) is missing: the on-site terms are needed")
-    return np.array(partner, dtype=np.int64)
-
-
-def _hermitised(
-    X: NDArray[Any], R: NDArray[np.int64], partner: NDArray[np.int64], name: str, unit: str
-) -> tuple[NDArray[Any], float]:
-    """X(R) and X(-R)^+ averaged; ModelError where they differ by more than the tolerance."""
-    adjoint = np.conj(np.swapaxes(X[partner], 1, 2))
-    defect = np.abs(X - adjoint).reshape(len(R), -1).max(axis=1)
-    worst = int(np.argmax(defect))
-    if defect[worst] > HERMITICITY_TOLERANCE:
-        raise ModelError(
-            f"{name} is not Hermitian: X(R) and X(-R)^+ differ by {defect[worst]:.3g} {unit} at R = {_name(R[worst])}; "
-            f"tolerance {HERMITICITY_TOLERANCE:g}"
-        )
-    return (X + adjoint) / 2, float(defect[worst])

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bands import Bands
-from .calculators.base import Observable
+from .calculators.base import Observable, evaluate
+from .kdotp import KDotP
 from .kmesh import PolarMesh
-from .model import KDotP
 from .occupation import fermi_function, minus_fermi_derivative
 
 Array = NDArray[np.float64]
@@ -74,12 +74,12 @@ def _rays(
                     occupation["surface"] = minus_fermi_derivative(bands.energies, mu, kT)
             for i, observable in enumerate(observables):
                 if observable.occupation in occupation:
-                    a = bands.group_mean(bands.select(observable(bands), observable.dims))
+                    a = evaluate(observable, bands)
                     per_k = np.einsum("kn,kn...->k...", occupation[observable.occupation], a)
                     total[i] = total[i] + np.tensordot(w[s], per_k, 1)
                     part[i] = part[i] + 2 * np.tensordot(w[s] * half[ray[s]], per_k, 1)
                 elif total[i].ndim == 0 and len(k):
-                    shape = bands.select(observable(bands), observable.dims).shape[2:]
+                    shape = evaluate(observable, bands).shape[2:]
                     total[i], part[i] = total[i] + np.zeros(shape), part[i] + np.zeros(shape)
     return total, part
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from . import units
 from .calculators import Calculator, Combination, Observable, get
+from .calculators.base import component_axes
 from .errors import FileFormatError
+from .files import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,11 +38,6 @@ def unit_of(kind: str, dimension: int, tau: float) -> tuple[float, str]:
             {3: "A/m", 2: "A", 1: "A m", 0: "A m^2"}[dimension],
         ),
     }[kind]
-
-
-def component_axes(axes: Sequence[int], moments: Sequence[int]) -> dict[str, tuple[int, ...]]:
-    """Cartesian axes that each component dimension runs over."""
-    return {"moment": tuple(moments), "axis": tuple(moments), "field": tuple(axes), "position": tuple(axes)}
 
 
 def combine(calculator: Calculator, values: Mapping[str, Array]) -> Array:
@@ -116,21 +113,7 @@ def build(
 
 def save(result: xr.Dataset, path: str | Path) -> None:
     """Write netCDF (any xarray can open it); the file appears whole or not at all."""
-    import os
-    import tempfile
-
-    target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    os.close(handle)
-    try:
-        result.to_netcdf(temporary, engine="h5netcdf")
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    whole(path, lambda temporary: result.to_netcdf(temporary, engine="h5netcdf"))
 
 
 def load_result(path: str | Path) -> xr.Dataset:

@@ -11,10 +11,12 @@ from threadpoolctl import threadpool_limits
 
 from .bands import DEGENERACY_TOL, Bands
 from .calculators import Calculator, defaults, resolve
-from .compute import WORKING_SET, Model, bytes_per_point
+from .calculators.base import component_axes, evaluate
+from .compute import Model
 from .errors import SettingsError
-from .model import KDotP
-from .result import AXES, combine, component_axes, first_observable
+from .kdotp import KDotP
+from .result import AXES, combine, first_observable
+from .sums import WORKING_SET, bytes_per_point
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -63,7 +65,7 @@ def tabulate(
             )
             energies.append(bands.energies)
             for o in observables:
-                parts[o.name].append(bands.group_mean(bands.select(o(bands), o.dims)))
+                parts[o.name].append(evaluate(o, bands))
     weights = {name: np.concatenate(p) for name, p in parts.items()}
     along = component_axes(model.axes, model.moments)
     coords: dict[str, Any] = {}

@@ -20,6 +20,9 @@ MU_0: float = _c.mu_0  #: N/A^2
 MU_B: float = _c.value("Bohr magneton")  #: J/T
 C: float = _c.c  #: m/s
 
+#: spin moment of an electron, (g/2) mu_B, in e eV Angstrom^2 / hbar: (g/2) hbar^2 / 2m
+SPIN_MOMENT: float = -_c.value("electron g factor") / 2 * _c.hbar**2 / (2 * _c.m_e) / _c.e / _c.angstrom**2
+
 #: SI unit of alpha_ij = dM_i/dE_j by the number of periodic directions: M is a moment per volume, area, length, or a moment
 ALPHA_UNIT = {3: "A/V", 2: "A m/V", 1: "A m^2/V", 0: "A m^3/V"}
 

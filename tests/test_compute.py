@@ -434,16 +434,16 @@ REFUSED = {
     "both": ({"filling": 1}, "either fermi (eV) or filling"),
     "levels descend": ({"fermi": [1.0, 0.0]}, "must ascend"),
     "levels nan": ({"fermi": [np.nan]}, "finite energies"),
-    "no levels": ({"fermi": []}, "finite energies"),
-    "two-dimensional levels": ({"fermi": [[0.0, 1.0]]}, "finite energies"),
+    "no levels": ({"fermi": []}, "fermi has shape"),
+    "two-dimensional levels": ({"fermi": [[0.0, 1.0]]}, "fermi has shape"),
     "negative temperature": ({"temperature": -1.0}, "temperature must be"),
-    "no temperature": ({"temperature": []}, "temperature must be"),
+    "no temperature": ({"temperature": []}, "temperature has shape"),
     "surface at zero": ({"temperature": 0.0}, "two or more Fermi levels"),
     "tau": ({"tau": -1.0}, "tau is -1.0"),
     "tau nan": ({"tau": float("nan")}, "tau is nan"),
     "overfull": ({"fermi": None, "filling": 6.0}, "6 electrons per cell"),
     "empty": ({"fermi": None, "filling": 0.0}, "0 electrons per cell"),
-    "memory": ({"memory": 1000}, "memory 0 MiB"),
+    "memory": ({"memory": 1000}, "memory 0.000954 MiB"),
     "moment of a chain": ({"model": CHAIN, "kmesh": (6, 1, 1)}, "two periodic directions"),
     "levels and T of k.p": ({"model": tilted_dirac(), "kmesh": None, "temperature": -3.0}, "temperature must be"),
 }
@@ -669,3 +669,35 @@ def test_names_survive_imports():
     assert "compute" in dir(ome)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = ome.nothing
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kmesh": 6},
+        {"kmesh": "6x6x1"},
+        {"kmesh": (float("nan"), 6, 1)},
+        {"fermi": "zero"},
+        {"fermi": None, "filling": 1.5, "temperature": []},
+        {"temperature": [[100.0, 200.0]]},
+        {"temperature": "hot"},
+        {"degeneracy_tol": -1.0},
+        {"degeneracy_tol": float("nan")},
+    ],
+    ids=str,
+)
+def test_nonsense_is_refused_as_a_setting(settings):
+    """Values of the wrong kind are a user's mistake as well: SettingsError, not an error from inside."""
+    with pytest.raises(SettingsError):
+        run(**settings)
+
+
+def test_own_observable_does_not_replace_a_part_of_another():
+    """An observable named like a term of `total` may not enter the total, nor be answered with the built-in one."""
+    other = own(lambda b: np.full((*b.energies.shape, 1, 2), 5.0), name="metric_curl", occupation="surface")
+    with pytest.raises(SettingsError, match="'metric_curl' is the name of a built-in calculator"):
+        run(calculators=[other, "total"])
+
+
+def test_a_bare_name_is_one_calculator():
+    assert set(run(calculators="total").data_vars) == {"total", "total_error"}

@@ -12,8 +12,8 @@ import pytest
 
 import ome_wannier as ome
 from ome_wannier import materials
-from ome_wannier.compute import band_energies
 from ome_wannier.errors import FileFormatError, ModelError
+from ome_wannier.sums import band_energies
 
 QUICK = ["hbn", "te", "vse2"]
 

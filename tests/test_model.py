@@ -13,7 +13,7 @@ from ome_wannier.bands import Bands
 from ome_wannier.errors import ModelError, OMEError
 from ome_wannier.fourier import FourierSeries
 from ome_wannier.kmesh import KMesh
-from ome_wannier.model import HERMITICITY_TOLERANCE
+from ome_wannier.validation import HERMITICITY_TOLERANCE
 
 # ---- Fourier sums ---------------------------------------------------------------------------------------------------
 
@@ -70,7 +70,7 @@ def test_rows_do_not_depend_on_their_company(rng):
     together = model.matrices(rows, 2, True)
     for i in (0, 7, 29):
         alone = model.matrices(rows[i : i + 1], 2, True)
-        for a, b in zip(together, alone, strict=True):
+        for a, b in ((a, b) for a, b in zip(together, alone, strict=True) if b is not None):
             assert np.array_equal(a[8 * i : 8 * (i + 1)], b)
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import ome_wannier as ome
+from ome_wannier.calculators.base import evaluate
+from ome_wannier.units import SPIN_MOMENT
 
 SIGMA = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 IDENTITY = np.eye(2)
@@ -93,6 +95,7 @@ def random_model(
     time_reversal_inversion=None,
     spin_degeneracy=1,
     symmetric_centres=None,
+    spin=None,
 ):
     """A random model without symmetries, or with those for which a unitary on the orbitals is given.
 
@@ -100,6 +103,7 @@ def random_model(
         every R, whose Cartesian components do not commute.
     time_reversal, inversion, time_reversal_inversion : (n, n) unitary Theta or P, as in |R i> -> sum_j |+-R j> U_ji.
     symmetric_centres : (n, 3) in units of the lattice vectors, where the symmetry fixes them.
+    spin : (n, n, 3), or "matrix": a random Hermitian operator at every R.
     """
     rng = np.random.default_rng(seed)
     periodic = (True, True, dimension == 3)
@@ -123,6 +127,8 @@ def random_model(
         H = _mean(H, _turned(np.conj(H[minus]), time_reversal_inversion))
         r = _mean(r, -_turned(np.conj(r[minus]), time_reversal_inversion))
     where = {"centres": centres} if position == "centres" else {"position": r}
+    if spin is not None:
+        where["spin"] = random_arrays(rng, R, n, 1.0, decay, (3,)) if isinstance(spin, str) else spin
     return ome.TightBinding(lattice, R, H, periodic=periodic, spin_degeneracy=spin_degeneracy, **where)
 
 
@@ -137,6 +143,11 @@ def _mean(X, Y):
 def spinful(orbital_part):
     """Theta = U (x) i sigma_y, orbitals major, spin minor."""
     return np.kron(orbital_part, 1j * SIGMA[1])
+
+
+def pauli(n):
+    """(2 n, 2 n, 3) spin operator in units of hbar/2 of n orbitals, spin minor."""
+    return np.stack([np.kron(np.eye(n), s) for s in SIGMA], axis=-1)
 
 
 def haldane(delta=0.2, t=-1.0, t2=0.15, phi=np.pi / 2, lattice_constant=2.0):
@@ -234,6 +245,7 @@ def _kramers(seed, position="centres", dimension=2):
         energies=[-2.5, -2.5, 2.5, 2.5],
         position=position,
         time_reversal=spinful(np.eye(2)),
+        spin=pauli(2),
         symmetric_centres=np.repeat(at, 2, axis=0),
     )
 
@@ -258,6 +270,7 @@ def _antiferromagnet(seed, position="centres", dimension=2):
         hopping=0.5,
         position=position,
         time_reversal_inversion=spinful(np.kron(np.eye(2), SWAP)),
+        spin=pauli(4),
         symmetric_centres=fractions,
     )
 
@@ -286,6 +299,8 @@ def rotated(model, Q):
         if model.position is None
         else {"position": np.einsum("ab,rijb->rija", Q, model.position)}
     )
+    if model.has_spin:  # axial
+        where["spin"] = np.einsum("ab,rijb->rija", np.linalg.det(Q) * Q, model.spin)
     return rebuilt(model, lattice=model.lattice @ Q.T, **where)
 
 
@@ -300,11 +315,11 @@ CYCLIC = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
 
 def _build():
     insulating = {"energies": [-4.0, -3.0, 3.0, 4.5]}
-    yield Toy("insulator_2d", random_model(1, 2, 4, **insulating), 0.0, 2)
+    yield Toy("insulator_2d", random_model(1, 2, 4, spin=pauli(2), **insulating), 0.0, 2)
     yield Toy("metal_2d", random_model(2, 2, 3, hopping=1.0, spin_degeneracy=2), 0.15)
-    yield Toy("matrix_insulator_2d", random_model(3, 2, 4, position="matrix", **insulating), 0.0, 2)
+    yield Toy("matrix_insulator_2d", random_model(3, 2, 4, position="matrix", spin="matrix", **insulating), 0.0, 2)
     yield Toy("matrix_metal_2d", random_model(4, 2, 3, hopping=1.0, position="matrix"), 0.2)
-    yield Toy("insulator_3d", random_model(6, 3, 4, **insulating), 0.0, 2)
+    yield Toy("insulator_3d", random_model(6, 3, 4, spin=pauli(2), **insulating), 0.0, 2)
     yield Toy("metal_3d", random_model(7, 3, 3, hopping=1.0), 0.1)
     yield Toy("matrix_metal_3d", random_model(8, 3, 3, hopping=1.0, position="matrix"), 0.1)
     yield Toy("kramers_2d", _kramers(9), -2.4, time_reversal=True)
@@ -330,7 +345,7 @@ TOYS = {toy.name: toy for toy in _build()}
 
 def weights_of(observable, bands):
     """Per-band weights (nk, n, *components) as compute() uses them: cut to the model's axes, averaged over groups."""
-    return bands.group_mean(bands.select(observable(bands), observable.dims))
+    return evaluate(observable, bands)
 
 
 def fermi(energies, mu, kT):
@@ -345,11 +360,14 @@ def minus_derivative(energies, mu, kT):
 
 def natural_size(observable, bands):
     """(nk,) product of the norms of the matrices that make up a weight: its rounding error is relative to this."""
+    S = SPIN_MOMENT * np.sqrt(bands.energies.shape[1]) if observable.needs_spin else None
     d = range(len(bands.axes))
     v, R, B = (
         np.max([np.linalg.norm(f(a), axis=(1, 2)) for a in d], axis=0)
         for f in (bands.velocity, bands.connection, bands.response)
     )
+    if S is not None:
+        return S * (B if observable.occupation == "sea" else v)
     if observable.kind == "alpha":
         return v * R * (B if observable.occupation == "sea" else R)
     return {"extrinsic": v * v * R, "polarizability": B * R, "curvature": R * R, "moment": v * R}[observable.kind]

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import AccuracyWarning, FileFormatError, ModelError
-from ..model import HERMITICITY_TOLERANCE, TightBinding
+from ..model import TightBinding
+from ..validation import HERMITICITY_TOLERANCE
 from .wannier90_branch import on_branch
 from .wannier90_files import Matrices, count_wann, read_centres, read_hr, read_r, read_tb
 from .wannier90_text import Array, ComplexArray, IntArray
@@ -122,7 +123,7 @@ def load(
             position = on_branch(main, data, position, lattice, win.mesh if win else None, known)
     shifts = _shifts(files["wsvec"], use_wsvec, path, data, win)
     try:
-        R, matrices = _fold(main, data, position, shifts, files["wsvec"])
+        R, matrices, defect = _fold(main, data, position, shifts, files["wsvec"])
         return TightBinding(
             lattice,
             R,
@@ -133,6 +134,7 @@ def load(
             spin_degeneracy=_spin_degeneracy(path, win) if spin_degeneracy is None else spin_degeneracy,
             structure=win.structure if win else None,
             name=path.name,
+            hermiticity_error=defect,
         )
     except ModelError as error:
         raise ModelError(f"{main}: {error}") from error
@@ -255,8 +257,9 @@ def _shifts(file: Path | None, use: bool | None, seed: Path, data: Matrices, win
 
 def _fold(
     main: Path, data: Matrices, position: ComplexArray | None, shifts: Shifts | None, wsvec: Path | None
-) -> tuple[IntArray, ComplexArray]:
-    """R vectors, and Hamiltonian and position together (nR, n, n, 1 or 4), every degeneracy folded in."""
+) -> tuple[IntArray, ComplexArray, float]:
+    """R vectors, Hamiltonian and position together (nR, n, n, 1 or 4), every degeneracy folded in, and how far the
+    Hamiltonian was from Hermitian (eV). The position matrix is not Hermitian on a finite mesh and is averaged."""
     index = {tuple(r): i for i, r in enumerate(data.R.tolist())}
     partner = np.array([index[tuple(r)] for r in (-data.R).tolist()])
     H = _hermitised(data.H[..., None], partner)
@@ -269,9 +272,9 @@ def _fold(
     X = H if position is None else np.concatenate([H, _hermitised(position, partner)], axis=3)
     X = X / data.ndegen[:, None, None, None]
     if shifts is None:
-        return data.R, X
+        return data.R, X, float(defect[worst])
     assert wsvec is not None
-    return shifted(wsvec, data.R, X, partner, shifts)
+    return *shifted(wsvec, data.R, X, partner, shifts), float(defect[worst])
 
 
 def _hermitised(X: ComplexArray, partner: IntArray) -> ComplexArray:

@@ -45,11 +45,13 @@ def get(name: str) -> Calculator:
     return _ALL[name]
 
 
-def resolve(asked: Iterable[str | Calculator]) -> tuple[list[Calculator], list[Observable]]:
+def resolve(asked: str | Iterable[str | Calculator]) -> tuple[list[Calculator], list[Observable]]:
     """What was asked for, as objects without repetition, and the observables to integrate for it."""
     wanted: dict[str, Calculator] = {}
-    for item in asked:
+    for item in [asked] if isinstance(asked, str) else asked:
         calculator = get(item) if isinstance(item, str) else item
+        if calculator.name in _ALL and type(calculator) is Observable and calculator is not _ALL[calculator.name]:
+            raise SettingsError(f"{calculator.name!r} is the name of a built-in calculator: give yours another one")
         if wanted.setdefault(calculator.name, calculator) is not calculator:
             raise SettingsError(f"two different calculators are named {calculator.name!r}")
     basic: dict[str, Observable] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bands import Bands
+from ..errors import ModelError
 
 Array = NDArray[np.float64]
 
-Dims = tuple[Literal["moment", "field", "axis", "position"], ...]
+Dims = tuple[Literal["moment", "spin_moment", "field", "axis", "position"], ...]
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,12 @@ class Observable:
     dims : what the component axes of the weights are.
     time_reversal, inversion : +1 even, -1 odd: a quantity that is odd vanishes in a crystal with that symmetry.
     equation, reference : the formula and where it comes from.
-    weights : function of Bands returning (nk, n, *components): components of "moment" run over `bands.moments`,
-        those of "field" and "position" over `bands.axes`; (nk, n, 3, 3) over all Cartesian axes is accepted as well.
+    weights : function of Bands returning (nk, n, *components): components of "moment" and "axis" run over
+        `bands.moments`, those of "spin_moment" over x, y, z, those of "field" and "position" over `bands.axes`; all three
+        Cartesian axes are accepted as well.
     order : covariant derivatives of the Hamiltonian that the weights need (1 or 2).
     curvature : whether they need the curvature of the Wannier basis.
+    needs_spin : whether they need the spin operator.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Observable:
     dims: Dims = ("moment", "field")
     order: int = 1
     curvature: bool = False
+    needs_spin: bool = False
 
     def __call__(self, bands: Bands) -> Array:
         """Per-band weights, see `weights`."""
@@ -63,6 +67,41 @@ class Combination:
     equation: str
     reference: str
     note: str = ""
+
+
+def component_axes(axes: Sequence[int], moments: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Cartesian axes that each component dimension runs over."""
+    return {
+        "moment": tuple(moments),
+        "spin_moment": (0, 1, 2),
+        "axis": tuple(moments),
+        "field": tuple(axes),
+        "position": tuple(axes),
+    }
+
+
+def evaluate(observable: Observable, bands: Bands) -> Array:
+    """Weights (nk, n, *components) of an observable on the model's axes, averaged over degenerate groups.
+
+    Raises
+    ------
+    ModelError : weights that are not of the declared shape (one's own calculator).
+    """
+    weights = np.asarray(observable(bands))
+    nk, n = bands.energies.shape
+    along = component_axes(bands.axes, bands.moments)
+    expected = (nk, n, *(len(along[dim]) for dim in observable.dims))
+    if weights.ndim != len(expected) or weights.shape[:2] != (nk, n):
+        raise ModelError(f"calculator {observable.name} returned weights of shape {weights.shape}: expected {expected}")
+    for i, dim in enumerate(observable.dims):
+        if weights.shape[2 + i] == 3:
+            weights = np.take(weights, along[dim], axis=2 + i)
+        elif weights.shape[2 + i] != len(along[dim]):
+            raise ModelError(
+                f"calculator {observable.name} returned weights of shape {weights.shape}: "
+                f"dimension {dim!r} must have {len(along[dim])} or 3 entries"
+            )
+    return bands.group_mean(weights)
 
 
 def stack_tensor(bands: Bands, element: Callable[[int, int, int], Array]) -> Array:

@@ -14,6 +14,7 @@ from ..adapters import wannier90
 from ..calculators import names
 from ..compute import compute
 from ..errors import SettingsError
+from ..files import whole
 from ..kmesh import KMesh
 from ..loading import Source, locate
 from ..model import TightBinding
@@ -146,7 +147,7 @@ def write(result: xr.Dataset, settings: Settings, within: info.Gap | None) -> li
     if settings.output:
         save(result, settings.output)
     if settings.csv:
-        _write_csv(result, Path(settings.csv))
+        whole(Path(settings.csv), lambda temporary: table(result).to_csv(temporary, index=False))
     if settings.plot:
         os.environ.setdefault("MPLBACKEND", "Agg")
         from .. import plotting
@@ -156,16 +157,6 @@ def write(result: xr.Dataset, settings: Settings, within: info.Gap | None) -> li
         else:
             plotting.tensor(result, path=settings.plot)
     return [Path(p) for p in (settings.output, settings.csv, settings.plot) if p]
-
-
-def _write_csv(result: xr.Dataset, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        table(result).to_csv(temporary, index=False)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def console_is_watched() -> bool:

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..calculators import Calculator, resolve
 from ..compute import Model
 from ..errors import SettingsError
-from ..model import KDotP, TightBinding
+from ..kdotp import KDotP
+from ..model import TightBinding
 from ..tabulate import tabulate
 from . import figures
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..calculators import Calculator
+from ..calculators.base import component_axes
 from ..compute import Model
 from ..errors import SettingsError
-from ..result import AXES, component_axes, first_observable
+from ..files import whole
+from ..result import AXES, first_observable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,17 +67,7 @@ def save(figure: Figure, path: str | Path | None) -> None:
     kinds = figure.canvas.get_supported_filetypes()
     if kind not in kinds:
         raise SettingsError(f"cannot write the picture {target.name!r}: its name must end in one of {', '.join(sorted(kinds))}")
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    os.close(handle)
-    try:
-        figure.savefig(temporary, format=kind, dpi=180)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    whole(target, lambda temporary: figure.savefig(temporary, format=kind, dpi=180))
 
 
 def pretty(unit: str) -> str:

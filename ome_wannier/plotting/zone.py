@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ..calculators import Calculator, resolve
 from ..compute import Model
 from ..errors import SettingsError
-from ..model import KDotP, TightBinding
+from ..kdotp import KDotP
+from ..model import TightBinding
 from ..occupation import fermi_function, minus_fermi_derivative
 from ..result import AXES, combine
 from ..tabulate import tabulate

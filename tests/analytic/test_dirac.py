@@ -140,7 +140,8 @@ def test_pocket_beside_the_origin(level):
     for name in ("dipole_polarizability", "metric_curl"):
         error = np.abs(rough[name] - fine[name]).max()
         assert error > 1e-8 * np.abs(fine[name]).max()
-        assert error < (rough[f"{name}_error"] + fine[f"{name}_error"]).max()
+        # the error falls like 1/N with a phase that comes and goes: one doubling may show half of what is left
+        assert error < 2 * (rough[f"{name}_error"] + fine[f"{name}_error"]).max()
 
 
 def slope_in_tilt(names, fermi, h=0.01):
@@ -337,8 +338,8 @@ def test_conversions():
     # per cell: a moment of 1 mu_B in a cell of 10 A^2 and 1 V/m is 1e-19 m^-2 x ...
     assert units.convert_alpha(9.2740100657e-24 / 1e-19, "mu_B/cell per V/m", 2, 10.0) == pytest.approx(1, rel=1e-9)
     assert units.convert_alpha(1.0, "mu_B/nm^3 per V/nm", 3) == pytest.approx(1e-18 / 9.2740100657e-24, rel=1e-9)
-    # 1 e eV A^2 / hbar: m = -(e/2m) L with hbar^2/2m = 3.80998 eV A^2
-    assert pytest.approx(1 / 3.80998212, rel=1e-8) == units.EV_A2_IN_MU_B
+    # mu_B = e hbar/2m: hbar^2/2m = 3.80998212 eV A^2, and half the g factor of the electron
+    assert pytest.approx(3.80998212 * 1.00115965218, rel=1e-8) == units.SPIN_MOMENT
     with pytest.raises(ValueError, match="no unit 'ps/m'"):
         units.convert_alpha(1.0, "ps/m", 2)
 

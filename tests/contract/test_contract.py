@@ -9,7 +9,6 @@ velocities with two eigenvectors each), judged relative to the product of the no
 
 from __future__ import annotations
 
-import importlib
 from functools import cache, cached_property
 
 import numpy as np
@@ -19,6 +18,7 @@ from toys import CYCLIC, TOYS, Toy, natural_size, negative, occupied_sum, rebuil
 import ome_wannier as ome
 from ome_wannier.bands import Bands
 from ome_wannier.calculators import Combination, Observable, get, names
+from ome_wannier.errors import SettingsError
 from ome_wannier.kmesh import KMesh
 from ome_wannier.symmetry import Operation, transform
 
@@ -26,7 +26,9 @@ AMPLIFICATION = 100
 KT = 0.12
 
 OBSERVABLES = [name for name in names() if isinstance(get(name), Observable)]
-every_toy = pytest.mark.parametrize("toy", TOYS.values(), ids=TOYS)
+#: one toy and observable after the other; those of the spin where the model has one
+PAIRS = [(t, get(o)) for t in TOYS.values() for o in OBSERVABLES if t.model.has_spin or not get(o).needs_spin]
+every_pair = pytest.mark.parametrize(("toy", "observable"), PAIRS, ids=[f"{o.name}-{t.name}" for t, o in PAIRS])
 every_observable = pytest.mark.parametrize("observable", [get(name) for name in OBSERVABLES], ids=OBSERVABLES)
 
 
@@ -84,8 +86,7 @@ def randomised(toy):
     return bands_on(toy.model, toy.mesh, RandomGauge)
 
 
-@every_toy
-@every_observable
+@every_pair
 def test_gauge_invariance(toy, observable):
     """Every per-band weight, averaged over its group, is the same for other eigenvectors of the same groups."""
     bands = randomised(toy)
@@ -112,8 +113,7 @@ def moved_orbitals(toy):
     model = toy.model
     n = model.n_orbitals
     shifts = np.random.default_rng(4).integers(-2, 3, (n, 3)) * np.array(model.periodic)
-    H = {}
-    r = {}
+    H, r, spin = {}, {}, {}
     for x, R in enumerate(model.R):
         for i in range(n):
             for j in range(n):
@@ -121,6 +121,8 @@ def moved_orbitals(toy):
                 H.setdefault(key, np.zeros((n, n), complex))[i, j] = model.hamiltonian[x, i, j]
                 if model.position is not None:
                     r.setdefault(key, np.zeros((n, n, 3), complex))[i, j] = model.position[x, i, j]
+                if model.has_spin:
+                    spin.setdefault(key, np.zeros((n, n, 3), complex))[i, j] = model.spin[x, i, j]
     move = shifts @ model.lattice
     if model.position is None:
         where = {"centres": model.centres + move}
@@ -128,11 +130,12 @@ def moved_orbitals(toy):
         for i in range(n):
             r[0, 0, 0][i, i] += move[i]
         where = {"position": np.array(list(r.values()))}
+    if model.has_spin:
+        where["spin"] = np.array(list(spin.values()))
     return rebuilt(model, R=np.array(list(H)), hamiltonian=np.array(list(H.values())), **where)
 
 
-@every_toy
-@every_observable
+@every_pair
 def test_orbitals_moved_by_lattice_vectors(toy, observable):
     """Which copy of an orbital is called its home is a matter of naming."""
     assert_same(observable, toy, bands_of(toy, moved_orbitals))
@@ -147,21 +150,25 @@ def shifted_origin(toy):
     return rebuilt(toy.model, position=r)
 
 
-@every_toy
-@every_observable
+@every_pair
 def test_origin(toy, observable):
     """A shift of the origin changes nothing: no net current and no net force in the bulk."""
     assert_same(observable, toy, bands_of(toy, shifted_origin))
 
 
+def indices(bands, dim):
+    """Cartesian axes of a dimension: an orbital moment needs two periodic directions, a spin none."""
+    return {"moment": bands.moments, "axis": bands.moments, "spin_moment": (0, 1, 2)}.get(dim, bands.axes)
+
+
 def turned(observable, tensor, Q, before, after):
     """A tensor in axes turned by an orthogonal Q: polar indices turn with Q, axial ones with det(Q) Q. Written out."""
     full = np.zeros((3,) * len(observable.dims))
-    full[np.ix_(*[before.moments if d in ("moment", "axis") else before.axes for d in observable.dims])] = tensor
+    full[np.ix_(*[indices(before, dim) for dim in observable.dims])] = tensor
     for i, dim in enumerate(observable.dims):
-        sign = np.linalg.det(Q) if dim in ("moment", "axis") else 1.0
+        sign = np.linalg.det(Q) if dim in ("moment", "axis", "spin_moment") else 1.0
         full = np.moveaxis(np.tensordot(sign * Q, full, axes=(1, i)), 0, i)
-    return full[np.ix_(*[after.moments if d in ("moment", "axis") else after.axes for d in observable.dims])]
+    return full[np.ix_(*[indices(after, dim) for dim in observable.dims])]
 
 
 def random_orthogonal(toy, determinant):
@@ -182,8 +189,7 @@ def turned_axes(toy, determinant):
     return rotated(toy.model, random_orthogonal(toy, determinant))
 
 
-@every_toy
-@every_observable
+@every_pair
 @pytest.mark.parametrize("determinant", [1, -1])
 def test_rotated_axes(toy, observable, determinant):
     """Turning the axes (also improperly: a mirror image) turns the tensor; M and Omega are axial, E and r polar."""
@@ -197,8 +203,7 @@ def mirror_image(toy):
     return rotated(toy.model, -np.eye(3))
 
 
-@every_toy
-@every_observable
+@every_pair
 def test_declared_parity_under_inversion(toy, observable):
     """The mirror image r -> -r of the crystal has the tensor times the declared parity, index by index."""
     value, _ = value_of(observable, bands_of(toy), toy)
@@ -207,19 +212,19 @@ def test_declared_parity_under_inversion(toy, observable):
 
 def conjugate(toy):
     where = {} if toy.model.position is None else {"position": np.conj(toy.model.position)}
+    if toy.model.has_spin:
+        where["spin"] = -np.conj(toy.model.spin)
     return rebuilt(toy.model, hamiltonian=np.conj(toy.model.hamiltonian), **where)
 
 
-@every_toy
-@every_observable
+@every_pair
 def test_declared_parity_under_time_reversal(toy, observable):
-    """The complex conjugate of the Hamiltonian and of the position matrix has the tensor times the declared parity."""
+    """Complex conjugates of Hamiltonian and position (minus that of the spin) have the tensor times the declared parity."""
     value, _ = value_of(observable, bands_of(toy), toy)
     assert_same(observable, toy, bands_of(toy, conjugate), observable.time_reversal * value)
 
 
-@every_toy
-@every_observable
+@every_pair
 def test_zero_by_symmetry(toy, observable):
     """What time reversal, inversion or their product forbids vanishes; everything else does not (the test can fail)."""
     value, scale = value_of(observable, bands_of(toy), toy)
@@ -247,6 +252,8 @@ def supercell(model, direction):
     data = model.hamiltonian[..., None]
     if model.position is not None:
         data = np.concatenate([data, model.position], axis=-1)
+    if model.has_spin:
+        data = np.concatenate([data, model.spin], axis=-1)
     for R, X in zip(model.R, data, strict=True):
         for i in range(2):
             whole = R + i * step  # the vector from the cell's home to the other end
@@ -262,15 +269,16 @@ def supercell(model, direction):
     if model.position is None:
         where = {"centres": np.concatenate([model.centres, model.centres + model.lattice[direction]])}
     else:
-        r = X[..., 1:].copy()
+        r = X[..., 1:4].copy()
         home = int(np.flatnonzero(~R.any(axis=1))[0])
         r[home] += np.diag(np.repeat([0, 1], n))[:, :, None] * model.lattice[direction]
         where = {"position": r}
+    if model.has_spin:
+        where["spin"] = X[..., -3:]
     return rebuilt(model, lattice=lattice, R=R, hamiltonian=X[..., 0], **where)
 
 
-@every_toy
-@every_observable
+@every_pair
 def test_supercell(toy, observable):
     """A doubled cell on half the mesh holds the same states: quantities per area or volume do not change.
 
@@ -329,7 +337,11 @@ class ConventionOne:
             for b in range(d):
                 i, j = min(a, b), max(a, b)
                 W[:, a, b] = along[i, i] if i == j else (along[i, j] - along[i, i] - along[j, j]) / 2
-        return Matrices(self.H(k), V, W)
+        S = None
+        if self.model.has_spin:
+            phase = np.exp(1j * np.einsum("ka,rija->krij", k, self.vectors))
+            S = np.einsum("krij,rija->kaij", phase, self.model.spin)
+        return Matrices(self.H(k), V, W, S=S)
 
 
 @cache
@@ -337,8 +349,11 @@ def convention_one_bands(toy):
     return bands_on(ConventionOne(toy.model), toy.mesh)
 
 
-@pytest.mark.parametrize("toy", [t for t in TOYS.values() if t.model.position is None], ids=lambda t: t.name)
-@every_observable
+@pytest.mark.parametrize(
+    ("toy", "observable"),
+    [pair for pair in PAIRS if pair[0].model.position is None],
+    ids=[f"{o.name}-{t.name}" for t, o in PAIRS if t.model.position is None],
+)
 def test_convention_one(toy, observable):
     """The orbital positions in the phases and numerical derivatives give the same, per band and k."""
     bands = convention_one_bands(toy)
@@ -357,17 +372,30 @@ def test_convention_one(toy, observable):
         ("plane_yz", (130, 132, 1)),
     ],
 )
-def test_memory_changes_no_bit(name, mesh):
-    """The chunk size (from one row of the mesh at a time to everything) changes nothing, not even the rounding."""
-    module = importlib.import_module("ome_wannier.compute")
+def test_memory_changes_no_bit(name, mesh, monkeypatch):
+    """The chunk size (from few rows of the mesh at a time to everything) changes nothing, not even the rounding."""
     model = TOYS[name].model
     assert tuple(n > 1 for n in mesh) == model.periodic
-    each = module.bytes_per_point(model.n_orbitals, 2)
-    least = each * KMesh(mesh).row_length(module.WORKING_SET // each)
-    cut = {"fermi": [-1.0, 0.0, 0.4], "temperature": [0.0, 500.0]}
-    results = [ome.compute(model, mesh, memory=m, **cut) for m in (least, 3 * least, 2**30)]
-    # the block of rows that is summed at once must hold more than one chunk, or nothing is tested
-    assert len(KMesh(mesh)) // KMesh(mesh).row_length(10**9) > module.BLOCKS
+    batches = []
+    matrices = ome.TightBinding.matrices
+
+    def recorded(self, k, *settings):
+        batches[-1].append(np.shape(k))
+        return matrices(self, k, *settings)
+
+    monkeypatch.setattr(ome.TightBinding, "matrices", recorded)
+    results = []
+    for memory in 2 ** np.arange(14, 31):
+        batches.append([])
+        try:
+            results.append(ome.compute(model, mesh, fermi=[-1.0, 0.0, 0.4], temperature=0.0, memory=int(memory)))
+        except SettingsError:  # less than one row
+            assert not results
+            batches.pop()
+        if len(results) > 2:
+            break
+    results.append(ome.compute(model, mesh, fermi=[-1.0, 0.0, 0.4], temperature=0.0))
+    assert len(set(map(len, batches[:3]))) > 1, "nothing was cut differently"
     for other in results[1:]:
         for variable in results[0].data_vars:
             assert np.array_equal(other[variable].values, results[0][variable].values), variable
@@ -383,17 +411,16 @@ def test_combinations_are_sums_of_one_kind(name):
 @every_observable
 def test_order_and_curvature_are_declared(observable):
     """A calculator that declares order 1 never asks for second derivatives of H, nor for the basis' curvature undeclared."""
-    bands = Bands(TOYS["matrix_metal_2d"].model, KMesh((2, 2, 1)).points(), order=1, curvature=False)
+    bands = Bands(TOYS["matrix_insulator_2d"].model, KMesh((2, 2, 1)).points(), order=1, curvature=False)
     observable(bands)
     assert (bands._matrices.W is not None) == (observable.order == 2)
     assert (bands._matrices.F is not None) == observable.curvature
 
 
-@every_toy
-@every_observable
+@every_pair
 def test_transform_agrees_with_rotated_model(toy, observable):
     """symmetry.transform (which symmetrises and fills the error) is the rule of physics.md section 9, written out above."""
-    from ome_wannier.result import component_axes
+    from ome_wannier.calculators.base import component_axes
 
     Q = np.eye(3)
     model = toy.model

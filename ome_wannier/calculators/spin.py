@@ -1,0 +1,62 @@
+"""The spin magneto-electric (Edelstein) response: the formulas of the orbital one with the spin moment as the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bands import Bands
+from ..units import SPIN_MOMENT
+from .base import Observable
+
+Array = NDArray[np.float64]
+
+
+def spin(bands: Bands) -> Array:
+    """Trace of B_b with the spin moment -(g/2) (hbar^2/2m) sigma_i: (nk, n, spin_moment, field) in Angstrom^3."""
+    return _tensor(bands, lambda i, b: -2 * SPIN_MOMENT * bands.level_weights(bands.response(b), bands.spin(i)))
+
+
+def spin_extrinsic(bands: Bands) -> Array:
+    """-[vbar_b m_i]_nn with the spin moment m_i, to be weighted with -df/de: (nk, n, spin_moment, field) in eV^2 Angstrom^3."""
+    return _tensor(bands, lambda i, b: SPIN_MOMENT * bands.moving_expectation(b, bands.spin(i)))
+
+
+def _tensor(bands: Bands, element: Callable[[int, int], Array]) -> Array:
+    """Weights (nk, n, 3, axes) from a function of spin axis and field."""
+    rows = [np.stack([element(i, b) for b in range(len(bands.axes))], axis=-1) for i in range(3)]
+    return np.stack(rows, axis=-2)
+
+
+_REFERENCE = "Edelstein, Solid State Commun. 73, 233 (1990); Garate, MacDonald, Phys. Rev. B 80, 134403 (2009)"
+
+CALCULATORS = (
+    Observable(
+        "spin",
+        "intrinsic spin magneto-electric response",
+        "alpha",
+        "sea",
+        -1,
+        -1,
+        "alpha = Tr[m_i S_b],  m_i = -(g/2) mu_B sigma_i",
+        _REFERENCE,
+        spin,
+        ("spin_moment", "field"),
+        needs_spin=True,
+    ),
+    Observable(
+        "spin_extrinsic",
+        "extrinsic spin magneto-electric (Edelstein) response",
+        "extrinsic",
+        "surface",
+        +1,
+        -1,
+        "alpha = (e/hbar) tau sum_n (d_b f_n) m_i,n,  m_i = -(g/2) mu_B sigma_i",
+        _REFERENCE,
+        spin_extrinsic,
+        ("spin_moment", "field"),
+        needs_spin=True,
+    ),
+)

@@ -1,0 +1,153 @@
+"""Sums over a mesh: batches of k points through the calculators into histograms, bit by bit the same for any batch size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bands import Bands
+from .calculators import Observable
+from .calculators.base import component_axes, evaluate
+from .errors import SettingsError
+from .kdotp import KDotP
+from .kmesh import KMesh
+from .model import TightBinding
+from .occupation import Occupation, fermi_level
+from .progress import track
+from .units import KB
+
+Array = NDArray[np.float64]
+Shapes = dict[str, tuple[int, ...]]
+
+#: matrices of n x n complex numbers alive at once per k point, by the order of derivatives: the measured peak is 49 and 70
+MATRICES_ALIVE = {1: 60, 2: 90}
+#: working set in bytes beyond which larger batches of k points stop paying (they leave the cache)
+WORKING_SET = 2**26
+#: parts of the mesh that are summed for themselves and then added in order, whoever computes them
+BLOCKS = 64
+#: histograms alive at once: the mesh and its sub-mesh, each the sum and the block at work
+HISTOGRAMS = 4
+
+
+class Sums(NamedTuple):
+    """Values (nf, nT, *components) by observable on the mesh and on its sub-mesh (None if there is none), and the widest
+    degenerate group in eV."""
+
+    full: dict[str, Array]
+    sub: dict[str, Array] | None
+    widest_group: float
+
+
+def bytes_per_point(n: int, order: int) -> int:
+    """Memory that one k point takes while its matrices are alive."""
+    return 16 * n * n * MATRICES_ALIVE[order]
+
+
+def histogram_bytes(occupation: Occupation, columns: int) -> int:
+    """Memory of the histograms for this many components."""
+    return HISTOGRAMS * 8 * occupation.n_rows * columns
+
+
+def component_shapes(observables: Sequence[Observable], model: TightBinding | KDotP) -> Shapes:
+    """Number of components along each dimension, by observable."""
+    along = component_axes(model.axes, model.moments)
+    return {o.name: tuple(len(along[dim]) for dim in o.dims) for o in observables}
+
+
+def mesh_sums(
+    model: TightBinding,
+    observables: Sequence[Observable],
+    mesh: KMesh,
+    occupation: Occupation,
+    *,
+    memory: int,
+    degeneracy_tol: float,
+    progress: bool,
+) -> Sums:
+    """Integrals of every observable at all Fermi levels and temperatures.
+
+    Raises
+    ------
+    SettingsError : a memory budget that does not hold the histograms and one row of k points.
+    """
+    order, curvature = max(o.order for o in observables), any(o.curvature for o in observables)
+    shapes = component_shapes(observables, model)
+    columns = sum(int(np.prod(s)) for s in shapes.values())
+    length, together, blocks = _batches(mesh, model.n_orbitals, order, memory, histogram_bytes(occupation, columns))
+    full, sub = (np.zeros((occupation.n_rows, columns)) for _ in range(2))
+    widest = 0.0
+    for rows in track(blocks, "k points", progress):
+        here, there = np.zeros_like(full), np.zeros_like(sub)
+        for start in range(rows[0], rows[-1] + 1, together):
+            k, in_sub = mesh.rows(start, min(start + together, rows[-1] + 1), length)
+            bands = Bands(
+                model, k, order=order, curvature=curvature, degeneracy_tol=degeneracy_tol, window=occupation.window
+            )
+            weights = _weights(bands, observables)
+            widest = max(widest, bands.widest_group)
+            occupation.add(here, bands.energies.ravel(), weights.reshape(-1, columns))
+            chosen = in_sub.ravel()
+            occupation.add(there, bands.energies[chosen].ravel(), weights[chosen].reshape(-1, columns))
+        full += here
+        sub += there
+    surface = np.repeat([o.occupation == "surface" for o in observables], [int(np.prod(s)) for s in shapes.values()])
+    norm = model.spin_degeneracy / model.cell
+    values = _unpack(occupation.evaluate(full * (norm / len(mesh)), surface), shapes)
+    if mesh.n_sub == len(mesh):
+        return Sums(values, None, widest)
+    return Sums(values, _unpack(occupation.evaluate(sub * (norm / mesh.n_sub), surface), shapes), widest)
+
+
+def _batches(
+    mesh: KMesh, n: int, order: int, memory: int, histograms: int
+) -> tuple[int, int, list[NDArray[np.int64]]]:
+    """Points per row, rows per batch, and the rows of every block. Only the rows per batch depend on `memory`."""
+    each = bytes_per_point(n, order)
+    length = mesh.row_length(WORKING_SET // each)
+    least = histograms + each * length
+    if memory < least:
+        raise SettingsError(
+            f"memory {memory / 2**20:.3g} MiB: this model needs {each * length / 2**20:.3g} MiB, and these Fermi levels, "
+            f"temperatures and calculators {histograms / 2**20:.3g} MiB; raise memory, or narrow the range or leave out the "
+            "lowest temperature"
+        )
+    n_rows = len(mesh) // length
+    together = max(min(memory - histograms, WORKING_SET) // (each * length), 1)
+    return length, together, np.array_split(np.arange(n_rows), min(BLOCKS, n_rows))
+
+
+def _weights(bands: Bands, observables: Sequence[Observable]) -> Array:
+    """Weights of all observables side by side: (nk, n, columns), means over degenerate groups."""
+    columns = []
+    for observable in observables:
+        a = evaluate(observable, bands)
+        columns.append(a.reshape(*a.shape[:2], -1))
+    return np.concatenate(columns, axis=2)
+
+
+def _unpack(columns: Array, shapes: Shapes) -> dict[str, Array]:
+    """Split (nf, nT, columns) into one array per observable."""
+    ends = np.cumsum([int(np.prod(s)) for s in shapes.values()])
+    parts = np.split(columns, ends[:-1].tolist(), axis=2)
+    return {name: p.reshape(*p.shape[:2], *s) for (name, s), p in zip(shapes.items(), parts, strict=True)}
+
+
+def band_energies(model: TightBinding | KDotP, k: Array) -> Array:
+    """Energies (nk, n) in eV at the points k (..., 3)."""
+    return np.asarray(np.linalg.eigvalsh(model.matrices(k, 0).H), dtype=float)
+
+
+def mesh_energies(model: TightBinding, mesh: KMesh) -> Array:
+    """Energies (N, n) in eV on the whole mesh, in the order of its rows."""
+    n = mesh.size[mesh.row_axis]
+    n_rows, step = len(mesh) // n, max(1, WORKING_SET // (n * bytes_per_point(model.n_orbitals, 1)))
+    return np.concatenate([band_energies(model, mesh.rows(s, min(s + step, n_rows), n)[0]) for s in range(0, n_rows, step)])
+
+
+def filled_level(model: TightBinding, mesh: KMesh, filling: float, temperature: float) -> float:
+    """The Fermi level (eV) at which the cell holds `filling` electrons on this mesh, at a temperature in K."""
+    energies = mesh_energies(model, mesh)
+    return fermi_level(energies, np.full(len(energies), model.spin_degeneracy / len(energies)), filling, temperature * KB)
