@@ -17,7 +17,7 @@ from toys import CYCLIC, TOYS, Toy, natural_size, negative, occupied_sum, rebuil
 
 import ome_wannier as ome
 from ome_wannier.bands import Bands
-from ome_wannier.calculators import Combination, Observable, get, names
+from ome_wannier.calculators import Combination, Observable, get, names, spin
 from ome_wannier.errors import SettingsError
 from ome_wannier.kmesh import KMesh
 from ome_wannier.symmetry import Operation, transform
@@ -25,11 +25,11 @@ from ome_wannier.symmetry import Operation, transform
 AMPLIFICATION = 100
 KT = 0.12
 
-OBSERVABLES = [name for name in names() if isinstance(get(name), Observable)]
+OBSERVABLES = {o.name: o for o in map(get, names()) if isinstance(o, Observable)} | {o.name: o for o in spin.CALCULATORS}
 #: one toy and observable after the other; those of the spin where the model has one
-PAIRS = [(t, get(o)) for t in TOYS.values() for o in OBSERVABLES if t.model.has_spin or not get(o).needs_spin]
+PAIRS = [(t, o) for t in TOYS.values() for o in OBSERVABLES.values() if t.model.has_spin or not o.needs_spin]
 every_pair = pytest.mark.parametrize(("toy", "observable"), PAIRS, ids=[f"{o.name}-{t.name}" for t, o in PAIRS])
-every_observable = pytest.mark.parametrize("observable", [get(name) for name in OBSERVABLES], ids=OBSERVABLES)
+every_observable = pytest.mark.parametrize("observable", OBSERVABLES.values(), ids=OBSERVABLES)
 
 
 @cache
@@ -113,7 +113,7 @@ def moved_orbitals(toy):
     model = toy.model
     n = model.n_orbitals
     shifts = np.random.default_rng(4).integers(-2, 3, (n, 3)) * np.array(model.periodic)
-    H, r, spin = {}, {}, {}
+    H, r, sigma = {}, {}, {}
     for x, R in enumerate(model.R):
         for i in range(n):
             for j in range(n):
@@ -122,7 +122,7 @@ def moved_orbitals(toy):
                 if model.position is not None:
                     r.setdefault(key, np.zeros((n, n, 3), complex))[i, j] = model.position[x, i, j]
                 if model.has_spin:
-                    spin.setdefault(key, np.zeros((n, n, 3), complex))[i, j] = model.spin[x, i, j]
+                    sigma.setdefault(key, np.zeros((n, n, 3), complex))[i, j] = model.spin[x, i, j]
     move = shifts @ model.lattice
     if model.position is None:
         where = {"centres": model.centres + move}
@@ -131,7 +131,7 @@ def moved_orbitals(toy):
             r[0, 0, 0][i, i] += move[i]
         where = {"position": np.array(list(r.values()))}
     if model.has_spin:
-        where["spin"] = np.array(list(spin.values()))
+        where["spin"] = np.array(list(sigma.values()))
     return rebuilt(model, R=np.array(list(H)), hamiltonian=np.array(list(H.values())), **where)
 
 
@@ -418,7 +418,7 @@ def test_order_and_curvature_are_declared(observable):
 
 
 @every_pair
-def test_transform_agrees_with_rotated_model(toy, observable):
+def test_transform_agrees_with_rotated_model(toy, observable, request):
     """symmetry.transform (which symmetrises and fills the error) is the rule of physics.md section 9, written out above."""
     from ome_wannier.calculators.base import component_axes
 

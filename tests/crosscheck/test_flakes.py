@@ -13,7 +13,7 @@ from toys import fermi as fermi_function
 import ome_wannier as ome
 from ome_wannier import units
 from ome_wannier.bands import Bands
-from ome_wannier.calculators import get
+from ome_wannier.calculators import get, spin
 from ome_wannier.kmesh import KMesh
 
 EPSILON = np.zeros((3, 3, 3))
@@ -62,19 +62,35 @@ def sample_response(model, sizes, occupied):
     return magnetization, dipole
 
 
-def bulk_response(model, size, occupied):
+def sample_spin_response(model, sizes, occupied):
+    """d<sigma_i>/dE_b of a sample in the same way; the model's spin operator is local."""
+    H, x = sample(model, sizes)
+    e, U = np.linalg.eigh(H)
+    p = occupied * int(np.prod(sizes))
+    o, u = U[:, :p], U[:, p:]
+    local = model.spin[np.flatnonzero(~model.R.any(axis=1))[0]]
+    assert np.abs(model.spin).sum() == np.abs(local).sum()
+    out = np.zeros((3, 3))
+    for i in range(3):
+        sigma = np.conj(o).T @ np.kron(np.eye(int(np.prod(sizes))), local[..., i]) @ u
+        for b in range(3):
+            out[i, b] = 2 * np.vdot((np.conj(o).T @ (x[:, b, None] * u)) / (e[:p, None] - e[None, p:]), sigma).real
+    return (out,)
+
+
+def bulk_response(model, size, occupied, response=sample_response):
     """Response per cell: the coefficient of L^d, from samples with `size` or size + 1 cells along each periodic direction.
 
     The mixed difference over all directions removes faces, edges and corners exactly; what is left is the interaction of
     opposite faces, which decays exponentially with `size` in an insulator.
     """
-    totals = [np.zeros((3, 3)), np.zeros((3, 3))]
+    totals = [np.zeros((3, 3)) for _ in range(2 if response is sample_response else 1)]
     directions = np.flatnonzero(model.periodic)
     for step in product((0, 1), repeat=len(directions)):
         sizes = np.ones(3, dtype=int)
         sizes[directions] = size + np.array(step)
         sign = (-1) ** (len(directions) - sum(step))
-        for total, part in zip(totals, sample_response(model, tuple(sizes), occupied), strict=True):
+        for total, part in zip(totals, response(model, tuple(sizes), occupied), strict=True):
             total += sign * part
     return [total / model.cell for total in totals]
 
@@ -109,6 +125,43 @@ def test_layer_against_finite_samples(name):
     assert np.abs(total).min() > 1e-5
     np.testing.assert_allclose(magnetization[2, :2], total[0], rtol=0, atol=1e-6 * np.abs(total).max())
     np.testing.assert_allclose(dipole[:2, :2], chi, rtol=0, atol=1e-6 * np.abs(chi).max())
+
+
+def test_spin_response_against_finite_samples():
+    """d<sigma>/dE of flakes times the moment -(g/2) mu_B of a spin: sign and size of the intrinsic spin response."""
+    model, occupied, size = LAYERS["insulator_2d"]
+    (sigma,) = bulk_response(model, size, occupied, sample_spin_response)
+    bands = Bands(model, KMesh((48, 48, 1)).points())
+    f = fermi_function(bands.energies, 0.0, 0.0)
+    intrinsic, _ = spin.CALCULATORS
+    got = np.einsum("kn,knij->ij", f, weights_of(intrinsic, bands)) / len(f) / model.cell
+    expected = -units.SPIN_MOMENT * sigma[:, :2]
+    assert np.abs(expected).min() > 1e-4
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", ["insulator_2d", "insulator_3d", "matrix_insulator_2d"])
+def test_extrinsic_spin_response_by_brute_force(name):
+    """(d_b f) m with m = -(g/2) mu_B <n|sigma|n>, and d_b e_n by differentiating the levels.
+
+    Fourth-order differences of the levels with h = 1e-3/Angstrom: error h^4 |R|^4 v x (v/gap)^4 = 1e-8 relative.
+    """
+    model = TOYS[name].model
+    k = np.random.default_rng(5).uniform(-0.5, 0.5, (20, 3)) * np.array(model.periodic)
+    bands = Bands(model, k)
+    _, extrinsic = spin.CALCULATORS
+    got = weights_of(extrinsic, bands)
+    _, U = np.linalg.eigh(model.matrices(k, 0).H)
+    S = np.einsum("kr,rija->kija", np.exp(2j * np.pi * k @ model.R.T), model.spin)
+    moment = -units.SPIN_MOMENT * np.einsum("kin,kija,kjn->kna", np.conj(U), S, U).real
+    h = 1e-3
+    for b, axis in enumerate(model.axes):
+        step = h * model.lattice[:, axis] / (2 * np.pi)
+        level = [np.linalg.eigvalsh(model.matrices(k + m * step, 0).H) for m in (-2, -1, 1, 2)]
+        slope = (level[0] - 8 * level[1] + 8 * level[2] - level[3]) / (12 * h)
+        # d_b f = -(-df/de) d_b e, and the weight multiplies -df/de
+        expected = -slope[:, :, None] * moment
+        np.testing.assert_allclose(got[..., b], expected, rtol=0, atol=1e-6 * np.abs(expected).max())
 
 
 def test_total_of_an_insulator_is_its_interband_part():
