@@ -205,8 +205,11 @@ def _polar_part(
     levels = np.atleast_1d(_numbers("fermi", fermi, "eV"))
     Occupation(levels, temperatures, surface=False)  # refuses levels that are none
     jobs = [(mu, T) for mu in levels for T in temperatures]
+    pockets = radial.extrema(model)
     sums = [
-        radial.integrate(model, observables, mesh, mu, T * KB, degeneracy_tol)
+        radial.integrate(
+            model, observables, mesh, mu, T * KB, degeneracy_tol, radial.ray_origin(model, pockets, float(mu))
+        )
         for mu, T in track(jobs, "Fermi levels", progress)
     ]
     fine, *others = (

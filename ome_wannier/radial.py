@@ -36,24 +36,73 @@ def integrate(
     mu: float,
     kT: float,
     degeneracy_tol: float,
+    origin: Array,
 ) -> tuple[list[Array], list[Array], list[Array]]:
-    """Integrals d^dk/(2 pi)^d of the observables at one Fermi level (eV) and k_B T (eV).
+    """Integrals d^dk/(2 pi)^d of the observables at one Fermi level (eV) and k_B T (eV), along rays from `origin`.
 
     Returns
     -------
     The integrals, the same with half the angles, and with three quarters of the radial nodes.
     """
-    fine, half = _rays(model, observables, mesh, mesh.n_radial, mu, kT, degeneracy_tol)
-    coarse, _ = _rays(model, observables, mesh, mesh.n_radial * 3 // 4, mu, kT, degeneracy_tol)
+    fine, half = _rays(model, observables, mesh, mesh.n_radial, mu, kT, degeneracy_tol, origin)
+    coarse, _ = _rays(model, observables, mesh, mesh.n_radial * 3 // 4, mu, kT, degeneracy_tol, origin)
     return fine, half, coarse
 
 
+def extrema(model: KDotP) -> list[tuple[Array, float, Array, float]]:
+    """For every band: where its minimum is and its energy, where its maximum is and its energy, near k = 0 (1/Angstrom, eV).
+
+    A minimum or maximum at infinity is found at a large k, and its energy is of no use.
+    """
+    from scipy.optimize import minimize
+
+    directions, _, _ = PolarMesh(16).directions(model.dimension)
+    k = np.concatenate([np.zeros((1, model.dimension)), *(r * directions for r in SCALE_CUTS[1:] * model.scale)])
+    energies = _energies(model, k)
+    found = []
+    for n in range(energies.shape[1]):
+        ends = []
+        for sign in (1.0, -1.0):
+            start = k[np.argmin(sign * energies[:, n])] / model.scale
+            fit = minimize(
+                lambda q, n=n, sign=sign: sign * float(_energies(model, q[None] * model.scale)[0, n]),
+                start,
+                method="Nelder-Mead",
+                options={"initial_simplex": start + 0.1 * np.vstack([np.zeros(len(start)), np.eye(len(start))]), "xatol": 1e-9},
+            )
+            ends += [fit.x * model.scale, sign * float(fit.fun)]
+        found.append((ends[0], ends[1], ends[2], ends[3]))
+    return found
+
+
+def ray_origin(model: KDotP, bands: list[tuple[Array, float, Array, float]], level: float) -> Array:
+    """Where rays start for a Fermi level: inside the pocket of the first band that has one, else k = 0.
+
+    Rays that start outside a pocket touch its edge, and sums over directions then converge slowly.
+    """
+    far = np.eye(model.dimension)[:1] * SCALE_CUTS[-1] * model.scale
+    for n, (bottom, lowest, top, highest) in enumerate(bands):
+        rising = _energies(model, np.concatenate([far, -far]))[:, n] > level
+        if rising.all() and lowest < level:
+            return bottom
+        if not rising.any() and highest > level:
+            return top
+    return np.zeros(model.dimension)
+
+
 def _rays(
-    model: KDotP, observables: Sequence[Observable], mesh: PolarMesh, n_radial: int, mu: float, kT: float, tol: float
+    model: KDotP,
+    observables: Sequence[Observable],
+    mesh: PolarMesh,
+    n_radial: int,
+    mu: float,
+    kT: float,
+    tol: float,
+    origin: Array,
 ) -> tuple[list[Array], list[Array]]:
     directions, weights, half = mesh.directions(model.dimension)
     weights = weights / (2 * np.pi) ** model.dimension
-    crossings = {c: _crossings(model, directions, mesh.cutoff, mu + c * kT) for c in (THERMAL_CUTS if kT else (0.0,))}
+    crossings = {c: _crossings(model, origin, directions, mesh.cutoff, mu + c * kT) for c in (THERMAL_CUTS if kT else (0.0,))}
     total = [np.zeros(()) for _ in observables]
     part = [np.zeros(()) for _ in observables]
     jobs = [(*_nodes(model, mesh, directions, crossings, n_radial), False)]
@@ -63,7 +112,7 @@ def _rays(
         w = weights[ray] * measure * radius ** (model.dimension - 1)
         for start in range(0, len(ray), POINTS_AT_ONCE):
             s = slice(start, start + POINTS_AT_ONCE)
-            k = radius[s, None] * directions[ray[s]]
+            k = origin + radius[s, None] * directions[ray[s]]
             bands = Bands(model, k, order=max(o.order for o in observables), degeneracy_tol=tol)
             if on_surface:
                 band = crossings[0.0][2][s]
@@ -124,7 +173,7 @@ def _nodes(
 
 
 def _crossings(
-    model: KDotP, directions: Array, cutoff: float, level: float
+    model: KDotP, origin: Array, directions: Array, cutoff: float, level: float
 ) -> tuple[NDArray[np.int64], Array, NDArray[np.int64]]:
     """Where bands cross an energy along the rays: ray numbers, radii, band numbers.
 
@@ -133,7 +182,7 @@ def _crossings(
     cuts = np.concatenate([SCALE_CUTS, SCALE_CUTS[-1] * 4.0 ** np.arange(1, 8)]) * model.scale
     search: Array = np.unique(np.concatenate([np.linspace(a, b, SEARCH_POINTS + 1) for a, b in pairwise(cuts)]))
     search = search[search <= cutoff]
-    k = search[None, :, None] * directions[:, None, :]
+    k = origin + search[None, :, None] * directions[:, None, :]
     e: Array = np.concatenate([_energies(model, rays.reshape(-1, k.shape[2])) for rays in np.array_split(k, len(k))])
     above = e.reshape(*k.shape[:2], -1) > level
     ray, piece, band = np.nonzero(above[:, 1:] != above[:, :-1])
@@ -143,7 +192,7 @@ def _crossings(
         middle = (a + b) / 2
         if len(ray) == 0:
             break
-        up = _energies(model, middle[:, None] * directions[ray])[np.arange(len(ray)), band] > level
+        up = _energies(model, origin + middle[:, None] * directions[ray])[np.arange(len(ray)), band] > level
         inside = up == rising
         a, b = np.where(inside, a, middle), np.where(inside, middle, b)
     return ray, (a + b) / 2, band

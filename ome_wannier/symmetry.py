@@ -29,6 +29,8 @@ SYMMETRY_TOL = 0.01
 #: that act alike on energies. Wannier functions of good crystals give 0.01 to 0.03, operations that fail 0.1 to 0.3.
 CURVATURE_TOL = 0.05
 N_POINTS = 4
+#: component dimensions that turn like a magnetic moment
+AXIAL = ("moment", "spin_moment", "axis")
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def operations(model: TightBinding, seed: int = 7) -> list[Operation]:
 
 
 def _fingerprint(model: TightBinding, k: Array) -> tuple[Array, Array, float]:
-    """Energies (nk, n), Berry curvature of the lower bands (nk, moments) at k (nk, 3), and the mean trace of their metric.
+    """Energies (nk, n), Berry curvature of the lower bands (nk, moments), and the mean trace of their metric, at k (nk, 3).
 
     Both are filled smoothly up to the middle of the bands.
     """
@@ -139,7 +141,7 @@ def _fingerprint(model: TightBinding, k: Array) -> tuple[Array, Array, float]:
 def transform(tensor: Array, observable: Observable, operation: Operation, axes: dict[str, tuple[int, ...]]) -> Array:
     """A response tensor (..., *components) after an operation of the crystal.
 
-    Axial indices ("moment", "axis") and polar ones ("field", "position") turn with the rotation part; each axial one
+    Axial indices ("moment", "spin_moment", "axis") and polar ones ("field", "position") turn with the rotation part; each axial one
     brings its determinant, and time reversal the parity of the observable.
     """
     P, det = operation.rotation, round(float(np.linalg.det(operation.rotation)))
@@ -147,7 +149,7 @@ def transform(tensor: Array, observable: Observable, operation: Operation, axes:
     first = tensor.ndim - len(observable.dims)
     for i, dim in enumerate(observable.dims):
         use = axes[dim]
-        block = P[np.ix_(use, use)] * (det if dim in ("moment", "axis") else 1)
+        block = P[np.ix_(use, use)] * (det if dim in AXIAL else 1)
         tensor = np.moveaxis(np.tensordot(tensor, block, axes=(first + i, 1)), -1, first + i)
     return sign * tensor
 

@@ -51,6 +51,7 @@ ALLOWED = {
     "axion": BANDS | {"kmesh"},
     "compute": PARTS | {"sums"},
     "plotting": COMPUTE,
+    "reproduce": PLOTTING | {"lattices"},
     "report": PLOTTING,
     "plugins": COMPUTE | LOAD,
     "screening": COMPUTE | LOAD,

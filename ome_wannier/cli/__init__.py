@@ -116,6 +116,22 @@ def list_materials(
         console.print(f"{found.name:8} {found.title}: {electrons}", soft_wrap=True)
 
 
+@app.command()
+def reproduce(
+    out: Annotated[str, typer.Option(metavar="DIR", help="Folder for the figures and the table.")] = "reproduce",
+    debug: Debug = False,
+) -> None:
+    """Draw figures 1 to 3 of Cullen et al. (2025), exact and as printed, and tabulate them."""
+    from .. import reproduce as figures
+    from . import tables
+
+    console = _console()
+    files, numbers = figures.write(out)
+    console.print(tables.frame(figures.summary(numbers)), soft_wrap=True)
+    for file in files:
+        console.print(f"wrote {file}", soft_wrap=True)
+
+
 @app.callback(invoke_without_command=True)
 def version(show: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
     if show:

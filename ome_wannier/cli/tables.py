@@ -15,6 +15,7 @@ from ..plotting.figures import prefixed
 from ..result import quantities
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
     from rich.table import Table
 
@@ -126,3 +127,13 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, no_wrap=True)
     return table
+
+
+def frame(numbers: pd.DataFrame) -> Table:
+    """A data frame as a printed table."""
+    from rich.table import Table
+
+    out = Table(*map(str, numbers.columns), box=None)
+    for row in numbers.itertuples(index=False):
+        out.add_row(*map(str, row))
+    return out
