@@ -27,7 +27,7 @@ from toys import (
 import ome_wannier as ome
 from ome_wannier import symmetry, units
 from ome_wannier.bands import Bands
-from ome_wannier.calculators import CHECKS, Combination, Observable, get, names
+from ome_wannier.calculators import CHECKS, Combination, Observable, get, names, needs_spin
 from ome_wannier.errors import AccuracyWarning, FileFormatError, ModelError, SettingsError
 from ome_wannier.kmesh import KMesh
 from ome_wannier.result import combine
@@ -35,11 +35,22 @@ from ome_wannier.result import combine
 METAL, SOLID = TOYS["metal_2d"].model, TOYS["metal_3d"].model
 
 
+def names_for(model):
+    """The built-in calculators, those of the spin where the model has one."""
+    terms = {n: [t for t, _ in get(n).terms] if isinstance(get(n), Combination) else [n] for n in names()}
+    return [n for n in names() if model.has_spin or not any(get(t).needs_spin for t in terms[n])]
+
+
 def run(model=METAL, kmesh=(6, 6, 1), calculators=("total",), fermi=0.1, **settings):
     return ome.compute(model, kmesh, calculators, fermi, **settings)
 
 
 # ---- values ---------------------------------------------------------------------------------------------------------
+
+
+def possible(model):
+    """Names of the calculators that this model allows."""
+    return [n for n in names() if model.has_spin or not needs_spin(n)]
 
 
 @pytest.mark.parametrize("name", TOYS)
@@ -52,10 +63,12 @@ def test_values_are_the_sums_over_the_mesh(name):
     T = 600.0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AccuracyWarning)
-        result = ome.compute(toy.model, toy.mesh, names(), toy.fermi, temperature=T, tau=7.0)
+        result = ome.compute(toy.model, toy.mesh, possible(toy.model), toy.fermi, temperature=T, tau=7.0)
     d = sum(toy.model.periodic)
     bands = Bands(toy.model, KMesh(toy.mesh).points(), order=2, curvature=True)
-    sums = {n: occupied_sum(get(n), bands, toy.fermi, T * units.KB) for n in names() if isinstance(get(n), Observable)}
+    sums = {
+        n: occupied_sum(get(n), bands, toy.fermi, T * units.KB) for n in possible(toy.model) if isinstance(get(n), Observable)
+    }
     factor = {
         "alpha": units.E2_OVER_HBAR * 1e-10 ** (3 - d),
         "extrinsic": units.E2_OVER_HBAR * 1e-10 ** (3 - d) * 7.0 / units.HBAR_EV_FS,
@@ -63,7 +76,7 @@ def test_values_are_the_sums_over_the_mesh(name):
         "curvature": 1.0,
         "moment": units.E2_OVER_HBAR * 1e-10 ** (2 - d),
     }
-    for n in names():
+    for n in possible(toy.model):
         calculator = get(n)
         parts = [t for t, _ in calculator.terms] if isinstance(calculator, Combination) else [n]
         scale = factor[get(parts[0]).kind] * toy.model.spin_degeneracy / toy.model.cell
@@ -140,8 +153,8 @@ def test_components_are_named_in_every_plane():
 )
 def test_units_and_attributes(model, mesh, alpha, moment):
     """Units, equation, reference, index order of every quantity; mesh, hash, charge sign and so on of the whole."""
-    result = ome.compute(model, mesh, names(), 0.1, tau=3.0)
-    for name in names():
+    result = ome.compute(model, mesh, possible(model), 0.1, tau=3.0)
+    for name in possible(model):
         about = result[name].attrs
         assert about["equation"]
         assert about["reference"]
@@ -165,9 +178,10 @@ def test_units_and_attributes(model, mesh, alpha, moment):
 
 
 def test_defaults_are_all_but_the_checks():
-    """Without a list: everything except the second forms."""
-    result = ome.compute(METAL, (4, 4, 1), None, 0.1)
-    assert {v for v in result.data_vars if not v.endswith("_error")} == set(names()) - set(CHECKS)
+    """Without a list: everything that the model allows except the second forms."""
+    for model in (METAL, TOYS["insulator_2d"].model):
+        result = ome.compute(model, (4, 4, 1), None, 0.1)
+        assert {v for v in result.data_vars if not v.endswith("_error")} == set(possible(model)) - set(CHECKS)
 
 
 def test_default_mesh():

@@ -17,7 +17,7 @@ from toys import CYCLIC, TOYS, Toy, natural_size, negative, occupied_sum, rebuil
 
 import ome_wannier as ome
 from ome_wannier.bands import Bands
-from ome_wannier.calculators import Combination, Observable, get, names, spin
+from ome_wannier.calculators import Combination, Observable, get, names
 from ome_wannier.calculators.base import component_axes
 from ome_wannier.errors import SettingsError
 from ome_wannier.kmesh import KMesh
@@ -26,7 +26,7 @@ from ome_wannier.symmetry import Operation, transform
 AMPLIFICATION = 100
 KT = 0.12
 
-OBSERVABLES = {o.name: o for o in map(get, names()) if isinstance(o, Observable)} | {o.name: o for o in spin.CALCULATORS}
+OBSERVABLES = {o.name: o for o in map(get, names()) if isinstance(o, Observable)}
 #: one toy and observable after the other; those of the spin where the model has one
 PAIRS = [(t, o) for t in TOYS.values() for o in OBSERVABLES.values() if t.model.has_spin or not o.needs_spin]
 every_pair = pytest.mark.parametrize(("toy", "observable"), PAIRS, ids=[f"{o.name}-{t.name}" for t, o in PAIRS])
@@ -419,11 +419,8 @@ def test_order_and_curvature_are_declared(observable):
 
 
 @every_pair
-def test_transform_agrees_with_rotated_model(toy, observable, request):
+def test_transform_agrees_with_rotated_model(toy, observable):
     """symmetry.transform (which symmetrises and fills the error) is the rule of physics.md section 9, written out above."""
-    if "spin_moment" in observable.dims and not toy.vanishes(observable):
-        known = "symmetry.transform does not multiply spin_moment, an axial index, by the determinant"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=known))
     Q = np.eye(3)
     model = toy.model
     if len(model.axes) == 3:
