@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from . import __version__, radial, symmetry
 from .bands import DEGENERACY_TOL, SPIN_REMEDY
-from .calculators import Calculator, Observable, defaults, get, resolve
+from .calculators import Calculator, Observable, defaults, needs_spin, resolve
 from .calculators.base import component_axes
 from .errors import AccuracyWarning, SettingsError
 from .kdotp import KDotP
@@ -79,7 +79,7 @@ def compute(
     symmetries of the Hamiltonian forbid. It covers neither the Wannier functions nor the DFT calculation behind them.
     """
     start = time.perf_counter()
-    wanted, observables = resolve(_defaults(model) if calculators is None else calculators)
+    wanted, observables = resolve(defaults(model.has_spin) if calculators is None else calculators)
     temperatures = np.atleast_1d(_numbers("temperature", temperature, "K"))
     _validate(model, wanted, temperatures, tau, degeneracy_tol, symmetry_tol)
     if (fermi is None) == (filling is None):
@@ -118,11 +118,6 @@ class _Part(NamedTuple):
     attrs: dict[str, Any]
 
 
-def _defaults(model: Model) -> list[str]:
-    """What is computed unless told: all first forms that the model allows."""
-    return [name for name in defaults() if model.has_spin or not first_observable(get(name)).needs_spin]
-
-
 def _numbers(name: str, value: ArrayLike, unit: str) -> Array:
     """A number or a row of numbers; SettingsError for anything else."""
     try:
@@ -154,7 +149,7 @@ def _validate(
                 f"{calculator.name} needs two periodic directions perpendicular to an orbital moment: this model has "
                 f"{len(model.axes)}; ask for dipole_polarizability or quantum_metric alone"
             )
-        if observable.needs_spin and not model.has_spin:
+        if needs_spin(calculator) and not model.has_spin:
             raise SettingsError(f"{calculator.name} needs the spin operator, which this model does not have: {SPIN_REMEDY}")
 
 

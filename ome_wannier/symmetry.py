@@ -141,8 +141,8 @@ def _fingerprint(model: TightBinding, k: Array) -> tuple[Array, Array, float]:
 def transform(tensor: Array, observable: Observable, operation: Operation, axes: dict[str, tuple[int, ...]]) -> Array:
     """A response tensor (..., *components) after an operation of the crystal.
 
-    Axial indices ("moment", "spin_moment", "axis") and polar ones ("field", "position") turn with the rotation part; each axial one
-    brings its determinant, and time reversal the parity of the observable.
+    Axial indices ("moment", "spin_moment", "axis") and polar ones ("field", "position") turn with the rotation part; each
+    axial one brings its determinant, and time reversal the parity of the observable.
     """
     P, det = operation.rotation, round(float(np.linalg.det(operation.rotation)))
     sign = observable.time_reversal if operation.time_reversal < 0 else 1

@@ -49,7 +49,7 @@ def tabulate(
     points = np.atleast_2d(np.asarray(k, dtype=float))
     if points.ndim != 2 or points.shape[1] != (model.dimension if isinstance(model, KDotP) else 3):
         raise SettingsError(f"k has shape {points.shape}: expected (nk, 3), or (nk, d) for k.p")
-    asked = [n for n in defaults() if not _mixed(n)] if calculators is None else calculators
+    asked = [n for n in defaults(model.has_spin) if not _mixed(n)] if calculators is None else calculators
     wanted, observables = resolve(asked)
     for calculator in wanted:
         if _mixed(calculator):

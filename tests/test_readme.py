@@ -28,7 +28,7 @@ def blocks(language: str) -> list[str]:
 def row(calculator: Calculator) -> str:
     """The table's line of a calculator, from what it says of itself."""
     observable = first_observable(calculator)
-    star = "" if calculator.name in calculators.defaults() else " *"
+    star = "" if calculator.name in calculators.defaults(has_spin=True) else " *"
     zero = [name for name, parity in (("T", observable.time_reversal), ("I", observable.inversion)) if parity == -1]
     units = [unit_of(observable.kind, d, 1.0)[1].replace("Angstrom", "Å") for d in (3, 2)]
     formula = calculator.equation.replace("|", r"\|")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from ..errors import SettingsError
-from . import circulation, dipole, extrinsic, geometry, insulator, semiclassical
+from . import circulation, dipole, extrinsic, geometry, insulator, semiclassical, spin
 from .base import Combination, Observable
 from .semiclassical import semiclassical as semiclassical_with
 
@@ -18,14 +18,25 @@ Calculator: TypeAlias = Observable | Combination
 
 _ALL: dict[str, Calculator] = {
     c.name: c
-    for module in (semiclassical, dipole, circulation, insulator, extrinsic, geometry)
+    for module in (semiclassical, dipole, circulation, insulator, extrinsic, geometry, spin)
     for c in module.CALCULATORS
 }
 
 #: second expressions of the same quantities, costlier and for checks: not among the defaults
-CHECKS = ("metric_curl_sea", "itinerant_sea", "commutator_residual")
+CHECKS = ("metric_curl_sea", "itinerant_sea", "commutator_residual", "spin_along_moments")
 
-__all__ = ["CHECKS", "Calculator", "Combination", "Observable", "defaults", "get", "names", "resolve", "semiclassical_with"]
+__all__ = [
+    "CHECKS",
+    "Calculator",
+    "Combination",
+    "Observable",
+    "defaults",
+    "get",
+    "names",
+    "needs_spin",
+    "resolve",
+    "semiclassical_with",
+]
 
 
 def names() -> list[str]:
@@ -33,9 +44,14 @@ def names() -> list[str]:
     return list(_ALL)
 
 
-def defaults() -> list[str]:
-    """Names of the calculators that compute() uses unless told: all but the second forms in CHECKS."""
-    return [name for name in _ALL if name not in CHECKS]
+def needs_spin(calculator: str | Calculator) -> bool:
+    """Whether it, or a term of it, needs the spin operator."""
+    return any(o.needs_spin for o in resolve([calculator])[1])
+
+
+def defaults(has_spin: bool) -> list[str]:
+    """Names of the calculators that are used unless told, for a model with or without a spin operator: all but CHECKS."""
+    return [name for name in _ALL if name not in CHECKS and (has_spin or not needs_spin(name))]
 
 
 def get(name: str) -> Calculator:

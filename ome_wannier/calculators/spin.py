@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..bands import Bands
 from ..units import SPIN_MOMENT
-from .base import Observable
+from .base import Combination, Observable
 
 Array = NDArray[np.float64]
 
@@ -22,6 +22,11 @@ def spin(bands: Bands) -> Array:
 def spin_extrinsic(bands: Bands) -> Array:
     """-[vbar_b m_i]_nn with the spin moment m_i, to be weighted with -df/de: (nk, n, spin_moment, field) in eV^2 Angstrom^3."""
     return _tensor(bands, lambda i, b: SPIN_MOMENT * bands.moving_expectation(b, bands.spin(i)))
+
+
+def spin_along_moments(bands: Bands) -> Array:
+    """The rows of `spin` that stand beside an orbital moment: (nk, n, moment, field) in Angstrom^3."""
+    return spin(bands)[:, :, list(bands.moments)]
 
 
 def _tensor(bands: Bands, element: Callable[[int, int], Array]) -> Array:
@@ -58,5 +63,30 @@ CALCULATORS = (
         spin_extrinsic,
         ("spin_moment", "field"),
         needs_spin=True,
+    ),
+    Observable(
+        "spin_along_moments",
+        "intrinsic spin response of the components that have an orbital counterpart",
+        "alpha",
+        "sea",
+        -1,
+        -1,
+        "alpha = Tr[m_i S_b],  m_i = -(g/2) mu_B sigma_i, i the axes of orbital moments",
+        _REFERENCE,
+        spin_along_moments,
+        needs_spin=True,
+    ),
+    Combination(
+        "total_with_spin",
+        "intrinsic magneto-electric response, orbital and spin",
+        (
+            ("local_crossgap", 1.0),
+            ("itinerant_crossgap", 1.0),
+            ("metric_curl", 0.5),
+            ("spin_along_moments", 1.0),
+        ),
+        "alpha = total + spin",
+        "physics.md section 5",
+        "in 3D the isotropic part lacks the Chern-Simons term",
     ),
 )
