@@ -11,15 +11,17 @@ from ome_wannier.calculators import Observable
 
 
 def chern_weights(bands) -> np.ndarray:
-    """2 pi times the Berry curvature, -2 Im sum_p R_x,np R_y,pn: (nk, band, 1) in Angstrom^2."""
+    """The Berry curvature -2 Im sum_p R_x,np R_y,pn: (nk, band, 1) in Angstrom^2."""
     curvature = -2 * np.einsum("knp,kpn->kn", bands.connection(0), bands.connection(1)).imag
-    return 2 * np.pi * curvature[:, :, None]
+    return curvature[:, :, None]
 
 
 chern = Observable(
     name="chern",
     long_name="Chern number of the occupied bands",
-    kind="curvature",  # Angstrom^2 per area: a pure number in two dimensions
+    kind="own",
+    unit="1",
+    factor=2 * np.pi,  # the integral over d^2k/(2 pi)^2, times 2 pi: a pure number
     occupation="sea",
     time_reversal=-1,
     inversion=+1,

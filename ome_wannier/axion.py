@@ -14,23 +14,28 @@ Essin, Moore, Vanderbilt, Phys. Rev. Lett. 102, 146805 (2009); Malashevich et al
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .bands import Bands, adjoint
-from .errors import ModelError
+from .errors import AccuracyWarning, ModelError
 from .kmesh import KMesh
 from .model import TightBinding
+from .sums import mesh_energies
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 #: smallest singular value of <occupied|trial> on the mesh at which the gauge still counts as smooth
 SINGULAR_TOL = 0.1
+#: smallest ratio of that to the value on the sub-mesh: one that still falls may reach zero between the points
+SETTLED = 0.8
 #: candidates for trial orbitals, and points per direction on which they are compared
-CANDIDATES, COARSE = 400, 6
+CANDIDATES, COARSE = 1600, 6
 POINTS_AT_ONCE = 512
 
 
@@ -47,6 +52,48 @@ class Axion:
     theta_submesh: float
     singular_value: float
     trial: ComplexArray
+
+
+def chern_simons(
+    model: TightBinding, mesh: KMesh, fermi: Array, trial: ArrayLike | None = None
+) -> tuple[Array, Array, dict[str, Any]]:
+    """The Chern-Simons part theta/(4 pi^2) delta_ij, in e^2/hbar, at Fermi levels (nf,) in eV; nan where there is no gap.
+
+    Returns
+    -------
+    (nf, 3, 3) on the mesh, the same on its sub-mesh, and what to record.
+
+    Raises
+    ------
+    ModelError : see `axion_angle`.
+
+    Warns
+    -----
+    AccuracyWarning : Fermi levels in no gap.
+    """
+    energies = mesh_energies(model, mesh)
+    counts = [np.unique((energies <= mu).sum(axis=1)) for mu in fermi]
+    filled = [int(c[0]) if len(c) == 1 and 0 < c[0] < model.n_orbitals else None for c in counts]
+    if None in filled:
+        warnings.warn(
+            f"{filled.count(None)} of {len(filled)} Fermi levels lie in no gap: chern_simons does not exist there (nan)",
+            AccuracyWarning,
+            stacklevel=5,
+        )
+    orbitals = None if trial is None else np.asarray(trial, dtype=complex)
+    found = {p: axion_angle(model, mesh, p, orbitals) for p in sorted({p for p in filled if p is not None})}
+
+    def tensor(theta: dict[int, float]) -> Array:
+        isotropic = np.array([np.nan if p is None else theta[p] / (4 * np.pi**2) for p in filled])
+        return np.asarray(isotropic[:, None, None] * np.eye(3))
+
+    about = {
+        "chern_simons": "defined modulo e^2/h times the identity (theta modulo 2 pi), for temperatures far below the gap",
+        "chern_simons_occupied": list(found),
+        "chern_simons_theta": [a.theta for a in found.values()],
+        "chern_simons_smallest_singular_value": [a.singular_value for a in found.values()],
+    }
+    return tensor({p: a.theta for p, a in found.items()}), tensor({p: a.theta_submesh for p, a in found.items()}), about
 
 
 def axion_angle(model: TightBinding, mesh: KMesh, occupied: int, trial: ComplexArray | None = None) -> Axion:
@@ -71,18 +118,19 @@ def axion_angle(model: TightBinding, mesh: KMesh, occupied: int, trial: ComplexA
     length = mesh.size[mesh.row_axis]
     step = max(1, POINTS_AT_ONCE // length)
     total = part = 0.0
-    smallest = np.inf
+    smallest = smallest_sub = np.inf
     for start in range(0, len(mesh) // length, step):
         k, sub = mesh.rows(start, min(start + step, len(mesh) // length), length)
         density, singular = _density(model, k, occupied, g)
         smallest = min(smallest, float(singular.min()))
+        smallest_sub = min(smallest_sub, float(singular[sub.ravel()].min(initial=np.inf)))
         total += float(density.sum())
         part += float(density[sub.ravel()].sum())
-    if smallest < SINGULAR_TOL:
+    if smallest < SINGULAR_TOL or smallest < SETTLED * smallest_sub:
         raise ModelError(
-            f"the projection on the trial orbitals is singular (smallest singular value {smallest:.2g}, at least "
-            f"{SINGULAR_TOL:g} is needed): the gauge is not smooth; give other "
-            "trial orbitals, which must break the symmetry that obstructs them"
+            f"the projection on the trial orbitals is singular, or nearly (smallest singular value {smallest:.2g}, on the "
+            f"sub-mesh {smallest_sub:.2g}; {SINGULAR_TOL:g} is needed, and no further fall): the gauge is not "
+            "smooth; use a finer mesh, or give other trial orbitals, which must break the symmetry that obstructs them"
         )
     weight = -(2 * np.pi) ** 3 / (model.cell * 4 * np.pi)
     return Axion(_wrap(weight * total / len(mesh)), _wrap(weight * part / mesh.n_sub), smallest, g)

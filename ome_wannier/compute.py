@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from . import __version__, radial, symmetry
+from .axion import chern_simons
 from .bands import DEGENERACY_TOL, SPIN_REMEDY
-from .calculators import Calculator, Observable, defaults, needs_spin, resolve
+from .calculators import Calculator, GapTerm, Observable, defaults, needs_spin, resolve, with_chern_simons
 from .calculators.base import component_axes
 from .errors import AccuracyWarning, SettingsError
 from .kdotp import KDotP
@@ -47,6 +48,8 @@ def compute(
     memory: int = 2**30,
     degeneracy_tol: float = DEGENERACY_TOL,
     symmetry_tol: float = symmetry.SYMMETRY_TOL,
+    include_chern_simons: bool = False,
+    trial: ArrayLike | None = None,
     progress: bool = False,
 ) -> xr.Dataset:
     """Response tensors of a model as functions of the Fermi level and the temperature.
@@ -63,6 +66,8 @@ def compute(
     memory : budget in bytes for the arrays of one batch of k points and the histograms.
     degeneracy_tol : eV; levels closer than this form one degenerate group.
     symmetry_tol : eV; operations violated by less count as symmetries whose forbidden elements enter the error.
+    include_chern_simons : add the Chern-Simons part to `total`, `total_with_spin` and `semiclassical` (3D insulators).
+    trial : (n, occupied) trial orbitals for the Chern-Simons part; by default they are looked for.
     progress : show a progress bar on anything over two seconds.
 
     Returns
@@ -79,7 +84,10 @@ def compute(
     symmetries of the Hamiltonian forbid. It covers neither the Wannier functions nor the DFT calculation behind them.
     """
     start = time.perf_counter()
-    wanted, observables = resolve(defaults(model.has_spin) if calculators is None else calculators)
+    wanted, terms = resolve(defaults(model.has_spin) if calculators is None else calculators)
+    if include_chern_simons:
+        wanted, terms = resolve(map(with_chern_simons, wanted))
+    observables = [t for t in terms if isinstance(t, Observable)]
     temperatures = np.atleast_1d(_numbers("temperature", temperature, "K"))
     _validate(model, wanted, temperatures, tau, degeneracy_tol, symmetry_tol)
     if (fermi is None) == (filling is None):
@@ -89,6 +97,8 @@ def compute(
             part = _polar_part(model, observables, kmesh, fermi, temperatures, degeneracy_tol, progress)
         else:
             part = _mesh_part(model, observables, kmesh, fermi, filling, temperatures, memory, degeneracy_tol, progress)
+            if len(observables) < len(terms):
+                part = _with_gap_terms(model, part, trial)
     results = {c.name: combine(c, part.values) for c in wanted}
     errors = {c.name: _difference(results[c.name], c, part.others) for c in wanted}
     attrs = part.attrs
@@ -110,11 +120,13 @@ def compute(
 
 
 class _Part(NamedTuple):
-    """Integrals by observable, coarser evaluations of them for the error, the Fermi levels, and what to record."""
+    """Integrals by observable, coarser evaluations of them for the error, the Fermi levels, the mesh, and what to record."""
 
     values: dict[str, Array]
     others: list[dict[str, Array]]
     fermi: Array
+    temperature: Array
+    mesh: KMesh | PolarMesh
     attrs: dict[str, Any]
 
 
@@ -144,6 +156,8 @@ def _validate(
     Occupation(np.zeros(1), temperatures, surface=False)  # refuses temperatures that are none
     for calculator in wanted:
         observable = first_observable(calculator)
+        if any(isinstance(t, GapTerm) for t in resolve([calculator])[1]) and (len(model.axes) < 3 or isinstance(model, KDotP)):
+            raise SettingsError(f"{calculator.name} has a Chern-Simons part, which needs a three-dimensional lattice")
         if {"moment", "axis"} & set(observable.dims) and not model.moments:
             raise SettingsError(
                 f"{calculator.name} needs two periodic directions perpendicular to an orbital moment: this model has "
@@ -180,7 +194,21 @@ def _mesh_part(
     if sums.sub is None:
         error = "none: the mesh has no sub-mesh (use even numbers)"
     attrs = {"kmesh": repr(mesh), "error_estimate": error, "widest_degenerate_group_eV": sums.widest_group}
-    return _Part(sums.full, [] if sums.sub is None else [sums.sub], levels, attrs)
+    return _Part(sums.full, [] if sums.sub is None else [sums.sub], levels, temperatures, mesh, attrs)
+
+
+def _with_gap_terms(model: TightBinding, part: _Part, trial: ArrayLike | None) -> _Part:
+    """The same with the Chern-Simons part."""
+    assert isinstance(part.mesh, KMesh)
+    fine, coarse, about = chern_simons(model, part.mesh, part.fermi, trial)
+    shape = (len(part.fermi), len(part.temperature), 3, 3)
+
+    def added(values: dict[str, Array], tensor: Array) -> dict[str, Array]:
+        return values | {"chern_simons": np.broadcast_to(tensor[:, None], shape).copy()}
+
+    return part._replace(
+        values=added(part.values, fine), others=[added(o, coarse) for o in part.others], attrs=part.attrs | about
+    )
 
 
 def _polar_part(
@@ -216,7 +244,8 @@ def _polar_part(
         for version in range(3)
     )
     error = "difference to half the angles plus difference to three quarters of the radial nodes"
-    return _Part(fine, others, levels, {"kmesh": repr(mesh), "error_estimate": error, "widest_degenerate_group_eV": 0.0})
+    attrs = {"kmesh": repr(mesh), "error_estimate": error, "widest_degenerate_group_eV": 0.0}
+    return _Part(fine, others, levels, temperatures, mesh, attrs)
 
 
 def _uniform(kmesh: KMesh | PolarMesh | Sequence[int], model: TightBinding) -> KMesh:
@@ -257,6 +286,8 @@ def _add_forbidden(
     group = [g for g in symmetry.operations(model) if g.holds(tol)]
     along = component_axes(model.axes, model.moments)
     for calculator in wanted:
+        if isinstance(calculator, GapTerm):
+            continue  # symmetry fixes it modulo a quantum only
         value = values[calculator.name]
         allowed = symmetry.symmetrised(value, first_observable(calculator), group, along)
         errors[calculator.name] = errors[calculator.name] + abs(value - allowed)

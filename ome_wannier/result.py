@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import units
-from .calculators import Calculator, Combination, Observable, get
+from .calculators import Calculator, Combination, Observable, Term, get
 from .calculators.base import component_axes
 from .errors import FileFormatError
 from .files import whole
@@ -25,8 +25,10 @@ AXES = np.array(["x", "y", "z"])
 INDEX_ORDER = "M_i = alpha_ij E_j: moment axis i first, field axis j second"
 
 
-def unit_of(kind: str, dimension: int, tau: float) -> tuple[float, str]:
-    """Factor from internal units (eV, Angstrom, hbar = e = 1) to the reported unit, and its name, for an observable's kind."""
+def unit_of(observable: Term, dimension: int, tau: float) -> tuple[float, str]:
+    """Factor from internal units (eV, Angstrom, hbar = e = 1) to the reported unit of an observable, and its name."""
+    if isinstance(observable, Observable) and observable.kind == "own":
+        return observable.factor, observable.unit
     per = {3: "/Angstrom", 2: "", 1: " Angstrom", 0: " Angstrom^2"}[dimension]
     return {
         "alpha": (units.alpha_to_si(dimension), units.ALPHA_UNIT[dimension]),
@@ -37,20 +39,20 @@ def unit_of(kind: str, dimension: int, tau: float) -> tuple[float, str]:
             units.E2_OVER_HBAR * units.ANGSTROM ** (2 - dimension),
             {3: "A/m", 2: "A", 1: "A m", 0: "A m^2"}[dimension],
         ),
-    }[kind]
+    }[observable.kind]
 
 
 def combine(calculator: Calculator, values: Mapping[str, Array]) -> Array:
     """The value of a calculator from those of the observables."""
-    if isinstance(calculator, Observable):
+    if not isinstance(calculator, Combination):
         return values[calculator.name]
     return sum((c * values[name] for name, c in calculator.terms), np.zeros(()))
 
 
-def first_observable(calculator: Calculator) -> Observable:
+def first_observable(calculator: Calculator) -> Term:
     """The calculator itself, or the first term of a combination (all are of one kind)."""
     found = get(calculator.terms[0][0]) if isinstance(calculator, Combination) else calculator
-    assert isinstance(found, Observable)
+    assert not isinstance(found, Combination)
     return found
 
 
@@ -83,7 +85,7 @@ def build(
     data: dict[str, Any] = {}
     for calculator in calculators:
         observable = first_observable(calculator)
-        factor, unit = unit_of(observable.kind, dimension, tau)
+        factor, unit = unit_of(observable, dimension, tau)
         dims = ("fermi",) + (() if scalar else ("temperature",)) + observable.dims
         for dim in observable.dims:
             coords[dim] = (dim, AXES[list(along[dim])], {"long_name": f"Cartesian {dim} axis"})

@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,7 +138,9 @@ class Settings(BaseModel):
     spin_degeneracy : electrons per band, 1 or 2, where the files do not say it. kmesh : three integers.
     fermi : eV; one energy, several, or start, stop and number. filling : electrons per cell.
     temperature : K, one or several. tau : fs. calculators : names; all by default. memory : bytes, or such as "1GiB".
-    degeneracy_tol, symmetry_tol : eV. output, plot, csv : files to write.
+    degeneracy_tol, symmetry_tol : eV. include_chern_simons : whether totals contain the Chern-Simons part (3D insulators).
+    spin_order : "block" or "interlaced", how spinor Wannier functions are sorted, for the spin part.
+    output, plot, csv : files to write.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -155,6 +157,8 @@ class Settings(BaseModel):
     memory: Annotated[int, BeforeValidator(_memory)] = 2**30
     degeneracy_tol: Positive | None = None
     symmetry_tol: Positive | None = None
+    include_chern_simons: bool = False
+    spin_order: Literal["block", "interlaced"] | None = None
     output: PathText | None = None
     plot: PathText | None = None
     csv: PathText | None = None

@@ -73,6 +73,8 @@ def mesh_sums(
     ------
     SettingsError : a memory budget that does not hold the histograms and one row of k points.
     """
+    if not observables:
+        return Sums({}, None if mesh.n_sub == len(mesh) else {}, 0.0)
     order, curvature = max(o.order for o in observables), any(o.curvature for o in observables)
     shapes = component_shapes(observables, model)
     columns = sum(int(np.prod(s)) for s in shapes.values())

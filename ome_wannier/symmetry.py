@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bands import Bands
-from .calculators.base import Observable
+from .calculators import Term
 from .calculators.geometry import berry_curvature, quantum_metric
 from .errors import ModelError
 from .model import TightBinding
@@ -138,7 +138,7 @@ def _fingerprint(model: TightBinding, k: Array) -> tuple[Array, Array, float]:
     return e, curvature, max(float(metric), 1e-12)
 
 
-def transform(tensor: Array, observable: Observable, operation: Operation, axes: dict[str, tuple[int, ...]]) -> Array:
+def transform(tensor: Array, observable: Term, operation: Operation, axes: dict[str, tuple[int, ...]]) -> Array:
     """A response tensor (..., *components) after an operation of the crystal.
 
     Axial indices ("moment", "spin_moment", "axis") and polar ones ("field", "position") turn with the rotation part; each
@@ -155,7 +155,7 @@ def transform(tensor: Array, observable: Observable, operation: Operation, axes:
 
 
 def symmetrised(
-    tensor: Array, observable: Observable, group: Sequence[Operation], axes: dict[str, tuple[int, ...]]
+    tensor: Array, observable: Term, group: Sequence[Operation], axes: dict[str, tuple[int, ...]]
 ) -> Array:
     """Mean of the tensor over a group of operations."""
     return sum((transform(tensor, observable, g, axes) for g in group), np.zeros_like(tensor)) / len(group)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from .bands import DEGENERACY_TOL, Bands
-from .calculators import Calculator, defaults, resolve
+from .calculators import Calculator, Observable, defaults, resolve
 from .calculators.base import component_axes, evaluate
 from .compute import Model
 from .errors import SettingsError
@@ -50,10 +50,13 @@ def tabulate(
     if points.ndim != 2 or points.shape[1] != (model.dimension if isinstance(model, KDotP) else 3):
         raise SettingsError(f"k has shape {points.shape}: expected (nk, 3), or (nk, d) for k.p")
     asked = [n for n in defaults(model.has_spin) if not _mixed(n)] if calculators is None else calculators
-    wanted, observables = resolve(asked)
+    wanted, terms = resolve(asked)
+    observables = [t for t in terms if isinstance(t, Observable)]
     for calculator in wanted:
         if _mixed(calculator):
             raise SettingsError(f"{calculator.name} mixes Fermi-sea and Fermi-surface terms: ask for its terms instead")
+    if len(observables) < len(terms):
+        raise SettingsError("chern_simons is a property of a gap, not of bands: it has no band-resolved form")
     order, curvature = max(o.order for o in observables), any(o.curvature for o in observables)
     step = max(1, WORKING_SET // bytes_per_point(model.n_orbitals, order))
     energies: list[Array] = []
@@ -75,6 +78,7 @@ def tabulate(
     }
     for calculator in wanted:
         observable = first_observable(calculator)
+        assert isinstance(observable, Observable)
         coords |= {d: (d, AXES[list(along[d])]) for d in observable.dims}
         about = {
             "long_name": calculator.long_name,
@@ -87,5 +91,5 @@ def tabulate(
 
 
 def _mixed(calculator: str | Calculator) -> bool:
-    _, observables = resolve([calculator])
-    return len({o.occupation for o in observables}) > 1
+    _, terms = resolve([calculator])
+    return len({t.occupation for t in terms if isinstance(t, Observable)}) > 1

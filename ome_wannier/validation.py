@@ -85,3 +85,25 @@ def hermitised(
             f"tolerance {HERMITICITY_TOLERANCE:g}"
         )
     return (X + adjoint) / 2, float(defect[worst])
+
+
+def local_spin(n: int, order: str) -> NDArray[np.complex128]:
+    """Spin operator (n, n, 3) in units of hbar/2 of n spin-pure functions.
+
+    Parameters
+    ----------
+    order : "block" (all up, then all down) or "interlaced" (up, down of each orbital).
+
+    Raises
+    ------
+    ModelError : an odd number of functions, another order.
+    """
+    pauli = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
+    if n % 2:
+        raise ModelError(f"spin_order is given, but {n} functions are no pairs of up and down")
+    one = np.eye(n // 2)
+    if order == "block":
+        return np.stack([np.kron(s, one) for s in pauli], axis=2)
+    if order == "interlaced":
+        return np.stack([np.kron(one, s) for s in pauli], axis=2)
+    raise ModelError(f"spin_order is {order!r}: block or interlaced")

@@ -55,9 +55,9 @@ def test_demonstration_goes_from_band_through_gap_to_band() -> None:
     assert entry.gap
     assert entry.scan
     levels = entry.scan.levels()
-    assert (len(levels), levels[0], levels[-1]) == (201, -0.8, 0.3)
+    assert (len(levels), levels[0], levels[-1]) == (151, -0.7, 0.05)
     assert levels[0] < entry.gap[0] - 0.2
-    assert levels[-1] > entry.gap[1] + 0.2
+    assert levels[-1] > entry.gap[1] + 0.1
 
 
 def test_unknown_name_lists_the_others() -> None:

@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose
 
 import ome_wannier as ome
 from ome_wannier import plotting
+from ome_wannier.calculators import get
 from ome_wannier.errors import SettingsError
 from ome_wannier.plotting import figures, table, zone
 from ome_wannier.result import unit_of
@@ -266,7 +267,7 @@ def test_map_holds_the_integrand(name) -> None:
     k[2] = 0.0
     with np.errstate(all="ignore"):
         there = ome.compute(model, ome.KMesh((1, 1, 1), shift=tuple(k)), [name], 0.4, temperature=900.0, symmetry_tol=1e-9)
-    factor = unit_of("extrinsic" if name == "extrinsic" else "alpha", 2, 10.0)[0]
+    factor = unit_of(get("extrinsic" if name == "extrinsic" else "dipole"), 2, 10.0)[0]
     expected = there[name].sel(moment="z", field="y").item() * model.cell / factor
     assert_allclose(image[1, 4], expected, rtol=1e-6, atol=1e-12)
     assert ax.get_xlabel() == "$k_x$ (1/Å)"

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import AccuracyWarning, FileFormatError, ModelError
 from ..model import TightBinding
-from ..validation import HERMITICITY_TOLERANCE
+from ..validation import HERMITICITY_TOLERANCE, local_spin
 from .wannier90_branch import on_branch
 from .wannier90_files import Matrices, count_wann, read_centres, read_hr, read_r, read_tb
 from .wannier90_text import Array, ComplexArray, IntArray
@@ -80,6 +80,7 @@ def load(
     periodic: tuple[bool, bool, bool] | None = None,
     spin_degeneracy: int | None = None,
     use_wsvec: bool | None = None,
+    spin_order: str | None = None,
 ) -> TightBinding:
     """Model from the files of a Wannier90 calculation, compressed or not.
 
@@ -92,6 +93,8 @@ def load(
     centres : (n, 3) Cartesian in Angstrom: a diagonal position operator, instead of what the files hold.
     periodic : see `TightBinding`. A direction with one k point has only R = 0 and counts as not periodic.
     spin_degeneracy : default 1 if `.win` says spinors = true, otherwise 2; 1, with a warning, without `.win`.
+    spin_order : "block" (all up, then all down: VASP 5, WannierTools) or "interlaced" (up, down of each orbital: QE, VASP 6,
+        PythTB), for spinor Wannier functions that are nearly spin-pure: gives the model a spin operator. Never guessed.
     use_wsvec : default: use `_wsvec.dat` if its header says use_ws_distance=.true.
 
     Raises
@@ -135,6 +138,7 @@ def load(
             structure=win.structure if win else None,
             name=path.name,
             hermiticity_error=defect,
+            spin=None if spin_order is None else local_spin(data.H.shape[1], spin_order),
         )
     except ModelError as error:
         raise ModelError(f"{main}: {error}") from error

@@ -7,28 +7,34 @@ and what is a sum of that. A calculator of your own is any object with the attri
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from ..errors import SettingsError
-from . import circulation, dipole, extrinsic, geometry, insulator, semiclassical, spin
-from .base import Combination, Observable
+from . import chern_simons, circulation, dipole, extrinsic, geometry, insulator, semiclassical, spin
+from .base import Combination, GapTerm, Observable
 from .semiclassical import semiclassical as semiclassical_with
 
-Calculator: TypeAlias = Observable | Combination
+Term: TypeAlias = Observable | GapTerm
+Calculator: TypeAlias = Term | Combination
 
 _ALL: dict[str, Calculator] = {
     c.name: c
-    for module in (semiclassical, dipole, circulation, insulator, extrinsic, geometry, spin)
+    for module in (semiclassical, dipole, circulation, insulator, extrinsic, geometry, spin, chern_simons)
     for c in module.CALCULATORS
 }
 
 #: second expressions of the same quantities, costlier and for checks: not among the defaults
 CHECKS = ("metric_curl_sea", "itinerant_sea", "commutator_residual", "spin_along_moments")
+#: what `include_chern_simons` adds the Chern-Simons part to
+COMPLETED = ("total", "total_with_spin", "semiclassical")
 
 __all__ = [
     "CHECKS",
+    "COMPLETED",
     "Calculator",
     "Combination",
+    "GapTerm",
     "Observable",
     "defaults",
     "get",
@@ -36,6 +42,7 @@ __all__ = [
     "needs_spin",
     "resolve",
     "semiclassical_with",
+    "with_chern_simons",
 ]
 
 
@@ -50,8 +57,20 @@ def needs_spin(calculator: str | Calculator) -> bool:
 
 
 def defaults(has_spin: bool) -> list[str]:
-    """Names of the calculators that are used unless told, for a model with or without a spin operator: all but CHECKS."""
-    return [name for name in _ALL if name not in CHECKS and (has_spin or not needs_spin(name))]
+    """Names of the calculators that are used unless told, for a model with or without a spin operator.
+
+    All but CHECKS, and but chern_simons, which exists in gaps of three-dimensional crystals only.
+    """
+    first = [name for name, c in _ALL.items() if name not in CHECKS and not isinstance(c, GapTerm)]
+    return [name for name in first if has_spin or not needs_spin(name)]
+
+
+def with_chern_simons(calculator: Calculator) -> Calculator:
+    """The same calculator, completed by the Chern-Simons part if it is one of COMPLETED."""
+    if calculator.name not in COMPLETED or not isinstance(calculator, Combination):
+        return calculator
+    terms = (*calculator.terms, ("chern_simons", 1.0))
+    return replace(calculator, terms=terms, equation=f"{calculator.equation} + chern_simons", note="")
 
 
 def get(name: str) -> Calculator:
@@ -61,8 +80,8 @@ def get(name: str) -> Calculator:
     return _ALL[name]
 
 
-def resolve(asked: str | Iterable[str | Calculator]) -> tuple[list[Calculator], list[Observable]]:
-    """What was asked for, as objects without repetition, and the observables to integrate for it."""
+def resolve(asked: str | Iterable[str | Calculator]) -> tuple[list[Calculator], list[Term]]:
+    """What was asked for, as objects without repetition, and the terms that it consists of."""
     wanted: dict[str, Calculator] = {}
     for item in [asked] if isinstance(asked, str) else asked:
         calculator = get(item) if isinstance(item, str) else item
@@ -70,10 +89,10 @@ def resolve(asked: str | Iterable[str | Calculator]) -> tuple[list[Calculator], 
             raise SettingsError(f"{calculator.name!r} is the name of a built-in calculator: give yours another one")
         if wanted.setdefault(calculator.name, calculator) is not calculator:
             raise SettingsError(f"two different calculators are named {calculator.name!r}")
-    basic: dict[str, Observable] = {}
+    basic: dict[str, Term] = {}
     for calculator in wanted.values():
-        parts: Sequence[Observable] = (
-            [_observable(name) for name, _ in calculator.terms] if isinstance(calculator, Combination) else [calculator]
+        parts: Sequence[Term] = (
+            [_term(name) for name, _ in calculator.terms] if isinstance(calculator, Combination) else [calculator]
         )
         for part in parts:
             basic.setdefault(part.name, part)
@@ -82,7 +101,7 @@ def resolve(asked: str | Iterable[str | Calculator]) -> tuple[list[Calculator], 
     return list(wanted.values()), list(basic.values())
 
 
-def _observable(name: str) -> Observable:
+def _term(name: str) -> Term:
     calculator = get(name)
-    assert isinstance(calculator, Observable)
+    assert not isinstance(calculator, Combination)
     return calculator

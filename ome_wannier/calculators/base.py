@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bands import Bands
-from ..errors import ModelError
+from ..errors import ModelError, SettingsError
 
 Array = NDArray[np.float64]
 
 Dims = tuple[Literal["moment", "spin_moment", "field", "axis", "position"], ...]
+
+
+KINDS = ("alpha", "extrinsic", "polarizability", "curvature", "moment", "own")
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class Observable:
     Parameters
     ----------
     name, long_name : identifier and description.
-    kind : "alpha" (response of the magnetization, e^2/hbar Angstrom^(3-d)), "extrinsic" (the same, per unit of time,
-        times eV), or another key of `result.UNITS`: how the integral is converted to SI.
+    kind : how the integral is converted: "alpha" (response of the magnetization, e^2/hbar Angstrom^(3-d)), "extrinsic" (the
+        same, per unit of time, times eV), "polarizability", "curvature", "moment", or "own": multiplied by `factor`, in `unit`.
     occupation : "sea", weights times f(e), or "surface", times -df/de.
     dims : what the component axes of the weights are.
     time_reversal, inversion : +1 even, -1 odd: a quantity that is odd vanishes in a crystal with that symmetry.
@@ -36,6 +39,8 @@ class Observable:
     order : covariant derivatives of the Hamiltonian that the weights need (1 or 2).
     curvature : whether they need the curvature of the Wannier basis.
     needs_spin : whether they need the spin operator.
+    unit, factor : of kind "own": the reported unit, and what turns the integral of the weights (eV, Angstrom,
+        hbar = e = 1, per Angstrom^d) into it.
     """
 
     name: str
@@ -51,6 +56,14 @@ class Observable:
     order: int = 1
     curvature: bool = False
     needs_spin: bool = False
+    unit: str = "1"
+    factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise SettingsError(f"calculator {self.name}: no kind {self.kind!r}: one of {', '.join(KINDS)}")
+        if self.occupation not in ("sea", "surface"):
+            raise SettingsError(f"calculator {self.name}: no occupation {self.occupation!r}: sea or surface")
 
     def __call__(self, bands: Bands) -> Array:
         """Per-band weights, see `weights`."""
@@ -67,6 +80,24 @@ class Combination:
     equation: str
     reference: str
     note: str = ""
+
+
+@dataclass(frozen=True)
+class GapTerm:
+    """A quantity that an insulator has as a whole, at each Fermi level in a gap, and no metal.
+
+    It takes part in combinations like an `Observable`, but compute() gets its value elsewhere.
+    """
+
+    name: str
+    long_name: str
+    kind: str
+    time_reversal: Literal[-1, 1]
+    inversion: Literal[-1, 1]
+    equation: str
+    reference: str
+    dims: Dims
+    needs_spin: bool = False
 
 
 def component_axes(axes: Sequence[int], moments: Sequence[int]) -> dict[str, tuple[int, ...]]:

@@ -43,7 +43,7 @@ def semiclassical(prefactor: Literal["wavepacket", "operator", "kubo"] = "operat
     "wavepacket" (c = 1) is Cullen et al. Eq. (57) as printed, "operator" (c = 1/2) the untruncated density matrix and
     equal to `total`, "kubo" (c = 1/3) the conductivity to first order in q, whose traceless part alone has a meaning.
     All agree in insulators, where the Fermi-surface term vanishes. For one tilted massive Dirac cone with the Fermi
-    level in the band, M_z / (e^2 E_y v_t) is to first order in the tilt m^2 / (12 pi E_F^3),
+    level in the band, -M_z / (e^2 E_y v_t) is to first order in the tilt m^2 / (12 pi E_F^3),
     (3 E_F^2 + 5 m^2) / (96 pi E_F^3) and (E_F^2 + m^2) / (24 pi E_F^3); all are 1 / (12 pi m) in the gap.
 
     Raises

@@ -39,6 +39,9 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 Seed = Annotated[str, typer.Argument(help="Library name, Wannier90 seedname, one of its files, or a folder with them.")]
 Filling = Annotated[str | None, typer.Option(help="Electrons per cell.")]
 SpinDegeneracy = Annotated[str | None, typer.Option(metavar="1|2", help="Electrons per band, if the files do not say it.")]
+SpinOrder = Annotated[
+    str | None, typer.Option(metavar="ORDER", help="How spinor functions are sorted: block or interlaced; adds the spin part.")
+]
 SymmetryTol = Annotated[str | None, typer.Option(metavar="EV", help="Operations violated by less count as symmetries.")]
 
 
@@ -62,6 +65,10 @@ def run(
     memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Memory for one batch of k points: 1GiB.")] = None,
     degeneracy_tol: Annotated[str | None, typer.Option(metavar="EV", help="Levels closer than this are degenerate.")] = None,
     symmetry_tol: SymmetryTol = None,
+    include_chern_simons: Annotated[
+        bool | None, typer.Option("--include-chern-simons", help="Add the Chern-Simons part to the totals (3D insulators).")
+    ] = None,
+    spin_order: SpinOrder = None,
     output: Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the result: .nc.")] = None,
     plot: Annotated[str | None, typer.Option(metavar="FILE", help="Draw it: .png, .pdf, .svg, .jpg.")] = None,
     csv: Annotated[str | None, typer.Option(metavar="FILE", help="Write a table: .csv.")] = None,

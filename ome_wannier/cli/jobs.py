@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from .. import info, materials, symmetry
 from ..adapters import wannier90
-from ..calculators import names
 from ..compute import compute
 from ..errors import SettingsError
 from ..files import whole
@@ -174,7 +173,8 @@ def _source(settings: Settings) -> Source:
 
 def _options(settings: Settings) -> dict[str, Any]:
     """Options of the loader."""
-    return {} if settings.spin_degeneracy is None else {"spin_degeneracy": settings.spin_degeneracy}
+    given = {"spin_degeneracy": settings.spin_degeneracy, "spin_order": settings.spin_order}
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def _arguments(settings: Settings) -> dict[str, Any]:
@@ -182,12 +182,13 @@ def _arguments(settings: Settings) -> dict[str, Any]:
     temperature = settings.temperature
     given: dict[str, Any] = {
         "kmesh": settings.kmesh,
-        "calculators": settings.calculators or names(),
+        "calculators": settings.calculators,
         "fermi": settings.levels(),
         "filling": settings.filling,
         "temperature": temperature if isinstance(temperature, float) else list(temperature),
         "tau": settings.tau,
         "memory": settings.memory,
+        "include_chern_simons": settings.include_chern_simons,
     }
     tolerances = {"degeneracy_tol": settings.degeneracy_tol, "symmetry_tol": settings.symmetry_tol}
     return given | {key: value for key, value in tolerances.items() if value is not None}

@@ -60,7 +60,7 @@ def about_lines(result: xr.Dataset) -> list[str]:
     variables = {str(name): v.attrs for name, v in result.data_vars.items()}
     order = next((f"index order: {a['index_order']}" for a in variables.values() if "index_order" in a), "")
     other = conversion_line(result.attrs["periodic"].count("T")) if order else ""
-    error = f"error: {result.attrs['error_estimate']}, and what symmetry forbids"
+    error = f"error: {result.attrs['error_estimate']}"
     left_out: dict[str, list[str]] = {}
     for name, attrs in variables.items():
         if "left_out" in attrs:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..calculators import Calculator
+from ..calculators import Calculator, Observable
 from ..calculators.base import component_axes
 from ..compute import Model
 from ..errors import SettingsError
@@ -152,6 +152,9 @@ def component_names(model: Model, calculator: Calculator) -> dict[str, tuple[str
 def weight_unit(calculator: Calculator, integrated: bool) -> str:
     """Unit of an integrand, or of the per-band weights."""
     observable = first_observable(calculator)
+    assert isinstance(observable, Observable)
+    if observable.kind == "own":
+        return f"{observable.unit} per k" if observable.unit != "1" else ""
     constants, unit = WEIGHT_UNIT[observable.kind]
     if not integrated and observable.occupation == "surface":
         unit = "eV² Å³" if unit.startswith("eV") else f"eV {unit}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calculators import Calculator, resolve
+from ..calculators import Calculator, Observable, resolve
 from ..compute import Model
 from ..errors import SettingsError
 from ..kdotp import KDotP
@@ -149,10 +149,11 @@ def _integrand(
     model: Model, asked: str | Calculator, k: Array, component: str | tuple[str, ...], fermi: float, temperature: float
 ) -> tuple[Array, Array, Calculator]:
     """Energies (nk, n), the integrand (nk,) of one component, and the calculator itself."""
-    (calculator,), observables = resolve([asked])
+    (calculator,), parts = resolve([asked])
+    observables = [o for o in parts if isinstance(o, Observable)]
     if not temperature > 0:
         raise SettingsError(f"temperature is {temperature} K: a map needs a positive one, as the width of the Fermi surface")
-    table = tabulate(model, k.reshape(-1, k.shape[-1]), observables)
+    table = tabulate(model, k.reshape(-1, k.shape[-1]), parts)
     energies = table["energy"].values
     occupation = {
         "sea": fermi_function(energies, fermi, temperature * KB),
