@@ -36,6 +36,8 @@ SINGULAR_TOL = 0.1
 SETTLED = 0.8
 #: candidates for trial orbitals, and points per direction on which they are compared
 CANDIDATES, COARSE = 1600, 6
+#: smallest singular value at which the natural orbitals are taken without a search
+GOOD = 0.6
 POINTS_AT_ONCE = 512
 
 
@@ -209,4 +211,6 @@ def best_trial(model: TightBinding, occupied: int, seed: int = 0) -> ComplexArra
         smallest = float(np.linalg.svd(adjoint(C) @ g, compute_uv=False)[:, -1].min())
         if smallest > value:
             best, value = g, smallest
+        if i == 0 and value > GOOD:
+            break
     return best

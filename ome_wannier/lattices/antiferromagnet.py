@@ -28,8 +28,8 @@ def cumnas_minimal(
     Parameters
     ----------
     t, t_same, spin_orbit, exchange : eV.
-    neel : direction n of the Neel vector, of any length. Along z the twofold axis forbids M_z from a field in the plane; along x
-        the mirror x -> -x leaves a field along x, along y one along y.
+    neel : direction n of the Neel vector, of any length. Along z the twofold axis forbids M_z from a field in the plane;
+        along x the mirror x -> -x leaves a field along x, along y one along y.
     lattice_constant, buckling : Angstrom; `buckling` is the height of B above A, which M_z does not depend on.
 
     Source: Smejkal, Zelezny, Sinova, Jungwirth, Phys. Rev. Lett. 118, 106402 (2017), in units of t.

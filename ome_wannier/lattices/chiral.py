@@ -22,10 +22,11 @@ def stacked_honeycomb(
 ) -> TightBinding:
     """Honeycomb layers, one per cell, whose equal sites are joined from layer to layer by hoppings along helices.
 
-    H = mass sum +-c_i^+ c_i + t sum_layer c_i^+ c_j + t_right sum_right c_i^+ c_j + t_left sum_left c_i^+ c_j. Going up one layer
-    along the right-handed bonds, A sites move by minus the three second-neighbour vectors `honeycomb.TURNS`, B sites by plus;
-    the left-handed bonds are their mirror image. Exchanging t_right and t_left gives the other enantiomer, equal numbers an
-    achiral crystal. At fixed k_z the right-handed crystal is Haldane's model with the phase phi = -k_z layer_distance.
+    H = mass sum +-c_i^+ c_i + t sum_layer c_i^+ c_j + t_right sum_right c_i^+ c_j + t_left sum_left c_i^+ c_j. Going up
+    one layer along the right-handed bonds, A sites move by minus the three second-neighbour vectors `honeycomb.TURNS`, B
+    sites by plus, both counterclockwise about the hexagons; the left-handed bonds are the mirror image. Exchanging t_right
+    and t_left gives the other enantiomer, equal numbers an achiral crystal. At fixed k_z the right-handed crystal is
+    Haldane's model with the phase phi = -k_z layer_distance.
 
     Parameters
     ----------

@@ -87,8 +87,9 @@ def kane_mele(
 ) -> TightBinding:
     """The model of Kane and Mele with an exchange field along z.
 
-    H = t sum c_i^+ c_j + i spin_orbit sum nu_ij c_i^+ s_z c_j + i rashba sum c_i^+ (s x d_ij)_z c_j + exchange sum c_i^+ s_z c_i
-    + stagger sum +-c_i^+ c_i, with nu_ij = +1 for a turn to the left on the way from j to i, d_ij the direction of that way.
+    H = t sum c_i^+ c_j + i spin_orbit sum nu_ij c_i^+ s_z c_j + i rashba sum c_i^+ (s x d_ij)_z c_j
+    + exchange sum c_i^+ s_z c_i + stagger sum +-c_i^+ c_i,
+    with nu_ij = +1 for a turn to the left on the way from j to i, and d_ij the direction of that way.
 
     Parameters
     ----------
