@@ -217,6 +217,16 @@ class Bands:
             out[d] = vbar @ X[d] - X[d] @ vbar
         return out
 
+    def anticommute_with_group_velocity(self, b: int, X: ComplexArray) -> ComplexArray:
+        """vbar_b @ X + X @ vbar_b, elementwise where no bands are degenerate."""
+        slope = self.slope(b)
+        out = (slope[:, :, None] + slope[:, None, :]) * X
+        d = self.degenerate_points
+        if len(d):
+            vbar = self.group_velocity(b)[d]
+            out[d] = vbar @ X[d] + X[d] @ vbar
+        return out
+
     def connection_derivative(self, a: int, b: int) -> ComplexArray:
         """Generalised derivative R_a;b = D_b R_a (nk, n, n) in Angstrom^2, between groups (physics.md section 2)."""
         if (a, b) not in self._derivatives:

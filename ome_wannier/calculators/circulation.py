@@ -50,15 +50,9 @@ def local(bands: Bands) -> Array:
     """
 
     def anticommutator(m: int, n: int) -> NDArray[np.complex128]:
+        """1/2 {vtil_m, R_n}."""
         P = bands.velocity_connection(m, n)
-        X = P + adjoint(P)
-        d = bands.degenerate_points
-        slope, R = bands.slope(m), bands.connection(n)
-        vbar_part = (slope[:, :, None] + slope[:, None, :]) * R
-        if len(d):
-            vbar = bands.group_velocity(m)[d]
-            vbar_part[d] = vbar @ R[d] + R[d] @ vbar
-        return (X - vbar_part) / 2
+        return (P + adjoint(P) - bands.anticommute_with_group_velocity(m, bands.connection(n))) / 2
 
     operator = {(m, n): anticommutator(m, n) - anticommutator(n, m) for m, n in bands.pairs}
     return stack_tensor(bands, lambda m, n, b: bands.level_weights(bands.response(b), operator[m, n]))

@@ -24,19 +24,12 @@ def dipole_polarizability(bands: Bands) -> Array:
 
 def dipole(bands: Bands) -> Array:
     """Half of the trace of B_b with O_i = 1/2 epsilon_imn {vbar_m, R_n}: (nk, n, moment, field) in Angstrom^3."""
-    operator = {(m, n): _moving_dipole(bands, m, n) - _moving_dipole(bands, n, m) for m, n in bands.pairs}
+
+    def moving_dipole(m: int, n: int) -> NDArray[np.complex128]:
+        return bands.anticommute_with_group_velocity(m, bands.connection(n)) / 2
+
+    operator = {(m, n): moving_dipole(m, n) - moving_dipole(n, m) for m, n in bands.pairs}
     return stack_tensor(bands, lambda m, n, b: bands.level_weights(bands.response(b), operator[m, n]))
-
-
-def _moving_dipole(bands: Bands, m: int, n: int) -> NDArray[np.complex128]:
-    """1/2 {vbar_m, R_n}, elementwise where no bands are degenerate."""
-    slope, R = bands.slope(m), bands.connection(n)
-    out = (slope[:, :, None] + slope[:, None, :]) / 2 * R
-    d = bands.degenerate_points
-    if len(d):
-        vbar = bands.group_velocity(m)[d]
-        out[d] = (vbar @ R[d] + R[d] @ vbar) / 2
-    return out
 
 
 CALCULATORS = (
