@@ -3,8 +3,8 @@
 In a cube with open boundaries everything is there: M = -(1/2) sum_occ <r x v> and its derivative by a field, from first-order
 perturbation theory with all states. Nothing of the bulk formulas enters, neither a k point nor a gauge.
 
-The response of a cube is a polynomial of its edge L, bulk L^3 + faces L^2 + edges L + corners, up to the interaction of opposite
-faces, which decays exponentially with L in an insulator. The third difference of four cubes is six times the bulk's.
+The response of a cube is a polynomial of its edge L, bulk L^3 + faces L^2 + edges L + corners, up to the interaction of
+opposite faces, which decays exponentially with L in an insulator. The third difference of four cubes is six times the bulk's.
 
 theta is a multiple of 2 pi, and the tensor one of e^2/h, off where the surface carries a quantised Hall current: the difference
 is compared modulo that. Both models here have none.
@@ -116,9 +116,9 @@ def test_malashevich_in_cubes(phi):
 def dirac_lattice(mass=2.0, axion_mass=1.5, noise=0.1, seed=3):
     """Massive Dirac fermions on a cubic lattice, sum sin(k_i) G_i + (mass - sum cos(k_i)) G_0 + axion_mass G_5, of our own.
 
-    For 1 < mass < 3 it is a strong topological insulator (theta = pi) at axion_mass = 0; G_5 breaks time reversal and inversion,
-    takes theta away from pi, and opens the same gap on every face, with no hinge modes. Random couplings and orbital centres
-    leave no symmetry.
+    For 1 < mass < 3 it is a strong topological insulator (theta = pi) at axion_mass = 0; G_5 breaks time reversal and
+    inversion, takes theta away from pi, and opens the same gap on every face, with no hinge modes. Random couplings and
+    orbital centres leave no symmetry.
     """
     rng = np.random.default_rng(seed)
     G = [np.kron(SIGMA[0], s) for s in SIGMA]
