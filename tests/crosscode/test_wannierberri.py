@@ -22,7 +22,7 @@ from ome_wannier import units
 from ome_wannier.bands import Bands
 from ome_wannier.calculators import semiclassical_with
 from ome_wannier.calculators.base import Observable, stack_tensor
-from ome_wannier.occupation import fermi_function, minus_fermi_derivative
+from ome_wannier.occupation import fermi_function
 
 wannierberri = pytest.importorskip("wannierberri")
 
@@ -402,10 +402,3 @@ def test_spin_intrinsic():
     factor = ours[largest] / theirs[largest]
     assert min(abs(factor - expected) for expected in (-0.5, 1.0, HALF_G)) < 1e-6
     close(ours, factor * theirs, 1e-6)
-
-
-def test_derivative_of_the_fermi_function_is_the_one_used_here():
-    """The sums above and the package share these functions: -df/de by a central difference."""
-    e, h = np.linspace(-1, 1, 11), 1e-4
-    difference = (fermi_function(e - h, 0.1, 0.3) - fermi_function(e + h, 0.1, 0.3)) / (2 * h)
-    np.testing.assert_allclose(minus_fermi_derivative(e, 0.1, 0.3), difference, rtol=1e-6)
