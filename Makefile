@@ -6,6 +6,7 @@
 #   make bench       measure: time per part, ratio to the diagonalisation
 #   make lint        ruff and mypy --strict
 #   make examples    run every examples/*.py
+#   make validation  compute tests/validation/VALIDATION.md again, two minutes
 #   make clean       remove what make made
 #
 # Another interpreter or place: make test PYTHON=python3.12 VENV=.venv312
@@ -23,7 +24,7 @@ export MPLBACKEND := Agg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long bench lint examples clean
+.PHONY: help demo test test-long bench lint examples validation clean
 .DELETE_ON_ERROR:
 
 help:
@@ -66,6 +67,9 @@ lint: $(VENV)/.installed-dev
 
 examples: $(VENV)/.installed
 	@set -e; mkdir -p demo; cd demo; for f in ../examples/*.py; do echo "== $$f"; $(BIN)/python $$f; done
+
+validation: $(VENV)/.installed-test
+	$(BIN)/python tests/validation/generate.py
 
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .coverage
