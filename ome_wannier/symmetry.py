@@ -1,22 +1,23 @@
 """Magnetic point-group operations that a Hamiltonian obeys, and what they do to response tensors (physics.md section 9).
 
 Candidates are the point operations of the structure (spglib), or of the bare lattice where no atoms are known, each with
-and without time reversal. A candidate holds if it maps band energies, and Berry curvatures, at random k points onto those
-at the transformed points.
+and without time reversal. A candidate holds if it maps band energies, Berry curvatures and the responses of single k
+points, at random k points, onto those at the transformed points.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .bands import Bands
-from .calculators import Term
-from .calculators.geometry import berry_curvature, quantum_metric
+from .calculators import Observable, Term, get
+from .calculators.base import component_axes, evaluate
 from .errors import ModelError
 from .model import TightBinding
 from .occupation import fermi_function
@@ -28,6 +29,11 @@ SYMMETRY_TOL = 0.01
 #: largest mismatch of Berry curvatures in units of the quantum metric, which bounds them; curvatures decide between operations
 #: that act alike on energies. Wannier functions of good crystals give 0.01 to 0.03, operations that fail 0.1 to 0.3.
 CURVATURE_TOL = 0.05
+#: largest relative mismatch of the responses of single k points, which alone tell inversion x time reversal from either;
+#: Wannier functions of good crystals give up to 0.1, operations that fail 1 to 2
+RESPONSE_TOL = 0.5
+#: responses below this, in units of the metric to the power 3/2, are zero and decide nothing
+RESPONSE_FLOOR = 1e-6
 N_POINTS = 4
 #: component dimensions that turn like a magnetic moment
 AXIAL = ("moment", "spin_moment", "axis")
@@ -41,16 +47,19 @@ class Operation:
     time_reversal : -1 if combined with time reversal, else +1.
     violation : largest change of a band energy in eV.
     curvature_mismatch : root mean square change of the Berry curvature over the trace of the quantum metric.
+    response_mismatch : relative change of the intrinsic (orbital, or spin where known) response of single k points.
     """
 
     rotation: Array
     time_reversal: int
     violation: float
     curvature_mismatch: float
+    response_mismatch: float = 0.0
 
     def holds(self, tol: float = SYMMETRY_TOL) -> bool:
         """Whether it counts as a symmetry."""
-        return self.violation <= tol and self.curvature_mismatch <= CURVATURE_TOL
+        alike = self.curvature_mismatch <= CURVATURE_TOL and self.response_mismatch <= RESPONSE_TOL
+        return self.violation <= tol and alike
 
     @property
     def name(self) -> str:
@@ -107,35 +116,65 @@ def operations(model: TightBinding, seed: int = 7) -> list[Operation]:
     points = np.concatenate([k[None], images.reshape(-1, N_POINTS, 3)])
     # operations that differ by inversion x time reversal meet at the same points
     distinct, where = np.unique(np.round(points.reshape(-1, 3), 9) + 0.0, axis=0, return_inverse=True)
-    energies, curvature, metric = _fingerprint(model, distinct)
+    found = _fingerprint(model, distinct)
     where = where.reshape(points.shape[:2])
-    energies, curvature = energies[where], curvature[where]
     out = []
     for j, s in enumerate((1, -1)):
         for i, P in enumerate(rotations):
             at = 1 + j * len(rotations) + i
-            violation = float(np.abs(energies[at] - energies[0]).max())
-            axial = s * np.linalg.det(P) * P[np.ix_(model.moments, model.moments)]
-            change = curvature[at] - curvature[0] @ axial.T
-            mismatch = float(np.sqrt((change**2).mean())) / metric if change.size else 0.0
-            out.append(Operation(P, s, violation, mismatch))
+            out.append(_compared(Operation(P, s, 0.0, 0.0), found, where[0], where[at], model))
     return sorted(out, key=lambda o: o.time_reversal, reverse=True)
 
 
-def _fingerprint(model: TightBinding, k: Array) -> tuple[Array, Array, float]:
-    """Energies (nk, n), Berry curvature of the lower bands (nk, moments), and the mean trace of their metric, at k (nk, 3).
+def _compared(
+    operation: Operation, found: _Fingerprint, here: NDArray[np.int64], there: NDArray[np.int64], model: TightBinding
+) -> Operation:
+    """The operation with what it changes between points `here` and their images `there`."""
+    along = component_axes(model.axes, model.moments)
+    violation = float(np.abs(found.energies[there] - found.energies[here]).max())
+    mismatch = {"curvature": 0.0, "alpha": 0.0}
+    for observable, value in found.tensors:
+        change = value[there] - transform(value[here], observable, operation, along)
+        size, change_size = (np.linalg.norm(x.reshape(len(here), -1), axis=1) for x in (value[here], change))
+        if observable.kind == "curvature":
+            mismatch["curvature"] = float(np.sqrt((change**2).mean())) / found.metric
+        elif np.median(size) > RESPONSE_FLOOR * found.metric**1.5:
+            mismatch["alpha"] = max(mismatch["alpha"], float(np.median(change_size / size)))
+    return replace(
+        operation, violation=violation, curvature_mismatch=mismatch["curvature"], response_mismatch=mismatch["alpha"]
+    )
 
-    Both are filled smoothly up to the middle of the bands.
+
+class _Fingerprint(NamedTuple):
+    """Energies (nk, n), tensors (nk, *components) of observables, and the mean trace of the metric in Angstrom^2."""
+
+    energies: Array
+    tensors: list[tuple[Observable, Array]]
+    metric: float
+
+
+def _fingerprint(model: TightBinding, k: Array) -> _Fingerprint:
+    """What operations are tested with at k (nk, 3), filled smoothly up to the middle of the bands.
+
+    Curvature is odd under time reversal and even under inversion; responses are odd under either and even under both.
     """
     bands = Bands(model, k, degeneracy_tol=1e-3)
     e = bands.energies
-    mu, width = np.median(e), max(float(np.ptp(e)) / 10, 1e-3)
-    f = fermi_function(e, float(mu), width)
-    curvature = np.zeros((len(e), 0))
-    if model.moments:
-        curvature = np.einsum("kn,kni->ki", f, bands.group_mean(berry_curvature(bands)))
-    metric = np.einsum("kn,knaa->k", f, bands.group_mean(quantum_metric(bands))).mean() if model.axes else 1.0
-    return e, curvature, max(float(metric), 1e-12)
+    f = fermi_function(e, float(np.median(e)), max(float(np.ptp(e)) / 10, 1e-3))
+
+    def filled(observable: str) -> Array:
+        found = get(observable)
+        assert isinstance(found, Observable)
+        return np.asarray(np.einsum("kn,kn...->k...", f, evaluate(found, bands)))
+
+    names = [["berry_curvature"], ["local_crossgap", "itinerant_crossgap"]] if model.moments else []
+    tensors = []
+    for parts in names + ([["spin"]] if model.has_spin and model.axes else []):
+        first = get(parts[0])
+        assert isinstance(first, Observable)
+        tensors.append((first, sum((filled(p) for p in parts), np.zeros(()))))
+    metric = np.einsum("kaa->k", filled("quantum_metric")).mean() if model.axes else 1.0
+    return _Fingerprint(e, tensors, max(float(metric), 1e-12))
 
 
 def transform(tensor: Array, observable: Term, operation: Operation, axes: dict[str, tuple[int, ...]]) -> Array:
