@@ -112,10 +112,10 @@ def band_table(ranges: Array, filled: float | None) -> Table:
 
 def symmetry_table(operations: Sequence[Operation], tol: float) -> Table:
     """Candidate operations, how far the Hamiltonian violates each, and whether it counts as a symmetry."""
-    table = _table("operation", "violation (meV)", "curvature mismatch", "holds")
+    table = _table("operation", "violation (meV)", "curvature mismatch", "response mismatch", "holds")
     for operation in operations:
-        violation, mismatch = f"{operation.violation * 1e3:.2g}", f"{operation.curvature_mismatch:.2g}"
-        table.add_row(operation.name, violation, mismatch, "yes" if operation.holds(tol) else "no")
+        numbers = (operation.violation * 1e3, operation.curvature_mismatch, operation.response_mismatch)
+        table.add_row(operation.name, *(f"{x:.2g}" for x in numbers), "yes" if operation.holds(tol) else "no")
     return table
 
 
