@@ -263,11 +263,11 @@ class TestInfo:
         ):
             assert part in out
         assert re.search(r"2-4 +-11\.\d+ +-3\.1\d+ +4\.4\d+ +3", out)
-        assert re.search(r"time reversal +\S+ +\S+ +yes", out)
+        assert re.search(r"time reversal +\S+ +\S+ +\S+ +yes", out)
 
     def test_symmetry_tolerance(self, run: Run) -> None:
         out = run("info", "vse2")[1]
-        assert re.search(r"\n *time reversal +9\d +\S+ +no", out)
+        assert re.search(r"\n *time reversal +9\d +\S+ +\S+ +no", out)
         assert "less than 500 meV" in run("info", "vse2", "--symmetry-tol", "0.5")[1]
 
     def test_fillings(self, run: Run) -> None:
