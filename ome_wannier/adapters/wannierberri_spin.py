@@ -1,0 +1,72 @@
+"""Spin operator of Wannier functions from Wannier90's `.chk` and `.spn`, through WannierBerri.
+
+With the Bloch states of the calculation the spin is exact; `spin_order` in `ome_wannier.load` takes the Wannier functions for
+pure spins instead. The seed's `.chk`, `.eig` and `.spn` must be there, unpacked and in the same gauge as the model:
+
+    model = load("Te")
+    model = dataclasses.replace(model, spin=spin_matrices("Te", model))
+
+Every matrix element goes to the nearest image of its pair of functions, as WannierBerri places it (MDRS). At the k points of
+the calculation that does not matter; between them it is one interpolation of many.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelError
+from ..model import TightBinding
+
+ComplexArray = NDArray[np.complex128]
+
+#: eV by which the Hamiltonian of `.chk` and `.eig` may differ from the model's at the k points of the calculation: Wannier90
+#: writes the matrix elements of `_hr.dat` with six digits, and a k point sums tens of them
+SAME_GAUGE = 1e-4
+#: Angstrom: images of a pair at distances closer than this count as equally near (Wannier90's ws_distance_tol is 1e-5 too)
+NEAREST = 1e-5
+
+
+def spin_matrices(seed: str | Path, model: TightBinding, nearest: float = NEAREST) -> ComplexArray:
+    """The spin operator (nR, n, n, 3) in units of hbar/2 on the R vectors of a model, [r, i, j] = <0i|sigma|Rj>.
+
+    Parameters
+    ----------
+    seed : path that the names of `.chk`, `.eig` and `.spn` begin with, of the calculation that the model is from.
+    nearest : Angstrom, the tolerance with which images of a pair of functions count as equally near.
+
+    Raises
+    ------
+    ModelError : a missing file or package; other functions, or another gauge, than the model's (the Hamiltonians differ).
+    """
+    for ending in (".chk", ".eig", ".spn"):
+        if not Path(f"{seed}{ending}").is_file():
+            raise ModelError(f"no file {seed}{ending}: the spin operator needs .chk, .eig and .spn, unpacked")
+    for package in ("wannierberri", "fortio"):  # WannierBerri reads Fortran records with the second
+        if find_spec(package) is None:
+            raise ModelError(f"the spin operator needs the package {package}: install it, or give spin_order when loading")
+    from wannierberri.system.system_R import System_R
+    from wannierberri.w90files.wandata import WannierData
+
+    data = WannierData.from_w90_files(str(seed), files=["chk", "eig", "spn"], readnnkp=False)
+    system = System_R.from_wannierdata(data, spin=True, symmetrize=False, silent=True, ws_dist_tol=nearest)
+    R = np.asarray(system.rvec.iRvec)
+    H, spin = (np.asarray(system.get_R_mat(name), dtype=complex) for name in ("Ham", "SS"))
+    if H.shape[1] != model.n_orbitals:
+        raise ModelError(f"{seed}.chk has {H.shape[1]} Wannier functions, the model {model.n_orbitals}")
+    k = np.asarray(data.kpt_red, dtype=float)
+    gap = np.abs(np.tensordot(np.exp(2j * np.pi * k @ R.T), H, 1) - model.matrices(k, 0).H).max()
+    if gap > SAME_GAUGE:
+        raise ModelError(f"{seed}.chk and the model differ by {gap:.2g} eV at its k points: not the same Wannier functions")
+    index = {tuple(r): i for i, r in enumerate(model.R.tolist())}
+    here = [index.get(tuple(r), -1) for r in R.tolist()]
+    out = np.zeros((len(model.R), *spin.shape[1:]), dtype=complex)
+    for i, X, r in zip(here, spin, R.tolist(), strict=True):
+        if i < 0 and np.abs(X).max() > 0:
+            raise ModelError(f"the spin has an element at R = {tuple(r)}, which the model lacks: load it with its _wsvec.dat")
+        if i >= 0:
+            out[i] = X
+    return out

@@ -1,0 +1,108 @@
+"""The spin operator of real Wannier functions (trigonal Te), from `.chk` and `.spn` through WannierBerri."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_wannierberri import HALF_G, TAU, _elsewhere, close, kinetic, run, wb  # noqa: F401  the fixture: where it writes
+
+import ome_wannier as ome
+from ome_wannier.adapters.wannierberri_spin import spin_matrices
+from ome_wannier.bands import Bands
+from ome_wannier.errors import ModelError
+
+DATA = Path(os.environ.get("OME_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data")) / "te"
+MESH = (6, 6, 6)
+#: WannierBerri leaves the files it has read to the garbage collector
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+
+
+@pytest.fixture(scope="module")
+def seed(tmp_path_factory):
+    """Path of the unpacked files."""
+    pytest.importorskip("fortio", reason="WannierBerri reads .chk and .spn with the package fortio, which is not installed")
+    if not (DATA / "Te.spn.gz").is_file():
+        pytest.skip(f"no Te.spn.gz in {DATA}: set OME_SHARED_DATA to the folder of the ab-initio data")
+    folder = tmp_path_factory.mktemp("te")
+    for ending in ("chk", "eig", "spn"):
+        (folder / f"Te.{ending}").write_bytes(gzip.decompress((DATA / f"Te.{ending}.gz").read_bytes()))
+    return folder / "Te"
+
+
+@pytest.fixture(scope="module")
+def te(seed):
+    model = ome.load(DATA)
+    return replace(model, spin=spin_matrices(seed, model))
+
+
+def spin_at(model, k):
+    return model.matrices(k, 1).S
+
+
+def test_at_the_k_points_of_the_calculation(seed, te):
+    """V^+ sigma V with the gauge V of `.chk` and sigma of `.spn`, to rounding: there no interpolation enters."""
+    from wannierberri.w90files.wandata import WannierData
+
+    data = WannierData.from_w90_files(str(seed), files=["chk", "spn"], readnnkp=False)
+    n = data.num_kpts
+    exact = data.chk.get_SS_q(data.spn, kptirr=np.arange(n), weights_k=np.ones(n))
+    got = np.moveaxis(spin_at(te, np.asarray(data.kpt_red)), 1, 3)
+    np.testing.assert_allclose(got, exact, rtol=0, atol=1e-12)
+    # a spin between -1 and 1, and none in all: the files are of a crystal with time reversal, to their seven digits
+    for axis in range(3):
+        assert np.abs(np.linalg.eigvalsh(exact[..., axis])).max() < 1 + 1e-6
+    trace = np.einsum("kiia->ka", exact)
+    assert np.abs(trace.sum(axis=0)).max() < 1e-3 * np.abs(exact).sum(axis=(0, 1, 2)).max()
+
+
+def test_against_kinetic_response(te):
+    """spin_extrinsic = -(g/2) (e tau/hbar) K^T of GME_spin_FermiSurf with the same operator: sign and factor as for models."""
+    levels = np.linspace(5.0, 7.0, 41)
+    theirs = run(te, MESH, wb.static.GME_spin_FermiSurf(Efermi=levels, degen_thresh=1e-5)).data
+    ours = ome.compute(te, MESH, ["spin_extrinsic"], levels[::2], temperature=0.0, tau=TAU)["spin_extrinsic"].values
+    close(ours, HALF_G * kinetic(te, theirs, "spin_moment", "field")[::2], 1e-9)
+
+
+def test_functions_taken_for_pure_spins(te):
+    """spin_order="interlaced" against the operator itself: 0.013 (rms) in spins of 0.52, and 2% of the largest
+    element of the response.
+
+    The p functions of Te are nearly, not quite, pure spins. Not an accuracy but a finding: the bounds are wide.
+    """
+    approximate = ome.load(DATA, spin_order="interlaced")
+    k = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 3))
+
+    def spins(model):
+        U = Bands(model, k).eigenvectors
+        return np.einsum("kin,kaij,kjn->kna", np.conj(U), spin_at(model, k), U).real
+
+    difference = spins(te) - spins(approximate)
+    assert 0.005 < np.sqrt((difference**2).mean()) < 0.02
+    assert np.sqrt((spins(te) ** 2).mean()) > 0.5
+    exact, pure = (
+        ome.compute(m, (12, 12, 10), ["spin_extrinsic"], [5.0, 5.5, 7.0], temperature=300.0).spin_extrinsic.values
+        for m in (te, approximate)
+    )
+    assert 0.01 < np.abs(exact - pure).max() / np.abs(exact).max() < 0.1
+    # the crystal's form diag(a, a, b) and its signs are the same
+    for axis in (0, 2):
+        assert (np.sign(exact[:, axis, axis]) == np.sign(pure[:, axis, axis])).all()
+
+
+def test_refused(seed, te, tmp_path):
+    """Missing files, and files of other Wannier functions."""
+    with pytest.raises(ModelError, match=r"no file .*\.chk"):
+        spin_matrices(tmp_path / "none", te)
+    with pytest.raises(ModelError, match="not the same Wannier functions"):
+        spin_matrices(seed, replace(te, hamiltonian=1.01 * te.hamiltonian))
+    keep = np.abs(te.R).max(axis=1) < 1
+    with pytest.raises(ModelError, match="not the same Wannier functions"):
+        spin_matrices(seed, replace(te, R=te.R[keep], hamiltonian=te.hamiltonian[keep], position=te.position[keep], spin=None))
+    smaller = ome.TightBinding(np.eye(3), [[0, 0, 0]], np.eye(2)[None], centres=np.zeros((2, 3)))
+    with pytest.raises(ModelError, match="18 Wannier functions, the model 2"):
+        spin_matrices(seed, smaller)
