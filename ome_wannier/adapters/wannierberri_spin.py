@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,17 +27,19 @@ ComplexArray = NDArray[np.complex128]
 #: eV by which the Hamiltonian of `.chk` and `.eig` may differ from the model's at the k points of the calculation: Wannier90
 #: writes the matrix elements of `_hr.dat` with six digits, and a k point sums tens of them
 SAME_GAUGE = 1e-4
-#: Angstrom: images of a pair at distances closer than this count as equally near (Wannier90's ws_distance_tol is 1e-5 too)
-NEAREST = 1e-5
+#: Angstrom: images of a pair at distances closer than this count as equally near (ws_distance_tol). Too small a value breaks
+#: the symmetry of the crystal, which the centres have only nearly: the one that gives the model's Hamiltonian is taken
+NEAREST = (1e-5, 1e-3, 1e-2, 5e-2, 1e-1)
 
 
-def spin_matrices(seed: str | Path, model: TightBinding, nearest: float = NEAREST) -> ComplexArray:
+def spin_matrices(seed: str | Path, model: TightBinding, nearest: tuple[float, ...] = NEAREST) -> ComplexArray:
     """The spin operator (nR, n, n, 3) in units of hbar/2 on the R vectors of a model, [r, i, j] = <0i|sigma|Rj>.
 
     Parameters
     ----------
     seed : path that the names of `.chk`, `.eig` and `.spn` begin with, of the calculation that the model is from.
-    nearest : Angstrom, the tolerance with which images of a pair of functions count as equally near.
+    nearest : Angstrom, tolerances with which images of a pair of functions count as equally near. The one is taken with
+        which the Hamiltonian of `.chk` and `.eig` comes closest to the model's, R by R.
 
     Raises
     ------
@@ -52,21 +55,24 @@ def spin_matrices(seed: str | Path, model: TightBinding, nearest: float = NEARES
     from wannierberri.w90files.wandata import WannierData
 
     data = WannierData.from_w90_files(str(seed), files=["chk", "eig", "spn"], readnnkp=False)
-    system = System_R.from_wannierdata(data, spin=True, symmetrize=False, silent=True, ws_dist_tol=nearest)
+    systems = [System_R.from_wannierdata(data, spin=True, symmetrize=False, silent=True, ws_dist_tol=x) for x in nearest]
+    ours = dict(zip(map(tuple, model.R.tolist()), model.hamiltonian, strict=True))
+
+    def distance(system: Any) -> float:
+        theirs = zip(map(tuple, system.rvec.iRvec.tolist()), system.get_R_mat("Ham"), strict=True)
+        return max(float(np.abs(X - ours.get(r, 0)).max()) for r, X in theirs)
+
+    if systems[0].num_wann != model.n_orbitals:
+        raise ModelError(f"{seed}.chk has {systems[0].num_wann} Wannier functions, the model {model.n_orbitals}")
+    system = min(systems, key=distance)
     R = np.asarray(system.rvec.iRvec)
     H, spin = (np.asarray(system.get_R_mat(name), dtype=complex) for name in ("Ham", "SS"))
-    if H.shape[1] != model.n_orbitals:
-        raise ModelError(f"{seed}.chk has {H.shape[1]} Wannier functions, the model {model.n_orbitals}")
     k = np.asarray(data.kpt_red, dtype=float)
     gap = np.abs(np.tensordot(np.exp(2j * np.pi * k @ R.T), H, 1) - model.matrices(k, 0).H).max()
     if gap > SAME_GAUGE:
         raise ModelError(f"{seed}.chk and the model differ by {gap:.2g} eV at its k points: not the same Wannier functions")
-    index = {tuple(r): i for i, r in enumerate(model.R.tolist())}
-    here = [index.get(tuple(r), -1) for r in R.tolist()]
-    out = np.zeros((len(model.R), *spin.shape[1:]), dtype=complex)
-    for i, X, r in zip(here, spin, R.tolist(), strict=True):
-        if i < 0 and np.abs(X).max() > 0:
-            raise ModelError(f"the spin has an element at R = {tuple(r)}, which the model lacks: load it with its _wsvec.dat")
-        if i >= 0:
-            out[i] = X
-    return out
+    found = dict(zip(map(tuple, R.tolist()), spin, strict=True))
+    if lost := [r for r in found if r not in ours]:
+        raise ModelError(f"the spin has elements at R = {lost[0]}, which the model lacks: load it with its _wsvec.dat")
+    zero = np.zeros_like(spin[0])
+    return np.array([found.get(tuple(r), zero) for r in model.R.tolist()])
