@@ -89,7 +89,7 @@ def compute(
         wanted, terms = resolve(map(with_chern_simons, wanted))
     observables = [t for t in terms if isinstance(t, Observable)]
     temperatures = np.atleast_1d(_numbers("temperature", temperature, "K"))
-    _validate(model, wanted, temperatures, tau, degeneracy_tol, symmetry_tol)
+    _validate(model, wanted, temperatures, tau, degeneracy_tol, symmetry_tol, memory)
     if (fermi is None) == (filling is None):
         raise SettingsError("give either fermi (eV) or filling (electrons per cell)")
     with threadpool_limits(limits=1, user_api="blas"):
@@ -148,11 +148,14 @@ def _validate(
     tau: float,
     degeneracy_tol: float,
     symmetry_tol: float,
+    memory: float,
 ) -> None:
     limits = (("tau", tau, "fs"), ("degeneracy_tol", degeneracy_tol, "eV"), ("symmetry_tol", symmetry_tol, "eV"))
     for name, number, unit in limits:
-        if not (np.ndim(number) == 0 and np.isfinite(number) and number >= 0):
+        if isinstance(number, str) or not (np.ndim(number) == 0 and np.isfinite(number) and number >= 0):
             raise SettingsError(f"{name} is {number!r}: give a number >= 0, in {unit}")
+    if not isinstance(memory, (int, float, np.number)) or not 0 < memory < np.inf:
+        raise SettingsError(f"memory is {memory!r}: give a number of bytes")
     Occupation(np.zeros(1), temperatures, surface=False)  # refuses temperatures that are none
     for calculator in wanted:
         observable = first_observable(calculator)

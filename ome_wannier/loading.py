@@ -37,7 +37,7 @@ def load(source: str | os.PathLike[str] | TightBinding | KDotP, **options: Any) 
     ----------
     source : what comes first is taken:
 
-        1. a `TightBinding` or `KDotP`: returned as it is;
+        1. a `TightBinding` or `KDotP`: returned as it is; a PythTB model (1.8 or 2): converted;
         2. a path: a folder with `material.toml` (or that file), the seedname of Wannier90 files ("dir/Te"), one of these
            files, or a folder with one seedname;
         3. the name of a library entry ("vse2"), see `ome_wannier.materials.names`.
@@ -54,10 +54,14 @@ def load(source: str | os.PathLike[str] | TightBinding | KDotP, **options: Any) 
             raise ModelError(f"options {', '.join(options)} apply to files, not to a model that exists already")
         return source
     if not isinstance(source, str | os.PathLike):
+        from .adapters import pythtb
+
+        if pythtb.recognises(source) and not options:
+            return pythtb.load(source)
         kind = type(source)
         raise ModelError(
             f"cannot make a model of {kind.__module__}.{kind.__qualname__}: give a library name, the path of Wannier90 files, "
-            "a TightBinding or a KDotP"
+            "a PythTB model, a TightBinding or a KDotP"
         )
     return locate(source).load(**options)
 

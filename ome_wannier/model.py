@@ -140,9 +140,10 @@ class TightBinding:
         else:
             centres = frozen(checked(self.centres, "centres", float, (n, 3)))
         spin = None if self.spin is None else spin_matrices(self.spin, R, partner, n)
-        periodic = tuple(R.any(axis=0).tolist()) if self.periodic is None else tuple(bool(p) for p in self.periodic)
-        if len(periodic) != 3:
-            raise ModelError(f"periodic is {periodic}: give three truth values, one per lattice vector")
+        periodic = tuple(R.any(axis=0).tolist() if self.periodic is None else self.periodic)
+        if len(periodic) != 3 or not all(p in (True, False) for p in periodic):
+            raise ModelError(f"periodic is {self.periodic!r}: give three truth values, one per lattice vector")
+        periodic = tuple(bool(p) for p in periodic)
         for j in range(3):
             if not periodic[j] and R[:, j].any():
                 bad = R[np.flatnonzero(R[:, j])[0]]

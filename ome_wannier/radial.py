@@ -26,6 +26,8 @@ THERMAL_CUTS = (-40.0, -20.0, -10.0, -5.0, -2.0, 0.0, 2.0, 5.0, 10.0, 20.0, 40.0
 #: radii, in units of the model's scale, at which rays are cut in any case and between which crossings are looked for
 SCALE_CUTS = np.concatenate([[0.0], np.geomspace(1 / 8, 64.0, 10)])
 SEARCH_POINTS = 8
+#: where bands are as they are at infinity, in units of the scale; beyond it no crossings are looked for
+FARTHEST = 64.0 * 4.0**7
 POINTS_AT_ONCE = 4096
 
 
@@ -80,13 +82,12 @@ def ray_origin(model: KDotP, bands: list[tuple[Array, float, Array, float]], lev
 
     Rays that start outside a pocket touch its edge, and sums over directions then converge slowly.
     """
-    far = np.eye(model.dimension)[:1] * SCALE_CUTS[-1] * model.scale
+    far = np.eye(model.dimension)[:1] * FARTHEST * model.scale
     for n, (bottom, lowest, top, highest) in enumerate(bands):
         rising = _energies(model, np.concatenate([far, -far]))[:, n] > level
-        if rising.all() and lowest < level:
-            return bottom
-        if not rising.any() and highest > level:
-            return top
+        found = bottom if rising.all() and lowest < level else top if not rising.any() and highest > level else None
+        if found is not None and np.linalg.norm(found) < FARTHEST * model.scale:
+            return found
     return np.zeros(model.dimension)
 
 
@@ -179,7 +180,7 @@ def _crossings(
 
     Sign changes between search points are refined by bisection followed by secant-safe halving to rounding.
     """
-    cuts = np.concatenate([SCALE_CUTS, SCALE_CUTS[-1] * 4.0 ** np.arange(1, 8)]) * model.scale
+    cuts = np.concatenate([SCALE_CUTS, np.geomspace(4 * SCALE_CUTS[-1], FARTHEST, 7)]) * model.scale
     search: Array = np.unique(np.concatenate([np.linspace(a, b, SEARCH_POINTS + 1) for a, b in pairwise(cuts)]))
     search = search[search <= cutoff]
     k = origin + search[None, :, None] * directions[:, None, :]

@@ -116,7 +116,16 @@ def operations(model: TightBinding, seed: int = 7) -> list[Operation]:
     points = np.concatenate([k[None], images.reshape(-1, N_POINTS, 3)])
     # operations that differ by inversion x time reversal meet at the same points
     distinct, where = np.unique(np.round(points.reshape(-1, 3), 9) + 0.0, axis=0, return_inverse=True)
-    found = _fingerprint(model, distinct)
+    # filled up to the middle of the bands, over a tenth of their width
+    e = np.linalg.eigvalsh(model.matrices(k, 0).H)
+    middle, width = float(np.median(e)), max(float(np.ptp(e)) / 10, 1e-3)
+    parts = [_fingerprint(model, q, middle, width) for q in np.array_split(distinct, -(-len(distinct) // _together(model)))]
+    tensors = [
+        (parts[0].tensors[i][0], np.concatenate([p.tensors[i][1] for p in parts])) for i in range(len(parts[0].tensors))
+    ]
+    found = _Fingerprint(
+        np.concatenate([p.energies for p in parts]), tensors, float(np.mean([p.metric for p in parts]))
+    )
     where = where.reshape(points.shape[:2])
     out = []
     for j, s in enumerate((1, -1)):
@@ -124,6 +133,11 @@ def operations(model: TightBinding, seed: int = 7) -> list[Operation]:
             at = 1 + j * len(rotations) + i
             out.append(_compared(Operation(P, s, 0.0, 0.0), found, where[0], where[at], model))
     return sorted(out, key=lambda o: o.time_reversal, reverse=True)
+
+
+def _together(model: TightBinding) -> int:
+    """Points that are tested at once: as many as some 64 MiB hold with 60 matrices each."""
+    return max(1, 2**22 // (60 * model.n_orbitals**2))
 
 
 def _compared(
@@ -153,14 +167,14 @@ class _Fingerprint(NamedTuple):
     metric: float
 
 
-def _fingerprint(model: TightBinding, k: Array) -> _Fingerprint:
-    """What operations are tested with at k (nk, 3), filled smoothly up to the middle of the bands.
+def _fingerprint(model: TightBinding, k: Array, middle: float, width: float) -> _Fingerprint:
+    """What operations are tested with at k (nk, 3), filled smoothly up to `middle` with `width` (eV).
 
     Curvature is odd under time reversal and even under inversion; responses are odd under either and even under both.
     """
     bands = Bands(model, k, degeneracy_tol=1e-3)
     e = bands.energies
-    f = fermi_function(e, float(np.median(e)), max(float(np.ptp(e)) / 10, 1e-3))
+    f = fermi_function(e, middle, width)
 
     def filled(observable: str) -> Array:
         found = get(observable)

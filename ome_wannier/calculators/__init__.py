@@ -85,6 +85,8 @@ def resolve(asked: str | Iterable[str | Calculator]) -> tuple[list[Calculator], 
     wanted: dict[str, Calculator] = {}
     for item in [asked] if isinstance(asked, str) else asked:
         calculator = get(item) if isinstance(item, str) else item
+        if not isinstance(calculator, Observable | GapTerm | Combination):
+            raise SettingsError(f"{item!r} is no calculator: give names, or Observable objects")
         if calculator.name in _ALL and type(calculator) is Observable and calculator is not _ALL[calculator.name]:
             raise SettingsError(f"{calculator.name!r} is the name of a built-in calculator: give yours another one")
         if wanted.setdefault(calculator.name, calculator) is not calculator:
