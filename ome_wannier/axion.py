@@ -122,7 +122,8 @@ def axion_angle(model: TightBinding, mesh: KMesh, occupied: int, trial: ComplexA
     total = part = 0.0
     smallest = smallest_sub = np.inf
     for start in range(0, len(mesh) // length, step):
-        k, sub = mesh.rows(start, min(start + step, len(mesh) // length), length)
+        k, sub_mesh = mesh.rows(start, min(start + step, len(mesh) // length), length)
+        sub = sub_mesh == 0
         density, singular = _density(model, k, occupied, g)
         smallest = min(smallest, float(singular.min()))
         smallest_sub = min(smallest_sub, float(singular[sub.ravel()].min(initial=np.inf)))

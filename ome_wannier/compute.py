@@ -80,8 +80,9 @@ def compute(
 
     Notes
     -----
-    The error estimate is the difference to the sub-mesh of every second (or third) point, plus the part of the tensor that the
-    symmetries of the Hamiltonian forbid. It covers neither the Wannier functions nor the DFT calculation behind them.
+    The error estimate is the root mean square deviation of the sub-meshes of every second (or third) point from the whole
+    mesh, which they make up, plus the part of the tensor that the symmetries of the Hamiltonian forbid. It covers neither
+    the Wannier functions nor the DFT calculation behind them.
     """
     start = time.perf_counter()
     wanted, terms = resolve(defaults(model.has_spin) if calculators is None else calculators)
@@ -193,11 +194,11 @@ def _mesh_part(
     sums = mesh_sums(
         model, observables, mesh, occupation, memory=memory, degeneracy_tol=degeneracy_tol, progress=progress
     )
-    error = f"difference to the sub-mesh of every {mesh.strides} point, plus what the symmetries forbid"
-    if sums.sub is None:
+    error = f"deviation of the sub-meshes of every {mesh.strides} point (root mean square), plus what the symmetries forbid"
+    if not sums.parts:
         error = "none: the mesh has no sub-mesh (use even numbers)"
     attrs = {"kmesh": repr(mesh), "error_estimate": error, "widest_degenerate_group_eV": sums.widest_group}
-    return _Part(sums.full, [] if sums.sub is None else [sums.sub], levels, temperatures, mesh, attrs)
+    return _Part(sums.full, sums.parts, levels, temperatures, mesh, attrs)
 
 
 def _with_gap_terms(model: TightBinding, part: _Part, trial: ArrayLike | None) -> _Part:
@@ -246,7 +247,7 @@ def _polar_part(
         }
         for version in range(3)
     )
-    error = "difference to half the angles plus difference to three quarters of the radial nodes"
+    error = "difference to half the angles and to three quarters of the radial nodes (root mean square)"
     attrs = {"kmesh": repr(mesh), "error_estimate": error, "widest_degenerate_group_eV": 0.0}
     return _Part(fine, others, levels, temperatures, mesh, attrs)
 
@@ -262,10 +263,11 @@ def _uniform(kmesh: KMesh | PolarMesh | Sequence[int], model: TightBinding) -> K
 
 
 def _difference(value: Array, calculator: Calculator, others: Sequence[dict[str, Array]]) -> Array:
-    """Sum of the differences to coarser evaluations; nan where there is none."""
+    """Root mean square of the differences to coarser evaluations; nan where there is none."""
     if not others:
         return np.full_like(value, np.nan)
-    return sum((abs(value - combine(calculator, other)) for other in others), np.zeros_like(value))
+    squares = sum(((value - combine(calculator, other)) ** 2 for other in others), np.zeros_like(value))
+    return np.asarray(np.sqrt(squares / len(others)))
 
 
 def _provenance(model: Model) -> dict[str, Any]:

@@ -68,13 +68,13 @@ class KMesh:
         n = self.size[self.row_axis]
         return max(d for d in range(1, n + 1) if n % d == 0 and d <= max(limit, 1))
 
-    def rows(self, start: int, stop: int, length: int) -> tuple[Array, NDArray[np.bool_]]:
+    def rows(self, start: int, stop: int, length: int) -> tuple[Array, NDArray[np.int64]]:
         """Rows start to stop of the mesh cut into rows of `length` points.
 
         Returns
         -------
         k : (rows, length, 3) fractional points.
-        sub : (rows, length), which of them belong to the sub-mesh.
+        sub_mesh : (rows, length), number of the sub-mesh that each belongs to; they share the points among them.
         """
         c = self.row_axis
         others = [d for d in range(3) if d != c]
@@ -84,19 +84,25 @@ class KMesh:
         index[:, :, others[0]] = (number // pieces // self.size[others[1]])[:, None]
         index[:, :, others[1]] = (number // pieces % self.size[others[1]])[:, None]
         index[:, :, c] = (number % pieces)[:, None] * length + np.arange(length)
-        sub = (index % np.array(self.strides) == 0).all(axis=2)
-        return (index + np.array(self.shift)) / np.array(self.size), sub
+        _, second, third = self.strides
+        sub_mesh = (index % np.array(self.strides)) @ np.array([second * third, third, 1])
+        return (index + np.array(self.shift)) / np.array(self.size), sub_mesh
 
     @cached_property
     def strides(self) -> tuple[int, int, int]:
-        """Steps of the sub-mesh: 2 along even directions, else 3, else 1 (for one point, or no small divisor)."""
+        """Steps of the sub-meshes: 2 along even directions, else 3, else 1 (for one point, or no small divisor)."""
         a, b, c = (2 if n % 2 == 0 else 3 if n % 3 == 0 else 1 for n in self.size)
         return (a, b, c)
 
     @property
+    def n_sub_meshes(self) -> int:
+        """Number of sub-meshes, each with an equal share of the points; 1 if the mesh cannot be divided."""
+        return int(np.prod(self.strides))
+
+    @property
     def n_sub(self) -> int:
-        """Points of the sub-mesh; equal to len(self) if there is none."""
-        return len(self) // int(np.prod(self.strides))
+        """Points of a sub-mesh."""
+        return len(self) // self.n_sub_meshes
 
     def points(self) -> Array:
         """All points (N, 3), fractional, in the order of the rows."""

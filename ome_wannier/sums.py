@@ -28,16 +28,14 @@ MATRICES_ALIVE = {1: 60, 2: 90}
 WORKING_SET = 2**26
 #: parts of the mesh that are summed for themselves and then added in order, whoever computes them
 BLOCKS = 64
-#: histograms alive at once: the mesh and its sub-mesh, each the sum and the block at work
-HISTOGRAMS = 4
 
 
 class Sums(NamedTuple):
-    """Values (nf, nT, *components) by observable on the mesh and on its sub-mesh (None if there is none), and the widest
-    degenerate group in eV."""
+    """Values (nf, nT, *components) by observable on the mesh and on each of its sub-meshes (none for a mesh that cannot be
+    divided), and the widest degenerate group in eV."""
 
     full: dict[str, Array]
-    sub: dict[str, Array] | None
+    parts: list[dict[str, Array]]
     widest_group: float
 
 
@@ -46,9 +44,9 @@ def bytes_per_point(n: int, order: int) -> int:
     return 16 * n * n * MATRICES_ALIVE[order]
 
 
-def histogram_bytes(occupation: Occupation, columns: int) -> int:
-    """Memory of the histograms for this many components."""
-    return HISTOGRAMS * 8 * occupation.n_rows * columns
+def histogram_bytes(occupation: Occupation, columns: int, mesh: KMesh) -> int:
+    """Memory of the histograms for this many components: one per sub-mesh, of the sum and of the block at work."""
+    return 2 * mesh.n_sub_meshes * 8 * occupation.n_rows * columns
 
 
 def component_shapes(observables: Sequence[Observable], model: TightBinding | KDotP) -> Shapes:
@@ -74,33 +72,33 @@ def mesh_sums(
     SettingsError : a memory budget that does not hold the histograms and one row of k points.
     """
     if not observables:
-        return Sums({}, None if mesh.n_sub == len(mesh) else {}, 0.0)
+        return Sums({}, [{}] if mesh.n_sub_meshes > 1 else [], 0.0)
     order, curvature = max(o.order for o in observables), any(o.curvature for o in observables)
     shapes = component_shapes(observables, model)
     columns = sum(int(np.prod(s)) for s in shapes.values())
-    length, together, blocks = _batches(mesh, model.n_orbitals, order, memory, histogram_bytes(occupation, columns))
-    full, sub = (np.zeros((occupation.n_rows, columns)) for _ in range(2))
+    length, together, blocks = _batches(mesh, model.n_orbitals, order, memory, histogram_bytes(occupation, columns, mesh))
+    total = np.zeros((mesh.n_sub_meshes, occupation.n_rows, columns))
     widest = 0.0
     for rows in track(blocks, "k points", progress):
-        here, there = np.zeros_like(full), np.zeros_like(sub)
+        block = np.zeros_like(total)
         for start in range(rows[0], rows[-1] + 1, together):
-            k, in_sub = mesh.rows(start, min(start + together, rows[-1] + 1), length)
+            k, sub_mesh = mesh.rows(start, min(start + together, rows[-1] + 1), length)
             bands = Bands(
                 model, k, order=order, curvature=curvature, degeneracy_tol=degeneracy_tol, window=occupation.window
             )
             weights = _weights(bands, observables)
             widest = max(widest, bands.widest_group)
-            occupation.add(here, bands.energies.ravel(), weights.reshape(-1, columns))
-            chosen = in_sub.ravel()
-            occupation.add(there, bands.energies[chosen].ravel(), weights[chosen].reshape(-1, columns))
-        full += here
-        sub += there
+            for i in range(len(block)):
+                chosen = sub_mesh.ravel() == i
+                occupation.add(block[i], bands.energies[chosen].ravel(), weights[chosen].reshape(-1, columns))
+        total += block
     surface = np.repeat([o.occupation == "surface" for o in observables], [int(np.prod(s)) for s in shapes.values()])
     norm = model.spin_degeneracy / model.cell
-    values = _unpack(occupation.evaluate(full * (norm / len(mesh)), surface), shapes)
-    if mesh.n_sub == len(mesh):
-        return Sums(values, None, widest)
-    return Sums(values, _unpack(occupation.evaluate(sub * (norm / mesh.n_sub), surface), shapes), widest)
+    values = _unpack(occupation.evaluate(total.sum(axis=0) * (norm / len(mesh)), surface), shapes)
+    if len(total) == 1:
+        return Sums(values, [], widest)
+    parts = [_unpack(occupation.evaluate(part * (norm / mesh.n_sub), surface), shapes) for part in total]
+    return Sums(values, parts, widest)
 
 
 def _batches(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import re
 import warnings
 from dataclasses import replace
@@ -224,19 +225,19 @@ def test_error_estimate_holds_for_smooth_insulators(seed, dimension):
 
 @pytest.mark.parametrize("mesh", [(12, 12, 1), (9, 15, 1), (6, 9, 1), (6, 7, 1), (7, 8, 1)])
 @pytest.mark.parametrize("shift", [(0, 0, 0), (0.5, 0.25, 0)])
-def test_error_is_the_difference_to_the_sub_mesh(mesh, shift):
-    """Even directions use every second point, multiples of three every third; checked by computing the sub-mesh itself."""
+def test_error_is_the_deviation_of_the_sub_meshes(mesh, shift):
+    """Even directions use every second point, multiples of three every third; checked by computing each sub-mesh itself."""
     model = TOYS["insulator_2d"].model
     kmesh = KMesh(mesh, shift)
     result = ome.compute(model, kmesh, ["interband", "berry_curvature"], 0.0, temperature=0.0)
     strides = [2 if n % 2 == 0 else 3 if n % 3 == 0 else 1 for n in mesh]
     assert kmesh.strides == tuple(strides)
-    smaller = KMesh(
-        tuple(n // s for n, s in zip(mesh, strides, strict=True)), tuple(x / s for x, s in zip(shift, strides, strict=True))
-    )
-    sub = ome.compute(model, smaller, ["interband", "berry_curvature"], 0.0, temperature=0.0)
+    size = tuple(n // s for n, s in zip(mesh, strides, strict=True))
+    offsets = itertools.product(*map(range, strides))
+    meshes = [KMesh(size, tuple((x + o) / s for x, o, s in zip(shift, at, strides, strict=True))) for at in offsets]
+    parts = [ome.compute(model, m, ["interband", "berry_curvature"], 0.0, temperature=0.0) for m in meshes]
     for name in ("interband", "berry_curvature"):
-        expected = np.abs(result[name] - sub[name]).values
+        expected = np.sqrt(np.mean([((result[name] - part[name]) ** 2).values for part in parts], axis=0))
         size = np.abs(result[name]).max().item()
         np.testing.assert_allclose(result[f"{name}_error"], expected, rtol=0, atol=1e-11 * size)
 
@@ -257,8 +258,8 @@ def test_meshes_cover_the_zone():
     got = mesh.points()
     assert len(mesh) == len(got) == 72
     np.testing.assert_allclose(sorted(map(tuple, got)), sorted(map(tuple, expected)), atol=1e-15)
-    rows, sub = mesh.rows(0, 24, 3)
-    assert sub.sum() == mesh.n_sub == 2 * 1 * 3
+    rows, sub_mesh = mesh.rows(0, 24, 3)
+    assert np.bincount(sub_mesh.ravel()).tolist() == [mesh.n_sub] * mesh.n_sub_meshes == [2 * 1 * 3] * 12
     np.testing.assert_allclose(rows.reshape(-1, 3), got)
     # only the row axis varies along a row
     assert (np.ptp(rows, axis=1) > 0).sum(axis=1).tolist() == [1] * 24
