@@ -113,19 +113,22 @@ class Occupation:
         """Rows of a histogram: the steps, the states above them, the states below the grid, the grid."""
         return len(self._steps) + 2 + self._grid[2]
 
-    def add(self, histogram: Array, energies: Array, weights: Array) -> None:
-        """Add states, one after the other, to `histogram` (n_rows, columns).
+    def add(self, histogram: Array, energies: Array, weights: Array, part: NDArray[np.int64] | int = 0) -> None:
+        """Add states, one after the other, to `histogram` (n_rows, columns), or (parts, n_rows, columns) to the part of each.
 
         Parameters
         ----------
         energies : (ns,) eV.
         weights : (ns, columns).
+        part : (ns,), number of the histogram that each state goes to.
         """
         from .kernels import scatter  # numba takes a third of a second to import
 
+        flat = histogram.reshape(-1, histogram.shape[-1])  # a view
+        start = np.broadcast_to(np.asarray(part) * self.n_rows, energies.shape)
         if self.cold.any():
-            rows = np.searchsorted(self._steps, energies, side="left")
-            scatter(histogram, rows[:, None], np.ones((len(rows), 1)), weights)
+            rows = start + np.searchsorted(self._steps, energies, side="left")
+            scatter(flat, rows[:, None], np.ones((len(rows), 1)), weights)
         low, step, n = self._grid
         if n == 0:
             return
@@ -135,11 +138,11 @@ class Occupation:
         use = x < n - 2
         j = np.clip(np.floor(x), 1, n - 3).astype(np.int64)
         coefficients = _cubic(x - j)
-        rows = first + j[:, None] + np.arange(4)
-        rows[below] = first
+        rows = (start + first + j)[:, None] + np.arange(4)
+        rows[below] = (start + first)[below, None]
         coefficients[below] = [1.0, 0.0, 0.0, 0.0]
         coefficients[~use] = 0.0
-        scatter(histogram, rows, coefficients, weights)
+        scatter(flat, rows, coefficients, weights)
 
     def evaluate(self, histogram: Array, surface: NDArray[np.bool_]) -> Array:
         """Sums at all levels: (nf, nT, columns); columns marked `surface` with -df/de, the others with f."""

@@ -88,16 +88,15 @@ def mesh_sums(
             )
             weights = _weights(bands, observables)
             widest = max(widest, bands.widest_group)
-            for i in range(len(block)):
-                chosen = sub_mesh.ravel() == i
-                occupation.add(block[i], bands.energies[chosen].ravel(), weights[chosen].reshape(-1, columns))
+            part = np.repeat(sub_mesh.ravel(), model.n_orbitals)
+            occupation.add(block, bands.energies.ravel(), weights.reshape(-1, columns), part)
         total += block
     surface = np.repeat([o.occupation == "surface" for o in observables], [int(np.prod(s)) for s in shapes.values()])
     norm = model.spin_degeneracy / model.cell
     values = _unpack(occupation.evaluate(total.sum(axis=0) * (norm / len(mesh)), surface), shapes)
     if len(total) == 1:
         return Sums(values, [], widest)
-    parts = [_unpack(occupation.evaluate(part * (norm / mesh.n_sub), surface), shapes) for part in total]
+    parts = [_unpack(occupation.evaluate(one * (norm / mesh.n_sub), surface), shapes) for one in total]
     return Sums(values, parts, widest)
 
 
