@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from toys import TOYS, malashevich
+from toys import TOYS, malashevich, rebuilt, rotated
 
 import ome_wannier as ome
 from ome_wannier.axion import axion_angle, best_trial
@@ -138,3 +138,45 @@ def test_refused():
     assert np.isfinite(result.chern_simons.values[1]).all()
     theta = result.attrs["chern_simons_theta"][0]
     np.testing.assert_allclose(result.chern_simons.values[1], theta / (2 * np.pi) * E2_OVER_H * np.eye(3), rtol=1e-12)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_rotated_axes(rng, sign):
+    """theta is a pseudoscalar: the same in rotated axes, reversed by an improper rotation."""
+    Q, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    Q *= sign * np.sign(np.linalg.det(Q))
+    model, mesh = malashevich(), KMesh((12, 12, 12))
+    g = best_trial(model, 2)
+    turned = axion_angle(rotated(model, Q), mesh, 2, g).theta
+    assert turned == pytest.approx(sign * axion_angle(model, mesh, 2, g).theta, abs=1e-13)
+
+
+def test_origin_and_time(rng):
+    """A shift of the origin changes nothing; complex conjugation of H (time reversal) reverses theta."""
+    model, mesh = malashevich(), KMesh((12, 12, 12))
+    g = best_trial(model, 2)
+    theta = axion_angle(model, mesh, 2, g).theta
+    shifted = rebuilt(model, centres=model.centres + rng.normal(size=3))
+    # the shift adds a total derivative, which the mesh sums to zero as exponentially as the rest: 12^3 and 18^3 differ by 8e-12
+    assert axion_angle(shifted, mesh, 2, g).theta == pytest.approx(theta, abs=1e-10)
+    reversed_ = rebuilt(model, hamiltonian=model.hamiltonian.conj())
+    assert axion_angle(reversed_, mesh, 2, g.conj()).theta == pytest.approx(-theta, abs=1e-13)
+
+
+def test_doubled_cell():
+    """Twice the cell with half the mesh along it is the same crystal: the same theta, to what the mesh leaves (1e-11)."""
+    model = malashevich()
+    n = model.n_orbitals
+    R = {tuple(r): i for i, r in enumerate(model.R.tolist())}
+    terms: dict[tuple[int, ...], np.ndarray] = {}
+    for r, i in R.items():
+        for a in range(2):  # from the cell a of the pair to cell b of the pair r2
+            r2, b = divmod(r[0] + a, 2)
+            X = terms.setdefault((r2, r[1], r[2]), np.zeros((2 * n, 2 * n), dtype=complex))
+            X[a * n : (a + 1) * n, b * n : (b + 1) * n] += model.hamiltonian[i]
+    lattice = model.lattice * np.array([[2.0], [1.0], [1.0]])
+    centres = np.concatenate([model.centres, model.centres + model.lattice[0]])
+    double = ome.TightBinding(lattice, np.array(list(terms)), np.array(list(terms.values())), centres=centres)
+    g = best_trial(model, 2)
+    theta = axion_angle(model, KMesh((12, 12, 12)), 2, g).theta
+    assert axion_angle(double, KMesh((6, 12, 12)), 4, np.kron(np.eye(2), g)).theta == pytest.approx(theta, abs=1e-10)
