@@ -40,9 +40,13 @@ WANNIERBERRI = (
 )
 
 
+#: more Fermi levels than this are a slip of the pen, and would not fit in memory
+MOST_LEVELS = 1_000_000
+
+
 @dataclass(frozen=True)
 class Scan:
-    """Evenly spaced energies: `start` and `stop` in eV, both included, and their `number`, at least 2."""
+    """Evenly spaced energies: `start` and `stop` in eV, both included, and their `number`, 2 to `MOST_LEVELS`."""
 
     start: float
     stop: float
@@ -55,6 +59,8 @@ class Scan:
             raise ValueError("start and stop must be finite")
         if self.number < 2 or self.stop <= self.start:
             raise ValueError("a scan goes up from start to stop in 2 or more energies")
+        if self.number > MOST_LEVELS:
+            raise ValueError(f"{self.number} energies are too many: at most {MOST_LEVELS}")
 
     def levels(self) -> NDArray[np.float64]:
         """(number,) energies in eV."""

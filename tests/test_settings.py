@@ -151,3 +151,9 @@ def test_scan_has_both_ends(start: float, width: float, number: int) -> None:
     levels = Scan(start, start + width, number).levels()
     assert (levels[0], levels[-1], len(levels)) == (start, start + width, number)
     assert (np.diff(levels) > 0).all()
+
+
+def test_too_many_levels_are_refused() -> None:
+    """A scan that would not fit in memory is one line, not a traceback."""
+    with pytest.raises(SettingsError, match="fermi: 100000000000 energies are too many"):
+        resolve({"seed": "x", "fermi": "0:1:100000000000"})
