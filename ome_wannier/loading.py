@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from . import materials
@@ -12,58 +16,87 @@ from .errors import ModelError
 from .kdotp import KDotP
 from .model import TightBinding
 
+#: adapters of objects of other packages, under their name: each has `recognises(object)`, which does not import the package,
+#: and `load(object, **options)`
+ADAPTERS = {"pythtb": "PythTB model"}
+
 _HAMILTONIAN = ("_tb.dat", "_hr.dat")
 _COMPRESSED = ("", ".gz", ".bz2", ".xz")
+_HDF5 = (".hdf5", ".h5")
+#: of the files in a folder that WannierBerri's `to_npz` writes
+_NPZ = "_XX_R_Ham.npz"
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model comes from: an entry of the library, or the seed (or file, or folder) of Wannier90 files."""
+    """Where a model comes from.
+
+    seed : seed (or file, or folder) of Wannier90 files, or the file or folder that another adapter reads.
+    entry : of the library, or None. adapter : name of the adapter of the files.
+    """
 
     seed: Path
     entry: materials.Entry | None = None
+    adapter: str = "wannier90"
 
     def load(self, **options: Any) -> TightBinding:
         """The model; options as for `ome_wannier.load`."""
-        from .adapters import wannier90
+        read = adapter(self.adapter).load
+        _check_options(read, options, str(self.seed))
+        model: TightBinding = read(self.seed, **options) if self.entry is None else self.entry.load(**options)
+        return model
 
-        return wannier90.load(self.seed, **options) if self.entry is None else self.entry.load(**options)
 
-
-def load(source: str | os.PathLike[str] | TightBinding | KDotP, **options: Any) -> TightBinding | KDotP:
+def load(source: str | os.PathLike[str] | TightBinding | KDotP | Any, **options: Any) -> TightBinding | KDotP:
     """The model that `source` stands for.
 
     Parameters
     ----------
     source : what comes first is taken:
 
-        1. a `TightBinding` or `KDotP`: returned as it is; a PythTB model (1.8 or 2): converted;
+        1. a `TightBinding` or `KDotP`: returned as it is; an object of another package that `ADAPTERS` lists: converted;
         2. a path: a folder with `material.toml` (or that file), the seedname of Wannier90 files ("dir/Te"), one of these
-           files, or a folder with one seedname;
+           files, or a folder with one seedname; a TBmodels file (.hdf5, .h5); a folder written by WannierBerri's `to_npz`;
         3. the name of a library entry ("vse2"), see `ome_wannier.materials.names`.
-    options : for files, passed to the Wannier90 adapter: `centres` (n, 3) in Angstrom, `periodic` (three truth values),
-        `spin_degeneracy` (1 or 2), `use_wsvec`.
+    options : passed to the adapter. For Wannier90 files: `centres` (n, 3) in Angstrom, `periodic` (three truth values),
+        `spin_degeneracy` (1 or 2), `use_wsvec`, `spin_order`; see `adapters.wannier90.load`.
 
     Raises
     ------
-    ModelError : nothing of that name, a type that cannot be loaded, or data that make no model.
-    FileFormatError : a damaged file. TypeError : an option that does not exist.
+    ModelError : nothing of that name, an object that cannot be loaded, an option that the adapter does not have, or data
+        that make no model. FileFormatError : a damaged file.
     """
     if isinstance(source, TightBinding | KDotP):
         if options:
             raise ModelError(f"options {', '.join(options)} apply to files, not to a model that exists already")
         return source
-    if not isinstance(source, str | os.PathLike):
-        from .adapters import pythtb
+    if isinstance(source, str | os.PathLike):
+        return locate(source).load(**options)
+    for name, what in ADAPTERS.items():
+        if adapter(name).recognises(source):
+            read = adapter(name).load
+            _check_options(read, options, f"a {what}")
+            model: TightBinding = read(source, **options)
+            return model
+    kind = type(source)
+    raise ModelError(
+        f"cannot make a model of {kind.__module__}.{kind.__qualname__}: give a library name, the path of files, "
+        f"a TightBinding, a KDotP, or a {', '.join(ADAPTERS.values())}"
+    )
 
-        if pythtb.recognises(source) and not options:
-            return pythtb.load(source)
-        kind = type(source)
-        raise ModelError(
-            f"cannot make a model of {kind.__module__}.{kind.__qualname__}: give a library name, the path of Wannier90 files, "
-            "a PythTB model, a TightBinding or a KDotP"
-        )
-    return locate(source).load(**options)
+
+def adapter(name: str) -> ModuleType:
+    """The module under `adapters` of this name; the package that it is for is not imported."""
+    return importlib.import_module(f".adapters.{name}", __package__)
+
+
+def _check_options(read: Callable[..., Any], options: Mapping[str, Any], what: str) -> None:
+    """Refuse options that a loader does not have; the ones that it has are listed."""
+    known = [p.name for p in list(inspect.signature(read).parameters.values())[1:]]
+    wrong = [name for name in options if name not in known]
+    if wrong:
+        there = f"one of {', '.join(known)}" if known else "it has none"
+        raise ModelError(f"no option {', '.join(wrong)} for {what}: {there}")
 
 
 def locate(source: str | os.PathLike[str]) -> Source:
@@ -82,6 +115,10 @@ def locate(source: str | os.PathLike[str]) -> Source:
     if (path / materials.FILE).is_file():
         found = materials.read(path)
         return Source(found.folder / found.seed, found)
+    if path.is_file() and path.suffix.lower() in _HDF5:
+        return Source(path, adapter="tbmodels")
+    if (path / _NPZ).is_file():
+        return Source(path, adapter="wannierberri")
     if path.is_file() or _has_hamiltonian(path, inside=False) or (path.is_dir() and _has_hamiltonian(path, inside=True)):
         return Source(path)
     if text in materials.names():

@@ -51,7 +51,7 @@ def test_folder_with_one_seedname(hbn_files: Path) -> None:
 def test_options_reach_the_files(hbn_files: Path) -> None:
     assert ome.load(hbn_files, spin_degeneracy=1).spin_degeneracy == 1
     assert ome.load("hbn", centres=np.zeros((5, 3))).exact_position
-    with pytest.raises(TypeError, match="centers"):
+    with pytest.raises(ModelError, match=r"no option centers for .*hBN: one of centres, periodic"):
         ome.load("hbn", centers=np.zeros((5, 3)))
 
 
