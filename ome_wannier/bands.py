@@ -7,12 +7,14 @@ choice of eigenvectors in it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelError
+from .external import Outside
 from .model import Model
 
 Array = NDArray[np.float64]
@@ -276,6 +278,23 @@ class Bands:
         return diagonal
 
     @cached_property
+    def outside_moments(self) -> Outside:
+        """N, K, F and Y of the states outside the basis, in the eigenbasis; empty where the model does not know them."""
+        return self._outside(moments=True)
+
+    @cached_property
+    def outside_metric(self) -> Mapping[tuple[int, int], ComplexArray]:
+        """G of the states outside the basis by pair of axes, in the eigenbasis; empty where the model does not know it."""
+        return self._outside(metric=True).G
+
+    def _outside(self, moments: bool = False, metric: bool = False) -> Outside:
+        if self._model.external is None:
+            return Outside()
+        self.wannier_curvature(0, 0)  # asks for it
+        found = self._model.outside(self._k, self._matrices, moments, metric)
+        return Outside(*({key: self.rotate(X) for key, X in part.items()} for part in found))  # type: ignore[arg-type]
+
+    @cached_property
     def _spins(self) -> list[ComplexArray]:
         S = self._matrices.S
         if S is None:
@@ -306,6 +325,11 @@ class Bands:
 def adjoint(X: ComplexArray) -> ComplexArray:
     """Conjugate transpose of every matrix of a stack."""
     return np.conj(np.swapaxes(X, -1, -2))
+
+
+def diagonal(X: ComplexArray) -> Array:
+    """Real part of the diagonal (nk, n) of every matrix of a stack."""
+    return np.ascontiguousarray(np.einsum("knn->kn", X).real)
 
 
 def row_trace(X: ComplexArray, Y: ComplexArray) -> Array:

@@ -277,11 +277,30 @@ def _provenance(model: Model) -> dict[str, Any]:
         "model": model.name,
         "model_sha256": model.sha256,
         "position": "commuting (tight binding)" if model.exact_position else "matrix elements of the Wannier functions",
-        "left_out": "states outside the basis; local fields; vertex corrections; side jump and skew scattering",
+        "external_terms": ", ".join(_completed(model)) or "none",
+        "left_out": "; ".join((*_left_outside(model), "local fields", "vertex corrections", "side jump and skew scattering")),
         "spin_degeneracy": model.spin_degeneracy,
         "periodic": "".join("FT"[p] for p in model.periodic),
         "charge": "electrons carry -e; M is the magnetization of the electrons, positive along its axis",
     }
+
+
+def _completed(model: Model) -> list[str]:
+    """What states outside the basis take part in, as far as the model knows them."""
+    known = model.external
+    if known is None:
+        return []
+    return [name for name, X in (("moments", known.BB), ("metric", known.FF)) if X is not None]
+
+
+def _left_outside(model: Model) -> tuple[str, ...]:
+    """The share of states outside the basis that is missing."""
+    known = _completed(model)
+    if not known:
+        return ("states outside the basis",)
+    missing = {"moments": "moments by way of states outside the basis", "metric": "metric of states outside the basis"}
+    always = ("states outside the basis that are mixed in by the field", "states outside the basis in the parts of the split")
+    return (*(text for name, text in missing.items() if name not in known), *always)
 
 
 def _add_forbidden(

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelError
+from .external import External, ExternalSeries, Outside
 from .fourier import FourierSeries
 from .validation import checked, frozen, hermitised, partners, point, spin_matrices
 
@@ -60,10 +61,16 @@ class Model(Protocol):
     @property
     def has_spin(self) -> bool: ...
     @property
+    def external(self) -> External | None: ...
+    @property
     def sha256(self) -> str: ...
 
     def matrices(self, k: Array, order: int = 1, curvature: bool = False) -> Matrices:
         """Matrices at `k` up to the covariant derivative of the given order (0, 1 or 2)."""
+        ...
+
+    def outside(self, k: Array, inside: Matrices, moments: bool = False, metric: bool = False) -> Outside:
+        """What is known at `k` of the states outside the basis, for moments and for the metric; `inside` holds V, A and F."""
         ...
 
 
@@ -93,6 +100,7 @@ class TightBinding:
     spin : spin operator in units of hbar/2: (n, n, 3) for matrices that are local (Pauli matrices of spin-pure orbitals), or
         (nR, n, n, 3), [r, i, j] = <0i|sigma|Rj>; None for a model without it.
     hermiticity_error : eV or Angstrom, the largest non-Hermitian part that was averaged away before; the model adds its own.
+    external : matrix elements with the states outside the basis, which complete moments and metric; needs `position`.
 
     Raises
     ------
@@ -110,6 +118,7 @@ class TightBinding:
     name: str = ""
     spin: ComplexArray | None = None
     hermiticity_error: float = 0.0
+    external: External | None = None
 
     def __post_init__(self) -> None:
         lattice = checked(self.lattice, "lattice", float, (3, 3))
@@ -140,6 +149,9 @@ class TightBinding:
         else:
             centres = frozen(checked(self.centres, "centres", float, (n, 3)))
         spin = None if self.spin is None else spin_matrices(self.spin, R, partner, n)
+        if self.external is not None and position is None:
+            raise ModelError("external is given without position: nothing is outside a basis whose position is diagonal")
+        external = None if self.external is None else self.external.fitted(R, partner, n)
         periodic = tuple(R.any(axis=0).tolist() if self.periodic is None else self.periodic)
         if len(periodic) != 3 or not all(p in (True, False) for p in periodic):
             raise ModelError(f"periodic is {self.periodic!r}: give three truth values, one per lattice vector")
@@ -156,6 +168,7 @@ class TightBinding:
             "centres": centres,
             "periodic": periodic,
             "spin": spin,
+            "external": external,
             "hermiticity_error": max(violation, self.hermiticity_error),
         }.items():
             object.__setattr__(self, key, value)
@@ -221,6 +234,8 @@ class TightBinding:
         digest = hashlib.sha256(repr((self.periodic, self.spin_degeneracy, self.R.shape, self.hamiltonian.shape)).encode())
         for a in (self.lattice, self.R, self.hamiltonian, self.position, self.centres, self.spin):
             digest.update(b"-" if a is None else np.ascontiguousarray(a).tobytes())
+        for a in () if self.external is None else self.external.arrays:
+            digest.update(b"-" if a is None else np.ascontiguousarray(a).tobytes())
         return digest.hexdigest()
 
     @cached_property
@@ -251,6 +266,24 @@ class TightBinding:
             a = position(k, 1 if order == 2 or curvature else 0, axes)
             matrices = _full_position(h.value, h.first, h.second, a.value, a.first, order, curvature)
         return matrices if spin is None else matrices._replace(S=spin(k, 0, axes).value)
+
+    @cached_property
+    def _external_series(self) -> ExternalSeries | None:
+        if self.external is None:
+            return None
+        return ExternalSeries(self.external, self.lattice, self.R, self.axes, self.moments)
+
+    def outside(self, k: Array, inside: Matrices, moments: bool = False, metric: bool = False) -> Outside:
+        """Matrix elements with the states outside the basis at fractional `k`, in the Wannier gauge; see `Outside`.
+
+        inside : the matrices at `k`, with the curvature F. `moments` asks for N, K, F and Y, `metric` for G.
+        """
+        if self._external_series is None:
+            return Outside()
+        assert inside.V is not None
+        assert inside.A is not None
+        assert inside.F is not None
+        return self._external_series(k, inside.H, inside.V, inside.A, inside.F, moments, metric)
 
 
 def _diagonal_position(H: ComplexArray, dH: ComplexArray, ddH: ComplexArray | None, centres: Array) -> Matrices:

@@ -17,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: what each module may import of the package, itself aside; a folder stands for all of its files
 BASE = {"units", "errors", "files", "kernels"}
-MODEL = BASE | {"fourier", "validation", "model", "kdotp"}
+MODEL = BASE | {"fourier", "validation", "external", "model", "kdotp"}
 BANDS = MODEL | {"bands"}
 CALCULATORS = BANDS | {"calculators"}
 PARTS = CALCULATORS | {"occupation", "kmesh", "radial", "symmetry", "progress", "executors", "result"}
@@ -32,7 +32,8 @@ ALLOWED = {
     "progress": set(),
     "fourier": {"errors"},
     "validation": {"errors"},
-    "model": BASE | {"fourier", "validation"},
+    "external": {"errors", "fourier", "validation"},
+    "model": BASE | {"fourier", "validation", "external"},
     "kdotp": MODEL,
     "kmesh": BASE,
     "adapters": MODEL,

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bands import Bands
+from . import outside
 from .base import PAPER, Observable, stack_tensor
 
 Array = NDArray[np.float64]
@@ -15,8 +16,16 @@ def extrinsic(bands: Bands) -> Array:
     """-[vbar_b m_i]_nn, to be weighted with -df/de: (nk, n, moment, field) in eV^2 Angstrom^3.
 
     m_i = 1/2 epsilon_imn Im sum_p (e_p - e_n) R_m,np R_n,pn = Re [v_m R_n]_nn for (m, n) with epsilon_imn = +1.
+    States outside the basis take part in the moment where the model knows them.
     """
-    return stack_tensor(bands, lambda m, n, b: -bands.moving_trace(b, bands.velocity(m), bands.connection(n)))
+    beyond = {pair: outside.moment(bands, *pair) for pair in bands.pairs}
+
+    def element(m: int, n: int, b: int) -> Array:
+        inside = bands.moving_trace(b, bands.velocity(m), bands.connection(n))
+        O = beyond[m, n]
+        return -inside if O is None else -inside - bands.moving_expectation(b, O)
+
+    return stack_tensor(bands, element)
 
 
 CALCULATORS = (

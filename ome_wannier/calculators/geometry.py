@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands import Bands, row_trace
+from ..bands import Bands, diagonal, row_trace
+from . import outside
 from .base import Observable
 
 Array = NDArray[np.float64]
@@ -28,16 +29,32 @@ def berry_curvature(bands: Bands) -> Array:
 def quantum_metric(bands: Bands) -> Array:
     """Metric of the occupied states, sum over pairs across the Fermi level of Re R_a,ou R_b,uo: (nk, n, position, field).
 
-    In Angstrom^2, from the states inside the basis. The weights add up to the metric of the bands below any Fermi level; for
-    the lowest band, and for both of two bands up to the sign, they are the metric Re [R_a R_b]_nn of the band itself.
+    In Angstrom^2. The weights add up to the metric of the bands below any Fermi level; for the lowest band, and for both of two
+    bands up to the sign, they are the metric Re [R_a R_b]_nn of the band itself. Empty states outside the basis take part where
+    the model knows them.
     """
-    R = [bands.connection(a) for a in range(len(bands.axes))]
-    return np.stack([np.stack([bands.level_weights(X, Y) for Y in R], axis=-1) for X in R], axis=-2)
+
+    def element(a: int, b: int) -> Array:
+        inside = bands.level_weights(bands.connection(a), bands.connection(b))
+        G = outside.metric(bands, a, b)
+        return inside if G is None else inside + diagonal(G)
+
+    d = range(len(bands.axes))
+    return np.stack([np.stack([element(a, b) for b in d], axis=-1) for a in d], axis=-2)
 
 
 def orbital_moment(bands: Bands) -> Array:
-    """m_i = Re [v_m R_n]_nn for (m, n) with epsilon_imn = +1: (nk, n, moment) in eV Angstrom^2 (times e/hbar)."""
-    return np.stack([row_trace(bands.velocity(m), bands.connection(n)) for m, n in bands.pairs], axis=-1)
+    """m_i = Re [v_m R_n]_nn for (m, n) with epsilon_imn = +1: (nk, n, moment) in eV Angstrom^2 (times e/hbar).
+
+    States outside the basis take part where the model knows them.
+    """
+
+    def element(m: int, n: int) -> Array:
+        inside = row_trace(bands.velocity(m), bands.connection(n))
+        beyond = outside.moment(bands, m, n)
+        return inside if beyond is None else inside + diagonal(beyond)
+
+    return np.stack([element(m, n) for m, n in bands.pairs], axis=-1)
 
 
 CALCULATORS = (
@@ -56,7 +73,7 @@ CALCULATORS = (
     ),
     Observable(
         "quantum_metric",
-        "quantum metric of the occupied states, inside the basis",
+        "quantum metric of the occupied states",
         "curvature",
         "sea",
         +1,
@@ -68,7 +85,7 @@ CALCULATORS = (
     ),
     Observable(
         "orbital_moment",
-        "intrinsic orbital moment of the occupied Bloch electrons, inside the basis",
+        "intrinsic orbital moment of the occupied Bloch electrons",
         "moment",
         "sea",
         -1,

@@ -17,7 +17,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands import Bands
+from ..bands import Bands, adjoint
+from . import outside
 from .base import Combination, Observable
 
 Array = NDArray[np.float64]
@@ -25,8 +26,17 @@ ComplexArray = NDArray[np.complex128]
 
 
 def local_crossgap(bands: Bands) -> Array:
-    """Weights of the first sum, both intermediate bands empty: (nk, n, moment, field) in Angstrom^3."""
-    return _crossgap(bands, lambda X, lower: X @ lower)
+    """Weights of the first sum, both intermediate bands empty: (nk, n, moment, field) in Angstrom^3.
+
+    Where the model knows the states outside the basis they take part as u', the band that the field does not mix in.
+    """
+    tensor = _crossgap(bands, lambda X, lower: X @ lower)
+    for i, (m, n) in enumerate(bands.pairs):
+        Y = outside.circulation(bands, m, n)
+        if Y is not None:
+            for b in range(len(bands.axes)):
+                tensor[:, :, i, b] += bands.level_weights(bands.response(b), adjoint(Y))
+    return tensor
 
 
 def itinerant_crossgap(bands: Bands) -> Array:
@@ -41,7 +51,7 @@ def _crossgap(bands: Bands, times: Callable[[ComplexArray, ComplexArray], Comple
     multiplies R, and not where it multiplies B, or the term u = u' (o = o') would count twice.
     """
     d = range(len(bands.axes))
-    lower = [np.tril(bands.velocity(a)) for a in d]
+    lower = [np.tril(outside.velocity(bands, a)) for a in d]
     strict = [np.tril(v, -1) for v in lower]
     R = [bands.connection(a) for a in d]
     B = [bands.response(a) for a in d]

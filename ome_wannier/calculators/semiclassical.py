@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bands import Bands, row_trace
+from . import outside
 from .base import Combination, Observable, stack_tensor
 
 Array = NDArray[np.float64]
@@ -19,16 +20,24 @@ PREFACTORS = {"wavepacket": 1.0, "operator": 1 / 2, "kubo": 1 / 3}
 
 
 def metric_curl(bands: Bands) -> Array:
-    """Fermi-surface form, epsilon_imn [vbar_m G_bn]_nn with G_bn = Re R_b R_n: (nk, n, moment, field) in eV Angstrom^3."""
+    """Fermi-surface form, epsilon_imn [vbar_m G_bn]_nn with G_bn = Re R_b R_n: (nk, n, moment, field) in eV Angstrom^3.
+
+    States outside the basis take part in the metric where the model knows them.
+    """
 
     def moving_metric(m: int, n: int, b: int) -> Array:
-        return bands.moving_trace(m, bands.connection(b), bands.connection(n))
+        inside = bands.moving_trace(m, bands.connection(b), bands.connection(n))
+        G = outside.metric(bands, b, n)
+        return inside if G is None else inside + bands.moving_expectation(m, G)
 
     return stack_tensor(bands, lambda m, n, b: moving_metric(m, n, b) - moving_metric(n, m, b))
 
 
 def metric_curl_sea(bands: Bands) -> Array:
-    """Fermi-sea form, epsilon_imn d_m G_bn with d_m G_bn = Re [R_b;m R_n + R_b R_n;m]_nn: (nk, n, moment, field)."""
+    """Fermi-sea form, epsilon_imn d_m G_bn with d_m G_bn = Re [R_b;m R_n + R_b R_n;m]_nn: (nk, n, moment, field).
+
+    Inside the basis only, whatever the model knows of states outside.
+    """
 
     def derivative(m: int, n: int, b: int) -> Array:
         left = row_trace(bands.connection_derivative(b, m), bands.connection(n))

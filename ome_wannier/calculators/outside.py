@@ -1,0 +1,42 @@
+"""What states outside the Wannier subspace add to moments and metric (physics.md section 10); None where they are not known."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bands import Bands, adjoint
+
+Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+
+def circulation(bands: Bands, m: int, n: int) -> ComplexArray | None:
+    """<u|v_m Q|i d_n o> - <u|v_n Q|i d_m o> (nk, u, o) in eV Angstrom^2: the intermediate state v_m R_n is outside."""
+    return bands.outside_moments.Y.get((m, n))
+
+
+def velocity(bands: Bands, a: int) -> ComplexArray:
+    """v_a of the whole Hamiltonian between states of the basis (nk, n, n); v_a of the basis where nothing else is known."""
+    v = bands.velocity(a)
+    N = bands.outside_moments.N.get(a)
+    return v if N is None else v + 1j * (N - adjoint(N))
+
+
+def moment(bands: Bands, m: int, n: int) -> ComplexArray | None:
+    """Orbital moment of the Bloch states by way of states outside, (nk, n, n) in eV Angstrom^2 (times e/hbar), Hermitian.
+
+    Im [R_m N_n - R_n N_m] - K_mn/2 + {e, F_mn}/4, to be taken inside degenerate groups.
+    """
+    N, K, F = (bands.outside_moments.N, bands.outside_moments.K, bands.outside_moments.F)
+    if not K:
+        return None
+    X = bands.connection(m) @ N[n] - bands.connection(n) @ N[m]
+    e = bands.energies
+    mean = (e[:, :, None] + e[:, None, :]) / 2
+    return (-1j * (X - adjoint(X)) - K[m, n] + mean * F[m, n]) / 2
+
+
+def metric(bands: Bands, a: int, b: int) -> ComplexArray | None:
+    """Re <d_a u|Q|d_b u> (nk, n, n) in Angstrom^2, Hermitian."""
+    return bands.outside_metric.get((a, b))
