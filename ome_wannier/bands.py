@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .errors import ModelError
 from .external import Outside
-from .model import Model
+from .model import Model, OpenBasis
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -288,10 +288,11 @@ class Bands:
         return self._outside(metric=True).G
 
     def _outside(self, moments: bool = False, metric: bool = False) -> Outside:
-        if self._model.external is None:
+        model = self._model
+        if not isinstance(model, OpenBasis) or model.external is None:
             return Outside()
         self.wannier_curvature(0, 0)  # asks for it
-        found = self._model.outside(self._k, self._matrices, moments, metric)
+        found = model.outside(self._k, self._matrices, moments, metric)
         return Outside(*({key: self.rotate(X) for key, X in part.items()} for part in found))  # type: ignore[arg-type]
 
     @cached_property

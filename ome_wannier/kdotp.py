@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import ModelError
-from .external import Outside
 from .model import Matrices, moment_axes
 from .validation import point
 
@@ -110,10 +109,6 @@ class KDotP:
         if self.spin is not None:
             S = np.broadcast_to(np.moveaxis(np.asarray(self.spin, dtype=complex), 2, 0), (len(k), 3, *H.shape[1:]))
         return Matrices(H, self._gradient(k), None if order == 1 else self._hessian(k), S=S)
-
-    def outside(self, k: Array, inside: Matrices, moments: bool = False, metric: bool = False) -> Outside:
-        """Nothing, see `external`."""
-        return Outside()
 
     def _gradient(self, k: Array) -> ComplexArray:
         if self.gradient is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,16 +61,22 @@ class Model(Protocol):
     @property
     def has_spin(self) -> bool: ...
     @property
-    def external(self) -> External | None: ...
-    @property
     def sha256(self) -> str: ...
 
     def matrices(self, k: Array, order: int = 1, curvature: bool = False) -> Matrices:
         """Matrices at `k` up to the covariant derivative of the given order (0, 1 or 2)."""
         ...
 
+
+@runtime_checkable
+class OpenBasis(Protocol):
+    """What a model offers that may know states outside its basis."""
+
+    @property
+    def external(self) -> External | None: ...
+
     def outside(self, k: Array, inside: Matrices, moments: bool = False, metric: bool = False) -> Outside:
-        """What is known at `k` of the states outside the basis, for moments and for the metric; `inside` holds V, A and F."""
+        """What is known of them at `k`, for moments and for the metric; `inside` holds V, A and F."""
         ...
 
 
