@@ -89,7 +89,7 @@ def load(
     seed : seedname ("dir/Te"), path of a `_tb.dat` or `_hr.dat` file, or folder that holds one seedname.
         `_tb.dat` is preferred. `_hr.dat` needs the cell from `.win`, and positions from `centres`, `_r.dat`,
         `_centres.xyz` or the projections of `.win`, in this order. Positions in `_tb.dat` and `_r.dat` are
-        corrected with `_centres.xyz` (see `wannier90_branch`).
+        corrected with `_centres.xyz` (see `wannier90_branch`). Where they hold nothing but the centres, the model has centres.
     centres : (n, 3) Cartesian in Angstrom: a diagonal position operator, instead of what the files hold.
     periodic : see `TightBinding`. A direction with one k point has only R = 0 and counts as not periodic.
     spin_degeneracy : default 1 if `.win` says spinors = true, otherwise 2; 1, with a warning, without `.win`.
@@ -127,11 +127,13 @@ def load(
     shifts = _shifts(files["wsvec"], use_wsvec, path, data, win)
     try:
         R, matrices, defect = _fold(main, data, position, shifts, files["wsvec"])
+        if position is not None:
+            position, centres = _as_centres(R, matrices[..., 1:])
         return TightBinding(
             lattice,
             R,
             matrices[..., 0],
-            position=None if position is None else matrices[..., 1:],
+            position=position,
             centres=None if centres is None else np.asarray(centres, dtype=float),
             periodic=periodic,  # type: ignore[arg-type]  # None: the model looks at R
             spin_degeneracy=_spin_degeneracy(path, win) if spin_degeneracy is None else spin_degeneracy,
@@ -279,6 +281,15 @@ def _fold(
         return data.R, X, float(defect[worst])
     assert wsvec is not None
     return *shifted(wsvec, data.R, X, partner, shifts), float(defect[worst])
+
+
+def _as_centres(R: IntArray, position: ComplexArray) -> tuple[ComplexArray | None, Array | None]:
+    """The position matrix (nR, n, n, 3), or instead of it the centres (n, 3) if there is nothing else in it."""
+    nonzero = np.asarray(position.any(axis=3))
+    nonzero[~R.any(axis=1)] &= ~np.eye(nonzero.shape[1], dtype=bool)
+    if nonzero.any():
+        return position, None
+    return None, np.einsum("iia->ia", position[~R.any(axis=1)][0].real)
 
 
 def _hermitised(X: ComplexArray, partner: IntArray) -> ComplexArray:
