@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import os
 from collections.abc import Callable, Mapping
@@ -86,7 +87,14 @@ def load(source: str | os.PathLike[str] | TightBinding | KDotP | Any, **options:
 
 
 def adapter(name: str) -> ModuleType:
-    """The module under `adapters` of this name; the package that it is for is not imported."""
+    """The module under `adapters` of this name; the package that it is for is not imported.
+
+    Raises
+    ------
+    ModelError : no such adapter.
+    """
+    if importlib.util.find_spec(f".adapters.{name}", __package__) is None:
+        raise ModelError(f"files of {name} cannot be read")
     return importlib.import_module(f".adapters.{name}", __package__)
 
 

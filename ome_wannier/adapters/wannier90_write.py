@@ -53,7 +53,7 @@ def write(
 
     Warns
     -----
-    AccuracyWarning : what the file cannot hold: spin and external matrices, and in `_hr.dat` the position between different functions.
+    AccuracyWarning : what the file cannot hold: spin and external matrices; in `_hr.dat`, positions between different functions.
     """
     path = Path(path)
     kind = kind or next((k for k, ending in KINDS.items() if path.name.endswith(ending)), None)
