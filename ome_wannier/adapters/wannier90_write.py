@@ -53,7 +53,7 @@ def write(
 
     Warns
     -----
-    AccuracyWarning : what the file cannot hold: spin and external matrices; in `_hr.dat`, positions between different functions.
+    AccuracyWarning : what the file cannot hold: spin, external matrices; in `_hr.dat`, positions between different functions.
     """
     path = Path(path)
     kind = kind or next((k for k, ending in KINDS.items() if path.name.endswith(ending)), None)
