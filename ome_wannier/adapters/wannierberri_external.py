@@ -1,11 +1,11 @@
-"""Matrix elements with states outside the Wannier subspace, from WannierBerri's systems and from Wannier90's `.chk`, `.mmn`, `.uHu`.
+"""Matrix elements with states outside the Wannier subspace, from WannierBerri's systems and from `.chk`, `.mmn`, `.uHu`.
 
     model = ome.load("Te")
     model = with_external_terms(model, "Te")
     result = ome.compute(model, ...)
 
-WannierBerri's phases hold the centres t of the functions, and its matrices the positions from there: <0i|H (r - R - t_j)_b|Rj> and
-so on. Ours are absolute.
+WannierBerri's phases hold the centres t of the functions, and its matrices the positions from there, <0i|H (r - R - t_j)_b|Rj>.
+Ours are absolute.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 
-def external_of(system: Any) -> External:
-    """The matrices BB and CC, FF (or OO and GG) of a `System_R`, positions absolute, on its R vectors.
+def external_of(system: Any, R: NDArray[np.int64]) -> External:
+    """The matrices BB and CC, FF (or OO and GG) of a `System_R`, positions absolute, on these R vectors.
+
+    R : (nR, 3) all those of the system and their negatives.
 
     Raises
     ------
@@ -40,13 +42,20 @@ def external_of(system: Any) -> External:
             "external terms need the matrices BB and CC (from .uHu), or FF, or OO and GG (from .uIu): this system has none of "
             "these pairs; make it with morb=True or qmetric=True"
         )
-    R = np.asarray(system.rvec.iRvec)
+    row = {tuple(r): i for i, r in enumerate(R.tolist())}
+    place = [row[tuple(r)] for r in system.rvec.iRvec.tolist()]
+
+    def placed(X: Any) -> ComplexArray:
+        full = np.zeros((len(R), *np.shape(X)[1:]), dtype=complex)
+        np.add.at(full, place, X)
+        return full
+
     t = np.asarray(system.wannier_centers_cart, dtype=float)
     BB = CC = FF = None
     if have("BB") and have("CC"):
-        BB, CC = _moments(R, t, *(np.asarray(system.get_R_mat(name)) for name in ("Ham", "BB", "CC")))
+        BB, CC = _moments(R, t, *(placed(system.get_R_mat(name)) for name in ("Ham", "BB", "CC")))
     if have("FF") or (have("OO") and have("GG")):
-        FF = _metric(R, t, *(np.asarray(X) for X in (system.get_R_mat("AA"), _overlaps(system))))
+        FF = _metric(R, t, placed(system.get_R_mat("AA")), placed(_overlaps(system)))
     return External(BB, CC, FF)
 
 
@@ -80,10 +89,8 @@ def _overlaps(system: Any) -> ComplexArray:
     return F
 
 
-def with_external_terms(
-    model: TightBinding, seed: str | Path, nearest: tuple[float, ...] = NEAREST
-) -> TightBinding:
-    """The same Wannier functions with all matrices taken from `.chk`, `.eig`, `.mmn`, `.uHu` (and `.uIu`), external ones included.
+def with_external_terms(model: TightBinding, seed: str | Path, nearest: tuple[float, ...] = NEAREST) -> TightBinding:
+    """The same Wannier functions with all matrices from `.chk`, `.eig`, `.mmn`, `.uHu` (and `.uIu`), external ones included.
 
     Position and external matrices must come from the same finite differences, so the model's own position is replaced.
     Without `.uIu` the metric stays that of the basis.
@@ -128,7 +135,7 @@ def with_external_terms(
     if gap > SAME_GAUGE:
         raise ModelError(f"{seed}.chk and the model differ by {gap:.2g} eV at its k points: not the same Wannier functions")
     position = np.asarray(system.get_R_mat("AA")) + _home(R, len(H[0]))[..., None] * np.asarray(system.wannier_centers_cart)
-    spin, external = _placed(model, R), external_of(system)
+    spin, external = _placed(model, R), external_of(system, R)
     return replace(model, R=R, hamiltonian=H, position=position, centres=None, spin=spin, external=external)
 
 

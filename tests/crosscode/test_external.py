@@ -35,6 +35,7 @@ from wannierberri import calculators as wb  # noqa: E402
 from wannierberri.fourier.rvectors import Rvectors  # noqa: E402
 from wannierberri.system.system_R import System_R  # noqa: E402
 
+from ome_wannier.adapters import wannierberri as wannierberri_adapter  # noqa: E402
 from ome_wannier.adapters.wannierberri_external import external_of, with_external_terms  # noqa: E402
 
 DATA = Path(os.environ.get("OME_WANNIER_DATA", "/work/shared/data"))
@@ -160,7 +161,7 @@ def test_system_holds_what_the_model_gave():
     """external_of undoes the shift to the centres."""
     model = random_external()
     for names, empty in ((("AA", "BB", "CC", "FF"), ()), (("AA", "BB", "CC"), ("FF",)), (("AA", "FF"), ("BB", "CC"))):
-        found = external_of(system_of(model, names))
+        found = external_of(system_of(model, names), model.R)
         for name in ("BB", "CC", "FF"):
             if name in empty:
                 assert getattr(found, name) is None
@@ -168,8 +169,20 @@ def test_system_holds_what_the_model_gave():
                 np.testing.assert_allclose(getattr(found, name), getattr(model.external, name), rtol=0, atol=1e-12)
 
 
+def test_load_with_external_terms():
+    """load(system, external_terms=True) gives back the model, and the completed moments of the system are its own."""
+    model = random_external()
+    found = wannierberri_adapter.load(system_of(model), external_terms=True)
+    assert wannierberri_adapter.load(system_of(model)).external is None
+    k = np.random.default_rng(2).uniform(-0.5, 0.5, (5, 3))
+    here, there = Bands(model, k), Bands(found, k)
+    for name in ("extrinsic", "local_crossgap", "quantum_metric"):
+        a, b = (ome.calculators.get(name)(bands) for bands in (here, there))
+        np.testing.assert_allclose(b, a, rtol=0, atol=1e-10 * np.abs(a).max())
+
+
 def test_refusals(tmp_path):
     with pytest.raises(ModelError, match=r"no file .*none\.chk: external terms need .chk, .eig, .mmn and .uHu, unpacked"):
         with_external_terms(random_external(), tmp_path / "none")
     with pytest.raises(ModelError, match="this system has none of these pairs"):
-        external_of(system_of(random_external(), ("AA", "BB")))
+        external_of(system_of(random_external(), ("AA", "BB")), random_external().R)
