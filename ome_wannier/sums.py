@@ -24,6 +24,8 @@ Shapes = dict[str, tuple[int, ...]]
 
 #: matrices of n x n complex numbers alive at once per k point, by the order of derivatives: the measured peak is 49 and 70
 MATRICES_ALIVE = {1: 60, 2: 90}
+#: and those of the states outside the basis where the model knows them: the measured peak is 23
+OUTSIDE_ALIVE = 30
 #: working set in bytes beyond which larger batches of k points stop paying (they leave the cache)
 WORKING_SET = 2**26
 #: parts of the mesh that are summed for themselves and then added in order, whoever computes them
@@ -39,9 +41,9 @@ class Sums(NamedTuple):
     widest_group: float
 
 
-def bytes_per_point(n: int, order: int) -> int:
-    """Memory that one k point takes while its matrices are alive."""
-    return 16 * n * n * MATRICES_ALIVE[order]
+def bytes_per_point(n: int, order: int, outside: bool = False) -> int:
+    """Memory that one k point takes while its matrices are alive; with those of states outside the basis, or without."""
+    return 16 * n * n * (MATRICES_ALIVE[order] + OUTSIDE_ALIVE * outside)
 
 
 def histogram_bytes(occupation: Occupation, columns: int, mesh: KMesh) -> int:
@@ -73,10 +75,12 @@ def mesh_sums(
     """
     if not observables:
         return Sums({}, [{}] if mesh.n_sub_meshes > 1 else [], 0.0)
-    order, curvature = max(o.order for o in observables), any(o.curvature for o in observables)
+    order, outside = max(o.order for o in observables), model.external is not None
+    curvature = outside or any(o.curvature for o in observables)
     shapes = component_shapes(observables, model)
     columns = sum(int(np.prod(s)) for s in shapes.values())
-    length, together, blocks = _batches(mesh, model.n_orbitals, order, memory, histogram_bytes(occupation, columns, mesh))
+    each = bytes_per_point(model.n_orbitals, order, outside)
+    length, together, blocks = _batches(mesh, each, memory, histogram_bytes(occupation, columns, mesh))
     total = np.zeros((mesh.n_sub_meshes, occupation.n_rows, columns))
     widest = 0.0
     for rows in track(blocks, "k points", progress):
@@ -100,11 +104,11 @@ def mesh_sums(
     return Sums(values, parts, widest)
 
 
-def _batches(
-    mesh: KMesh, n: int, order: int, memory: int, histograms: int
-) -> tuple[int, int, list[NDArray[np.int64]]]:
-    """Points per row, rows per batch, and the rows of every block. Only the rows per batch depend on `memory`."""
-    each = bytes_per_point(n, order)
+def _batches(mesh: KMesh, each: int, memory: int, histograms: int) -> tuple[int, int, list[NDArray[np.int64]]]:
+    """Points per row, rows per batch, and the rows of every block, from the bytes of each point.
+
+    Only the rows per batch depend on `memory`.
+    """
     length = mesh.row_length(WORKING_SET // each)
     least = histograms + each * length
     if memory < least:

@@ -422,6 +422,19 @@ def test_the_result_says_what_is_left_out():
         assert result.attrs["external_terms"] == (included or "none")
 
 
+def test_sums_do_not_depend_on_the_batches():
+    """compute is the sum of the same weights, bit by bit the same whatever the memory."""
+    model = large_model(2, False).small()
+    names, kT = ["orbital_moment", "interband", "metric_curl", "extrinsic"], 0.1
+    one, two = (
+        ome.compute(model, (16, 16, 1), names, [LEVEL, 1.0], temperature=kT / ome.units.KB, memory=memory)
+        for memory in (3 * 2**19, 2**30)
+    )
+    for name in names:
+        assert np.abs(one[name]).max() > 0
+        np.testing.assert_array_equal(one[name].values, two[name].values)
+
+
 def test_hash_and_refusals():
     large = large_model(2, True)
     model = large.small()
