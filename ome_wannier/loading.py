@@ -19,7 +19,14 @@ from .model import TightBinding
 
 #: adapters of objects of other packages, under their name: each has `recognises(object)`, which does not import the package,
 #: and `load(object, **options)`
-ADAPTERS = {"pythtb": "PythTB model"}
+ADAPTERS = {
+    "pythtb": "PythTB model",
+    "wannierberri": "WannierBerri System_R",
+    "tbmodels": "TBmodels model",
+    "sisl": "sisl Hamiltonian",
+    "kwant": "kwant Builder",
+    "ase": "set of ASE Wannier functions",
+}
 
 _HAMILTONIAN = ("_tb.dat", "_hr.dat")
 _COMPRESSED = ("", ".gz", ".bz2", ".xz")
