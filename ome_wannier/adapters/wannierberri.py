@@ -177,7 +177,7 @@ def _paired(system: Any, name: str) -> tuple[NDArray[np.int64], ComplexArray]:
             f"{name} of this System is not Hermitian (by {defect[worst]:.2g} at R = {point(R[worst])}): "
             "its Hermitian part is used, as WannierBerri does for the Hamiltonian"
         )
-    hermitian: ComplexArray = (full + adjoint) / 2
+    hermitian: ComplexArray = np.asarray((full + adjoint) / 2, dtype=complex)
     return R, hermitian
 
 

@@ -1,0 +1,1 @@
+"""The calculators inside other packages' runs: one module per host."""

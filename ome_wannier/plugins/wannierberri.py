@@ -1,0 +1,309 @@
+"""The calculators inside WannierBerri: in `wannierberri.run`, along a `Path`, and in a `TabulatorAll`.
+
+    from ome_wannier.plugins.wannierberri import OME, OMETabulator
+
+    result = wannierberri.run(system, grid, calculators={"ome": OME(Efermi=levels, calculators=["total", "extrinsic"])})
+    alpha = result.results["ome"]["total"].data          # (Efermi, 3, 3), A/V
+
+Numbers, units and index order are those of `ome_wannier.compute` on the same k points: alpha[level, i, j], i the axis of the
+moment, j of the field; SI units, per volume (A/V) where `system.periodic` has three directions, per area (A m/V) where it has
+two; `comment` of each result says so. All three Cartesian axes are there, as WannierBerri's symmetrisation needs them:
+components that a two-dimensional model does not have are zero. Bands count once, as in WannierBerri, unless
+`spin_degeneracy` is 2.
+
+WannierBerri asks of a calculator and a result what the classes here have, and no more; nothing of it is inherited. Matrices
+come from the model of the system (`adapters.wannierberri`), made once, not from WannierBerri's Data_K.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
+
+from ..adapters.wannierberri import load
+from ..bands import DEGENERACY_TOL, SPIN_REMEDY, Bands
+from ..calculators import Calculator, GapTerm, Observable, defaults, names, needs_spin, resolve
+from ..calculators import get as built_in
+from ..calculators.base import component_axes, evaluate
+from ..errors import SettingsError
+from ..model import TightBinding
+from ..occupation import Occupation
+from ..result import INDEX_ORDER, combine, first_observable, unit_of
+from ..sums import WORKING_SET, bytes_per_point
+
+Array = NDArray[np.float64]
+Asked = str | Sequence[str | Calculator] | None
+
+
+@dataclass(frozen=True)
+class OME:
+    """Response tensors at Fermi levels, as a calculator of `wannierberri.run` on a `Grid`.
+
+    Parameters
+    ----------
+    Efermi : eV, ascending; need not be uniform.
+    calculators : names or calculators, one's own included; by default those of `ome_wannier.compute`.
+    temperature : K; an array adds a dimension after that of the Fermi levels. tau : fs. degeneracy_tol : eV.
+    spin_degeneracy : electrons that each band holds.
+    save_mode : "bin", "txt", "bin+txt": what WannierBerri's run writes, one file per quantity.
+
+    Raises
+    ------
+    SettingsError : settings that cannot be used, or a quantity that the system does not have.
+    """
+
+    Efermi: ArrayLike
+    calculators: Asked = None
+    temperature: ArrayLike = 300.0
+    tau: float = 10.0
+    degeneracy_tol: float = DEGENERACY_TOL
+    spin_degeneracy: int = 1
+    save_mode: str = "bin+txt"
+    comment: str = field(default="orbital magneto-electric response (ome_wannier)", init=False)
+    allow_path: bool = field(default=False, init=False)
+    allow_grid: bool = field(default=True, init=False)
+
+    def __post_init__(self) -> None:
+        if self.spin_degeneracy not in (1, 2):
+            raise SettingsError(f"spin_degeneracy is {self.spin_degeneracy!r}: 1 or 2")
+        for name, number in (("tau", self.tau), ("degeneracy_tol", self.degeneracy_tol)):
+            if not isinstance(number, int | float | np.number) or not 0 <= number < np.inf:
+                raise SettingsError(f"{name} is {number!r}: give a number >= 0")
+        object.__setattr__(self, "calculators", _portable(self.calculators))
+        observables = _resolved(self.calculators, False)[1]
+        self._occupation(observables)
+
+    def _occupation(self, observables: Sequence[Observable]) -> Occupation:
+        try:
+            levels = np.atleast_1d(np.asarray(self.Efermi, dtype=float))
+            temperatures = np.atleast_1d(np.asarray(self.temperature, dtype=float))
+        except (TypeError, ValueError) as error:
+            raise SettingsError(f"Efermi and temperature must be numbers, in eV and K: {error}") from error
+        return Occupation(levels, temperatures, any(o.occupation == "surface" for o in observables))
+
+    def __call__(self, data_K: Any) -> Tensors:
+        """The tensors of the k points of one FFT grid, their mean over these points, by the name of the calculator."""
+        model = model_of(data_K.system)
+        wanted, observables = _resolved(self.calculators, model.has_spin)
+        _check(model, wanted)
+        occupation = self._occupation(observables)
+        columns = [int(np.prod([len(a) for a in _axes(model, o)], dtype=int)) for o in observables]
+        histogram = np.zeros((occupation.n_rows, sum(columns)))
+        with threadpool_limits(limits=1, user_api="blas"):
+            for bands in _batches(data_K, model, observables, self.degeneracy_tol, occupation.window):
+                weights = [evaluate(o, bands).reshape(*bands.energies.shape, -1) for o in observables]
+                occupation.add(histogram, bands.energies.ravel(), np.concatenate(weights, axis=2).reshape(-1, sum(columns)))
+        surface = np.repeat([o.occupation == "surface" for o in observables], columns)
+        norm = self.spin_degeneracy / (model.cell * len(data_K.kpoints_all))
+        parts = np.split(occupation.evaluate(histogram * norm, surface), np.cumsum(columns)[:-1], axis=2)
+        values = {o.name: _cartesian(p, _axes(model, o), 2) for o, p in zip(observables, parts, strict=True)}
+        return Tensors({c.name: self._result(c, combine(c, values), model, occupation) for c in wanted})
+
+    def _result(self, calculator: Calculator, value: Array, model: TightBinding, occupation: Occupation) -> Any:
+        """WannierBerri's result of one calculator, in the reported unit."""
+        from wannierberri.result import EnergyResult
+
+        observable = first_observable(calculator)
+        factor, unit = unit_of(observable, len(model.axes), self.tau)
+        scalar = np.ndim(self.temperature) == 0
+        about = f"{calculator.long_name}\n{calculator.equation}\nunit: {unit}; indices: {', '.join(observable.dims) or 'none'}"
+        if observable.dims == ("moment", "field"):
+            about += f"\n{INDEX_ORDER}"
+        about += f"\ntemperature {self.temperature} K" + (f", tau {self.tau} fs" if observable.kind == "extrinsic" else "")
+        return EnergyResult(
+            [occupation.fermi] if scalar else [occupation.fermi, occupation.temperature],
+            (value[:, 0] if scalar else value) * factor,
+            rank=len(observable.dims),
+            E_titles=["Efermi"] if scalar else ["Efermi", "Temperature"],
+            save_mode=self.save_mode,
+            comment=about,
+            **_transforms(observable),
+        )
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """Results of one `OME` by calculator, `result["total"].data`; they add up, turn and save as WannierBerri's do."""
+
+    results: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.results[name]
+
+    def __mul__(self, number: float) -> Tensors:
+        return Tensors({name: r * number for name, r in self.results.items()})
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, number: float) -> Tensors:
+        return Tensors({name: r / number for name, r in self.results.items()})
+
+    def __add__(self, other: Tensors) -> Tensors:
+        return Tensors({name: r + other.results[name] for name, r in self.results.items()})
+
+    def __sub__(self, other: Tensors) -> Tensors:
+        return self + other * -1.0
+
+    def transform(self, operation: Any) -> Tensors:
+        """What a symmetry operation makes of the tensors."""
+        return Tensors({name: r.transform(operation) for name, r in self.results.items()})
+
+    @property
+    def max(self) -> Array:
+        """Sizes by which WannierBerri chooses the k points to refine."""
+        return np.concatenate([r.max for r in self.results.values()])
+
+    def savedata(self, name: str, prefix: str, suffix: str, i_iter: int) -> None:
+        """Files PREFIX-NAME-CALCULATOR_iter-NNNN.npz and .dat, which WannierBerri's EnergyResult reads."""
+        for key, r in self.results.items():
+            r.savedata(f"{name}-{key}", prefix, suffix, i_iter)
+
+
+@dataclass
+class OMETabulator:
+    """A quantity band by band, for `wannierberri.calculators.TabulatorAll` on a grid or a path.
+
+    Parameters
+    ----------
+    calculator : a name or calculator; not one that mixes Fermi-sea and Fermi-surface terms, as `total` does.
+    degeneracy_tol : eV. ibands : bands to keep (set by TabulatorAll).
+
+    Numbers are those of `ome_wannier.tabulate`: the integrand in units of hbar = e = 1, eV and Angstrom, indices as in `OME`.
+    """
+
+    calculator: str | Calculator
+    degeneracy_tol: float = DEGENERACY_TOL
+    ibands: Any = None
+    allow_path = False
+    allow_grid = False
+
+    def __post_init__(self) -> None:
+        self.calculator = _portable([self.calculator])[0]  # type: ignore[index]
+        (calculator,), observables = _resolved([self.calculator], False)
+        if len({o.occupation for o in observables}) > 1:
+            raise SettingsError(f"{calculator.name} mixes Fermi-sea and Fermi-surface terms: ask for its terms instead")
+        self.comment = f"{calculator.long_name} (ome_wannier.tabulate)"
+
+    def __call__(self, data_K: Any) -> Any:
+        """WannierBerri's KBandResult of the k points of one FFT grid, or of a path."""
+        from wannierberri.result import KBandResult
+
+        model = model_of(data_K.system)
+        (calculator,), observables = _resolved([self.calculator], model.has_spin)
+        _check(model, [calculator])
+        parts: dict[str, list[Array]] = {o.name: [] for o in observables}
+        with threadpool_limits(limits=1, user_api="blas"):
+            for bands in _batches(data_K, model, observables, self.degeneracy_tol, (-np.inf, np.inf)):
+                for o in observables:
+                    parts[o.name].append(evaluate(o, bands))
+        value = combine(calculator, {name: np.concatenate(p) for name, p in parts.items()})
+        value = _cartesian(value.reshape(*value.shape[:2], -1), _axes(model, first_observable(calculator)), 2)
+        kept = value if self.ibands is None else value[:, np.asarray(self.ibands)]
+        return KBandResult(kept, rank=value.ndim - 2, **_transforms(first_observable(calculator)))
+
+
+def ray_init(**options: Any) -> None:
+    """WannierBerri's `ray_init` (same options) with this package sent to the workers along with WannierBerri.
+
+    On one machine any way of starting Ray does; on several it saves installing the package on each.
+    """
+    from wannierberri.parallel import ray_init as start
+
+    environment = dict(options.pop("runtime_env", None) or {})
+    environment["py_modules"] = [*environment.get("py_modules", []), str(Path(__file__).parents[1])]
+    start(runtime_env=environment, **options)
+
+
+_MODELS: WeakKeyDictionary[Any, tuple[int, TightBinding]] = WeakKeyDictionary()
+#: bands of the k points that were last asked for, with what they were made for: tabulators of one TabulatorAll share them
+_LAST: dict[str, Any] = {}
+
+
+def model_of(system: Any) -> TightBinding:
+    """The model of a System, kept as long as the system lives and its matrices do not change."""
+    mark = 0
+    matrices = getattr(system, "_XX_R", {})
+    centres, R = getattr(system, "wannier_centers_cart", 0), getattr(getattr(system, "rvec", None), "iRvec", 0)
+    for part in (*(matrices[name] for name in sorted({"Ham", "AA", "SS"} & set(matrices))), centres, R, system.periodic):
+        mark = zlib.crc32(np.ascontiguousarray(part).data, mark)
+    if system not in _MODELS or _MODELS[system][0] != mark:
+        _MODELS[system] = mark, load(system)
+    return _MODELS[system][1]
+
+
+def _batches(
+    data_K: Any, model: TightBinding, observables: Sequence[Observable], tol: float, window: tuple[float, float]
+) -> Iterator[Bands]:
+    """Bands at all points of `data_K`, as many at a time as stay in the cache."""
+    k = np.asarray(data_K.kpoints_all, dtype=float)
+    order, curvature = max(o.order for o in observables), any(o.curvature for o in observables)
+    step = max(1, WORKING_SET // bytes_per_point(model.n_orbitals, order))
+    for start in range(0, len(k), step):
+        points = k[start : start + step]
+        made_for = (model.sha256, points.tobytes(), tol, window)
+        if _LAST.get("for") != made_for:
+            made = Bands(model, points, order=order, curvature=curvature, degeneracy_tol=tol, window=window)
+            _LAST.update({"for": made_for, "bands": made})
+        yield _LAST["bands"]
+
+
+def _portable(asked: Asked) -> Asked:
+    """Built-in calculators by name, so that they are the same after a journey to another process."""
+    if asked is None or isinstance(asked, str):
+        return asked
+    ours = {id(built_in(name)): name for name in names()}
+    return tuple(ours.get(id(c), c) for c in asked)
+
+
+def _resolved(asked: Asked, has_spin: bool) -> tuple[list[Calculator], list[Observable]]:
+    """Calculators, and the observables that they consist of."""
+    wanted, terms = resolve(defaults(has_spin) if asked is None else asked)
+    for term in terms:
+        if isinstance(term, GapTerm):
+            raise SettingsError(f"{term.name} is a property of a gap, not a sum over k points: use ome_wannier.compute")
+    return wanted, [t for t in terms if isinstance(t, Observable)]
+
+
+def _check(model: TightBinding, wanted: Sequence[Calculator]) -> None:
+    """Refuse what the system cannot give."""
+    for calculator in wanted:
+        if needs_spin(calculator) and not model.has_spin:
+            raise SettingsError(
+                f"{calculator.name} needs the spin operator, which this System does not have: "
+                f"make it with spin=True, or use set_spin_pairs; for other models {SPIN_REMEDY}"
+            )
+        if {"moment", "axis"} & set(first_observable(calculator).dims) and not model.moments:
+            raise SettingsError(
+                f"{calculator.name} needs two periodic directions perpendicular to an orbital moment: this System has "
+                f"{len(model.axes)}"
+            )
+
+
+def _axes(model: TightBinding, observable: Any) -> list[tuple[int, ...]]:
+    """Cartesian axes of each component dimension of an observable."""
+    along = component_axes(model.axes, model.moments)
+    return [along[dim] for dim in observable.dims]
+
+
+def _cartesian(columns: Array, axes: Sequence[tuple[int, ...]], first: int) -> Array:
+    """Components, flattened after the `first` dimensions, on three Cartesian axes each: zero where there are none."""
+    value = columns.reshape(*columns.shape[:first], *(len(a) for a in axes))
+    full = np.zeros((*columns.shape[:first], *[3] * len(axes)))
+    full[(slice(None),) * first + np.ix_(*axes)] = value
+    return full
+
+
+def _transforms(observable: Any) -> dict[str, Any]:
+    """What time reversal and inversion do, from the declared parities; rotations WannierBerri knows."""
+    from wannierberri.symmetry.point_symmetry import transform_ident, transform_odd
+
+    by_parity = {1: transform_ident, -1: transform_odd}
+    return {"transformTR": by_parity[observable.time_reversal], "transformInv": by_parity[observable.inversion]}
