@@ -158,6 +158,8 @@ def _validate(
     if not isinstance(memory, (int, float, np.number)) or not 0 < memory < np.inf:
         raise SettingsError(f"memory is {memory!r}: give a number of bytes")
     Occupation(np.zeros(1), temperatures, surface=False)  # refuses temperatures that are none
+    if not model.axes:
+        raise SettingsError("this model has no periodic direction: responses are those of crystals, layers and chains")
     for calculator in wanted:
         observable = first_observable(calculator)
         if any(isinstance(t, GapTerm) for t in resolve([calculator])[1]) and (len(model.axes) < 3 or isinstance(model, KDotP)):
