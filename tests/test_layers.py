@@ -17,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: what each module may import of the package, itself aside; a folder stands for all of its files
 BASE = {"units", "errors", "files", "kernels"}
-MODEL = BASE | {"fourier", "validation", "external", "model", "kdotp"}
+MODEL = BASE | {"fourier", "validation", "external", "model", "kdotp", "planewaves"}
 BANDS = MODEL | {"bands"}
 CALCULATORS = BANDS | {"calculators"}
 PARTS = CALCULATORS | {"occupation", "kmesh", "radial", "symmetry", "progress", "executors", "result"}
@@ -35,6 +35,8 @@ ALLOWED = {
     "external": {"errors", "fourier", "validation"},
     "model": BASE | {"fourier", "validation", "external"},
     "kdotp": MODEL,
+    "planewaves": BASE | {"validation", "model"},
+    "cutoff": COMPUTE,
     "kmesh": BASE,
     "adapters": MODEL,
     "lattices": MODEL,
@@ -65,7 +67,7 @@ HEAVY = {
     "ase", "dask", "distributed", "h5netcdf", "matplotlib", "mpi4py", "pandas", "plotly", "pydantic", "pythtb", "rich",
     "spglib", "tbmodels", "typer", "wannierberri", "xarray",
 }  # fmt: skip
-AT_TOP_ANYWAY = {"cli", "settings"}
+AT_TOP_ANYWAY = {"cli", "settings", "plugins"}
 
 
 def module_name(path: Path) -> str:

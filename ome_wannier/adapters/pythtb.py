@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
+from ..errors import AccuracyWarning, ModelError
 from ..model import TightBinding
 from ..validation import local_spin
 
@@ -58,6 +59,64 @@ def load(model: Any) -> TightBinding:
         spin=local_spin(n, "interlaced") if n_spin == 2 else None,
         name="PythTB model",
     )
+
+
+def export(model: TightBinding) -> Any:
+    """A PythTB model of the installed generation with the same Hamiltonian and centres, always with three lattice vectors.
+
+    A model whose orbitals are pairs of pure spins at one place becomes a spinful PythTB model (its orbitals are put side by
+    side where they came in blocks); any other one a model without spin. Lost, with a warning: position matrix elements between
+    orbitals, a spin operator of another kind, electrons per band.
+
+    Raises
+    ------
+    ModelError : lattice vectors that form a left-handed system, which PythTB refuses.
+    """
+    import pythtb
+
+    if np.linalg.det(model.lattice) < 0:
+        raise ModelError("PythTB wants right-handed lattice vectors: exchange two of them (and the components of R)")
+    order = _pairs(model)
+    lost = [
+        *(["position matrix elements between orbitals"] if model.position is not None else []),
+        *(["the spin operator"] if model.has_spin and order is None else []),
+        *(["that each band holds two electrons"] if model.spin_degeneracy == 2 else []),
+    ]
+    if lost:
+        warnings.warn(f"PythTB cannot hold {', '.join(lost)}: left out", AccuracyWarning, stacklevel=2)
+    n_spin = 1 if order is None else 2
+    order = np.arange(model.n_orbitals) if order is None else order
+    orbitals = (model.wannier_centres @ np.linalg.inv(model.lattice))[order][::n_spin].tolist()
+    periodic = [a for a in range(3) if model.periodic[a]]
+    lattice = model.lattice.tolist()
+    if hasattr(pythtb, "TBModel"):
+        out = pythtb.TBModel(pythtb.Lattice(lattice, orbitals, periodic_dirs=periodic), spinful=n_spin == 2)
+    else:
+        out = pythtb.tb_model(len(periodic), 3, lattice, orbitals, per=periodic, nspin=n_spin)
+    n = len(orbitals)
+    for R, X in zip(model.R.tolist(), model.hamiltonian, strict=True):
+        blocks = X[np.ix_(order, order)].reshape(n, n_spin, n, n_spin).swapaxes(1, 2)
+        if not any(R):
+            out.set_onsite([blocks[i, i].real.item() if n_spin == 1 else blocks[i, i] for i in range(n)])
+        where = {"ind_R": R} if periodic else {}
+        for i, j in np.argwhere(np.abs(blocks).max(axis=(2, 3)) > 0).tolist() if R >= [0, 0, 0] else []:
+            if any(R) or i < j:  # PythTB adds the other half
+                out.set_hop(blocks[i, j].item() if n_spin == 1 else blocks[i, j], i, j, **where)
+    return out
+
+
+def _pairs(model: TightBinding) -> NDArray[np.int64] | None:
+    """The order that puts up and down of each orbital side by side, if the model is made of such pairs."""
+    n = model.n_orbitals
+    if model.spin is None or n % 2:
+        return None
+    home = ~model.R.any(axis=1)
+    for kind, order in (("interlaced", np.arange(n)), ("block", np.arange(n).reshape(2, -1).T.ravel())):
+        local = np.abs(model.spin[home][0] - local_spin(n, kind)).max() < 1e-12 and not model.spin[~home].any()
+        centres = model.wannier_centres[order]
+        if local and np.abs(centres[::2] - centres[1::2]).max() < 1e-12:
+            return order
+    return None
 
 
 def _geometry(model: Any, old: bool) -> tuple[Array, Array, list[int], int]:

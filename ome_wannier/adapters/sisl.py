@@ -1,0 +1,60 @@
+"""sisl Hamiltonians of orthogonal orbitals: sites are where the atoms are, lengths in Angstrom, energies in eV."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from ..errors import ModelError
+from ..model import TightBinding
+from ..validation import local_spin
+
+
+def recognises(model: object) -> bool:
+    """Whether an object is a sisl Hamiltonian."""
+    return type(model).__module__.split(".")[0] == "sisl" and hasattr(model, "Hk") and hasattr(model, "geometry")
+
+
+def load(model: Any) -> TightBinding:
+    """The same Hamiltonian; each orbital stands at its atom, spins are interlaced, bands without spin hold two electrons.
+
+    sisl's own H(k) is transformed back on the mesh of its supercell, which is exact and serves every kind of spin.
+
+    Raises
+    ------
+    ModelError : non-orthogonal orbitals; a Nambu (superconducting) Hamiltonian.
+    """
+    if not model.orthogonal:
+        raise ModelError("this sisl Hamiltonian has an overlap matrix: orthogonal orbitals are needed (Wannier functions)")
+    spin = model.spin
+    if getattr(spin, "is_nambu", False):
+        raise ModelError("this sisl Hamiltonian is a Nambu one: superconductors are not understood")
+    geometry = model.geometry
+    counts = np.asarray(geometry.nsc, dtype=int)  # odd: cells -m..m couple to the home cell
+    R = np.array(list(itertools.product(*(range(-(c // 2), c // 2 + 1) for c in counts))))
+    k = np.array(list(itertools.product(*(np.arange(c) / c for c in counts))))
+    n_spin = 1 if spin.is_unpolarized else 2
+    H = np.array([_at(model, q, spin.is_polarized) for q in k])
+    phases = np.exp(-2j * np.pi * R @ k.T)
+    terms = np.asarray(np.tensordot(phases, H, 1) / len(k), dtype=complex)
+    atoms = geometry.o2a(np.arange(geometry.no))
+    centres = np.repeat(geometry.xyz[atoms], n_spin, axis=0)
+    return TightBinding(
+        np.asarray(geometry.cell),
+        R,
+        terms,
+        centres=centres,
+        spin_degeneracy=3 - n_spin,
+        spin=local_spin(len(centres), "interlaced") if n_spin == 2 else None,
+        name="sisl Hamiltonian",
+    )
+
+
+def _at(model: Any, k: Any, polarized: bool) -> Any:
+    """H(k) without orbital positions in the phase; the two spins of a polarized Hamiltonian side by side, interlaced."""
+    if not polarized:
+        return model.Hk(k=k, gauge="lattice", format="array", dtype=np.complex128)
+    up, down = (model.Hk(k=k, gauge="lattice", format="array", dtype=np.complex128, spin=s) for s in (0, 1))
+    return np.kron(up, np.diag([1, 0])) + np.kron(down, np.diag([0, 1]))
