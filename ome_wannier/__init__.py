@@ -12,11 +12,13 @@ from .tabulate import tabulate
 
 if TYPE_CHECKING:
     from . import calculators, materials
+    from .cutoff import check_cutoff
     from .kdotp import KDotP
     from .kmesh import KMesh, PolarMesh
     from .loading import load
     from .materials import cite
     from .model import TightBinding
+    from .planewaves import PlaneWaves
     from .result import load_result, save, table
 
 # Loaded when first used, to keep the import fast. Functions that share their module's name are imported above: the
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
 _HOME = {
     "KDotP": "kdotp",
     "KMesh": "kmesh",
+    "PlaneWaves": "planewaves",
     "PolarMesh": "kmesh",
     "TightBinding": "model",
+    "check_cutoff": "cutoff",
     "cite": "materials",
     "load": "loading",
     "load_result": "result",
@@ -37,9 +41,11 @@ _MODULES = ("calculators", "materials")
 __all__ = [
     "KDotP",
     "KMesh",
+    "PlaneWaves",
     "PolarMesh",
     "TightBinding",
     "calculators",
+    "check_cutoff",
     "cite",
     "compute",
     "load",

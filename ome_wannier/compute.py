@@ -21,17 +21,20 @@ from .kdotp import KDotP
 from .kmesh import KMesh, PolarMesh
 from .model import TightBinding
 from .occupation import Occupation
+from .planewaves import PlaneWaves
 from .progress import track
 from .result import build, combine, first_observable
-from .sums import filled_level, mesh_sums
+from .sums import Lattice, filled_level, mesh_sums
 from .units import KB
 
 if TYPE_CHECKING:
     import xarray as xr
 
 Array = NDArray[np.float64]
-Model = TightBinding | KDotP
+Model = TightBinding | PlaneWaves | KDotP
 
+#: violation in eV below which operations are symmetries of plane waves, which obey theirs to rounding and have narrow bands
+PLANE_WAVE_TOL = 1e-7
 #: parts of the split that exceed the total by this factor cancel to it: the split says nothing then
 SPLIT_LIMIT = 100.0
 
@@ -56,11 +59,11 @@ def compute(
 
     Parameters
     ----------
-    model : `TightBinding` or `KDotP`, see `load`.
+    model : `TightBinding`, `PlaneWaves` or `KDotP`, see `load`.
     kmesh : `KMesh` or (N1, N2, N3) for tight binding, `PolarMesh` for k.p; by default one of sensible spacing.
     calculators : names or calculators; by default all but the second forms of one quantity (`calculators.CHECKS`).
     fermi : Fermi level(s) in eV, ascending.
-    filling : electrons per cell, instead of `fermi`.
+    filling : electrons per cell, instead of `fermi`; of plane waves those added to neutrality.
     temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels.
     tau : relaxation time in fs, for the extrinsic part.
     memory : budget in bytes for the arrays of one batch of k points and the histograms.
@@ -103,7 +106,7 @@ def compute(
     results = {c.name: combine(c, part.values) for c in wanted}
     errors = {c.name: _difference(results[c.name], c, part.others) for c in wanted}
     attrs = part.attrs
-    if isinstance(model, TightBinding):
+    if not isinstance(model, KDotP):
         attrs |= _add_forbidden(model, wanted, results, errors, symmetry_tol)
     _check(attrs, results, degeneracy_tol)
     attrs |= _provenance(model) | {"degeneracy_tol_eV": degeneracy_tol, "tau_fs": float(tau)}
@@ -174,7 +177,7 @@ def _validate(
 
 
 def _mesh_part(
-    model: TightBinding,
+    model: Lattice,
     observables: Sequence[Observable],
     kmesh: KMesh | PolarMesh | Sequence[int] | None,
     fermi: ArrayLike | None,
@@ -184,7 +187,7 @@ def _mesh_part(
     degeneracy_tol: float,
     progress: bool,
 ) -> _Part:
-    mesh = KMesh.default(model.lattice, model.periodic) if kmesh is None else _uniform(kmesh, model)
+    mesh = _default_mesh(model) if kmesh is None else _uniform(kmesh, model)
     if filling is None:
         levels = np.atleast_1d(_numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
     else:
@@ -203,9 +206,10 @@ def _mesh_part(
     return _Part(sums.full, sums.parts, levels, temperatures, mesh, attrs)
 
 
-def _with_gap_terms(model: TightBinding, part: _Part, trial: ArrayLike | None) -> _Part:
+def _with_gap_terms(model: Lattice, part: _Part, trial: ArrayLike | None) -> _Part:
     """The same with the Chern-Simons part."""
     assert isinstance(part.mesh, KMesh)
+    assert isinstance(model, TightBinding)
     fine, coarse, about = chern_simons(model, part.mesh, part.fermi, trial)
     shape = (len(part.fermi), len(part.temperature), 3, 3)
 
@@ -254,7 +258,12 @@ def _polar_part(
     return _Part(fine, others, levels, temperatures, mesh, attrs)
 
 
-def _uniform(kmesh: KMesh | PolarMesh | Sequence[int], model: TightBinding) -> KMesh:
+def _default_mesh(model: Lattice) -> KMesh:
+    """A mesh by spacing; for superlattices, whose bands vary on the scale of their small zone, by number."""
+    return KMesh((24, 24, 1)) if isinstance(model, PlaneWaves) else KMesh.default(model.lattice, model.periodic)
+
+
+def _uniform(kmesh: KMesh | PolarMesh | Sequence[int], model: Lattice) -> KMesh:
     if isinstance(kmesh, PolarMesh):
         raise SettingsError("PolarMesh is for k.p models: give KMesh or (N1, N2, N3) for a lattice")
     mesh = kmesh if isinstance(kmesh, KMesh) else KMesh(kmesh)  # type: ignore[arg-type]
@@ -306,9 +315,11 @@ def _left_outside(model: Model) -> tuple[str, ...]:
 
 
 def _add_forbidden(
-    model: TightBinding, wanted: Sequence[Calculator], values: dict[str, Array], errors: dict[str, Array], tol: float
+    model: Lattice, wanted: Sequence[Calculator], values: dict[str, Array], errors: dict[str, Array], tol: float
 ) -> dict[str, Any]:
     """Add to the errors what the symmetries of the Hamiltonian forbid; return what was found."""
+    if isinstance(model, PlaneWaves):
+        tol = min(tol, PLANE_WAVE_TOL)
     group = [g for g in symmetry.operations(model) if g.holds(tol)]
     along = component_axes(model.axes, model.moments)
     for calculator in wanted:

@@ -16,6 +16,7 @@ from . import materials
 from .errors import ModelError
 from .kdotp import KDotP
 from .model import TightBinding
+from .planewaves import PlaneWaves
 
 #: adapters of objects of other packages, under their name: each has `recognises(object)`, which does not import the package,
 #: and `load(object, **options)`
@@ -55,14 +56,16 @@ class Source:
         return model
 
 
-def load(source: str | os.PathLike[str] | TightBinding | KDotP | Any, **options: Any) -> TightBinding | KDotP:
+def load(
+    source: str | os.PathLike[str] | TightBinding | PlaneWaves | KDotP | Any, **options: Any
+) -> TightBinding | PlaneWaves | KDotP:
     """The model that `source` stands for.
 
     Parameters
     ----------
     source : what comes first is taken:
 
-        1. a `TightBinding` or `KDotP`: returned as it is; an object of another package that `ADAPTERS` lists: converted;
+        1. a `TightBinding`, `PlaneWaves` or `KDotP`: returned as it is; an object of a package in `ADAPTERS`: converted;
         2. a path: a folder with `material.toml` (or that file), the seedname of Wannier90 files ("dir/Te"), one of these
            files, or a folder with one seedname; a TBmodels file (.hdf5, .h5); a folder written by WannierBerri's `to_npz`;
         3. the name of a library entry ("vse2"), see `ome_wannier.materials.names`.
@@ -74,7 +77,7 @@ def load(source: str | os.PathLike[str] | TightBinding | KDotP | Any, **options:
     ModelError : nothing of that name, an object that cannot be loaded, an option that the adapter does not have, or data
         that make no model. FileFormatError : a damaged file.
     """
-    if isinstance(source, TightBinding | KDotP):
+    if isinstance(source, TightBinding | PlaneWaves | KDotP):
         if options:
             raise ModelError(f"options {', '.join(options)} apply to files, not to a model that exists already")
         return source

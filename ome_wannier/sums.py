@@ -16,11 +16,14 @@ from .kdotp import KDotP
 from .kmesh import KMesh
 from .model import TightBinding
 from .occupation import Occupation, fermi_level
+from .planewaves import PlaneWaves
 from .progress import track
 from .units import KB
 
 Array = NDArray[np.float64]
 Shapes = dict[str, tuple[int, ...]]
+#: models with a Brillouin zone
+Lattice = TightBinding | PlaneWaves
 
 #: matrices of n x n complex numbers alive at once per k point, by the order of derivatives: the measured peak is 49 and 70
 MATRICES_ALIVE = {1: 60, 2: 90}
@@ -51,14 +54,14 @@ def histogram_bytes(occupation: Occupation, columns: int, mesh: KMesh) -> int:
     return 2 * mesh.n_sub_meshes * 8 * occupation.n_rows * columns
 
 
-def component_shapes(observables: Sequence[Observable], model: TightBinding | KDotP) -> Shapes:
+def component_shapes(observables: Sequence[Observable], model: Lattice | KDotP) -> Shapes:
     """Number of components along each dimension, by observable."""
     along = component_axes(model.axes, model.moments)
     return {o.name: tuple(len(along[dim]) for dim in o.dims) for o in observables}
 
 
 def mesh_sums(
-    model: TightBinding,
+    model: Lattice,
     observables: Sequence[Observable],
     mesh: KMesh,
     occupation: Occupation,
@@ -138,19 +141,24 @@ def _unpack(columns: Array, shapes: Shapes) -> dict[str, Array]:
     return {name: p.reshape(*p.shape[:2], *s) for (name, s), p in zip(shapes.items(), parts, strict=True)}
 
 
-def band_energies(model: TightBinding | KDotP, k: Array) -> Array:
+def band_energies(model: Lattice | KDotP, k: Array) -> Array:
     """Energies (nk, n) in eV at the points k (..., 3)."""
     return np.asarray(np.linalg.eigvalsh(model.matrices(k, 0).H), dtype=float)
 
 
-def mesh_energies(model: TightBinding, mesh: KMesh) -> Array:
+def mesh_energies(model: Lattice, mesh: KMesh) -> Array:
     """Energies (N, n) in eV on the whole mesh, in the order of its rows."""
     n = mesh.size[mesh.row_axis]
     n_rows, step = len(mesh) // n, max(1, WORKING_SET // (n * bytes_per_point(model.n_orbitals, 1)))
     return np.concatenate([band_energies(model, mesh.rows(s, min(s + step, n_rows), n)[0]) for s in range(0, n_rows, step)])
 
 
-def filled_level(model: TightBinding, mesh: KMesh, filling: float, temperature: float) -> float:
-    """The Fermi level (eV) at which the cell holds `filling` electrons on this mesh, at a temperature in K."""
+def filled_level(model: Lattice, mesh: KMesh, filling: float, temperature: float) -> float:
+    """The Fermi level (eV) at which the cell holds `filling` electrons on this mesh, at a temperature in K.
+
+    Electrons of plane waves count from neutrality, since their number of bands is that of the cutoff.
+    """
+    if isinstance(model, PlaneWaves):
+        filling += model.spin_degeneracy * model.neutral
     energies = mesh_energies(model, mesh)
     return fermi_level(energies, np.full(len(energies), model.spin_degeneracy / len(energies)), filling, temperature * KB)

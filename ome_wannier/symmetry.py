@@ -21,8 +21,10 @@ from .calculators.base import component_axes, evaluate
 from .errors import ModelError
 from .model import TightBinding
 from .occupation import fermi_function
+from .planewaves import PlaneWaves
 
 Array = NDArray[np.float64]
+Lattice = TightBinding | PlaneWaves
 
 #: largest change of an energy, in eV, at which an operation still counts as a symmetry of the Hamiltonian
 SYMMETRY_TOL = 0.01
@@ -83,7 +85,7 @@ class Operation:
         return "time reversal" if text == "identity" else f"{text} x time reversal"
 
 
-def point_rotations(model: TightBinding) -> list[Array]:
+def point_rotations(model: Lattice) -> list[Array]:
     """Cartesian rotation parts (3, 3) of the space group of the structure, or of the lattice where there is none."""
     import spglib
 
@@ -105,7 +107,7 @@ def point_rotations(model: TightBinding) -> list[Array]:
     return [P for P in rotations if np.abs(P[np.ix_(plane, ~plane)]).max(initial=0) < 1e-6]
 
 
-def operations(model: TightBinding, seed: int = 7) -> list[Operation]:
+def operations(model: Lattice, seed: int = 7) -> list[Operation]:
     """All candidate operations with the measured violation, identity first."""
     rotations = sorted(point_rotations(model), key=lambda P: (-round(np.linalg.det(P)), -np.trace(P)))
     k = np.random.default_rng(seed).uniform(-0.5, 0.5, (N_POINTS, 3)) * np.array(model.periodic)
@@ -135,13 +137,13 @@ def operations(model: TightBinding, seed: int = 7) -> list[Operation]:
     return sorted(out, key=lambda o: o.time_reversal, reverse=True)
 
 
-def _together(model: TightBinding) -> int:
+def _together(model: Lattice) -> int:
     """Points that are tested at once: as many as some 64 MiB hold with 60 matrices each."""
     return max(1, 2**22 // (60 * model.n_orbitals**2))
 
 
 def _compared(
-    operation: Operation, found: _Fingerprint, here: NDArray[np.int64], there: NDArray[np.int64], model: TightBinding
+    operation: Operation, found: _Fingerprint, here: NDArray[np.int64], there: NDArray[np.int64], model: Lattice
 ) -> Operation:
     """The operation with what it changes between points `here` and their images `there`."""
     along = component_axes(model.axes, model.moments)
@@ -167,7 +169,7 @@ class _Fingerprint(NamedTuple):
     metric: float
 
 
-def _fingerprint(model: TightBinding, k: Array, middle: float, width: float) -> _Fingerprint:
+def _fingerprint(model: Lattice, k: Array, middle: float, width: float) -> _Fingerprint:
     """What operations are tested with at k (nk, 3), filled smoothly up to `middle` with `width` (eV).
 
     Curvature is odd under time reversal and even under inversion; responses are odd under either and even under both.
