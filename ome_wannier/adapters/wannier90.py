@@ -9,7 +9,7 @@ matrix elements come from finite differences in k and are Hermitian only to the 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,58 +19,12 @@ from ..errors import AccuracyWarning, FileFormatError, ModelError
 from ..model import TightBinding
 from ..validation import HERMITICITY_TOLERANCE, local_spin
 from .wannier90_branch import on_branch
-from .wannier90_files import Matrices, count_wann, read_centres, read_hr, read_r, read_tb
+from .wannier90_files import Matrices, read_centres, read_hr, read_r, read_tb
+from .wannier90_seed import find
 from .wannier90_text import Array, ComplexArray, IntArray
 from .wannier90_win import Win, projection_centres, read_win
 from .wannier90_wsvec import Shifts, parse_wsvec, read_wsvec, shifted
-
-_ENDINGS = {
-    "tb": "_tb.dat",
-    "hr": "_hr.dat",
-    "r": "_r.dat",
-    "wsvec": "_wsvec.dat",
-    "centres": "_centres.xyz",
-    "win": ".win",
-}
-_COMPRESSED = ("", ".gz", ".bz2", ".xz")
-
-
-@dataclass(frozen=True)
-class Companions:
-    """The files of one calculation, each None if there is none, and what is known without reading them all.
-
-    seed : the path that their names begin with. fermi_energy : eV, from `.win`. spinors : from `.win`.
-    n_wann : number of Wannier functions.
-    """
-
-    seed: Path
-    tb: Path | None = None
-    hr: Path | None = None
-    r: Path | None = None
-    wsvec: Path | None = None
-    centres: Path | None = None
-    win: Path | None = None
-    fermi_energy: float | None = None
-    spinors: bool | None = None
-    n_wann: int = 0
-
-
-def inspect(seed: str | Path) -> Companions:
-    """The files that belong to a seedname, a `_tb.dat` or `_hr.dat` file, or a folder with one calculation.
-
-    Raises
-    ------
-    FileFormatError : nothing there, a folder with several calculations (they are listed), a damaged `.win`.
-    """
-    path, files = _find(Path(seed))
-    win = read_win(files["win"]) if files["win"] else None
-    n_wann = win.n_wann if win else None
-    if n_wann is None:
-        main = files["tb"] or files["hr"]
-        assert main is not None
-        n_wann = count_wann(main, tb=files["tb"] is not None)
-    fermi_energy, spinors = (win.fermi_energy, win.spinors) if win else (None, None)
-    return Companions(path, **files, fermi_energy=fermi_energy, spinors=spinors, n_wann=n_wann)
+from .wannierberri_spin import spin_matrices
 
 
 def load(
@@ -81,6 +35,7 @@ def load(
     spin_degeneracy: int | None = None,
     use_wsvec: bool | None = None,
     spin_order: str | None = None,
+    spn: bool = False,
 ) -> TightBinding:
     """Model from the files of a Wannier90 calculation, compressed or not.
 
@@ -95,19 +50,23 @@ def load(
     spin_degeneracy : default 1 if `.win` says spinors = true, otherwise 2; 1, with a warning, without `.win`.
     spin_order : "block" (all up, then all down: VASP 5, WannierTools) or "interlaced" (up, down of each orbital: QE, VASP 6,
         PythTB), for spinor Wannier functions that are nearly spin-pure: gives the model a spin operator. Never guessed.
+    spn : take the spin operator from `.spn`, `.chk` and `.eig` of the calculation instead, where it is exact; see
+        `wannierberri_spin`.
     use_wsvec : default: use `_wsvec.dat` if its header says use_ws_distance=.true.
 
     Raises
     ------
     FileFormatError : a file that is missing, damaged, or at odds with another.
-    ModelError : matrices that make no model, or a Hamiltonian without positions.
+    ModelError : matrices that make no model, a Hamiltonian without positions, or no spin operator where `spn` asks for it.
 
     Warns
     -----
     AccuracyWarning : no `.win`; positions from projections, or not to be trusted for lack of `_centres.xyz`;
         no `_wsvec.dat` though `.win` has use_ws_distance = true.
     """
-    path, files = _find(Path(seed))
+    if spn and spin_order is not None:
+        raise ModelError("give spin_order or spn, not both: each is a spin operator")
+    path, files = find(Path(seed))
     win = read_win(files["win"]) if files["win"] else None
     main = files["tb"] or files["hr"]
     assert main is not None
@@ -115,21 +74,17 @@ def load(
     lattice = _check_win(main, data, win)
     position = None
     if centres is None:
-        position = data.position
-        if position is None and files["r"]:
-            position = read_r(files["r"], data)
+        position = _in_files(files, data)
         if position is None:
             centres = _centres(main, files["centres"], win, lattice, data.H.shape[1])
         else:
-            xyz = None if win and win.translate_home_cell else files["centres"]
-            known = read_centres(xyz, len(position[0])) if xyz else None
-            position = on_branch(main, data, position, lattice, win.mesh if win else None, known)
+            position = _on_branch(main, files, data, position, lattice, win)
     shifts = _shifts(files["wsvec"], use_wsvec, path, data, win)
     try:
         R, matrices, defect = _fold(main, data, position, shifts, files["wsvec"])
         if position is not None:
             position, centres = _as_centres(R, matrices[..., 1:])
-        return TightBinding(
+        model = TightBinding(
             lattice,
             R,
             matrices[..., 0],
@@ -144,50 +99,37 @@ def load(
         )
     except ModelError as error:
         raise ModelError(f"{main}: {error}") from error
+    return replace(model, spin=spin_matrices(path, model)) if spn else model
 
 
-def _find(seed: Path) -> tuple[Path, dict[str, Path | None]]:
-    """Seedname and files; a file that is named itself is the one used."""
-    kind, given = "", seed
-    if seed.is_dir() and seed.name not in _seednames(seed.parent):
-        names = sorted(_seednames(seed))
-        if len(names) != 1:
-            found = ", ".join(names) or "none"
-            raise FileFormatError(seed, None, "a folder with the _tb.dat or _hr.dat of one seedname", found)
-        seed = seed / names[0]
-    elif seed.is_file():
-        seed, kind = _split(seed)
-    files = {name: _existing(seed, ending) for name, ending in _ENDINGS.items()}
-    if kind in ("tb", "hr"):
-        files["tb"], files[kind] = None, given
-    if not (files["tb"] or files["hr"]):
-        others = ", ".join(file.name for file in files.values() if file)
-        raise FileFormatError(seed, None, f"{seed.name}_tb.dat or {seed.name}_hr.dat", others or "no such file")
-    return seed, files
+def corrections(seed: str | Path) -> Array:
+    """(n,) in Angstrom, the most by which `load` corrects <0n|r|Rn> of the files, over R and axes; see `wannier90_branch`."""
+    _, files = find(Path(seed))
+    main = files["tb"] or files["hr"]
+    assert main is not None
+    data = read_tb(main) if files["tb"] else read_hr(main)
+    win = read_win(files["win"]) if files["win"] else None
+    position = _in_files(files, data)
+    if position is None:
+        return np.zeros(data.H.shape[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AccuracyWarning)  # `load` says it
+        corrected = _on_branch(main, files, data, position, _check_win(main, data, win), win)
+    return np.asarray(np.abs(corrected - position).max(axis=(0, 3)).diagonal())
 
 
-def _existing(seed: Path, ending: str) -> Path | None:
-    names = (seed.with_name(seed.name + ending + compressed) for compressed in _COMPRESSED)
-    return next((name for name in names if name.is_file()), None)
+def _in_files(files: dict[str, Path | None], data: Matrices) -> ComplexArray | None:
+    """Position matrix elements as they stand in the files, or None."""
+    return data.position if data.position is not None or not files["r"] else read_r(files["r"], data)
 
 
-def _split(path: Path) -> tuple[Path, str]:
-    """Seedname and kind of one of Wannier90's files."""
-    for kind, ending in _ENDINGS.items():
-        for compressed in _COMPRESSED:
-            if path.name.endswith(ending + compressed) and path.name != ending + compressed:
-                return path.with_name(path.name.removesuffix(ending + compressed)), kind
-    raise FileFormatError(path, None, "a name that ends with " + ", ".join(_ENDINGS.values()), repr(path.name))
-
-
-def _seednames(folder: Path) -> set[str]:
-    """Seednames that have a Hamiltonian in a folder."""
-    endings = [_ENDINGS[kind] + compressed for kind in ("tb", "hr") for compressed in _COMPRESSED]
-    try:
-        names = [file.name for file in folder.iterdir()] if folder.is_dir() else []
-    except OSError as error:
-        raise FileFormatError(folder, None, "a readable folder", error.strerror or str(error)) from error
-    return {name.removesuffix(e) for name in names for e in endings if name.endswith(e) and name != e}
+def _on_branch(
+    main: Path, files: dict[str, Path | None], data: Matrices, position: ComplexArray, lattice: Array, win: Win | None
+) -> ComplexArray:
+    """The same, on the branch of the centres in `_centres.xyz` where these are those of the position matrix elements."""
+    xyz = None if win and win.translate_home_cell else files["centres"]
+    known = read_centres(xyz, len(position[0])) if xyz else None
+    return on_branch(main, data, position, lattice, win.mesh if win else None, known)
 
 
 def _check_win(main: Path, data: Matrices, win: Win | None) -> Array:

@@ -63,7 +63,7 @@ def on_branch(
             f"{main.name}: positions of Wannier functions {size}, because Wannier90 takes the principal value of "
             "a logarithm; _centres.xyz, and mp_grid in .win, let this be corrected",
             AccuracyWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     return position
 

@@ -3,8 +3,7 @@
 With the Bloch states of the calculation the spin is exact; `spin_order` in `ome_wannier.load` takes the Wannier functions for
 pure spins instead. The seed's `.chk`, `.eig` and `.spn` must be there, unpacked and in the same gauge as the model:
 
-    model = load("Te")
-    model = dataclasses.replace(model, spin=spin_matrices("Te", model))
+    model = ome_wannier.load("Te", spn=True)
 
 Every matrix element goes to the nearest image of its pair of functions, as WannierBerri places it (MDRS). At the k points of
 the calculation that does not matter; between them it is one interpolation of many.
@@ -50,7 +49,9 @@ def spin_matrices(seed: str | Path, model: TightBinding, nearest: tuple[float, .
             raise ModelError(f"no file {seed}{ending}: the spin operator needs .chk, .eig and .spn, unpacked")
     for package in ("wannierberri", "fortio"):  # WannierBerri reads Fortran records with the second
         if find_spec(package) is None:
-            raise ModelError(f"the spin operator needs the package {package}: install it, or give spin_order when loading")
+            raise ModelError(
+                f"the spin operator needs the package {package}: pip install 'ome_wannier[spn]', or load with spin_order"
+            )
     from wannierberri.system.system_R import System_R
     from wannierberri.w90files.wandata import WannierData
 

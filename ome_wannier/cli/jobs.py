@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import info, materials, symmetry
-from ..adapters import wannier90
+from ..adapters import wannier90_seed
 from ..compute import compute
 from ..errors import SettingsError
 from ..files import whole
@@ -59,7 +59,7 @@ def describe(settings: Settings, console: Console) -> None:
     source = _source(settings)
     model = source.load(**_options(settings))
     assert model.periodic is not None
-    files = wannier90.inspect(source.seed)
+    files = wannier90_seed.inspect(source.seed)
     said = [
         ("model", lines.model_line(model)),
         ("library", f"{source.entry.name}: {source.entry.title}" if source.entry else "no entry"),
@@ -131,7 +131,7 @@ def _known_fermi(source: Source, model: TightBinding) -> tuple[float | materials
     entry = source.entry
     if entry:
         return entry.scan or entry.fermi, f"from the library entry {entry.name}"
-    files = wannier90.inspect(source.seed)
+    files = wannier90_seed.inspect(source.seed)
     if files.fermi_energy is not None:
         return files.fermi_energy, f"fermi_energy of {files.win}"
     ranges = info.band_ranges(model, info.coarse_mesh(model))
@@ -240,5 +240,5 @@ def _print_bands(model: TightBinding, settings: Settings, source: Source, consol
         )
 
 
-def _paths(files: wannier90.Companions) -> list[Path]:
+def _paths(files: wannier90_seed.Companions) -> list[Path]:
     return [p for p in asdict(files).values() if isinstance(p, Path) and p != files.seed]

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ome_wannier.adapters import wannier90
+from ome_wannier.adapters import wannier90, wannier90_seed
 from ome_wannier.adapters.wannier90_branch import finite_differences
 from ome_wannier.adapters.wannier90_files import read_centres, read_tb
 from ome_wannier.adapters.wannier90_win import BOHR
@@ -106,7 +106,7 @@ def win_text(extra: str = "") -> str:
 def write(folder: Path, **files: str) -> Path:
     """Write files of the seed "toy" by their kind; the seedname."""
     for kind, text in files.items():
-        (folder / f"toy{wannier90._ENDINGS[kind]}").write_text(text)
+        (folder / f"toy{wannier90_seed.ENDINGS[kind]}").write_text(text)
     return folder / "toy"
 
 
@@ -196,7 +196,7 @@ def test_the_file_that_is_named_is_read(tmp_path):
     assert wannier90.load(seed).position is not None
     assert wannier90.load(tmp_path / "toy_hr.dat").position is None
     assert wannier90.load(tmp_path).position is not None
-    found = wannier90.inspect(seed)
+    found = wannier90_seed.inspect(seed)
     assert (found.tb, found.hr, found.r) == (tmp_path / "toy_tb.dat", tmp_path / "toy_hr.dat", None)
     assert (found.n_wann, found.spinors, found.fermi_energy) == (2, None, None)
 
@@ -209,7 +209,7 @@ def test_compressed_equals_plain(tmp_path, ending, pack):
     packed = tmp_path / "packed"
     packed.mkdir()
     for kind, text in texts.items():
-        (packed / f"toy{wannier90._ENDINGS[kind]}{ending}").write_bytes(pack(text.encode()))
+        (packed / f"toy{wannier90_seed.ENDINGS[kind]}{ending}").write_bytes(pack(text.encode()))
     assert wannier90.load(packed).sha256 == expected
     assert wannier90.load(packed / f"toy_tb.dat{ending}").sha256 == expected
     (packed / "toy_tb.dat").write_text("the plain one is preferred")
@@ -222,7 +222,7 @@ def test_without_win(tmp_path):
     with pytest.warns(AccuracyWarning, match="pass spin_degeneracy=2"):
         assert wannier90.load(seed).spin_degeneracy == 1
     assert wannier90.load(seed, spin_degeneracy=2).spin_degeneracy == 2
-    assert wannier90.inspect(seed).n_wann == 2
+    assert wannier90_seed.inspect(seed).n_wann == 2
 
 
 def test_sparse_hr_of_wanniertools(tmp_path, k):
@@ -396,7 +396,7 @@ def test_damage_is_named(tmp_path, kind, text, line, message):
     with pytest.raises(FileFormatError, match=message) as error:
         wannier90.load(write(tmp_path, **files))
     assert error.value.line == line or (line is None and message == ".")
-    assert error.value.path == tmp_path / f"toy{wannier90._ENDINGS[kind]}"
+    assert error.value.path == tmp_path / f"toy{wannier90_seed.ENDINGS[kind]}"
 
 
 def test_r_must_go_with_hr(tmp_path):
@@ -463,7 +463,7 @@ def test_win_as_people_write_it(tmp_path):
     assert np.allclose(model.lattice, LATTICE, atol=1e-10)
     assert model.structure.numbers == (26,)
     assert np.allclose(model.structure.positions, [[0.1, 0.2, 0.3]], atol=1e-9)
-    found = wannier90.inspect(seed)
+    found = wannier90_seed.inspect(seed)
     assert (found.fermi_energy, found.spinors, found.n_wann) == (6.5, True, 2)
 
 
@@ -602,7 +602,7 @@ def test_te_has_time_reversal_symmetry():
 def test_positions_are_on_the_branch_of_the_centres(name):
     """Wannier90 writes the principal value: 6 Angstrom off for 66 of the 76 Wannier functions of Cr2O3."""
     model = wannier90.load(MATERIALS / name)
-    found = wannier90.inspect(MATERIALS / name)
+    found = wannier90_seed.inspect(MATERIALS / name)
     centres = read_centres(found.centres, model.n_orbitals)
     assert np.abs(model.wannier_centres - centres).max() < 1e-7
     home = ~model.R.any(axis=1)

@@ -20,12 +20,12 @@ from ase.data import atomic_numbers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ome_wannier.adapters import wannier90
+from ome_wannier.adapters import wannier90, wannier90_seed
 from ome_wannier.adapters.wannier90_branch import without_jumps
 from ome_wannier.errors import AccuracyWarning, OMEError
 
 HBN = Path(__file__).parents[2] / "materials" / "hbn"
-ENDINGS = wannier90._ENDINGS
+ENDINGS = wannier90_seed.ENDINGS
 INTACT = {kind: gzip.decompress((HBN / f"hBN{ENDINGS[kind]}.gz").read_bytes()) for kind in ("tb", "hr", "wsvec")} | {
     kind: (HBN / f"hBN{ENDINGS[kind]}").read_bytes() for kind in ("centres", "win")
 }
