@@ -20,8 +20,9 @@ from .model import Model, OpenBasis
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
-#: default spacing in eV below which neighbouring levels belong to one degenerate group
-DEGENERACY_TOL = 1e-5
+#: default spacing in eV below which neighbouring levels belong to one degenerate group: of exact models, whose symmetries
+#: hold to rounding, and of Wannier functions, which split by some 0.1 meV what symmetry makes equal
+DEGENERACY_TOL, WANNIER_DEGENERACY_TOL = 1e-5, 1e-3
 SPIN_REMEDY = "give spin=, or spin_order= when loading spinor Wannier functions"
 
 
@@ -33,7 +34,7 @@ class Bands:
     model : the Hamiltonian.
     k : (..., 3) points as the model takes them, flattened to nk.
     order : covariant derivatives of H to ask of the model at once (a higher one is asked for when needed).
-    degeneracy_tol : eV; see the module's text.
+    degeneracy_tol : eV; see the module's text, and for None `default_degeneracy_tol`.
     window : eV; the weights are good for Fermi levels in this range.
 
     Attributes
@@ -50,10 +51,11 @@ class Bands:
         *,
         order: int = 1,
         curvature: bool = False,
-        degeneracy_tol: float = DEGENERACY_TOL,
+        degeneracy_tol: float | None = None,
         window: tuple[float, float] = (-np.inf, np.inf),
     ) -> None:
-        self._model, self._k, self._curvature, self._tol, self._window = model, k, curvature, degeneracy_tol, window
+        self._model, self._k, self._curvature, self._window = model, k, curvature, window
+        self._tol = default_degeneracy_tol(model) if degeneracy_tol is None else degeneracy_tol
         self._matrices = model.matrices(k, order, curvature)
         self._products: dict[tuple[str, int, int], ComplexArray] = {}
         self._derivatives: dict[tuple[int, int], ComplexArray] = {}
@@ -321,6 +323,11 @@ class Bands:
         assert self._matrices.F is not None
         F: ComplexArray = self._matrices.F[:, a, b]
         return F
+
+
+def default_degeneracy_tol(model: Model) -> float:
+    """The spacing in eV of levels that count as one, by the kind of model."""
+    return DEGENERACY_TOL if model.exact_position else WANNIER_DEGENERACY_TOL
 
 
 def adjoint(X: ComplexArray) -> ComplexArray:

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from . import __version__, radial, symmetry
 from .axion import chern_simons
-from .bands import DEGENERACY_TOL, SPIN_REMEDY
+from .bands import SPIN_REMEDY, default_degeneracy_tol
 from .calculators import Calculator, GapTerm, Observable, defaults, needs_spin, resolve, with_chern_simons
 from .calculators.base import component_axes
 from .errors import AccuracyWarning, SettingsError
@@ -49,7 +49,7 @@ def compute(
     temperature: float | Sequence[float] | Array = 300.0,
     tau: float = 10.0,
     memory: int = 2**30,
-    degeneracy_tol: float = DEGENERACY_TOL,
+    degeneracy_tol: float | None = None,
     symmetry_tol: float = symmetry.SYMMETRY_TOL,
     include_chern_simons: bool = False,
     trial: ArrayLike | None = None,
@@ -67,7 +67,8 @@ def compute(
     temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels.
     tau : relaxation time in fs, for the extrinsic part.
     memory : budget in bytes for the arrays of one batch of k points and the histograms.
-    degeneracy_tol : eV; levels closer than this form one degenerate group.
+    degeneracy_tol : eV; levels closer than this form one degenerate group. By default 1e-3 for Wannier functions with
+        position matrix elements, which split levels that symmetry makes equal, and 1e-5 for other models.
     symmetry_tol : eV; operations violated by less count as symmetries whose forbidden elements enter the error.
     include_chern_simons : add the Chern-Simons part to `total`, `total_with_spin` and `semiclassical` (3D insulators).
     trial : (n, occupied) trial orbitals for the Chern-Simons part; by default they are looked for.
@@ -93,6 +94,7 @@ def compute(
         wanted, terms = resolve(map(with_chern_simons, wanted))
     observables = [t for t in terms if isinstance(t, Observable)]
     temperatures = np.atleast_1d(_numbers("temperature", temperature, "K"))
+    degeneracy_tol = default_degeneracy_tol(model) if degeneracy_tol is None else degeneracy_tol
     _validate(model, wanted, temperatures, tau, degeneracy_tol, symmetry_tol, memory)
     if (fermi is None) == (filling is None):
         raise SettingsError("give either fermi (eV) or filling (electrons per cell)")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from .bands import DEGENERACY_TOL, Bands
+from .bands import Bands
 from .calculators import Calculator, Observable, defaults, resolve
 from .calculators.base import component_axes, evaluate
 from .compute import Model
@@ -29,7 +29,7 @@ def tabulate(
     k: ArrayLike,
     calculators: Iterable[str | Calculator] | None = None,
     *,
-    degeneracy_tol: float = DEGENERACY_TOL,
+    degeneracy_tol: float | None = None,
 ) -> xr.Dataset:
     """Energies and per-band weights at the points `k` (nk, 3): fractional for a lattice, 1/Angstrom for k.p.
 

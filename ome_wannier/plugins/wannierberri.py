@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from ..adapters.wannierberri import load
-from ..bands import DEGENERACY_TOL, SPIN_REMEDY, Bands
+from ..bands import SPIN_REMEDY, Bands
 from ..calculators import Calculator, GapTerm, Observable, defaults, names, needs_spin, resolve
 from ..calculators import get as built_in
 from ..calculators.base import component_axes, evaluate
@@ -51,7 +51,8 @@ class OME:
     ----------
     Efermi : eV, ascending; need not be uniform.
     calculators : names or calculators, one's own included; by default those of `ome_wannier.compute`.
-    temperature : K; an array adds a dimension after that of the Fermi levels. tau : fs. degeneracy_tol : eV.
+    temperature : K; an array adds a dimension after that of the Fermi levels. tau : fs.
+    degeneracy_tol : eV, by default as in `compute`.
     spin_degeneracy : electrons that each band holds.
     save_mode : "bin", "txt", "bin+txt": what WannierBerri's run writes, one file per quantity.
 
@@ -64,7 +65,7 @@ class OME:
     calculators: Asked = None
     temperature: ArrayLike = 300.0
     tau: float = 10.0
-    degeneracy_tol: float = DEGENERACY_TOL
+    degeneracy_tol: float | None = None
     spin_degeneracy: int = 1
     save_mode: str = "bin+txt"
     comment: str = field(default="orbital magneto-electric response (ome_wannier)", init=False)
@@ -74,7 +75,7 @@ class OME:
     def __post_init__(self) -> None:
         if self.spin_degeneracy not in (1, 2):
             raise SettingsError(f"spin_degeneracy is {self.spin_degeneracy!r}: 1 or 2")
-        for name, number in (("tau", self.tau), ("degeneracy_tol", self.degeneracy_tol)):
+        for name, number in (("tau", self.tau), ("degeneracy_tol", self.degeneracy_tol or 0.0)):
             if not isinstance(number, int | float | np.number) or not 0 <= number < np.inf:
                 raise SettingsError(f"{name} is {number!r}: give a number >= 0")
         object.__setattr__(self, "calculators", _portable(self.calculators))
@@ -180,7 +181,7 @@ class OMETabulator:
     """
 
     calculator: str | Calculator
-    degeneracy_tol: float = DEGENERACY_TOL
+    degeneracy_tol: float | None = None
     ibands: Any = None
     allow_path = False
     allow_grid = False
@@ -240,7 +241,7 @@ def model_of(system: Any) -> TightBinding:
 
 
 def _batches(
-    data_K: Any, model: TightBinding, observables: Sequence[Observable], tol: float, window: tuple[float, float]
+    data_K: Any, model: TightBinding, observables: Sequence[Observable], tol: float | None, window: tuple[float, float]
 ) -> Iterator[Bands]:
     """Bands at all points of `data_K`, as many at a time as stay in the cache."""
     k = np.asarray(data_K.kpoints_all, dtype=float)
