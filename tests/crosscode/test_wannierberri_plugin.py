@@ -1,0 +1,255 @@
+"""The plug-in inside WannierBerri's run: numbers of compute and tabulate, with symmetries, refinement, files and Ray."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from toys import TOYS, random_model
+
+import ome_wannier as ome
+from ome_wannier.adapters.wannierberri import export
+from ome_wannier.calculators import get
+from ome_wannier.calculators.base import Observable, component_axes
+from ome_wannier.errors import SettingsError
+from ome_wannier.plugins.wannierberri import OME, OMETabulator
+from ome_wannier.result import first_observable, unit_of
+
+wannierberri = pytest.importorskip("wannierberri")
+
+from wannierberri import calculators as wb  # noqa: E402
+from wannierberri.result import EnergyResult  # noqa: E402
+
+# WannierBerri leaves files open
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+#: the meshes are the same, the sums in another order
+SAME = 1e-8
+#: eV; closer pairs are one level: rounding, 1e-15 eV, grows with the inverse square of the distance, to 1e-9 here
+TOL = 1e-3
+
+MODELS = {
+    "te": (lambda: ome.load("te"), (4, 4, 4), np.linspace(5.0, 7.0, 5)),
+    "vse2": (lambda: ome.load("vse2"), (6, 6, 1), np.linspace(-0.8, 0.3, 5)),
+    "random_2d": (lambda: random_model(1, 2, 4), (6, 4, 1), np.linspace(-1, 1, 5)),
+    "random_3d": (lambda: random_model(8, 3, 3, hopping=1.0, position="matrix"), (4, 4, 2), np.linspace(-1, 1, 5)),
+}
+ASKED = ["total", "extrinsic", "dipole", "local_crossgap", "berry_curvature", "quantum_metric", "dipole_polarizability"]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    """WannierBerri writes its results into the current folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+def run(system, mesh, calculators, div=None, **options):
+    div = np.ones(3, dtype=int) if div is None else np.array(div)
+    grid = wannierberri.Grid(system, NKdiv=div, NKFFT=np.array(mesh) // div)
+    return wannierberri.run(system, grid, calculators, **{"parallel": False, **options}).results
+
+
+def cut(model, data, dims):
+    """The components that the model has, of a tensor on all three axes."""
+    axes = component_axes(model.axes, model.moments)
+    for i, dim in enumerate(reversed(dims)):
+        data = np.take(data, axes[dim], axis=data.ndim - 1 - i)
+    return data
+
+
+def close(ours, theirs, rtol=SAME):
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=rtol * np.abs(theirs).max() + 1e-300)
+
+
+def zero(model, key):
+    """What rounding leaves of contributions that cancel, as by time reversal in Te: 1e-11 of one in eV and Angstrom."""
+    return 1e-11 * unit_of(first_observable(get(key)), model.dimension, 10.0)[0]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_numbers_are_those_of_compute(name):
+    make, mesh, levels = MODELS[name]
+    model = make()
+    div = (2, 1, 1)
+    theirs = ome.compute(model, mesh, ASKED, levels, temperature=[200.0, 400.0], tau=7.0, degeneracy_tol=TOL)
+    calculator = OME(levels, ASKED, [200.0, 400.0], 7.0, TOL, spin_degeneracy=model.spin_degeneracy, save_mode="bin")
+    ours = run(export(model), mesh, {"ome": calculator}, div, use_irred_kpt=False, symmetrize=False)["ome"]
+    for key in ASKED:
+        dims = theirs[key].dims[2:]
+        assert ours[key].data.shape == (5, 2, *[3] * len(dims))
+        value = theirs[key].values
+        atol = zero(model, key) + SAME * np.abs(value).max()
+        np.testing.assert_allclose(cut(model, ours[key].data, dims), value, rtol=0, atol=atol)
+        assert theirs[key].attrs["units"] in ours[key].comment
+
+
+def test_cold_and_several_levels_as_in_compute():
+    make, mesh, levels = MODELS["random_3d"]
+    theirs = ome.compute(make(), mesh, ["extrinsic", "total"], levels, temperature=0.0)
+    ours = run(export(make()), mesh, {"ome": OME(levels, ["extrinsic", "total"], 0.0, save_mode="bin")}, (2, 2, 1))["ome"]
+    for key in ("extrinsic", "total"):
+        close(ours[key].data, theirs[key].values)
+
+
+SYMMETRIES = {
+    "time_reversal": ["TimeReversal"],
+    "inversion": ["Inversion"],
+    "time_reversal_inversion": ["TimeReversal*Inversion"],
+}
+
+
+@pytest.mark.parametrize("toy", [name for name, t in TOYS.items() if any(getattr(t, s) for s in SYMMETRIES)])
+def test_irreducible_points_give_the_whole_zone(toy):
+    """A model that has a symmetry: the same with and without its use; parities declared the wrong way round would show."""
+    model, level = TOYS[toy].model, TOYS[toy].fermi
+    generators = [g for name, g in SYMMETRIES.items() if getattr(TOYS[toy], name)]
+    system, mesh = export(model), TOYS[toy].mesh
+    system.set_pointgroup([x for g in generators for x in g])
+    asked = ["total", "extrinsic", "berry_curvature", "quantum_metric", "orbital_moment", "dipole_polarizability"]
+    calculator = {"ome": OME([level], asked, 600.0, save_mode="bin")}
+    div = (2, 2, 1)
+    reduced = run(system, mesh, calculator, div)["ome"]
+    whole = run(system, mesh, calculator, div, use_irred_kpt=False, symmetrize=False)["ome"]
+    for key in asked:
+        atol = SAME * np.abs(whole[key].data).max() + zero(model, key)
+        np.testing.assert_allclose(reduced[key].data, whole[key].data, rtol=0, atol=atol)
+
+
+def test_te_with_its_rotations():
+    """Te (D3 and time reversal): symmetrised numbers are those of compute on the same mesh, averaged over the group."""
+    model, mesh, levels = ome.load("te"), (4, 4, 4), np.array([5.5, 6.2])
+    system = export(model)
+    system.set_pointgroup(["C3z", "C2x", "TimeReversal"])
+    asked = ["extrinsic", "quantum_metric", "total"]
+    ours = run(system, mesh, {"ome": OME(levels, asked, save_mode="bin")}, (2, 2, 2))["ome"]
+    theirs = ome.compute(model, mesh, asked, levels)
+    for key in ("extrinsic", "quantum_metric"):
+        # a trigonal tensor is diagonal here, (a, a, c), up to what these Wannier functions break
+        d = ours[key].data
+        close(d, d * np.eye(3), 1e-12)
+        close(np.trace(d, axis1=1, axis2=2), np.trace(theirs[key].values, axis1=1, axis2=2), 1e-2)
+    assert np.abs(ours["total"].data).max() <= 1e-12 * np.abs(theirs["extrinsic"].values).max()
+
+
+def test_beside_native_calculators_in_any_order():
+    make, mesh, levels = MODELS["random_2d"]
+    system = export(make())
+    both = {"ahc": wb.static.AHC(Efermi=levels, save_mode="bin"), "ome": OME(levels, ["total"], save_mode="bin")}
+    first = run(system, mesh, both)
+    second = run(system, mesh, dict(reversed(both.items())))
+    np.testing.assert_array_equal(first["ome"]["total"].data, second["ome"]["total"].data)
+    np.testing.assert_array_equal(first["ahc"].data, second["ahc"].data)
+
+
+@pytest.mark.parametrize("quantity", ["orbital_moment", "extrinsic", "interband"])
+def test_band_resolved_is_tabulate(quantity):
+    make, mesh, _ = MODELS["random_3d"]
+    model = make()
+    pack = wb.TabulatorAll({"it": OMETabulator(quantity), "v": wb.tabulate.Velocity()}, ibands=[0, 2], save_mode="frmsf")
+    table = run(export(model), mesh, {"tab": pack})["tab"]
+    theirs = ome.tabulate(model, table.kpoints, [quantity])
+    close(table.results["it"].data, theirs[quantity].values[:, [0, 2]], 1e-9)
+    close(table.results["Energy"].data, theirs.energy.values[:, [0, 2]], 1e-9)
+    assert "3" in table.fermiSurfer("it", "z" if quantity == "orbital_moment" else "zx")
+
+
+def test_along_a_path():
+    model = MODELS["random_2d"][0]()
+    k = np.array([[0.1, 0.2, 0.0], [0.3, -0.1, 0.0], [0.9, 0.4, 0.0]])
+    system = export(model)
+    path = wannierberri.Path(system, k_list=k)
+    moment = {"m": OMETabulator("orbital_moment")}
+    table = wannierberri.evaluate_k_path(system, path=path, tabulators=moment, parallel=False)
+    theirs = ome.tabulate(model, k, ["orbital_moment"])["orbital_moment"].values
+    close(table.results["m"].data[:, :, 2], theirs[:, :, 0], 1e-9)
+    assert not table.results["m"].data[:, :, :2].any()
+
+
+def test_files_are_read_back():
+    make, mesh, levels = MODELS["random_2d"]
+    ours = run(export(make()), mesh, {"ome": OME(levels, ["total"], save_mode="bin")}, fout_name="out")["ome"]
+    again = EnergyResult.from_npz("out-ome-total_iter-0000.npz")
+    np.testing.assert_array_equal(again.data, ours["total"].data)
+    assert again.rank == 2
+
+
+def test_text_file():
+    make, mesh, levels = MODELS["random_2d"]
+    ours = run(export(make()), mesh, {"ome": OME(levels, ["total"], save_mode="txt")}, fout_name="out")["ome"]
+    written = np.loadtxt("out-ome-total_iter-0000.dat")
+    np.testing.assert_allclose(written[:, 1:10].reshape(-1, 3, 3), ours["total"].data, rtol=1e-5, atol=1e-30)
+
+
+def test_refinement_and_restart():
+    """Refined in one run, or in two with a restart between: the same; and not what it was without refinement."""
+    make, mesh, levels = MODELS["random_2d"]
+    system, calculator = export(make()), {"ome": OME(levels, ["total", "extrinsic"], save_mode="bin")}
+    plain = run(system, mesh, calculator, (3, 2, 1))["ome"]
+    once = run(system, mesh, calculator, (3, 2, 1), adpt_num_iter=2)["ome"]
+    run(system, mesh, calculator, (3, 2, 1), adpt_num_iter=1, allow_restart=True)
+    twice = run(system, mesh, calculator, (3, 2, 1), adpt_num_iter=1, allow_restart=True, restart=True, restart_iteration=1)["ome"]
+    for key in ("total", "extrinsic"):
+        close(twice[key].data, once[key].data, 1e-10)
+        assert np.abs(plain[key].data - once[key].data).max() > 1e-6 * np.abs(once[key].data).max()
+
+
+def own():
+    """A user's calculator; its function is local, as one from a script is to Ray's workers."""
+
+    def speed(bands):
+        return np.stack([bands.slope(a) ** 2 for a in range(len(bands.axes))], axis=2)
+
+    about = ("speed", "squared velocity", "own", "surface", 1, 1, "v_a v_a", "test", speed)
+    return Observable(*about, dims=("field",), unit="eV A^2")
+
+
+def test_own_calculator():
+    make, mesh, levels = MODELS["random_3d"]
+    calculator = own()
+    ours = run(export(make()), mesh, {"ome": OME(levels, [calculator], save_mode="bin")}, (2, 1, 1))["ome"]
+    theirs = ome.compute(make(), mesh, [calculator], levels)
+    close(ours["speed"].data, theirs["speed"].values)
+
+
+def test_changed_system_is_seen():
+    """The model of a system is kept between k points, but not when its matrices change."""
+    make, mesh, levels = MODELS["random_2d"]
+    system, calculator = export(make()), {"ome": OME(levels, ["total"], save_mode="bin")}
+    before = run(system, mesh, calculator)["ome"]["total"].data
+    system._XX_R["Ham"] *= 1.5
+    after = run(system, mesh, calculator)["ome"]["total"].data
+    assert np.abs(before - after).max() > 1e-3 * np.abs(before).max()
+
+
+def test_mistakes_are_one_line():
+    with pytest.raises(SettingsError, match="no calculator 'totl'"):
+        OME([0.0], ["totl"])
+    with pytest.raises(SettingsError, match="property of a gap"):
+        OME([0.0], ["chern_simons"])
+    with pytest.raises(SettingsError, match="ascend"):
+        OME([0.0, -1.0], ["total"])
+    with pytest.raises(SettingsError, match="tau"):
+        OME([0.0], ["total"], tau=-1)
+    with pytest.raises(SettingsError, match="spin_degeneracy"):
+        OME([0.0], ["total"], spin_degeneracy=3)
+    with pytest.raises(SettingsError, match="mixes"):
+        OMETabulator("total")
+    with pytest.raises(SettingsError, match="spin operator"):
+        run(export(MODELS["random_2d"][0]()), (2, 2, 1), {"ome": OME([0.0], ["spin"])})
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore")
+def test_two_ray_workers():
+    ray = pytest.importorskip("ray", reason="ray is not installed (extra `ray`)")
+    from ome_wannier.plugins.wannierberri import ray_init
+
+    make, mesh, levels = MODELS["random_3d"]
+    system, calculator = export(make()), {"ome": OME(levels, ["total", "extrinsic", own()], save_mode="bin")}
+    alone = run(system, mesh, calculator, (2, 2, 1))["ome"]
+    ray_init(num_cpus=2, include_dashboard=False)
+    try:
+        together = run(system, mesh, calculator, (2, 2, 1), parallel=True)["ome"]
+    finally:
+        ray.shutdown()
+    for key in alone.results:
+        close(together[key].data, alone[key].data, 1e-12)
