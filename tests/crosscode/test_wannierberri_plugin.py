@@ -185,8 +185,9 @@ def test_refinement_and_restart():
     system, calculator = export(make()), {"ome": OME(levels, ["total", "extrinsic"], save_mode="bin")}
     plain = run(system, mesh, calculator, (3, 2, 1))["ome"]
     once = run(system, mesh, calculator, (3, 2, 1), adpt_num_iter=2)["ome"]
-    run(system, mesh, calculator, (3, 2, 1), adpt_num_iter=1, allow_restart=True)
-    twice = run(system, mesh, calculator, (3, 2, 1), adpt_num_iter=1, allow_restart=True, restart=True, restart_iteration=1)["ome"]
+    one_more = {"adpt_num_iter": 1, "allow_restart": True}
+    run(system, mesh, calculator, (3, 2, 1), **one_more)
+    twice = run(system, mesh, calculator, (3, 2, 1), **one_more, restart=True, restart_iteration=1)["ome"]
     for key in ("total", "extrinsic"):
         close(twice[key].data, once[key].data, 1e-10)
         assert np.abs(plain[key].data - once[key].data).max() > 1e-6 * np.abs(once[key].data).max()

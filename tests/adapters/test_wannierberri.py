@@ -1,0 +1,105 @@
+"""WannierBerri's systems: the same matrices there and back, and the curvature that WannierBerri itself has of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from toys import pauli, random_model
+
+import ome_wannier as ome
+from ome_wannier.adapters.wannierberri import export, load, recognises
+from ome_wannier.bands import Bands
+from ome_wannier.calculators import get
+from ome_wannier.errors import AccuracyWarning, FileFormatError, ModelError
+
+wannierberri = pytest.importorskip("wannierberri")
+
+from wannierberri.system.system_R import System_R  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+MODELS = {
+    "te": lambda: ome.load("te"),
+    "vse2": lambda: ome.load("vse2"),
+    "spinful_2d": lambda: random_model(1, 2, 4, spin=pauli(2)),
+    "matrix_3d": lambda: random_model(3, 3, 3, position="matrix", spin="matrix"),
+}
+K = np.random.default_rng(5).uniform(-1, 1, (6, 3))
+
+
+def same(a, b, tolerance=1e-12):
+    for x, y in zip(a.matrices(K, 2, True), b.matrices(K, 2, True), strict=True):
+        assert (x is None) == (y is None)
+        if x is not None:
+            np.testing.assert_allclose(x, y, rtol=0, atol=tolerance * max(1.0, np.abs(y).max()))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_there_and_back(name, tmp_path):
+    model = MODELS[name]()
+    system = export(model)
+    assert recognises(system)
+    assert not recognises(model)
+    back = load(system, spin_degeneracy=model.spin_degeneracy)
+    same(back, model)
+    assert (back.periodic, back.structure, back.spin_degeneracy) == (model.periodic, model.structure, model.spin_degeneracy)
+    if not model.exact_position:  # a folder does not say whether AA is to be used
+        system.to_npz(str(tmp_path / "s"))
+        same(load(tmp_path / "s"), model)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_curvature_is_wannierberris(name):
+    """Its Berry curvature of every band at k points off the mesh, with the centres in its phases: factor +1."""
+    system = export(MODELS[name]())
+    ours = get("berry_curvature")(Bands(load(system), K[:2]))
+    for i in range(2):
+        theirs = wannierberri.evaluate_k(system, k=K[i] % 1, quantities=["berry_curvature"])
+        moments = list(load(system).moments)
+        np.testing.assert_allclose(ours[i], theirs[:, moments], rtol=0, atol=1e-8 * np.abs(theirs).max())
+
+
+def test_file_of_wannier90(tmp_path):
+    """Through _tb.dat, with AA and without: convention II there, I in the system."""
+    model = MODELS["matrix_3d"]()
+    export(model).to_tb_file(str(tmp_path / "x_tb.dat"))
+    read = System_R.from_tb_dat(tb_file=str(tmp_path / "x_tb.dat"), berry=True)
+    np.testing.assert_allclose(load(read).matrices(K).V, model.matrices(K).V, atol=1e-6)
+    bare = System_R.from_tb_dat(tb_file=str(tmp_path / "x_tb.dat"))
+    with pytest.warns(AccuracyWarning, match="no AA"):
+        centres = load(bare)
+    assert centres.exact_position
+    np.testing.assert_allclose(centres.wannier_centres, model.wannier_centres, atol=1e-6)
+    twice = System_R.from_tb_dat(tb_file=str(tmp_path / "x_tb.dat"), berry=True, convention_II_to_I=False)
+    with pytest.raises(ModelError, match="counts twice"):
+        load(twice)
+
+
+def test_random_system_keeps_its_hermitian_part():
+    """Neither Hermitian nor with every -R: WannierBerri's own energies."""
+    system = System_R.from_random(num_wann=4, nRvec=8, berry=True, spin=True)
+    with pytest.warns(AccuracyWarning, match="Hermitian"):
+        model = load(system)
+    for k in K[:3] % 1:
+        energies = wannierberri.evaluate_k(system, k=k, quantities=["energy"])
+        np.testing.assert_allclose(Bands(model, k[None]).energies[0], energies, atol=1e-10)
+
+
+def test_systems_that_are_no_models(tmp_path):
+    kp = wannierberri.SystemKP(Ham=lambda k: np.diag([k[0], -k[0]]).astype(complex), kmax=1.0)
+    assert recognises(kp)
+    with pytest.raises(ModelError, match=r"SystemKP has no Hamiltonian on R vectors"):
+        load(kp)
+    system = export(MODELS["spinful_2d"]())
+    system.is_phonon = True
+    with pytest.raises(ModelError, match="phonons"):
+        load(system)
+    system = export(MODELS["spinful_2d"]())
+    system.wannier_centers_cart = system.wannier_centers_cart + 1.0
+    with pytest.raises(ModelError, match="phases"):
+        load(system)
+    with pytest.raises(FileFormatError, match="no such folder"):
+        load(tmp_path / "nothing")
+    (tmp_path / "real_lattice.npz").write_bytes(b"damaged")
+    with pytest.raises(FileFormatError, match="to_npz"):
+        load(tmp_path)
