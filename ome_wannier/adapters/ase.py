@@ -51,6 +51,9 @@ def load(wannier: Any, spin_degeneracy: int | None = None) -> TightBinding:
     of functions, in equal parts to images equally near. At the k points of the grid the bands are ASE's. Directions with one k
     point are not periodic. ASE knows no position matrix elements between Wannier functions: a warning says so.
 
+    ASE 3.29 gives <0|H|-R> for `get_hopping(R)`, in terms of its own centres: where `translate` moves a function by R, its
+    hoppings move by -R. Here they are read accordingly; the other sign would reverse every Berry curvature.
+
     Parameters
     ----------
     spin_degeneracy : electrons per band; default: 2 where the calculator has one spin channel, 1 where it has two.
@@ -64,7 +67,7 @@ def load(wannier: Any, spin_degeneracy: int | None = None) -> TightBinding:
         spin_degeneracy = 3 - int(wannier.calc.get_number_of_spins())
     cell, grid = np.asarray(wannier.unitcell_cc, dtype=float), np.asarray(wannier.kptgrid, dtype=int)
     centres = np.asarray(wannier.get_centers(), dtype=float)
-    blocks = {t: np.asarray(wannier.get_hopping(np.array(t)), dtype=complex) for t in np.ndindex(*grid.tolist())}
+    blocks = {t: np.asarray(wannier.get_hopping(-np.array(t)), dtype=complex) for t in np.ndindex(*grid.tolist())}
     R, H = _nearest(blocks, centres, cell, grid)
     return TightBinding(
         cell,

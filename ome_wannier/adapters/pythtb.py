@@ -79,6 +79,7 @@ def export(model: TightBinding) -> Any:
     order = _pairs(model)
     lost = [
         *(["position matrix elements between orbitals"] if model.position is not None else []),
+        *(["external matrix elements"] if model.external is not None else []),
         *(["the spin operator"] if model.has_spin and order is None else []),
         *(["that each band holds two electrons"] if model.spin_degeneracy == 2 else []),
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -133,11 +132,13 @@ def row(result: xr.Dataset) -> tuple[dict[str, float | str], dict[str, Any]]:
     -------
     pairs : numbers to select by: `ome_total_max`, the largest modulus of all components and Fermi levels, in SI units, and for
         a single level and temperature each component, `ome_total_zx`.
-    data : the whole tensors over x, y, z, nan where a component makes no sense, with errors, units, levels and provenance.
+    data : the whole tensors, ([fermi,] [temperature,] 3, 3), nan where a component makes no
+        sense, with errors, units, levels and provenance.
     """
     pairs: dict[str, float | str] = {}
     data: dict[str, Any] = {"ome_units": {}}
     for key, values in result.data_vars.items():
+        values = values.squeeze([d for d in SCAN if d in values.dims and values.sizes[d] == 1])
         name, full = f"ome_{key}", tensor(values)
         data[name] = full
         data["ome_units"][name] = str(values.attrs.get("units", ""))
@@ -145,9 +146,8 @@ def row(result: xr.Dataset) -> tuple[dict[str, float | str], dict[str, Any]]:
             continue
         if np.isfinite(full).any():
             pairs[f"{name}_max"] = float(np.nanmax(np.abs(full)))
-        rank = sum(d not in SCAN for d in values.dims)
-        if math.prod(full.shape[: full.ndim - rank]) == 1:
-            for index, x in np.ndenumerate(full.reshape((3,) * rank)):
+        if not set(SCAN) & set(values.dims):
+            for index, x in np.ndenumerate(full):
                 if np.isfinite(x):
                     pairs[f"{name}_" + "".join("xyz"[i] for i in index)] = float(x)
     for scan in SCAN:

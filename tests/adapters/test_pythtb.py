@@ -6,9 +6,12 @@ from importlib import metadata
 
 import numpy as np
 import pytest
+from toys import TOYS, rebuilt
 
 import ome_wannier as ome
-from ome_wannier.errors import ModelError
+from ome_wannier.adapters import pythtb as adapter
+from ome_wannier.errors import AccuracyWarning, ModelError, SettingsError
+from ome_wannier.validation import local_spin
 
 pythtb = pytest.importorskip("pythtb")
 NEW = int(metadata.version("pythtb").split(".")[0]) >= 2
@@ -89,3 +92,69 @@ def test_parameters_without_a_value():
     model.set_hop("t", 0, 0, [1])
     with pytest.raises(ModelError, match=r"have no value: t;"):
         ome.load(model)
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_chain_in_more_dimensions(d):
+    """A chain along the last vector of a plane or of space; a molecule."""
+    lattice = np.diag([3.0, 2.0, 5.0][: d + 1])
+    chain = build(lattice.tolist(), [[0.0] * (d + 1), [0.4] * (d + 1)], periodic=[d])
+    chain.set_onsite([0.2, -0.2])
+    chain.set_hop(0.7, 0, 1, [0] * (d + 1))
+    chain.set_hop(0.4j, 0, 1, [0] * d + [1])
+    mine = ome.load(chain)
+    assert mine.periodic == tuple(a == d for a in range(3))
+    result = ome.compute(mine, calculators=["quantum_metric", "dipole_polarizability"], fermi=0.0)
+    assert result.dipole_polarizability.item() < 0
+    with pytest.raises(SettingsError, match="two periodic directions"):
+        ome.compute(mine, calculators=["total"], fermi=0.0)
+
+
+def test_molecule():
+    if NEW:
+        model = pythtb.TBModel(pythtb.Lattice(np.eye(3).tolist(), [[0, 0, 0], [0.5, 0, 0]], periodic_dirs=[]))
+        model.set_hop(1.0, 0, 1)
+    else:
+        model = pythtb.tb_model(0, 3, np.eye(3).tolist(), [[0, 0, 0], [0.5, 0, 0]])
+        model.set_hop(1.0, 0, 1)
+    mine = ome.load(model)
+    np.testing.assert_allclose(np.linalg.eigvalsh(mine.matrices(np.zeros((1, 3)), 0).H[0]), [-1, 1])
+    for calculators in (["quantum_metric"], ["total"], None):
+        with pytest.raises(SettingsError, match="no periodic direction"):
+            ome.compute(mine, calculators=calculators, fermi=0.0)
+    assert adapter.load(adapter.export(mine)).periodic == (False, False, False)
+
+
+@pytest.mark.parametrize("name", ["metal_3d", "kramers_2d", "slab", "haldane", "pt_3d", "plane_yz"])
+def test_export(name, rng):
+    """PythTB's bands of the exported model are ours, and so are orbitals, spin and periodic directions after a way back."""
+    model = rebuilt(TOYS[name].model, spin_degeneracy=1)
+    theirs = adapter.export(model)
+    k = rng.uniform(size=(4, 3)) * model.periodic
+    ours = np.linalg.eigvalsh(model.matrices(k, 0).H)
+    np.testing.assert_allclose(bands(theirs, k[:, list(model.periodic)]), ours, atol=1e-12)
+    back = adapter.load(theirs)
+    assert (back.periodic, back.has_spin) == (model.periodic, model.has_spin)
+    np.testing.assert_allclose(back.wannier_centres, model.wannier_centres, atol=1e-12)
+
+
+def test_export_sorts_blocks_of_spin(rng):
+    """All up, then all down: spinful in PythTB, the spin operator comes back in the other order."""
+    H = np.diag([1.0, 2.0, 3.0, 4.0]).astype(complex)  # up 1, 2; down 3, 4
+    centres = np.tile(rng.normal(size=(2, 3)), (2, 1))
+    X = np.eye(4) * 0.1
+    R = [(0, 0, 0), (1, 0, 0), (-1, 0, 0)]
+    model = ome.TightBinding(np.eye(3), R, np.array([H, X, X]), centres=centres, spin=local_spin(4, "block"))
+    back = adapter.load(adapter.export(model))
+    np.testing.assert_allclose(np.diag(back.hamiltonian[~back.R.any(axis=1)][0]), [1, 3, 2, 4], atol=1e-14)
+    np.testing.assert_allclose(back.wannier_centres, centres[[0, 2, 1, 3]], atol=1e-14)
+
+
+def test_what_pythtb_cannot_hold():
+    with pytest.warns(AccuracyWarning, match="position matrix elements between orbitals: left out"):
+        adapter.export(TOYS["matrix_metal_3d"].model)
+    with pytest.warns(AccuracyWarning, match="the spin operator: left out"):
+        adapter.export(TOYS["insulator_3d"].model)  # a spin whose two functions stand at different places
+    left = rebuilt(TOYS["haldane"].model, lattice=TOYS["haldane"].model.lattice * [[1], [1], [-1]])
+    with pytest.raises(ModelError, match="right-handed"):
+        adapter.export(left)
