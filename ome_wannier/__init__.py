@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 from .compute import compute
+from .convert import convert, to_pythtb, to_tbmodels, to_wannierberri
 from .tabulate import tabulate
 
 if TYPE_CHECKING:
@@ -48,12 +49,16 @@ __all__ = [
     "check_cutoff",
     "cite",
     "compute",
+    "convert",
     "load",
     "load_result",
     "materials",
     "save",
     "table",
     "tabulate",
+    "to_pythtb",
+    "to_tbmodels",
+    "to_wannierberri",
 ]
 
 

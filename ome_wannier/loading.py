@@ -7,12 +7,14 @@ import importlib.util
 import inspect
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from . import materials
+from .adapters.wannier90_seed import find
+from .adapters.wannierberri_spin import spin_matrices
 from .errors import ModelError
 from .kdotp import KDotP
 from .model import TightBinding
@@ -41,19 +43,35 @@ class Source:
     """Where a model comes from.
 
     seed : seed (or file, or folder) of Wannier90 files, or the file or folder that another adapter reads.
-    entry : of the library, or None. adapter : name of the adapter of the files.
+    entry : of the library, or None. adapter : name of the adapter of the files; None for an entry that is built, not read.
     """
 
     seed: Path
     entry: materials.Entry | None = None
-    adapter: str = "wannier90"
+    adapter: str | None = "wannier90"
 
-    def load(self, **options: Any) -> TightBinding:
+    def load(self, *, spn: bool = False, **options: Any) -> TightBinding | PlaneWaves | KDotP:
         """The model; options as for `ome_wannier.load`."""
-        read = adapter(self.adapter).load
-        _check_options(read, options, str(self.seed))
-        model: TightBinding = read(self.seed, **options) if self.entry is None else self.entry.load(**options)
-        return model
+        if self.adapter is not None:
+            _check_options(adapter(self.adapter).load, options, str(self.seed))
+        if spn and (self.adapter != "wannier90" or options.get("spin_order") is not None):
+            why = "spin_order gives one too" if self.adapter == "wannier90" else f"{self.seed} is none"
+            raise ModelError(f"spn=True takes the spin operator from a calculation of Wannier90: {why}")
+        model: TightBinding | PlaneWaves | KDotP
+        if self.entry is not None:
+            model = self.entry.load(**options)
+        else:
+            assert self.adapter is not None
+            model = adapter(self.adapter).load(self.seed, **options)
+        if not spn:
+            return model
+        assert isinstance(model, TightBinding)
+        return replace(model, spin=spin_matrices(find(self.seed)[0], model))
+
+
+def of_entry(found: materials.Entry) -> Source:
+    """Where the model of a library entry comes from."""
+    return Source(found.folder / found.seed, found, "wannier90" if found.seed else None)
 
 
 def load(
@@ -70,7 +88,9 @@ def load(
            files, or a folder with one seedname; a TBmodels file (.hdf5, .h5); a folder written by WannierBerri's `to_npz`;
         3. the name of a library entry ("vse2"), see `ome_wannier.materials.names`.
     options : passed to the adapter. For Wannier90 files: `centres` (n, 3) in Angstrom, `periodic` (three truth values),
-        `spin_degeneracy` (1 or 2), `use_wsvec`, `spin_order`; see `adapters.wannier90.load`.
+        `spin_degeneracy` (1 or 2), `use_wsvec`, `spin_order`; see `adapters.wannier90.load`. Besides, `spn=True`: the spin
+        operator from `.spn`, `.chk` and `.eig` beside them, exact where `spin_order` is approximate; see
+        `adapters.wannierberri_spin`.
 
     Raises
     ------
@@ -131,8 +151,7 @@ def locate(source: str | os.PathLike[str]) -> Source:
     if path.name == materials.FILE and path.is_file():
         path = path.parent
     if (path / materials.FILE).is_file():
-        found = materials.read(path)
-        return Source(found.folder / found.seed, found)
+        return of_entry(materials.read(path))
     if path.is_file() and path.suffix.lower() in _HDF5:
         return Source(path, adapter="tbmodels")
     if (path / _NPZ).is_file():
@@ -140,8 +159,7 @@ def locate(source: str | os.PathLike[str]) -> Source:
     if path.is_file() or _has_hamiltonian(path, inside=False) or (path.is_dir() and _has_hamiltonian(path, inside=True)):
         return Source(path)
     if text in materials.names():
-        found = materials.entry(text)
-        return Source(found.folder / found.seed, found)
+        return of_entry(materials.entry(text))
     raise ModelError(_nothing(text, path))
 
 

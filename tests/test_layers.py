@@ -42,6 +42,7 @@ ALLOWED = {
     "lattices": MODEL,
     "materials": LOAD,
     "loading": LOAD,
+    "convert": LOAD,
     "bands": MODEL,
     "calculators": BANDS,
     "occupation": BASE,

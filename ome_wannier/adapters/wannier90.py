@@ -9,7 +9,6 @@ matrix elements come from finite differences in k and are Hermitian only to the 
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,6 @@ from .wannier90_seed import find
 from .wannier90_text import Array, ComplexArray, IntArray
 from .wannier90_win import Win, projection_centres, read_win
 from .wannier90_wsvec import Shifts, parse_wsvec, read_wsvec, shifted
-from .wannierberri_spin import spin_matrices
 
 
 def load(
@@ -35,7 +33,6 @@ def load(
     spin_degeneracy: int | None = None,
     use_wsvec: bool | None = None,
     spin_order: str | None = None,
-    spn: bool = False,
 ) -> TightBinding:
     """Model from the files of a Wannier90 calculation, compressed or not.
 
@@ -50,22 +47,18 @@ def load(
     spin_degeneracy : default 1 if `.win` says spinors = true, otherwise 2; 1, with a warning, without `.win`.
     spin_order : "block" (all up, then all down: VASP 5, WannierTools) or "interlaced" (up, down of each orbital: QE, VASP 6,
         PythTB), for spinor Wannier functions that are nearly spin-pure: gives the model a spin operator. Never guessed.
-    spn : take the spin operator from `.spn`, `.chk` and `.eig` of the calculation instead, where it is exact; see
-        `wannierberri_spin`.
     use_wsvec : default: use `_wsvec.dat` if its header says use_ws_distance=.true.
 
     Raises
     ------
     FileFormatError : a file that is missing, damaged, or at odds with another.
-    ModelError : matrices that make no model, a Hamiltonian without positions, or no spin operator where `spn` asks for it.
+    ModelError : matrices that make no model, or a Hamiltonian without positions.
 
     Warns
     -----
     AccuracyWarning : no `.win`; positions from projections, or not to be trusted for lack of `_centres.xyz`;
         no `_wsvec.dat` though `.win` has use_ws_distance = true.
     """
-    if spn and spin_order is not None:
-        raise ModelError("give spin_order or spn, not both: each is a spin operator")
     path, files = find(Path(seed))
     win = read_win(files["win"]) if files["win"] else None
     main = files["tb"] or files["hr"]
@@ -84,7 +77,7 @@ def load(
         R, matrices, defect = _fold(main, data, position, shifts, files["wsvec"])
         if position is not None:
             position, centres = _as_centres(R, matrices[..., 1:])
-        model = TightBinding(
+        return TightBinding(
             lattice,
             R,
             matrices[..., 0],
@@ -99,7 +92,6 @@ def load(
         )
     except ModelError as error:
         raise ModelError(f"{main}: {error}") from error
-    return replace(model, spin=spin_matrices(path, model)) if spn else model
 
 
 def corrections(seed: str | Path) -> Array:
