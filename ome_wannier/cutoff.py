@@ -36,13 +36,13 @@ def check_cutoff(build: Callable[..., PlaneWaves], cutoff: float, **settings: An
     result, finer = (compute(build(cutoff=c), **settings) for c in (cutoff, cutoff + 1))
     names = [str(name) for name in result.data_vars if f"{name}_error" in result]
     for name in names:
-        change = finer[name] - result[name]
+        # by position: where a filling is asked for, the Fermi levels move too
+        change = result[name].copy(data=finer[name].values - result[name].values)
         moved, error = (float(np.sqrt((x**2).mean())) for x in (change, result[f"{name}_error"]))
         if not np.isfinite(error):
             raise SettingsError("check_cutoff compares with the error estimate: give kmesh even numbers of points")
-        result[f"{name}_cutoff_change"] = change.assign_attrs(
-            units=result[name].attrs["units"], long_name=f"change of {name} from cutoff {cutoff:g} to {cutoff + 1:g}"
-        )
+        change.attrs = {"units": result[name].attrs["units"], "long_name": f"change of {name} to cutoff {cutoff + 1:g}"}
+        result[f"{name}_cutoff_change"] = change
         if moved > error:
             warnings.warn(
                 f"{name} moves by {moved:.2g} from cutoff {cutoff:g} to {cutoff + 1:g}, its error estimate is {error:.2g}: "

@@ -39,9 +39,9 @@ def twisted_bilayer_graphene(
 ) -> PlaneWaves:
     """Bistritzer-MacDonald model of one valley, with heterostrain and a sublattice potential on layer 1.
 
-    H_l = velocity (valley sigma_x p_x + sigma_y p_y), p = F_l^T (k + G) - valley (K - A_l), joined by T_j = [[w_aa, w_ab
-    exp(-i G_j d)], [w_ab exp(i G_j d), w_aa]], d the bond from A to B. Strain shifts the cones by the gauge field
-    A = sqrt(3) beta / (2 a) (e_xx - e_yy, -2 e_xy).
+    H_l = velocity (valley sigma_x p_x + sigma_y p_y), p = F_l^T (k + G) - valley (K + A_l), joined by T_j = [[w_aa, w_ab
+    exp(-i G_j d)], [w_ab exp(i G_j d), w_aa]], d the bond from A to B. Strain shifts the cones by
+    valley A,  A = sqrt(3) beta / (2 a) (e_xx - e_yy, -2 e_xy).
 
     Parameters
     ----------
@@ -62,15 +62,15 @@ def twisted_bilayer_graphene(
     ModelError : no moire lattice (theta and strain too small), another valley.
 
     Sources: Bistritzer, MacDonald, PNAS 108, 12233 (2011), and w = 110 meV from there; strain as in Bi, Yuan, Fu,
-    Phys. Rev. B 100, 035448 (2019), with beta from memory (sign and size checked against tight binding; other codes halve
-    it); velocity of t = 2.8 eV. No published value of the response was compared with.
+    Phys. Rev. B 100, 035448 (2019), for a K of the other sign, with beta from memory (the shift is checked against tight
+    binding; other codes halve beta); velocity of t = 2.8 eV. No published value of the response was compared with.
     """
     pair = Bilayer(lattice_constant, theta, strain, strain_angle, poisson, valley, cutoff)
     n = pair.waves.shape[1]
     momenta, slopes = pair.momenta()
     sigma = np.stack([valley * PAULI[0], PAULI[1]])
     fields = np.stack([[e[0, 0] - e[1, 1], -2 * e[0, 1]] for e in pair.strains]) * np.sqrt(3) * beta / 2 / lattice_constant
-    p = momenta + valley * fields[:, None]
+    p = momenta - valley * fields[:, None]
     dirac = velocity * np.einsum("lnc,cij->lnij", p, sigma)
     dirac[0] += sublattice * PAULI[2]
     tunnelling = np.zeros((n, 2, n, 2), dtype=complex)
