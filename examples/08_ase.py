@@ -43,7 +43,10 @@ for strain in (0.0, 0.02, 0.04):
     alpha = atoms.calc.get_property("ome_total", atoms)  # (3, 3), [moment, field]; nan where there is no component
     print(f"strain {strain:4.0%}: alpha_zx = {alpha[2, 0]:9.2e}, alpha_zy = {alpha[2, 1]:9.2e} {atoms.calc.units['ome_total']}")
     pairs, data = row(atoms.calc.dataset)
-    database.write(atoms, key_value_pairs={"strain": strain, **pairs}, data=data)
+    with database:
+        database.write(atoms, key_value_pairs={"strain": strain, **pairs}, data=data)
 
-for found in database.select("ome_total_max>1e-18", sort="-ome_total_max"):
+with database:
+    chosen = list(database.select("ome_total_max>1e-18", sort="-ome_total_max"))
+for found in chosen:
     print(f"in the database: strain {found.strain:.0%}, largest component {found.ome_total_max:.2e}")

@@ -201,11 +201,11 @@ def test_database(atoms, tmp_path):
     with connect(tmp_path / "screen.db") as db:
         db.write(atoms, key_value_pairs=pairs, data=data)
         db.write(atoms, key_value_pairs=more, data=tensors)
-    db = connect(tmp_path / "screen.db")
-    assert db.count(f"ome_total_zx>{total[2, 0] - abs(total[2, 0]) * 1e-6}") == 1
-    assert db.count("ome_total_max>0") == 2
-    back = db.get(id=1)
-    np.testing.assert_array_equal(back.data["ome_total"], total)
-    assert back.data["ome_units"]["ome_total"] == "A m/V"
-    assert back.calculator == "ome"
-    np.testing.assert_array_equal(db.get(id=2).data["ome_berry_curvature"][..., 2], scan.berry_curvature.values[..., 0])
+    with connect(tmp_path / "screen.db") as db:
+        assert db.count(f"ome_total_zx>{total[2, 0] - abs(total[2, 0]) * 1e-6}") == 1
+        assert db.count("ome_total_max>0") == 2
+        back = db.get(id=1)
+        np.testing.assert_array_equal(back.data["ome_total"], total)
+        assert back.data["ome_units"]["ome_total"] == "A m/V"
+        assert back.calculator == "ome"
+        np.testing.assert_array_equal(db.get(id=2).data["ome_berry_curvature"][..., 2], scan.berry_curvature.values[..., 0])
