@@ -7,6 +7,7 @@
 #   make lint        ruff and mypy --strict
 #   make examples    run every examples/*.py
 #   make validation  compute tests/validation/VALIDATION.md again, two minutes
+#   make references  compute the reference values of the library's entries again, a minute
 #   make clean       remove what make made
 #
 # Another interpreter or place: make test PYTHON=python3.12 VENV=.venv312
@@ -24,7 +25,7 @@ export MPLBACKEND := Agg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long bench lint examples validation clean
+.PHONY: help demo test test-long bench lint examples validation references clean
 .DELETE_ON_ERROR:
 
 help:
@@ -70,6 +71,9 @@ examples: $(VENV)/.installed
 
 validation: $(VENV)/.installed-test
 	$(BIN)/python tests/validation/generate.py
+
+references: $(VENV)/.installed-test
+	$(BIN)/python -W ignore tests/references.py
 
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .coverage

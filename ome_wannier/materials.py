@@ -1,15 +1,21 @@
 """The library of materials: what its entries say, their models, and what to cite.
 
-An entry is a folder with a `material.toml` (the fields of `Entry`) and the files of a Wannier90 calculation. The library is
-`materials/` of a source tree, and `ome_wannier/library/` once installed.
+An entry is a folder with a `material.toml` (the fields of `Entry`), which names either the files of a Wannier90 calculation
+beside it or a builder in `ome_wannier.lattices` with its parameters. The library is `materials/` of a source tree, and
+`ome_wannier/library/` once installed.
 """
 
 from __future__ import annotations
 
+import difflib
+import importlib
+import inspect
 import math
+import numbers
+import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,10 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import FileFormatError, ModelError
+from .kdotp import KDotP
 from .model import TightBinding
+from .planewaves import PlaneWaves
 
 if TYPE_CHECKING:
     import xarray as xr
+
+Loaded = TightBinding | KDotP | PlaneWaves
 
 FILE = "material.toml"
 #: how the model of an entry is named in results, so that `cite` knows it again
@@ -80,6 +90,45 @@ class Citation:
         return f"{self.text}, https://doi.org/{self.doi}" if self.doi else self.text
 
 
+Value = bool | int | float | str | tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """A keyword argument of a builder: its value in the entry, its unit, what it means, and where the value is from."""
+
+    name: str
+    value: Value
+    unit: str
+    meaning: str
+    status: Literal["computed", "read", "memory", "own"] = "own"
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value}{f' {self.unit}' if self.unit else ''}, {self.meaning} [{self.status}]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """One element of one quantity at one Fermi level (eV) and temperature (K), as `source` gives it.
+
+    For source "computed", `make references` writes value and error anew, and the tests compute it again.
+    """
+
+    quantity: str
+    element: str
+    fermi: float
+    temperature: float
+    value: float
+    error: float
+    unit: str
+    kmesh: tuple[int, int, int] | None = None
+    source: str = "computed"
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """One material of the library.
@@ -87,49 +136,105 @@ class Entry:
     Parameters
     ----------
     title, formula : what it is.
-    seed : seedname of its Wannier90 files in `folder`.
+    seed : seedname of its Wannier90 files in `folder`; or
+    builder : "module:function" of `ome_wannier.lattices`, called with the values of
+    parameters : the builder's keyword arguments that `load` takes.
     source : where the data come from and how far to trust them.
-    status : "computed" for this project, "read" in a retrieved source, or from "memory" and to be verified.
+    status : "computed" for this project, "read" in a retrieved source, from "memory" and to be verified, or our "own".
     licence : of the data.
     units : of the data.
-    spinor : whether the bands hold one electron (spinors) or two.
-    filling : electrons per cell in these bands.
+    filling : electrons per cell in these bands (moire models: from neutrality), if known.
     fermi : eV, in the gap where there is one.
     gap : (top of the occupied, bottom of the empty bands) in eV, or None for a metal.
-    kmesh : a mesh that resolves it.
+    kmesh : a mesh that resolves it; None for k.p models.
     scan : Fermi levels for a demonstration.
     symmetry : what it allows and forbids.
     citations : works to cite with the data.
-    reference : values measured or published, with their settings, for comparison.
+    reference : values computed or published, with their settings, for comparison.
     name, folder : set by the library.
     """
 
     title: str
     formula: str
-    seed: str
     source: str
-    status: Literal["computed", "read", "memory"]
+    status: Literal["computed", "read", "memory", "own"]
     licence: str
     units: str
-    spinor: bool
-    filling: float
     fermi: float
-    kmesh: tuple[int, int, int]
     symmetry: str
     citations: tuple[Citation, ...]
+    seed: str = ""
+    builder: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    filling: float | None = None
+    kmesh: tuple[int, int, int] | None = None
     gap: tuple[float, float] | None = None
     scan: Scan | None = None
-    reference: Mapping[str, Any] = field(default_factory=dict)
+    reference: tuple[Reference, ...] = ()
     name: str = ""
     folder: Path = Path()
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
-    def load(self, **options: Any) -> TightBinding:
-        """The model; options as for `ome_wannier.load`."""
-        from .adapters import wannier90
+    def __post_init__(self) -> None:
+        if bool(self.seed) == bool(self.builder):
+            raise ValueError("give either seed (Wannier90 files) or builder")
+        if self.builder and not re.fullmatch(r"[a-z_0-9]+:[a-z_0-9]+", self.builder):
+            raise ValueError(f"builder {self.builder!r}: give 'module:function' of ome_wannier.lattices")
 
-        return replace(wannier90.load(self.folder / self.seed, **options), name=PREFIX + self.name)
+    def load(self, **options: Any) -> Loaded:
+        """The model; options are those of the Wannier90 adapter, or values of the builder's parameters.
+
+        Raises
+        ------
+        ModelError : a parameter that the entry does not have, or a value that the builder refuses.
+        """
+        if self.seed:
+            from .adapters import wannier90
+
+            return replace(wannier90.load(self.folder / self.seed, **options), name=PREFIX + self.name)
+        values = {p.name: p.value for p in self.parameters}
+        for name, value in options.items():
+            self._check(name, value, values)
+        model: Loaded = self._builder()(**(values | options))
+        changed = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        return replace(model, name=f"{PREFIX}{self.name}{f' ({changed})' if changed else ''}")
+
+    def _builder(self) -> Callable[..., Loaded]:
+        """The function of `ome_wannier.lattices`, one that is defined there and public."""
+        module, name = self.builder.split(":")
+        full = f"{__package__}.lattices.{module}"
+        try:
+            function = getattr(importlib.import_module(full), name)
+        except (ImportError, AttributeError) as error:
+            raise ModelError(f"{self.folder / FILE}: no builder {self.builder!r} in ome_wannier.lattices") from error
+        if not inspect.isfunction(function) or function.__module__ != full:
+            raise ModelError(f"{self.folder / FILE}: {self.builder!r} is no builder of ome_wannier.lattices")
+        return function
+
+    def _check(self, name: str, value: object, known: Mapping[str, Value]) -> None:
+        """Refuse a parameter that does not exist, or a value of another kind than the entry's."""
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            remedy = f"did you mean {near[0]}?" if near else f"it has {', '.join(known) or 'none'}"
+            raise ModelError(f"{self.name} has no parameter {name!r}: {remedy}")
+        if not _fits(value, known[name]):
+            raise ModelError(f"{self.name}, parameter {name} is {value!r}: give {_words(known[name])}, such as {known[name]!r}")
+
+
+def _fits(value: object, like: Value) -> bool:
+    """Whether a value is of the kind of another one: whole numbers pass for numbers, lists for rows of numbers."""
+    if isinstance(like, bool | str):
+        return isinstance(value, type(like))
+    if isinstance(like, tuple):
+        return isinstance(value, tuple | list | np.ndarray) and all(_fits(v, 0.0) for v in value)
+    kind = numbers.Integral if isinstance(like, int) else numbers.Real
+    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _words(like: Value) -> str:
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a row of numbers"}
+    return words[type(like)]
 
 
 def library() -> Path:
@@ -177,7 +282,7 @@ def read(folder: str | Path) -> Entry:
         raise FileFormatError(path, None, f"a material, {key}: {first['msg']}", repr(first["input"])[:60]) from error
 
 
-def load(name: str, **options: Any) -> TightBinding:
+def load(name: str, **options: Any) -> Loaded:
     """The model of the entry of this name; options as for `ome_wannier.load`."""
     return entry(name).load(**options)
 
@@ -193,13 +298,15 @@ def cite(what: str | xr.Dataset) -> str:
     ModelError : a name that the library does not have.
     """
     if isinstance(what, str):
-        works = [PAPER, WANNIER90, *_of_entry(entry(what))]
+        found = entry(what)
+        works = [PAPER, *([WANNIER90] if found.seed else []), *_of_entry(found)]
     else:
         about = what.attrs
-        made = str(about.get("model", "")).removeprefix(PREFIX)
+        made = str(about.get("model", "")).removeprefix(PREFIX).split(" (")[0]
         known = str(about.get("model", "")).startswith(PREFIX) and made in names()
         works = [PAPER]
-        if known or "Wannier functions" in str(about.get("position", "")) or "source" in about:
+        computed = entry(made).seed if known else "source" in about
+        if computed or "Wannier functions" in str(about.get("position", "")):
             works.append(WANNIER90)
         if "wannierberri" in str(about.get("software", "")).lower():
             works.append(WANNIERBERRI)

@@ -5,25 +5,32 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from references import WANTED, computed
 
 import ome_wannier as ome
 from ome_wannier import materials
-from ome_wannier.errors import FileFormatError, ModelError
+from ome_wannier.errors import AccuracyWarning, FileFormatError, ModelError
 from ome_wannier.sums import band_energies
 
-QUICK = ["hbn", "te", "vse2"]
+QUICK = ["hbn", "mos2", "te", "vse2"]
+FILES = [name for name in materials.names() if materials.entry(name).seed]
+BUILT = [name for name in materials.names() if materials.entry(name).builder]
+#: entries whose reference values take more than a second or two
+SLOW = {"cr2o3", "cumnas", "hbn", "mos2", "stacked-honeycomb", "te"}
 
 
 def test_names() -> None:
-    assert materials.names() == ["cr2o3", "hbn", "te", "vse2"]
+    assert {"cr2o3", "cumnas", "hbn", "mos2", "te", "vse2"} == set(FILES)
+    assert {"tilted-dirac", "haldane", "kane-mele", "cumnas-minimal", "stacked-honeycomb", "tbg", "mote2-twisted"} <= set(BUILT)
 
 
-@pytest.mark.parametrize("name", materials.names())
-def test_entry_is_complete(name: str) -> None:
+@pytest.mark.parametrize("name", FILES)
+def test_entry_of_files_is_complete(name: str) -> None:
     entry = materials.entry(name)
     assert entry.name == name
     assert (entry.folder / f"{entry.seed}_tb.dat.gz").is_file()
@@ -34,10 +41,65 @@ def test_entry_is_complete(name: str) -> None:
         assert entry.gap[0] < entry.fermi < entry.gap[1]
 
 
+@pytest.mark.parametrize("name", BUILT)
+def test_built_entry_is_complete(name: str) -> None:
+    """Every parameter is one of the builder, its value is accepted, and each has a unit or is a pure number."""
+    entry = materials.entry(name)
+    model = entry.load()
+    assert entry.citations
+    assert model.name == f"library/{name}"
+    for parameter in entry.parameters:
+        again = entry.load(**{parameter.name: parameter.value})
+        assert again.n_orbitals == model.n_orbitals
+        assert again.sha256 == model.sha256
+        assert parameter.name in again.name
+        assert parameter.meaning
+
+
+def test_parameters_are_validated() -> None:
+    assert materials.load("haldane", mass=0.1).sha256 != materials.load("haldane").sha256
+    assert ome.load("haldane", mass=0.1).sha256 == materials.load("haldane", mass=0.1).sha256
+    for options, said in (
+        ({"mas": 0.1}, "no parameter 'mas': did you mean mass"),
+        ({"pressure": 0.1}, "no parameter 'pressure': it has t, t2, "),
+        ({"mass": "0.1"}, "mass is '0.1': give a number, such as 0.2"),
+        ({"mass": True}, "mass is True: give a number"),
+        ({"mass": float("nan")}, "mass is nan: give a number"),
+        ({"bonds": (1.0, "x", 1.0)}, "bonds is .* give a row of numbers"),
+        ({"spin_degeneracy": 1.5}, "spin_degeneracy is 1.5: give a whole number"),
+        ({"spin_degeneracy": 3}, "spin_degeneracy is 3: it must be 1 or 2"),
+    ):
+        with pytest.raises(ModelError, match=said):
+            materials.load("haldane", **options)
+
+
+def test_a_builder_is_one_of_ours(root: Path, tmp_path: Path) -> None:
+    """A material.toml cannot call anything but the builders of the package."""
+    text = (root / "materials" / "haldane" / "material.toml").read_text()
+    for bad in ("os:system", "dirac:PAULI", "nothing:at_all", "..os:system", "dirac:np"):
+        (tmp_path / "material.toml").write_text(text.replace("honeycomb:haldane", bad))
+        with pytest.raises((FileFormatError, ModelError), match="builder"):
+            ome.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.long] if n in SLOW else []) for n in WANTED])
+def test_reference_values(name: str) -> None:
+    """What `make references` wrote is what comes out: to rounding, and to what a last digit of the files can move."""
+    entry = materials.entry(name)
+    assert len(entry.reference) >= len(WANTED[name])
+    for stored, what in zip((r for r in entry.reference if r.source == "computed"), WANTED[name], strict=True):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AccuracyWarning)
+            now = computed(name, *what)
+        assert (now.quantity, now.element, now.fermi, now.unit, now.kmesh) == (
+            stored.quantity, stored.element, stored.fermi, stored.unit, stored.kmesh,
+        )  # fmt: skip
+        assert now.value == pytest.approx(stored.value, rel=1e-6, abs=1e-3 * stored.error)
+
+
 @pytest.mark.parametrize("name", QUICK)
 def test_entry_agrees_with_its_data(name: str) -> None:
     entry, model = materials.entry(name), materials.load(name)
-    assert model.spin_degeneracy == (1 if entry.spinor else 2)
     assert all(n == 1 or p for n, p in zip(entry.kmesh, model.periodic, strict=True))
     occupied = entry.filling / model.spin_degeneracy
     energies = band_energies(model, ome.KMesh((12, 12, 12 if model.periodic[2] else 1)).points())
@@ -61,14 +123,14 @@ def test_demonstration_goes_from_band_through_gap_to_band() -> None:
 
 
 def test_unknown_name_lists_the_others() -> None:
-    with pytest.raises(ModelError, match="'unobtainium' in the library: one of cr2o3, hbn, te, vse2"):
+    with pytest.raises(ModelError, match="'unobtainium' in the library: one of cr2o3, cumnas, "):
         materials.entry("unobtainium")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('seed = "hBN"\n', "", "seed: "),
+        ('seed = "hBN"\n', "", "give either seed"),
         ("filling = 8\n", "filing = 8\n", "filling: |filing: "),
         ("kmesh = [48, 48, 1]", "kmesh = [48, 48]", "kmesh"),
         ("stop = -2.0", "stop = -7.0", "goes up from start"),
