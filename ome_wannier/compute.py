@@ -290,12 +290,17 @@ def _provenance(model: Model) -> dict[str, Any]:
         "model": model.name,
         "model_sha256": model.sha256,
         "position": "commuting (tight binding)" if model.exact_position else "matrix elements of the Wannier functions",
-        "external_terms": ", ".join(_completed(model)) or "none",
-        "left_out": "; ".join((*_left_outside(model), "local fields", "vertex corrections", "side jump and skew scattering")),
+        **outside_basis(model),
         "spin_degeneracy": model.spin_degeneracy,
         "periodic": "".join("FT"[p] for p in model.periodic),
         "charge": "electrons carry -e; M is the magnetization of the electrons, positive along its axis",
     }
+
+
+def outside_basis(model: Model) -> dict[str, str]:
+    """Which quantities states outside the basis take part in, and what a result leaves out."""
+    left_out = (*_left_outside(model), "local fields", "vertex corrections", "side jump and skew scattering")
+    return {"external_terms": ", ".join(_completed(model)) or "none", "left_out": "; ".join(left_out)}
 
 
 def _completed(model: Model) -> list[str]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..errors import AccuracyWarning, FileFormatError, ModelError
 from ..model import Structure, TightBinding
 from ..validation import HERMITICITY_TOLERANCE, partners, point
-from .wannierberri_external import external_of
+from .wannierberri_external import external_of, matrices_of
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -66,6 +66,8 @@ def load(system: Any, spin_degeneracy: int = 1, external_terms: bool = False) ->
     if "centres" in where and len(centres) > 1 and not centres.any():
         _warn("all Wannier centres of this System are zero, and responses depend on where the orbitals are")
     if external_terms:
+        if "centres" in where:
+            raise ModelError("external terms need AA in use: make the System with berry=True, not force_internal_terms_only")
         where["external"] = external_of(system, R)
     return TightBinding(
         np.asarray(system.real_lattice, dtype=float),
@@ -81,7 +83,7 @@ def load(system: Any, spin_degeneracy: int = 1, external_terms: bool = False) ->
 
 
 def export(model: TightBinding) -> Any:
-    """The same Hamiltonian, positions, spin and atoms as a `System_R`; its point group is the identity until it is set.
+    """The same matrices and atoms as a `System_R`; its point group is the identity until it is set.
 
     A model with commuting positions (centres) becomes a system with `force_internal_terms_only`: it needs no AA.
     Units and numbers are those of the model; `spin_degeneracy` has no place in a System, whose bands count once.
@@ -105,6 +107,8 @@ def export(model: TightBinding) -> Any:
         system.set_R_mat("AA", A)
     if model.spin is not None:
         system.set_R_mat("SS", np.array(model.spin))
+    for key, X in matrices_of(model).items():
+        system.set_R_mat(key, X)
     if model.structure is not None:
         from ase.data import chemical_symbols
 

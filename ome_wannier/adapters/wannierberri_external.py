@@ -59,8 +59,22 @@ def external_of(system: Any, R: NDArray[np.int64]) -> External:
     return External(BB, CC, FF)
 
 
+def matrices_of(model: TightBinding) -> dict[str, ComplexArray]:
+    """BB and CC, FF of a model as a System_R with the same R vectors holds them, counted from the centres; {} without."""
+    if model.external is None:
+        return {}
+    assert model.position is not None
+    R, back, (BB, CC, FF) = model.R, -model.wannier_centres, model.external.arrays
+    found = {}
+    if BB is not None and CC is not None:
+        found["BB"], found["CC"] = _moments(R, back, model.hamiltonian, BB, CC)
+    if FF is not None:
+        found["FF"] = _metric(R, back, model.position, FF)
+    return found
+
+
 def _moments(R: NDArray[np.int64], t: Array, H: ComplexArray, B: ComplexArray, C: ComplexArray) -> tuple[ComplexArray, ...]:
-    """BB and CC of absolute positions."""
+    """BB and CC of positions that are larger by t: absolute ones, of those from the centres."""
     index = {tuple(r): i for i, r in enumerate(R.tolist())}
     minus = [index[tuple(-x for x in r)] for r in R.tolist()]
     BB = B + H[..., None] * t
@@ -72,7 +86,7 @@ def _moments(R: NDArray[np.int64], t: Array, H: ComplexArray, B: ComplexArray, C
 
 
 def _metric(R: NDArray[np.int64], t: Array, A: ComplexArray, F: ComplexArray) -> ComplexArray:
-    """FF of absolute positions; A is counted from the centres like F."""
+    """FF of positions that are larger by t than those of A and F."""
     moved = np.einsum("ia,rijb->rijab", t, A) + np.einsum("rija,jb->rijab", A, t)
     moved += np.einsum("rij,ia,jb->rijab", _home(R, len(t)), t, t)
     return np.asarray(F + moved)

@@ -17,27 +17,25 @@ come from the model of the system (`adapters.wannierberri`), made once, not from
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from ..adapters.wannierberri import load
-from ..bands import SPIN_REMEDY, Bands
+from ..bands import SPIN_REMEDY
 from ..calculators import Calculator, GapTerm, Observable, defaults, names, needs_spin, resolve
 from ..calculators import get as built_in
 from ..calculators.base import component_axes, evaluate
+from ..compute import outside_basis
 from ..errors import SettingsError
 from ..model import TightBinding
 from ..occupation import Occupation
 from ..result import INDEX_ORDER, combine, first_observable, unit_of
-from ..sums import WORKING_SET, bytes_per_point
+from .wannierberri_bands import batches, model_of
 
 Array = NDArray[np.float64]
 Asked = str | Sequence[str | Calculator] | None
@@ -54,11 +52,14 @@ class OME:
     temperature : K; an array adds a dimension after that of the Fermi levels. tau : fs.
     degeneracy_tol : eV, by default as in `compute`.
     spin_degeneracy : electrons that each band holds.
+    external_terms : complete moments and metric with the states outside the Wannier functions, by the system's matrices BB and
+        CC (`morb=True`), FF or OO and GG (`qmetric=True`), as `load` does. `comment` of each result says what is left out.
     save_mode : "bin", "txt", "bin+txt": what WannierBerri's run writes, one file per quantity.
 
     Raises
     ------
     SettingsError : settings that cannot be used, or a quantity that the system does not have.
+    ModelError : a system that is no model, or has none of the matrices that `external_terms` needs.
     """
 
     Efermi: ArrayLike
@@ -67,6 +68,7 @@ class OME:
     tau: float = 10.0
     degeneracy_tol: float | None = None
     spin_degeneracy: int = 1
+    external_terms: bool = False
     save_mode: str = "bin+txt"
     comment: str = field(default="orbital magneto-electric response (ome_wannier)", init=False)
     allow_path: bool = field(default=False, init=False)
@@ -92,14 +94,14 @@ class OME:
 
     def __call__(self, data_K: Any) -> Tensors:
         """The tensors of the k points of one FFT grid, their mean over these points, by the name of the calculator."""
-        model = model_of(data_K.system)
+        model = model_of(data_K.system, self.external_terms)
         wanted, observables = _resolved(self.calculators, model.has_spin)
         _check(model, wanted)
         occupation = self._occupation(observables)
         columns = [int(np.prod([len(a) for a in _axes(model, o)], dtype=int)) for o in observables]
         histogram = np.zeros((occupation.n_rows, sum(columns)))
         with threadpool_limits(limits=1, user_api="blas"):
-            for bands in _batches(data_K, model, observables, self.degeneracy_tol, occupation.window):
+            for bands in batches(data_K, model, observables, self.degeneracy_tol, occupation.window):
                 weights = [evaluate(o, bands).reshape(*bands.energies.shape, -1) for o in observables]
                 occupation.add(histogram, bands.energies.ravel(), np.concatenate(weights, axis=2).reshape(-1, sum(columns)))
         surface = np.repeat([o.occupation == "surface" for o in observables], columns)
@@ -119,6 +121,7 @@ class OME:
         if observable.dims == ("moment", "field"):
             about += f"\n{INDEX_ORDER}"
         about += f"\ntemperature {self.temperature} K" + (f", tau {self.tau} fs" if observable.kind == "extrinsic" else "")
+        about += "".join(f"\n{key.replace('_', ' ')}: {text}" for key, text in outside_basis(model).items())
         return EnergyResult(
             [occupation.fermi] if scalar else [occupation.fermi, occupation.temperature],
             (value[:, 0] if scalar else value) * factor,
@@ -175,7 +178,7 @@ class OMETabulator:
     Parameters
     ----------
     calculator : a name or calculator; not one that mixes Fermi-sea and Fermi-surface terms, as `total` does.
-    degeneracy_tol : eV. ibands : bands to keep (set by TabulatorAll).
+    degeneracy_tol : eV. ibands : bands to keep (set by TabulatorAll). external_terms : as for `OME`.
 
     Numbers are those of `ome_wannier.tabulate`: the integrand in units of hbar = e = 1, eV and Angstrom, indices as in `OME`.
     """
@@ -183,6 +186,7 @@ class OMETabulator:
     calculator: str | Calculator
     degeneracy_tol: float | None = None
     ibands: Any = None
+    external_terms: bool = False
     allow_path = False
     allow_grid = False
 
@@ -197,12 +201,12 @@ class OMETabulator:
         """WannierBerri's KBandResult of the k points of one FFT grid, or of a path."""
         from wannierberri.result import KBandResult
 
-        model = model_of(data_K.system)
+        model = model_of(data_K.system, self.external_terms)
         (calculator,), observables = _resolved([self.calculator], model.has_spin)
         _check(model, [calculator])
         parts: dict[str, list[Array]] = {o.name: [] for o in observables}
         with threadpool_limits(limits=1, user_api="blas"):
-            for bands in _batches(data_K, model, observables, self.degeneracy_tol, (-np.inf, np.inf)):
+            for bands in batches(data_K, model, observables, self.degeneracy_tol, (-np.inf, np.inf)):
                 for o in observables:
                     parts[o.name].append(evaluate(o, bands))
         value = combine(calculator, {name: np.concatenate(p) for name, p in parts.items()})
@@ -221,39 +225,6 @@ def ray_init(**options: Any) -> None:
     environment = dict(options.pop("runtime_env", None) or {})
     environment["py_modules"] = [*environment.get("py_modules", []), str(Path(__file__).parents[1])]
     start(runtime_env=environment, **options)
-
-
-_MODELS: WeakKeyDictionary[Any, tuple[int, TightBinding]] = WeakKeyDictionary()
-#: bands of the k points that were last asked for, with what they were made for: tabulators of one TabulatorAll share them
-_LAST: dict[str, Any] = {}
-
-
-def model_of(system: Any) -> TightBinding:
-    """The model of a System, kept as long as the system lives and its matrices do not change."""
-    mark = 0
-    matrices = getattr(system, "_XX_R", {})
-    centres, R = getattr(system, "wannier_centers_cart", 0), getattr(getattr(system, "rvec", None), "iRvec", 0)
-    for part in (*(matrices[name] for name in sorted({"Ham", "AA", "SS"} & set(matrices))), centres, R, system.periodic):
-        mark = zlib.crc32(np.ascontiguousarray(part).data, mark)
-    if system not in _MODELS or _MODELS[system][0] != mark:
-        _MODELS[system] = mark, load(system)
-    return _MODELS[system][1]
-
-
-def _batches(
-    data_K: Any, model: TightBinding, observables: Sequence[Observable], tol: float | None, window: tuple[float, float]
-) -> Iterator[Bands]:
-    """Bands at all points of `data_K`, as many at a time as stay in the cache."""
-    k = np.asarray(data_K.kpoints_all, dtype=float)
-    order, curvature = max(o.order for o in observables), any(o.curvature for o in observables)
-    step = max(1, WORKING_SET // bytes_per_point(model.n_orbitals, order))
-    for start in range(0, len(k), step):
-        points = k[start : start + step]
-        made_for = (model.sha256, points.tobytes(), tol, window)
-        if _LAST.get("for") != made_for:
-            made = Bands(model, points, order=order, curvature=curvature, degeneracy_tol=tol, window=window)
-            _LAST.update({"for": made_for, "bands": made})
-        yield _LAST["bands"]
 
 
 def _portable(asked: Asked) -> Asked:

@@ -1,0 +1,61 @@
+"""Models and bands of WannierBerri's systems, kept between the k points of a run."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from ..adapters.wannierberri import load
+from ..bands import Bands
+from ..calculators import Observable
+from ..model import TightBinding
+from ..sums import WORKING_SET, bytes_per_point
+
+#: matrices of a System that its model is made of: without states outside the Wannier functions, and those that add them
+INSIDE, OUTSIDE = ("Ham", "AA", "SS"), ("BB", "CC", "FF", "GG", "OO")
+
+_MODELS: WeakKeyDictionary[Any, dict[bool, tuple[int, TightBinding]]] = WeakKeyDictionary()
+#: bands of the k points that were last asked for, with what they were made for: tabulators of one TabulatorAll share them
+_LAST: dict[str, Any] = {}
+
+
+def model_of(system: Any, external_terms: bool) -> TightBinding:
+    """The model of a System, kept as long as the system lives and its matrices do not change."""
+    mark = _mark(system, (*INSIDE, *OUTSIDE) if external_terms else INSIDE)
+    kept = _MODELS.setdefault(system, {})
+    if external_terms not in kept or kept[external_terms][0] != mark:
+        kept[external_terms] = mark, load(system, external_terms=external_terms)
+    return kept[external_terms][1]
+
+
+def _mark(system: Any, names: Sequence[str]) -> int:
+    """Checksum of what a model is made of."""
+    matrices = getattr(system, "_XX_R", {})
+    have = [name for name in names if name in matrices]
+    mark = zlib.crc32(repr((have, getattr(system, "force_internal_terms_only", None))).encode())
+    centres, R = getattr(system, "wannier_centers_cart", 0), getattr(getattr(system, "rvec", None), "iRvec", 0)
+    lattice = getattr(system, "real_lattice", 0)
+    for part in (*(matrices[name] for name in have), centres, R, lattice, getattr(system, "periodic", 0)):
+        mark = zlib.crc32(np.ascontiguousarray(part).data, mark)
+    return mark
+
+
+def batches(
+    data_K: Any, model: TightBinding, observables: Sequence[Observable], tol: float | None, window: tuple[float, float]
+) -> Iterator[Bands]:
+    """Bands at all points of `data_K`, as many at a time as stay in the cache."""
+    k = np.asarray(data_K.kpoints_all, dtype=float)
+    order, outside = max(o.order for o in observables), model.external is not None
+    curvature = outside or any(o.curvature for o in observables)
+    step = max(1, WORKING_SET // bytes_per_point(model.n_orbitals, order, outside))
+    for start in range(0, len(k), step):
+        points = k[start : start + step]
+        made_for = (model.sha256, points.tobytes(), tol, window)
+        if _LAST.get("for") != made_for:
+            made = Bands(model, points, order=order, curvature=curvature, degeneracy_tol=tol, window=window)
+            _LAST.update({"for": made_for, "bands": made})
+        yield _LAST["bands"]
