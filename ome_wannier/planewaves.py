@@ -27,6 +27,11 @@ class PlaneWaves:
     H(k + G) is H(k) with the plane waves renumbered, up to those that enter and leave at the cutoff: points are therefore
     folded into the zone around Gamma, and what moves with the cutoff has to be looked at (`cutoff.check_cutoff`).
 
+    Measured for strained graphene at 1.2 degrees with cutoffs 3 and 4 against 5: `total`, `interband`, `metric_curl` and
+    `extrinsic` are within 4e-4 and 6e-6 of themselves, the parts `dipole`, `itinerant` and `local` within 2e-2 and 5e-3, for
+    they add up a deep Dirac sea. The metric of such a sea grows as the logarithm of the cutoff, the orbital moment moves too,
+    and the Fermi-sea forms of total derivatives (`metric_curl_sea`, `itinerant_sea`) do not converge.
+
     Parameters
     ----------
     lattice : (3, 3), rows in Angstrom: two vectors of the superlattice in the plane x, y, the third along z.
