@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from .kmesh import KMesh
-from .model import TightBinding
-from .sums import WORKING_SET, band_energies, bytes_per_point
+from .sums import WORKING_SET, Lattice, band_energies, bytes_per_point
 
 Array = NDArray[np.float64]
 
@@ -42,17 +41,16 @@ class Gap:
         return self.bottom < level < self.top
 
 
-def coarse_mesh(model: TightBinding) -> KMesh:
+def coarse_mesh(model: Lattice) -> KMesh:
     """About half the default mesh along each direction, for band ranges.
 
     The sizes are multiples of 6, so that corners of hexagonal zones, where gaps like to close, are among the points.
     """
-    assert model.periodic is not None
     a, b, c = (6 * max(round(n / 12), 1) if n > 1 else 1 for n in KMesh.default(model.lattice, model.periodic).size)
     return KMesh((a, b, c))
 
 
-def band_ranges(model: TightBinding, mesh: KMesh) -> Array:
+def band_ranges(model: Lattice, mesh: KMesh) -> Array:
     """(n, 2) lowest and highest energy of every band on a mesh, in eV."""
     length = mesh.size[mesh.row_axis]
     rows = len(mesh) // length

@@ -26,8 +26,8 @@ from .materials import Scan
 PLOT_FORMATS = (".png", ".pdf", ".svg", ".jpg")
 _BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 #: settings of which each excludes the others: where the command line gives one, the file's others are dropped
-_EXCLUSIVE = (("seed", "material"), ("fermi", "filling"))
-_PATHS = ("seed", "output", "plot", "csv")
+_EXCLUSIVE = (("seed", "material"), ("fermi", "filling"), ("spn", "spin_order"))
+_PATHS = ("seed", "centres", "output", "plot", "csv")
 
 
 def _number(value: object) -> float:
@@ -120,6 +120,42 @@ def _spin_degeneracy(value: object) -> int:
     return int(str(value))
 
 
+def _periodic(value: object) -> tuple[bool, bool, bool]:
+    parts = re.findall(r"[^\s,]", value) if isinstance(value, str) else value
+    meant = {"1": True, "T": True, "TRUE": True, "0": False, "F": False, "FALSE": False}
+    words = [str(v).upper() for v in parts] if isinstance(parts, (list, tuple)) else []
+    if len(words) != 3 or not all(w in meant for w in words):
+        raise ValueError(f"expected three truth values, one for each lattice vector, such as 1 1 0, found {value!r}")
+    a, b, c = (meant[w] for w in words)
+    return a, b, c
+
+
+def _centres(value: object) -> tuple[tuple[float, float, float], ...]:
+    """Rows of three numbers, or the path of a text file with one row in each line."""
+    if isinstance(value, (str, Path)):
+        try:
+            lines = Path(value).read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError as error:
+            raise FileFormatError(value, None, "three numbers in each line (Angstrom)", str(error)) from error
+        rows = [(f"{value}, line {i}: ", line.split()) for i, line in enumerate(lines, 1) if line.split("#")[0].strip()]
+    elif isinstance(value, (list, tuple)):
+        rows = [(f"row {i}: ", row) for i, row in enumerate(value, 1)]
+    else:
+        raise ValueError(f"expected the path of a text file, or rows of three numbers (Angstrom), found {value!r}")
+    found = []
+    for where, row in rows:
+        if not isinstance(row, (list, tuple)) or len(row) != 3:
+            raise ValueError(f"{where}expected three numbers (Angstrom), found {row!r}")
+        try:
+            x, y, z = (_number(part) for part in row)
+        except ValueError as error:
+            raise ValueError(f"{where}{error}") from None
+        found.append((x, y, z))
+    if not found:
+        raise ValueError(f"expected three numbers (Angstrom) for each orbital, found none in {value}")
+    return tuple(found)
+
+
 def _path(value: object) -> str:
     if not isinstance(value, (str, Path)) or not str(value):
         raise ValueError(f"expected a path, found {value!r}")
@@ -139,7 +175,11 @@ class Settings(BaseModel):
     fermi : eV; one energy, several, or start, stop and number. filling : electrons per cell.
     temperature : K, one or several. tau : fs. calculators : names; all by default. memory : bytes, or such as "1GiB".
     degeneracy_tol, symmetry_tol : eV. include_chern_simons : whether totals contain the Chern-Simons part (3D insulators).
-    spin_order : "block" or "interlaced", how spinor Wannier functions are sorted, for the spin part.
+    spin_order : "block" or "interlaced", how spinor Wannier functions are sorted, for the spin part; or
+    spn : take the spin operator from `.spn`, `.chk` and `.eig` beside the seed.
+    centres : Cartesian positions of the orbitals in Angstrom, instead of those in the files: rows of three numbers, or the
+        path of a text file with one row in each line. periodic : three truth values, one for each lattice vector.
+    use_wsvec : whether `_wsvec.dat` is applied; by default its header decides.
     output, plot, csv : files to write.
     """
 
@@ -159,6 +199,10 @@ class Settings(BaseModel):
     symmetry_tol: Positive | None = None
     include_chern_simons: bool = False
     spin_order: Literal["block", "interlaced"] | None = None
+    spn: bool = False
+    centres: Annotated[tuple[tuple[float, float, float], ...], BeforeValidator(_centres)] | None = None
+    periodic: Annotated[tuple[bool, bool, bool], BeforeValidator(_periodic)] | None = None
+    use_wsvec: bool | None = None
     output: PathText | None = None
     plot: PathText | None = None
     csv: PathText | None = None
@@ -169,6 +213,8 @@ class Settings(BaseModel):
             raise ValueError("give either seed or material")
         if self.fermi is not None and self.filling is not None:
             raise ValueError("give either fermi (eV) or filling (electrons per cell)")
+        if self.spn and self.spin_order is not None:
+            raise ValueError("give either spn or spin_order: each is a spin operator")
         return self
 
     def levels(self) -> float | NDArray[np.float64] | None:

@@ -256,7 +256,7 @@ class TestInfo:
             "hBN_wsvec.dat.gz applied",
             "51, reaching 4, 4, 0 cells",
             "along lattice vectors 1, 2 (xy), area 5.647 A^2",
-            "72 x 74 x 1",
+            "default mesh  48 x 48 x 1",  # what a run takes
             "Hermiticity",
             "-2.845 eV in hBN.win",
             "at 8 electrons per cell, 4 bands",
@@ -279,7 +279,7 @@ class TestInfo:
         shutil.copy(root / "materials" / "hbn" / "hBN_tb.dat.gz", tmp_path / "mine_tb.dat.gz")
         _, out, err = run("info", "mine")
         assert "warning: no mine.win" in err
-        assert "unknown (no atoms in .win)" in out
+        assert "unknown (the atoms are not given)" in out
         assert "no _wsvec.dat" in out
         assert "give --filling" in out
 

@@ -42,6 +42,17 @@ SpinDegeneracy = Annotated[str | None, typer.Option(metavar="1|2", help="Electro
 SpinOrder = Annotated[
     str | None, typer.Option(metavar="ORDER", help="How spinor functions are sorted: block or interlaced; adds the spin part.")
 ]
+Spn = Annotated[bool | None, typer.Option("--spn", help="Take the spin operator from .spn, .chk and .eig beside the seed.")]
+Centres = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Text file with x y z (Angstrom) of each orbital, to be used instead.")
+]
+Periodic = Annotated[
+    tuple[str, str, str] | None, typer.Option(metavar="P1 P2 P3", help="Which lattice vectors are periodic: 1 1 0.")
+]
+UseWsvec = Annotated[
+    bool | None,
+    typer.Option("--use-wsvec/--no-use-wsvec", help="Whether _wsvec.dat is applied; by default its header decides."),
+]
 SymmetryTol = Annotated[str | None, typer.Option(metavar="EV", help="Operations violated by less count as symmetries.")]
 
 
@@ -69,6 +80,10 @@ def run(
         bool | None, typer.Option("--include-chern-simons", help="Add the Chern-Simons part to the totals (3D insulators).")
     ] = None,
     spin_order: SpinOrder = None,
+    spn: Spn = None,
+    centres: Centres = None,
+    periodic: Periodic = None,
+    use_wsvec: UseWsvec = None,
     output: Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the result: .nc.")] = None,
     plot: Annotated[str | None, typer.Option(metavar="FILE", help="Draw it: .png, .pdf, .svg, .jpg.")] = None,
     csv: Annotated[str | None, typer.Option(metavar="FILE", help="Write a table: .csv.")] = None,
@@ -92,14 +107,45 @@ def info(
     filling: Filling = None,
     spin_degeneracy: SpinDegeneracy = None,
     symmetry_tol: SymmetryTol = None,
+    spin_order: SpinOrder = None,
+    spn: Spn = None,
+    centres: Centres = None,
+    periodic: Periodic = None,
+    use_wsvec: UseWsvec = None,
     debug: Debug = False,
 ) -> None:
     """Show orbitals, files, bands, symmetries."""
     from .. import settings
+    from .describe import describe
+
+    options = {k: v for k, v in locals().items() if k in settings.Settings.model_fields}
+    describe(settings.resolve(options), _console())
+
+
+@app.command()
+def convert(
+    seed: Seed,
+    target: Annotated[str, typer.Argument(help="x_tb.dat, x_hr.dat, x.hdf5 (TBmodels), or x/ (a folder for WannierBerri).")],
+    sparse: Annotated[bool, typer.Option("--sparse", help="WannierTools' variant of x_hr.dat, without zeros.")] = False,
+    write_spin_order: Annotated[
+        str | None, typer.Option(metavar="ORDER", help="Sort spinor functions in the file: block or interlaced.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what was written there before.")] = False,
+    spin_degeneracy: SpinDegeneracy = None,
+    spin_order: SpinOrder = None,
+    spn: Spn = None,
+    centres: Centres = None,
+    periodic: Periodic = None,
+    use_wsvec: UseWsvec = None,
+    debug: Debug = False,
+) -> None:
+    """Write a model for another program; what the format cannot hold is said."""
+    from .. import settings
     from . import jobs
 
-    options = {"seed": seed, "filling": filling, "spin_degeneracy": spin_degeneracy, "symmetry_tol": symmetry_tol}
-    jobs.describe(settings.resolve(options), _console())
+    options = {k: v for k, v in locals().items() if k in settings.Settings.model_fields}
+    kind = "sparse" if sparse else None
+    jobs.convert(settings.resolve(options), target, kind, write_spin_order, overwrite, _console())
 
 
 @app.command("materials")
@@ -118,9 +164,11 @@ def list_materials(
                 console.print(f"{key:9} {value}", soft_wrap=True)
         console.print("\nTo cite:\n" + materials.cite(name), soft_wrap=True)
         return
+    width = max(map(len, materials.names()), default=0)
     for found in map(materials.entry, materials.names()):
-        electrons = f"{found.filling:g} electrons, Fermi level {found.fermi:g} eV"
-        console.print(f"{found.name:8} {found.title}: {electrons}", soft_wrap=True)
+        filling = "" if found.filling is None else f"{found.filling:g} electrons, "
+        electrons = f"{filling}Fermi level {found.fermi:g} eV"
+        console.print(f"{found.name:{width}} {found.title}: {electrons}", soft_wrap=True)
 
 
 @app.command()

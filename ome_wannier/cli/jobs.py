@@ -1,24 +1,28 @@
-"""What the commands `run` and `info` do, from settings to printed tables and files."""
+"""What the commands `run` and `convert` do, from settings to printed tables and files."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import info, materials, symmetry
+from numpy.typing import NDArray
+
+from .. import convert as write_model
+from .. import info, materials
 from ..adapters import wannier90_seed
-from ..compute import compute
+from ..compute import Model, compute
 from ..errors import SettingsError
 from ..files import whole
+from ..kdotp import KDotP
 from ..kmesh import KMesh
-from ..loading import Source, locate
+from ..loading import Source, locate, of_entry
 from ..model import TightBinding
 from ..result import save, table
 from ..settings import PLOT_FORMATS, Settings
+from ..sums import Lattice
 from . import lines, tables
 
 if TYPE_CHECKING:
@@ -38,51 +42,37 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
     OMEError, OSError : a user's mistake; files that cannot be written are found before computing.
     """
     check_outputs(settings)
-    source = _source(settings)
-    model = source.load(**_options(settings))
+    source = source_of(settings)
+    model = source.load(**options(settings))
     settings = complete(settings, source, model, note)
     console.print(f"model   {lines.model_line(model)}", soft_wrap=True)
-    console.print(f"mesh    {lines.mesh_line(settings)}", soft_wrap=True)
+    if settings.kmesh is not None:  # k.p models are integrated along rays to infinity
+        console.print(f"mesh    {lines.mesh_line(settings)}", soft_wrap=True)
     console.print(f"Fermi   {lines.fermi_line(settings)}", soft_wrap=True)
     result = compute(model, **_arguments(settings), progress=console_is_watched())
     result.attrs |= {"settings": settings.to_json(), "source": str(source.seed)}
-    mesh = info.coarse_mesh(model)
-    within = info.gap_among(info.band_ranges(model, mesh), result["fermi"].values)
+    within, mesh = _gap(model, result["fermi"].values)
     _print_result(result, within, mesh, console)
     for path in write(result, settings, within):
         console.print(f"wrote {path}", soft_wrap=True)
     return result
 
 
-def describe(settings: Settings, console: Console) -> None:
-    """Print what a model holds; `settings` give its source, and perhaps filling and symmetry_tol."""
-    source = _source(settings)
-    model = source.load(**_options(settings))
-    assert model.periodic is not None
-    files = wannier90_seed.inspect(source.seed)
-    said = [
-        ("model", lines.model_line(model)),
-        ("library", f"{source.entry.name}: {source.entry.title}" if source.entry else "no entry"),
-        ("formula", lines.formula_line(model)),
-        ("files", ", ".join(p.name for p in _paths(files))),
-        ("position", "diagonal: the centres of the orbitals" if model.exact_position else "matrix elements <0i|r|Rj>"),
-        (
-            "wsvec",
-            f"{files.wsvec.name} applied" if files.wsvec else "no _wsvec.dat: bands between the k points of DFT may suffer",
-        ),
-        ("R vectors", f"{len(model.R)}, reaching {', '.join(map(str, abs(model.R).max(axis=0)))} cells"),
-        ("periodic", lines.periodic_line(model)),
-        ("default mesh", " x ".join(map(str, KMesh.default(model.lattice, model.periodic).size))),
-        ("Hermiticity", f"largest violation {model.hermiticity_error:.2g} eV or Angstrom"),
-    ]
-    if files.fermi_energy is not None:
-        said.append(("fermi_energy", f"{files.fermi_energy:g} eV in {files.win.name if files.win else '.win'}"))
-    for key, text in said:
-        console.print(f"{key:13} {text}", soft_wrap=True)
-    _print_bands(model, settings, source, console)
-    tol = symmetry.SYMMETRY_TOL if settings.symmetry_tol is None else settings.symmetry_tol
-    console.print(f"\nSymmetry of the Hamiltonian (holds: violated by less than {tol * 1e3:g} meV)")
-    console.print(tables.symmetry_table(symmetry.operations(model), tol))
+def _gap(model: Model, levels: NDArray[Any]) -> tuple[info.Gap | None, KMesh | None]:
+    """The gap that holds one of the levels, and the mesh on which it was looked for: none for k.p models."""
+    if isinstance(model, KDotP):
+        return None, None
+    mesh = info.coarse_mesh(model)
+    return info.gap_among(info.band_ranges(model, mesh), levels), mesh
+
+
+def convert(
+    settings: Settings, target: str, kind: str | None, write_spin_order: str | None, overwrite: bool, console: Console
+) -> None:
+    """Write the model that the settings name for another program, and print the paths."""
+    model = source_of(settings).load(**options(settings))
+    for path in write_model(model, target, kind, write_spin_order=write_spin_order, overwrite=overwrite):
+        console.print(f"wrote {path}", soft_wrap=True)
 
 
 def check_outputs(settings: Settings) -> None:
@@ -104,7 +94,7 @@ def check_outputs(settings: Settings) -> None:
             raise SettingsError(f"{key} {path}: the folder {path.parent} is not writable")
 
 
-def complete(settings: Settings, source: Source, model: TightBinding, note: Note) -> Settings:
+def complete(settings: Settings, source: Source, model: Model, note: Note) -> Settings:
     """Settings with a mesh and Fermi levels, noting what was chosen and why.
 
     Raises
@@ -115,10 +105,8 @@ def complete(settings: Settings, source: Source, model: TightBinding, note: Note
     chosen: dict[str, Any] = {}
     if entry and entry.folder.parent == materials.library():  # a file of settings tells names from paths
         chosen = {"seed": None, "material": entry.name}
-    if settings.kmesh is None:
-        assert model.periodic is not None
-        size = entry.kmesh if entry else KMesh.default(model.lattice, model.periodic).size
-        why = f"recommended by the library entry {entry.name}" if entry else "by the size of the reciprocal cell"
+    if settings.kmesh is None and not isinstance(model, KDotP):
+        size, why = default_mesh(source, model)
         chosen["kmesh"] = size
         note(f"no --kmesh given: took {' '.join(map(str, size))}, {why}")
     if settings.fermi is None and settings.filling is None:
@@ -127,13 +115,21 @@ def complete(settings: Settings, source: Source, model: TightBinding, note: Note
     return settings.model_copy(update=chosen)
 
 
-def _known_fermi(source: Source, model: TightBinding) -> tuple[float | materials.Scan, str]:
+def default_mesh(source: Source, model: Lattice) -> tuple[tuple[int, int, int], str]:
+    """The mesh that a run takes if none is given, and why."""
+    if source.entry and source.entry.kmesh:
+        return source.entry.kmesh, f"recommended by the library entry {source.entry.name}"
+    return KMesh.default(model.lattice, model.periodic).size, "by the size of the reciprocal cell"
+
+
+def _known_fermi(source: Source, model: Model) -> tuple[float | materials.Scan, str]:
     entry = source.entry
     if entry:
         return entry.scan or entry.fermi, f"from the library entry {entry.name}"
-    files = wannier90_seed.inspect(source.seed)
-    if files.fermi_energy is not None:
+    files = wannier90_seed.inspect(source.seed) if source.adapter == "wannier90" else None
+    if files and files.fermi_energy is not None:
         return files.fermi_energy, f"fermi_energy of {files.win}"
+    assert isinstance(model, TightBinding)  # others come from the library
     ranges = info.band_ranges(model, info.coarse_mesh(model))
     raise SettingsError(
         "no Fermi level is known: give --fermi (eV; one, or start:stop:number) or --filling (electrons per cell); "
@@ -163,17 +159,17 @@ def console_is_watched() -> bool:
     return sys.stderr.isatty()
 
 
-def _source(settings: Settings) -> Source:
+def source_of(settings: Settings) -> Source:
     if settings.material is None:
         assert settings.seed is not None
         return locate(settings.seed)
-    found = materials.entry(settings.material)
-    return Source(found.folder / found.seed, found)
+    return of_entry(materials.entry(settings.material))
 
 
-def _options(settings: Settings) -> dict[str, Any]:
+def options(settings: Settings) -> dict[str, Any]:
     """Options of the loader."""
-    given = {"spin_degeneracy": settings.spin_degeneracy, "spin_order": settings.spin_order}
+    given = {key: getattr(settings, key) for key in ("spin_degeneracy", "spin_order", "centres", "periodic", "use_wsvec")}
+    given["spn"] = settings.spn or None
     return {key: value for key, value in given.items() if value is not None}
 
 
@@ -194,7 +190,7 @@ def _arguments(settings: Settings) -> dict[str, Any]:
     return given | {key: value for key, value in tolerances.items() if value is not None}
 
 
-def _print_result(result: xr.Dataset, within: info.Gap | None, mesh: KMesh, console: Console) -> None:
+def _print_result(result: xr.Dataset, within: info.Gap | None, mesh: KMesh | None, console: Console) -> None:
     plus_minus = "±" if "utf" in console.encoding.lower() else "+-"
     warm = result.isel(temperature=0) if "temperature" in result.dims else result
     first = f", the first of {result.sizes['temperature']}" if "temperature" in result.dims else ""
@@ -202,7 +198,7 @@ def _print_result(result: xr.Dataset, within: info.Gap | None, mesh: KMesh, cons
         at = warm.isel(fermi=i)
         level = float(at["fermi"])
         place = ""
-        if within and within.holds(level):
+        if within and mesh and within.holds(level):
             on = " x ".join(map(str, mesh.size))
             place = f", in the gap {within.bottom:.3f} to {within.top:.3f} eV above band {within.bands} (on {on} points)"
         console.print(f"\nFermi level {level:.4f} eV{place}; {float(at['temperature']):g} K{first}", soft_wrap=True)
@@ -212,33 +208,3 @@ def _print_result(result: xr.Dataset, within: info.Gap | None, mesh: KMesh, cons
         console.print(tables.extremes_table(warm, plus_minus))
     for text in lines.about_lines(result):
         console.print(text, soft_wrap=True)
-
-
-def _print_bands(model: TightBinding, settings: Settings, source: Source, console: Console) -> None:
-    mesh = info.coarse_mesh(model)
-    ranges = info.band_ranges(model, mesh)
-    filling = settings.filling
-    if filling is None and source.entry:
-        filling = source.entry.filling
-    filled = None if filling is None else filling / model.spin_degeneracy
-    if filled is not None and not 0 < filled < model.n_orbitals:
-        capacity = model.n_orbitals * model.spin_degeneracy
-        raise SettingsError(
-            f"--filling {filling:g}: the bands of this model hold more than 0 and less than {capacity} electrons"
-        )
-    console.print(f"\nBands on a {' x '.join(map(str, mesh.size))} mesh")
-    console.print(tables.band_table(ranges, filled))
-    if filled is None:
-        console.print("gap           give --filling (electrons per cell)")
-    elif filled != round(filled):
-        console.print(f"gap           none: {filling:g} electrons fill {filled:g} bands, a metal")
-    else:
-        top, bottom = info.gap(ranges, round(filled))
-        kind = f"{bottom - top:.4f} eV" if bottom > top else f"none: the bands overlap by {top - bottom:.4f} eV"
-        console.print(
-            f"gap           {kind} ({top:.4f} to {bottom:.4f} eV) at {filling:g} electrons per cell, {filled:g} bands"
-        )
-
-
-def _paths(files: wannier90_seed.Companions) -> list[Path]:
-    return [p for p in asdict(files).values() if isinstance(p, Path) and p != files.seed]

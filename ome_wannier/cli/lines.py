@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..kdotp import KDotP
 from ..materials import Scan
 from ..model import TightBinding
 from ..settings import Settings
+from ..sums import Lattice
 from ..units import convert_alpha
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-def model_line(model: TightBinding) -> str:
+def model_line(model: Lattice | KDotP) -> str:
     """Name, size and spin of a model."""
-    spin = "one electron per band (spinors)" if model.spin_degeneracy == 1 else "two electrons per band (no spin)"
+    known = {1: "one electron per band (spinors)", 2: "two electrons per band (no spin)"}
+    spin = known.get(model.spin_degeneracy, f"{model.spin_degeneracy} electrons per band (spin and valleys)")
     return f"{model.name}, {model.n_orbitals} orbitals, {spin}, {model.dimension} periodic directions"
 
 
@@ -40,15 +43,14 @@ def fermi_line(settings: Settings) -> str:
 def formula_line(model: TightBinding) -> str:
     """Chemical formula in the order of Hill."""
     if model.structure is None:
-        return "unknown (no atoms in .win)"
+        return "unknown (the atoms are not given)"
     from ase.symbols import Symbols
 
     return str(Symbols(list(model.structure.numbers)).formula.format("hill"))
 
 
-def periodic_line(model: TightBinding) -> str:
+def periodic_line(model: Lattice) -> str:
     """The periodic directions and the size of the cell in them."""
-    assert model.periodic is not None
     on = [str(j + 1) for j in range(3) if model.periodic[j]]
     size = {3: "volume {:.3f} A^3", 2: "area {:.3f} A^2", 1: "length {:.3f} A", 0: "no cell"}[model.dimension]
     axes = "".join("xyz"[a] for a in model.axes)

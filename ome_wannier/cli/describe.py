@@ -1,0 +1,118 @@
+"""What the command `info` does: prints what a model is made of, its bands and its symmetries."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import info, symmetry
+from ..adapters import wannier90, wannier90_seed
+from ..adapters.wannier90_wsvec import read_wsvec
+from ..errors import SettingsError
+from ..kdotp import KDotP
+from ..loading import Source
+from ..model import TightBinding
+from ..planewaves import PlaneWaves
+from ..settings import Settings
+from ..sums import Lattice
+from . import lines, tables
+from .jobs import default_mesh, options, source_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def describe(settings: Settings, console: Console) -> None:
+    """Print what a model holds; `settings` give its source, and perhaps filling and symmetry_tol."""
+    source = source_of(settings)
+    model = source.load(**options(settings))
+    said = [("model", lines.model_line(model)), *_origin(source, settings)]
+    if isinstance(model, TightBinding):
+        said += _matrices(model, source, settings)
+    if not isinstance(model, KDotP):
+        said.append(("periodic", lines.periodic_line(model)))
+        said.append(("default mesh", " x ".join(map(str, default_mesh(source, model)[0]))))
+    for key, text in said:
+        console.print(f"{key:13} {text}", soft_wrap=True)
+    if isinstance(model, KDotP):
+        return
+    _print_bands(model, settings, source, console)
+    tol = symmetry.SYMMETRY_TOL if settings.symmetry_tol is None else settings.symmetry_tol
+    console.print(f"\nSymmetry of the Hamiltonian (holds: violated by less than {tol * 1e3:g} meV)")
+    console.print(tables.symmetry_table(symmetry.operations(model), tol))
+
+
+def _origin(source: Source, settings: Settings) -> list[tuple[str, str]]:
+    """Library entry, its parameters, and files, as they are printed."""
+    entry = source.entry
+    said = [("library", f"{entry.name}: {entry.title}" if entry else "no entry")]
+    said += [("parameter", str(p)) for p in getattr(entry, "parameters", ())]
+    if source.adapter != "wannier90":
+        return said if source.adapter is None else [*said, ("files", f"{source.seed} ({source.adapter})")]
+    files = wannier90_seed.inspect(source.seed)
+    said.append(("files", ", ".join(p.name for p in _paths(files))))
+    said.append(("wsvec", _wsvec_line(files.wsvec, settings.use_wsvec)))
+    if files.fermi_energy is not None:
+        said.append(("fermi_energy", f"{files.fermi_energy:g} eV in {files.win.name if files.win else '.win'}"))
+    return said
+
+
+def _wsvec_line(file: Path | None, use: bool | None) -> str:
+    """Whether `_wsvec.dat` is applied, as the loader decides."""
+    if file is None:
+        return "no _wsvec.dat: bands between the k points of DFT may suffer"
+    if use is None:
+        use = read_wsvec(file)[0]
+        return f"{file.name} {'applied' if use else 'not applied: its header has use_ws_distance=.false.'}"
+    return f"{file.name} {'applied' if use else 'not applied, as asked'}"
+
+
+def _matrices(model: TightBinding, source: Source, settings: Settings) -> list[tuple[str, str]]:
+    """What the matrices of a model are like, as it is printed."""
+    position = "diagonal: the centres of the orbitals" if model.exact_position else "matrix elements <0i|r|Rj>"
+    if source.adapter == "wannier90" and settings.centres is None:
+        moved = wannier90.corrections(source.seed)
+        if moved.any():
+            count = f"{np.count_nonzero(moved)} of {len(moved)} functions"
+            position += f", corrected for {count} by up to {moved.max():.3g} A: on the branch of _centres.xyz"
+    return [
+        ("formula", lines.formula_line(model)),
+        ("position", position),
+        ("spin", "operator known" if model.has_spin else "no operator"),
+        ("R vectors", f"{len(model.R)}, reaching {', '.join(map(str, abs(model.R).max(axis=0)))} cells"),
+        ("Hermiticity", f"largest violation {model.hermiticity_error:.2g} eV or Angstrom"),
+    ]
+
+
+def _print_bands(model: Lattice, settings: Settings, source: Source, console: Console) -> None:
+    mesh = info.coarse_mesh(model)
+    ranges = info.band_ranges(model, mesh)
+    filling = settings.filling
+    if filling is None and source.entry:
+        filling = source.entry.filling
+    empty = -model.neutral if isinstance(model, PlaneWaves) else 0  # plane waves count from neutrality
+    filled = None if filling is None else filling / model.spin_degeneracy - empty
+    if filled is not None and not 0 < filled < model.n_orbitals:
+        least, most = (n * model.spin_degeneracy for n in (empty, model.n_orbitals + empty))
+        raise SettingsError(
+            f"--filling {filling:g}: the bands of this model hold more than {least} and less than {most} electrons"
+        )
+    console.print(f"\nBands on a {' x '.join(map(str, mesh.size))} mesh")
+    console.print(tables.band_table(ranges, filled))
+    if filled is None:
+        console.print("gap           give --filling (electrons per cell)")
+    elif filled != round(filled):
+        console.print(f"gap           none: {filling:g} electrons fill {filled:g} bands, a metal")
+    else:
+        top, bottom = info.gap(ranges, round(filled))
+        kind = f"{bottom - top:.4f} eV" if bottom > top else f"none: the bands overlap by {top - bottom:.4f} eV"
+        console.print(
+            f"gap           {kind} ({top:.4f} to {bottom:.4f} eV) at {filling:g} electrons per cell, {filled:g} bands"
+        )
+
+
+def _paths(files: wannier90_seed.Companions) -> list[Path]:
+    return [p for p in asdict(files).values() if isinstance(p, Path) and p != files.seed]
