@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import shutil
@@ -53,6 +54,16 @@ def test_python_blocks_run(tmp_path: Path) -> None:
     done = run([sys.executable, "-W", "error", script.name], tmp_path)
     assert done.returncode == 0, done.stderr
     assert {"scan.png", "map.png", "vse2.nc", "vse2.csv"} <= {p.name for p in tmp_path.iterdir()}
+
+
+def test_block_of_the_host_runs(tmp_path: Path) -> None:
+    """Inside WannierBerri, whose own warnings are its own, with fewer points."""
+    (block,) = blocks("python host")
+    (tmp_path / "Te_tb.dat").write_bytes(gzip.decompress((ROOT / "materials" / "te" / "Te_tb.dat.gz").read_bytes()))
+    script = tmp_path / "host.py"
+    script.write_text(f"import numpy as np\n{block.replace('NK=24', 'NK=4')}\nassert alpha.shape == (61, 3, 3)\nassert alpha.any()\n")
+    done = run([sys.executable, script.name], tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_commands_run(tmp_path: Path) -> None:
