@@ -13,7 +13,7 @@ from .tabulate import tabulate
 
 if TYPE_CHECKING:
     from . import calculators, materials
-    from .cutoff import check_cutoff
+    from .cutoff import check_cutoff, check_window
     from .kdotp import KDotP
     from .kmesh import KMesh, PolarMesh
     from .loading import load
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .model import TightBinding
     from .planewaves import PlaneWaves
     from .result import load_result, save, table
+    from .sparse import SparseTightBinding
 
 # Loaded when first used, to keep the import fast. Functions that share their module's name are imported above: the
 # module, once loaded by anything else, would take their place.
@@ -29,8 +30,10 @@ _HOME = {
     "KMesh": "kmesh",
     "PlaneWaves": "planewaves",
     "PolarMesh": "kmesh",
+    "SparseTightBinding": "sparse",
     "TightBinding": "model",
     "check_cutoff": "cutoff",
+    "check_window": "cutoff",
     "cite": "materials",
     "load": "loading",
     "load_result": "result",
@@ -44,9 +47,11 @@ __all__ = [
     "KMesh",
     "PlaneWaves",
     "PolarMesh",
+    "SparseTightBinding",
     "TightBinding",
     "calculators",
     "check_cutoff",
+    "check_window",
     "cite",
     "compute",
     "convert",

@@ -24,6 +24,7 @@ from .occupation import Occupation
 from .planewaves import PlaneWaves
 from .progress import track
 from .result import build, combine, first_observable
+from .sparse import AVAILABLE, SparseTightBinding
 from .sums import Lattice, filled_level, mesh_sums
 from .units import KB
 
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Array = NDArray[np.float64]
-Model = TightBinding | PlaneWaves | KDotP
+Model = TightBinding | PlaneWaves | SparseTightBinding | KDotP
 
-#: violation in eV below which operations are symmetries of plane waves, which obey theirs to rounding and have narrow bands
+#: violation in eV below which operations are symmetries of superlattices, which obey theirs to rounding and have narrow bands
 PLANE_WAVE_TOL = 1e-7
 #: parts of the split that exceed the total by this factor cancel to it: the split says nothing then
 SPLIT_LIMIT = 100.0
@@ -59,11 +60,11 @@ def compute(
 
     Parameters
     ----------
-    model : `TightBinding`, `PlaneWaves` or `KDotP`, see `load`.
+    model : `TightBinding`, `SparseTightBinding`, `PlaneWaves` or `KDotP`, see `load`.
     kmesh : `KMesh` or (N1, N2, N3) for tight binding, `PolarMesh` for k.p; by default one of sensible spacing.
     calculators : names or calculators; by default all but the second forms of one quantity (`calculators.CHECKS`).
     fermi : Fermi level(s) in eV, ascending.
-    filling : electrons per cell, instead of `fermi`; of plane waves those added to neutrality.
+    filling : electrons per cell, instead of `fermi`; of plane waves and windows of bands those added to neutrality.
     temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels.
     tau : relaxation time in fs, for the extrinsic part.
     memory : budget in bytes for the arrays of one batch of k points and the histograms.
@@ -89,7 +90,7 @@ def compute(
     the Wannier functions nor the DFT calculation behind them.
     """
     start = time.perf_counter()
-    wanted, terms = resolve(defaults(model.has_spin) if calculators is None else calculators)
+    wanted, terms = resolve(_defaults(model) if calculators is None else calculators)
     if include_chern_simons:
         wanted, terms = resolve(map(with_chern_simons, wanted))
     observables = [t for t in terms if isinstance(t, Observable)]
@@ -123,6 +124,12 @@ def compute(
         tau=tau,
         attrs=attrs | {"wall_time_s": time.perf_counter() - start},
     )
+
+
+def _defaults(model: Model) -> list[str]:
+    """Names of the calculators that are used unless told."""
+    names = defaults(model.has_spin)
+    return [n for n in names if n in AVAILABLE] if isinstance(model, SparseTightBinding) else names
 
 
 class _Part(NamedTuple):
@@ -173,6 +180,11 @@ def _validate(
             raise SettingsError(
                 f"{calculator.name} needs two periodic directions perpendicular to an orbital moment: this model has "
                 f"{len(model.axes)}; ask for dipole_polarizability or quantum_metric alone"
+            )
+        if isinstance(model, SparseTightBinding) and observable.kind != "own" and calculator.name not in AVAILABLE:
+            raise SettingsError(
+                f"{calculator.name} needs bands far from the Fermi level, which a window does not have: "
+                f"one of {', '.join(AVAILABLE)}"
             )
         if needs_spin(calculator) and not model.has_spin:
             raise SettingsError(f"{calculator.name} needs the spin operator, which this model does not have: {SPIN_REMEDY}")
@@ -262,7 +274,10 @@ def _polar_part(
 
 def _default_mesh(model: Lattice) -> KMesh:
     """A mesh by spacing; for superlattices, whose bands vary on the scale of their small zone, by number."""
-    return KMesh((24, 24, 1)) if isinstance(model, PlaneWaves) else KMesh.default(model.lattice, model.periodic)
+    if isinstance(model, PlaneWaves | SparseTightBinding):
+        a, b, c = (24 if p else 1 for p in model.periodic)
+        return KMesh((a, b, c))
+    return KMesh.default(model.lattice, model.periodic)
 
 
 def _uniform(kmesh: KMesh | PolarMesh | Sequence[int], model: Lattice) -> KMesh:
@@ -313,6 +328,8 @@ def _completed(model: Model) -> list[str]:
 
 def _left_outside(model: Model) -> tuple[str, ...]:
     """The share of states outside the basis that is missing."""
+    if isinstance(model, SparseTightBinding):
+        return ("bands outside the window",)
     known = _completed(model)
     if not known:
         return ("states outside the basis",)
@@ -325,7 +342,7 @@ def _add_forbidden(
     model: Lattice, wanted: Sequence[Calculator], values: dict[str, Array], errors: dict[str, Array], tol: float
 ) -> dict[str, Any]:
     """Add to the errors what the symmetries of the Hamiltonian forbid; return what was found."""
-    if isinstance(model, PlaneWaves):
+    if isinstance(model, PlaneWaves | SparseTightBinding):
         tol = min(tol, PLANE_WAVE_TOL)
     group = [g for g in symmetry.operations(model) if g.holds(tol)]
     along = component_axes(model.axes, model.moments)

@@ -1,4 +1,4 @@
-"""Whether a result depends on the cutoff of the plane waves that its model was made with."""
+"""Whether a result depends on where its model was cut off: plane waves, or a window of bands."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from .compute import compute
 from .errors import ConvergenceWarning, SettingsError
 from .planewaves import PlaneWaves
+from .sparse import SparseTightBinding
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,20 +35,46 @@ def check_cutoff(build: Callable[..., PlaneWaves], cutoff: float, **settings: An
     SettingsError : a mesh without sub-meshes, which has no error to compare with.
     """
     result, finer = (compute(build(cutoff=c), **settings) for c in (cutoff, cutoff + 1))
-    names = [str(name) for name in result.data_vars if f"{name}_error" in result]
-    for name in names:
+    between = f"from cutoff {cutoff:g} to {cutoff + 1:g}"
+    return _with_change(result, (result, finer), "cutoff_change", between, "raise the cutoff")
+
+
+def check_window(model: SparseTightBinding, **settings: Any) -> xr.Dataset:
+    """The result, with `<name>_window_change` beside each quantity: what it has gained since a quarter of the window's bands.
+
+    A layer's density of states grows linearly away from neutrality, so that a quarter of the bands covers half of the
+    energies. What bands at a distance E add falls off as 1/E or faster; the bands beyond the window then add at most as
+    much as the last three quarters inside did. The bands are not solved for again.
+
+    Parameters
+    ----------
+    settings : as for `compute`.
+
+    Warns, raises : as `check_cutoff`.
+    """
+    few = max(model.window // 4, 1)
+    result = compute(model, **settings)
+    coarse = compute(model.narrowed(few), **settings)
+    return _with_change(result, (coarse, result), "window_change", f"from {few} bands to {model.window}", "raise window")
+
+
+def _with_change(result: xr.Dataset, pair: tuple[xr.Dataset, xr.Dataset], label: str, between: str, remedy: str) -> xr.Dataset:
+    """The result with what each quantity changes within the pair; a warning where that exceeds its error."""
+    before, after = pair
+    for name in [str(name) for name in result.data_vars if f"{name}_error" in result]:
         # by position: where a filling is asked for, the Fermi levels move too
-        change = result[name].copy(data=finer[name].values - result[name].values)
+        change = result[name].copy(data=after[name].values - before[name].values)
         moved, error = (float(np.sqrt((x**2).mean())) for x in (change, result[f"{name}_error"]))
         if not np.isfinite(error):
-            raise SettingsError("check_cutoff compares with the error estimate: give kmesh even numbers of points")
-        change.attrs = {"units": result[name].attrs["units"], "long_name": f"change of {name} to cutoff {cutoff + 1:g}"}
-        result[f"{name}_cutoff_change"] = change
+            raise SettingsError(
+                f"check_{label.split('_')[0]} compares with the error estimate: give kmesh even numbers of points"
+            )
+        change.attrs = {"units": result[name].attrs["units"], "long_name": f"change of {name} {between}"}
+        result[f"{name}_{label}"] = change
         if moved > error:
             warnings.warn(
-                f"{name} moves by {moved:.2g} from cutoff {cutoff:g} to {cutoff + 1:g}, its error estimate is {error:.2g}: "
-                "raise the cutoff",
+                f"{name} moves by {moved:.2g} {between}, its error estimate is {error:.2g}: {remedy}",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
     return result

@@ -19,6 +19,7 @@ from .errors import ModelError
 from .kdotp import KDotP
 from .model import TightBinding
 from .planewaves import PlaneWaves
+from .sparse import SparseTightBinding
 
 #: adapters of objects of other packages, under their name: each has `recognises(object)`, which does not import the package,
 #: and `load(object, **options)`
@@ -50,14 +51,14 @@ class Source:
     entry: materials.Entry | None = None
     adapter: str | None = "wannier90"
 
-    def load(self, *, spn: bool = False, **options: Any) -> TightBinding | PlaneWaves | KDotP:
+    def load(self, *, spn: bool = False, **options: Any) -> TightBinding | PlaneWaves | SparseTightBinding | KDotP:
         """The model; options as for `ome_wannier.load`."""
         if self.adapter is not None:
             _check_options(adapter(self.adapter).load, options, str(self.seed))
         if spn and (self.adapter != "wannier90" or options.get("spin_order") is not None):
             why = "spin_order gives one too" if self.adapter == "wannier90" else f"{self.seed} is none"
             raise ModelError(f"spn=True takes the spin operator from a calculation of Wannier90: {why}")
-        model: TightBinding | PlaneWaves | KDotP
+        model: TightBinding | PlaneWaves | SparseTightBinding | KDotP
         if self.entry is not None:
             model = self.entry.load(**options)
         else:
@@ -75,15 +76,15 @@ def of_entry(found: materials.Entry) -> Source:
 
 
 def load(
-    source: str | os.PathLike[str] | TightBinding | PlaneWaves | KDotP | Any, **options: Any
-) -> TightBinding | PlaneWaves | KDotP:
+    source: str | os.PathLike[str] | TightBinding | PlaneWaves | SparseTightBinding | KDotP | Any, **options: Any
+) -> TightBinding | PlaneWaves | SparseTightBinding | KDotP:
     """The model that `source` stands for.
 
     Parameters
     ----------
     source : what comes first is taken:
 
-        1. a `TightBinding`, `PlaneWaves` or `KDotP`: returned as it is; an object of a package in `ADAPTERS`: converted;
+        1. a model of this package: returned as it is; an object of a package in `ADAPTERS`: converted;
         2. a path: a folder with `material.toml` (or that file), the seedname of Wannier90 files ("dir/Te"), one of these
            files, or a folder with one seedname; a TBmodels file (.hdf5, .h5); a folder written by WannierBerri's `to_npz`;
         3. the name of a library entry ("vse2"), see `ome_wannier.materials.names`.
@@ -97,7 +98,7 @@ def load(
     ModelError : nothing of that name, an object that cannot be loaded, an option that the adapter does not have, or data
         that make no model. FileFormatError : a damaged file.
     """
-    if isinstance(source, TightBinding | PlaneWaves | KDotP):
+    if isinstance(source, TightBinding | PlaneWaves | SparseTightBinding | KDotP):
         if options:
             raise ModelError(f"options {', '.join(options)} apply to files, not to a model that exists already")
         return source

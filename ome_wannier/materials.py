@@ -26,11 +26,12 @@ from .errors import FileFormatError, ModelError
 from .kdotp import KDotP
 from .model import TightBinding
 from .planewaves import PlaneWaves
+from .sparse import SparseTightBinding
 
 if TYPE_CHECKING:
     import xarray as xr
 
-Loaded = TightBinding | KDotP | PlaneWaves
+Loaded = TightBinding | KDotP | PlaneWaves | SparseTightBinding
 
 FILE = "material.toml"
 #: how the model of an entry is named in results, so that `cite` knows it again

@@ -18,12 +18,13 @@ from .model import TightBinding
 from .occupation import Occupation, fermi_level
 from .planewaves import PlaneWaves
 from .progress import track
+from .sparse import SparseTightBinding
 from .units import KB
 
 Array = NDArray[np.float64]
 Shapes = dict[str, tuple[int, ...]]
 #: models with a Brillouin zone
-Lattice = TightBinding | PlaneWaves
+Lattice = TightBinding | PlaneWaves | SparseTightBinding
 
 #: matrices of n x n complex numbers alive at once per k point, by the order of derivatives: the measured peak is 49 and 70
 MATRICES_ALIVE = {1: 60, 2: 90}
@@ -156,9 +157,9 @@ def mesh_energies(model: Lattice, mesh: KMesh) -> Array:
 def filled_level(model: Lattice, mesh: KMesh, filling: float, temperature: float) -> float:
     """The Fermi level (eV) at which the cell holds `filling` electrons on this mesh, at a temperature in K.
 
-    Electrons of plane waves count from neutrality, since their number of bands is that of the cutoff.
+    Electrons of plane waves and of windows of bands count from neutrality, since their number of bands is that of the cutoff.
     """
-    if isinstance(model, PlaneWaves):
+    if isinstance(model, PlaneWaves | SparseTightBinding):
         filling += model.spin_degeneracy * model.neutral
     energies = mesh_energies(model, mesh)
     return fermi_level(energies, np.full(len(energies), model.spin_degeneracy / len(energies)), filling, temperature * KB)

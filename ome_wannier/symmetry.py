@@ -22,9 +22,10 @@ from .errors import ModelError
 from .model import TightBinding
 from .occupation import fermi_function
 from .planewaves import PlaneWaves
+from .sparse import SparseTightBinding
 
 Array = NDArray[np.float64]
-Lattice = TightBinding | PlaneWaves
+Lattice = TightBinding | PlaneWaves | SparseTightBinding
 
 #: largest change of an energy, in eV, at which an operation still counts as a symmetry of the Hamiltonian
 SYMMETRY_TOL = 0.01

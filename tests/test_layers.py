@@ -17,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: what each module may import of the package, itself aside; a folder stands for all of its files
 BASE = {"units", "errors", "files", "kernels"}
-MODEL = BASE | {"fourier", "validation", "external", "model", "kdotp", "planewaves"}
+MODEL = BASE | {"fourier", "validation", "external", "model", "kdotp", "planewaves", "sparse"}
 BANDS = MODEL | {"bands"}
 CALCULATORS = BANDS | {"calculators"}
 PARTS = CALCULATORS | {"occupation", "kmesh", "radial", "symmetry", "progress", "executors", "result"}
@@ -36,6 +36,7 @@ ALLOWED = {
     "model": BASE | {"fourier", "validation", "external"},
     "kdotp": MODEL,
     "planewaves": BASE | {"validation", "model"},
+    "sparse": BASE | {"validation", "model"},
     "cutoff": COMPUTE,
     "kmesh": BASE,
     "adapters": MODEL,

@@ -17,6 +17,7 @@ from ..loading import Source
 from ..model import TightBinding
 from ..planewaves import PlaneWaves
 from ..settings import Settings
+from ..sparse import SparseTightBinding
 from ..sums import Lattice
 from . import lines, tables
 from .jobs import default_mesh, options, source_of
@@ -93,7 +94,7 @@ def _print_bands(model: Lattice, settings: Settings, source: Source, console: Co
     filling = settings.filling
     if filling is None and source.entry:
         filling = source.entry.filling
-    empty = -model.neutral if isinstance(model, PlaneWaves) else 0  # plane waves count from neutrality
+    empty = -model.neutral if isinstance(model, PlaneWaves | SparseTightBinding) else 0  # these count from neutrality
     filled = None if filling is None else filling / model.spin_degeneracy - empty
     if filled is not None and not 0 < filled < model.n_orbitals:
         least, most = (n * model.spin_degeneracy for n in (empty, model.n_orbitals + empty))

@@ -12,10 +12,9 @@ from ..calculators import Calculator, Observable, resolve
 from ..compute import Model
 from ..errors import SettingsError
 from ..kdotp import KDotP
-from ..model import TightBinding
 from ..occupation import fermi_function, minus_fermi_derivative
-from ..planewaves import PlaneWaves
 from ..result import AXES, combine
+from ..sums import Lattice
 from ..tabulate import tabulate
 from ..units import KB
 from . import figures
@@ -110,7 +109,7 @@ def _window(model: Model, shape: tuple[int, int], plane: int, at: float) -> Plan
     return Plane(k, x, y, labels, zone)
 
 
-def _fixed_direction(model: TightBinding | PlaneWaves, plane: int) -> int:
+def _fixed_direction(model: Lattice, plane: int) -> int:
     """The lattice direction along which k does not run: the one asked for, or the one that is not periodic."""
     if model.dimension == 3 and plane in (0, 1, 2):
         return plane
