@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 
 from ..errors import ModelError
@@ -36,9 +37,11 @@ def write(model: TightBinding, folder: str | Path, overwrite: bool = False) -> P
     new = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     old = new.with_name(new.name + ".old")
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        # a silent system opens the null device at every line, and leaves it open
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
             system = export(model)
-            system.silent = False  # a silent system opens the null device at every line
+            system.silent = False
             system.to_npz(str(new), extra_properties=_MORE)
         umask = os.umask(0)
         os.umask(umask)
