@@ -1,4 +1,4 @@
-"""From on-site terms and hoppings, each pair given once, to a model."""
+"""From on-site terms and hoppings, each pair given once, to a model; and what uniaxial strain does to a layer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..errors import ModelError
 from ..model import TightBinding
 
+Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 Hopping = tuple[tuple[int, int, int], ArrayLike]
 
@@ -53,3 +55,32 @@ def from_hoppings(
         spin=np.stack([np.kron(np.eye(len(centres)), s) for s in pauli], axis=-1) if spinful else None,
         name=name,
     )
+
+
+def uniaxial_strain(strain: float, angle: float, poisson: float) -> Array:
+    """(2, 2) strain tensor e of a layer stretched by the fraction `strain` along the direction at `angle` degrees from x.
+
+    Across that direction it shrinks by `poisson` times as much. Vectors r become (1 + e) r.
+
+    Raises
+    ------
+    ModelError : numbers that are not finite, or a strain of a half and more.
+    """
+    if not (np.isfinite((strain, angle, poisson)).all() and abs(strain) < 0.5):
+        raise ModelError(f"strain {strain!r} at {angle!r} degrees, Poisson ratio {poisson!r}: give finite numbers, below 0.5")
+    c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    along, across = np.array([c, s]), np.array([-s, c])
+    return np.asarray(strain * (np.outer(along, along) - poisson * np.outer(across, across)))
+
+
+def deformed(vectors: ArrayLike, tensor: Array) -> Array:
+    """Rows (n, 3) or (n, 2) in Angstrom, their x and y components stretched by the strain `tensor`."""
+    out = np.array(vectors, dtype=float)
+    out[:, :2] += out[:, :2] @ tensor
+    return out
+
+
+def elongation(vectors: ArrayLike, tensor: Array) -> Array:
+    """(n,) relative change d'/d - 1 of the lengths of vectors in the plane, rows (n, 2) or (n, 3)."""
+    before = np.asarray(vectors, dtype=float)[:, :2]
+    return np.asarray(np.linalg.norm(deformed(before, tensor), axis=1) / np.linalg.norm(before, axis=1) - 1)
