@@ -11,6 +11,9 @@ two; `comment` of each result says so. All three Cartesian axes are there, as Wa
 components that a two-dimensional model does not have are zero. Bands count once, as in WannierBerri, unless
 `spin_degeneracy` is 2.
 
+A restart needs `restart_iteration`, the number of the last iteration: by default WannierBerri (26.10) takes the iteration whose
+file the folder happens to list last, and then its own calculators are wrong as well.
+
 WannierBerri asks of a calculator and a result what the classes here have, and no more; nothing of it is inherited. Matrices
 come from the model of the system (`adapters.wannierberri`), made once, not from WannierBerri's Data_K.
 """
