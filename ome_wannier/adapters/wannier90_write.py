@@ -1,8 +1,8 @@
 """Writing a model as Wannier90 writes it: `_tb.dat`, `_hr.dat` or its sparse variant, with `_centres.xyz` and `.win` beside it.
 
 Numbers have 17 significant digits, so that a model comes back to the bit. Wannier90 itself prints 9 in `_tb.dat` and 6 decimals
-in `_hr.dat`. PythTB (1.8 and 2) and WannierBerri are run on these files by the tests (WannierBerri's `from_hr_file` is to be told
-the cell); the sparse variant follows WannierTools' documentation, and WannierTools was not run. Degeneracies and `_wsvec.dat`
+in `_hr.dat`. The tests run PythTB (1.8 and 2) and WannierBerri on these files (its `from_hr_file` is to be told the cell), and
+TBmodels 1.4 read them; the sparse variant has WannierTools' layout, but WannierTools was not run. Degeneracies and `_wsvec.dat`
 are folded into the matrices already: every degeneracy is 1, and there is no `_wsvec.dat`.
 
 A periodic direction without hopping gets matrices of zeros at R = +-1 along it, because readers know the periodic directions
