@@ -35,6 +35,9 @@ CURVATURE_TOL = 0.05
 #: largest relative mismatch of the responses of single k points, which alone tell inversion x time reversal from either;
 #: Wannier functions of good crystals give up to 0.1, operations that fail 1 to 2
 RESPONSE_TOL = 0.5
+#: of models whose symmetries hold to rounding (continuum and atomistic moire): energies in eV, and the mismatches, above which
+#: an operation fails; a potential of 1 meV must not pass for an error of 10 meV
+EXACT_TOL, EXACT_MISMATCH = 1e-7, 1e-5
 #: responses below this, in units of the metric to the power 3/2, are zero and decide nothing
 RESPONSE_FLOOR = 1e-6
 N_POINTS = 4
@@ -60,9 +63,9 @@ class Operation:
     response_mismatch: float = 0.0
 
     def holds(self, tol: float = SYMMETRY_TOL) -> bool:
-        """Whether it counts as a symmetry."""
-        alike = self.curvature_mismatch <= CURVATURE_TOL and self.response_mismatch <= RESPONSE_TOL
-        return self.violation <= tol and alike
+        """Whether it counts as a symmetry; with a tolerance for exact models the tensors have to match exactly as well."""
+        curvature, response = (EXACT_MISMATCH, EXACT_MISMATCH) if tol <= EXACT_TOL else (CURVATURE_TOL, RESPONSE_TOL)
+        return self.violation <= tol and self.curvature_mismatch <= curvature and self.response_mismatch <= response
 
     @property
     def name(self) -> str:
@@ -84,6 +87,11 @@ class Operation:
         if self.time_reversal > 0:
             return text
         return "time reversal" if text == "identity" else f"{text} x time reversal"
+
+
+def tolerance(model: Lattice, tol: float = SYMMETRY_TOL) -> float:
+    """The tolerance in eV that operations of this model are judged with."""
+    return tol if isinstance(model, TightBinding) else min(tol, EXACT_TOL)
 
 
 def point_rotations(model: Lattice) -> list[Array]:

@@ -21,7 +21,7 @@ QUICK = ["hbn", "mos2", "te", "vse2"]
 FILES = [name for name in materials.names() if materials.entry(name).seed]
 BUILT = [name for name in materials.names() if materials.entry(name).builder]
 #: entries whose reference values take more than a second or two
-SLOW = {"cr2o3", "cumnas", "hbn", "mos2", "stacked-honeycomb", "te"}
+SLOW = {"cr2o3", "cumnas", "hbn", "mos2", "mote2-twisted", "stacked-honeycomb", "tbg", "te"}
 
 
 def test_names() -> None:

@@ -33,7 +33,9 @@ def describe(settings: Settings, console: Console) -> None:
     said = [("model", lines.model_line(model)), *_origin(source, settings)]
     if isinstance(model, TightBinding):
         said += _matrices(model, source, settings)
-    if not isinstance(model, KDotP):
+    if isinstance(model, KDotP):
+        said.append(("k.p", f"a function of k in {model.dimension} dimensions, integrated along rays to infinity"))
+    else:
         said.append(("periodic", lines.periodic_line(model)))
         said.append(("default mesh", " x ".join(map(str, default_mesh(source, model)[0]))))
     for key, text in said:
@@ -41,7 +43,7 @@ def describe(settings: Settings, console: Console) -> None:
     if isinstance(model, KDotP):
         return
     _print_bands(model, settings, source, console)
-    tol = symmetry.SYMMETRY_TOL if settings.symmetry_tol is None else settings.symmetry_tol
+    tol = symmetry.tolerance(model, symmetry.SYMMETRY_TOL if settings.symmetry_tol is None else settings.symmetry_tol)
     console.print(f"\nSymmetry of the Hamiltonian (holds: violated by less than {tol * 1e3:g} meV)")
     console.print(tables.symmetry_table(symmetry.operations(model), tol))
 
