@@ -244,7 +244,68 @@ class TestMistakes:
         assert not Path("a.nc").exists()
 
 
+class TestConvert:
+    def test_there_and_back(self, run: Run, tmp_path: Path) -> None:
+        assert run("convert", "hbn", "x_tb.dat") == (0, "wrote x_tb.dat\nwrote x_centres.xyz\nwrote x.win\n", "")
+        code, out, err = run("convert", "x", "y/")
+        assert (code, out) == (0, "wrote y\n")
+        assert "warning: y: the format does not say that each band holds two electrons" in err
+        code, out, err = run("info", "y", "--spin-degeneracy", "2")
+        assert code == 0
+        assert "y (wannierberri)" in out
+        assert "two electrons per band" in out
+        assert np.array_equal(ome.load("x").hamiltonian, ome.load("hbn").hamiltonian)
+
+    def test_options(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "where.txt").write_text("0 0 0\n" * 5)
+        options = ("--centres", "where.txt", "--no-use-wsvec", "--spin-degeneracy", "1")
+        assert run("convert", "hbn", "x_hr.dat", "--sparse", *options)[0] == 0
+        assert (tmp_path / "x_hr.dat").read_text().split("\n")[2].strip() == "5"
+        model = ome.load("x")
+        assert not model.wannier_centres.any()
+        assert np.array_equal(model.hamiltonian, ome.load("hbn", use_wsvec=False).hamiltonian)
+        code, _, err = run("convert", "hbn", "x_hr.dat")
+        assert code == 2
+        assert err.endswith("exists already; pass overwrite=True (--overwrite) to replace it\n")
+
+    def test_order_of_spins(self, run: Run) -> None:
+        assert run("convert", "te", "x_tb.dat", "--spin-order", "interlaced", "--write-spin-order", "block")[0] == 0
+        H, there = (ome.load(name).hamiltonian for name in ("te", "x"))
+        assert np.array_equal(there[:, 1, 9], H[:, 2, 1])
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("tilted-dirac", "x_tb.dat"), "error: a KDotP cannot be written"),
+            (("hbn", "x.txt"), "error: cannot write x.txt: the name says what it is to be"),
+            (("te", "x_tb.dat", "--write-spin-order", "block"), "error: the order of the spins is not known"),
+            (("te", "x_tb.dat", "--spn"), "Te.chk: the spin operator needs .chk, .eig and .spn"),
+            (("hbn", "x_tb.dat", "--centres", "none.txt"), "error: none.txt: No such file"),
+            (("hbn", "x_tb.dat", "--periodic", "1", "1", "x"), "error: periodic: expected three truth values"),
+        ],
+    )
+    def test_mistakes(self, run: Run, arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+        code, _, err = run("convert", *arguments)
+        assert code == 2
+        assert said in err
+        assert err.count("\n") == 1
+        assert not list(tmp_path.iterdir())
+
+
 class TestInfo:
+    def test_positions_put_on_their_branch(self, run: Run) -> None:
+        assert "corrected for 2 of 5 functions by up to 12 A: on the branch of _centres.xyz" in run("info", "hbn")[1]
+        assert "corrected" not in run("info", "te")[1]
+
+    def test_wsvec_as_asked(self, run: Run) -> None:
+        assert "hBN_wsvec.dat.gz not applied, as asked" in run("info", "hbn", "--no-use-wsvec")[1]
+
+    def test_models_that_are_built(self, run: Run) -> None:
+        code, out, err = run("info", "tilted-dirac")
+        assert (code, err) == (0, "")
+        assert "k.p" in out
+        assert "parameter     mass = 0.01 eV" in out
+
     def test_library_entry(self, run: Run) -> None:
         code, out, err = run("info", "hbn")
         assert (code, err) == (0, "")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +14,9 @@ import pytest
 
 import ome_wannier as ome
 from ome_wannier import loading
-from ome_wannier.errors import ModelError
+from ome_wannier.errors import AccuracyWarning, ModelError
+
+HERE = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])}
 
 
 @pytest.fixture
@@ -60,6 +66,39 @@ def test_models_pass_through() -> None:
     assert ome.load(model) is model
     with pytest.raises(ModelError, match="periodic apply to files"):
         ome.load(model, periodic=(True, True, False))
+
+
+@pytest.mark.parametrize("name", loading.ADAPTERS)
+def test_adapters_of_objects(name: str) -> None:
+    """Every one tells its objects without importing the package, and has a loader."""
+    asked = f"adapter({name!r}).recognises(7), {name!r} in sys.modules"
+    code = f"import sys; from ome_wannier.loading import adapter; print({asked})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, **HERE})
+    assert done.stdout.split() == ["False", "False"]
+    assert callable(loading.adapter(name).load)
+
+
+def test_live_objects_and_their_options() -> None:
+    model = ome.load("vse2")
+    system = ome.to_wannierberri(model)
+    assert ome.load(system, spin_degeneracy=2).spin_degeneracy == 2
+    with pytest.raises(ModelError, match="no option centres for a WannierBerri System_R: one of spin_degeneracy"):
+        ome.load(system, centres=model.wannier_centres)
+    with pytest.warns(AccuracyWarning, match="atoms|PythTB cannot hold"):
+        there = ome.to_pythtb(replace(model, structure=None))
+    assert np.array_equal(ome.load(there).R[np.lexsort(ome.load(there).R.T)], model.R[np.lexsort(model.R.T)])
+
+
+def test_spin_of_the_calculation(hbn_files: Path, tmp_path: Path) -> None:
+    """`spn` is for Wannier90's files alone, and needs those of the calculation; with them: tests/crosscode."""
+    with pytest.raises(ModelError, match=r"no file .*te\.chk: the spin operator needs"):
+        ome.load(hbn_files, spn=True)
+    with pytest.raises(ModelError, match="spin_order gives one too"):
+        ome.load(hbn_files, spn=True, spin_order="block")
+    with pytest.warns(AccuracyWarning, match="centres|atoms|electrons"):
+        ome.convert(replace(ome.load("hbn"), spin_degeneracy=1, structure=None), tmp_path / "x.hdf5")
+    with pytest.raises(ModelError, match=r"takes the spin operator from a calculation of Wannier90: .*x\.hdf5 is none"):
+        ome.load(tmp_path / "x.hdf5", spn=True)
 
 
 @pytest.mark.parametrize(

@@ -157,3 +157,45 @@ def test_too_many_levels_are_refused() -> None:
     """A scan that would not fit in memory is one line, not a traceback."""
     with pytest.raises(SettingsError, match="fermi: 100000000000 energies are too many"):
         resolve({"seed": "x", "fermi": "0:1:100000000000"})
+
+
+@pytest.mark.parametrize("value", ["1 1 0", "1,1,0", "110", "TTF", ["1", "1", "0"], [True, True, False], (1, 1, 0)])
+def test_periodic(value: object) -> None:
+    assert resolve({"seed": "x", "periodic": value}).periodic == (True, True, False)
+
+
+@pytest.mark.parametrize("value", ["xy", "1 1", [1, 1, 2], 1, "1 1 0 0"])
+def test_periodic_refused(value: object) -> None:
+    with pytest.raises(SettingsError, match=r"periodic: expected three truth values, one for each lattice vector"):
+        resolve({"seed": "x", "periodic": value})
+
+
+def test_centres(tmp_path: Path) -> None:
+    """Rows, or a file with one in each line, relative to the file of settings."""
+    rows = ((0.0, 0.5, 1.0), (1.5, -2.0, 0.25))
+    (tmp_path / "where.txt").write_text("# Angstrom\n0 0.5 1\n\n1.5 -2 2.5e-1\n")
+    text = 'seed = "x"\ncentres = "where.txt"\nuse_wsvec = false\nspn = true\nperiodic = [true, true, false]'
+    (tmp_path / "job.toml").write_text(text)
+    found = resolve({}, tmp_path / "job.toml")
+    assert (found.centres, found.use_wsvec, found.spn, found.periodic) == (rows, False, True, (True, True, False))
+    assert resolve({"seed": "x", "centres": rows}).centres == rows
+    assert not resolve({"spin_order": "block"}, tmp_path / "job.toml").spn
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("0 0 0\n0 0\n", r"where\.txt, line 2: expected three numbers"),
+        ("0 0 x\n", r"where\.txt, line 1: expected a finite number, found 'x'"),
+        ("# nothing\n", "found none in"),
+    ],
+)
+def test_centres_refused(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "where.txt").write_text(text)
+    with pytest.raises(SettingsError, match=said):
+        resolve({"seed": "x", "centres": str(tmp_path / "where.txt")})
+
+
+def test_two_spin_operators() -> None:
+    with pytest.raises(SettingsError, match="either spn or spin_order"):
+        resolve({"seed": "x", "spn": True, "spin_order": "block"})
