@@ -124,13 +124,18 @@ def by_way_of_itself(model, bands):
     return np.stack([(-0.5j * (half[m, n] - half[n, m])).real for m, n in CYCLIC], axis=-1)
 
 
-def te(tmp_path):
-    folder = DATA / "te"
-    if not (folder / "Te.uHu.gz").is_file():
-        pytest.skip("OME_WANNIER_DATA names no folder with te/Te.uHu.gz")
-    for ending in ("chk", "eig", "mmn", "uHu"):
-        with gzip.open(folder / f"Te.{ending}.gz") as packed, open(tmp_path / f"Te.{ending}", "wb") as plain:
+def unpacked(folder, endings):
+    """Files of Te's calculation, in `folder`."""
+    for ending in endings:
+        source = DATA / "te" / f"Te.{ending}.gz"
+        if not source.is_file():
+            pytest.skip(f"OME_WANNIER_DATA names no folder with te/Te.{ending}.gz")
+        with gzip.open(source) as packed, open(folder / f"Te.{ending}", "wb") as plain:
             shutil.copyfileobj(packed, plain)
+
+
+def te(tmp_path):
+    unpacked(tmp_path, ("chk", "eig", "mmn", "uHu"))
     return with_external_terms(ome.load("te"), tmp_path / "Te")
 
 
