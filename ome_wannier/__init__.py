@@ -12,7 +12,7 @@ from .convert import convert, to_pythtb, to_tbmodels, to_wannierberri
 from .tabulate import tabulate
 
 if TYPE_CHECKING:
-    from . import calculators, materials
+    from . import calculators, executors, materials
     from .cutoff import check_cutoff, check_window
     from .kdotp import KDotP
     from .kmesh import KMesh, PolarMesh
@@ -40,7 +40,7 @@ _HOME = {
     "save": "result",
     "table": "result",
 }
-_MODULES = ("calculators", "materials")
+_MODULES = ("calculators", "executors", "materials")
 
 __all__ = [
     "KDotP",
@@ -55,6 +55,7 @@ __all__ = [
     "cite",
     "compute",
     "convert",
+    "executors",
     "load",
     "load_result",
     "materials",

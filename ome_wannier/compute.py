@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,6 +18,7 @@ from .axion import chern_simons
 from .bands import SPIN_REMEDY, default_degeneracy_tol
 from .calculators import Calculator, GapTerm, Observable, defaults, needs_spin, resolve, with_chern_simons
 from .calculators.base import component_axes
+from .checkpoint import Checkpoint, digest
 from .errors import AccuracyWarning, SettingsError
 from .kdotp import KDotP
 from .kmesh import KMesh, PolarMesh
@@ -34,8 +37,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Model = TightBinding | PlaneWaves | SparseTightBinding | KDotP
 
-#: violation in eV below which operations are symmetries of superlattices, which obey theirs to rounding and have narrow bands
-PLANE_WAVE_TOL = 1e-7
 #: parts of the split that exceed the total by this factor cancel to it: the split says nothing then
 SPLIT_LIMIT = 100.0
 
@@ -55,6 +56,9 @@ def compute(
     include_chern_simons: bool = False,
     trial: ArrayLike | None = None,
     progress: bool = False,
+    executor: Executor | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
 ) -> xr.Dataset:
     """Response tensors of a model as functions of the Fermi level and the temperature.
 
@@ -67,13 +71,19 @@ def compute(
     filling : electrons per cell, instead of `fermi`; of plane waves and windows of bands those added to neutrality.
     temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels.
     tau : relaxation time in fs, for the extrinsic part.
-    memory : budget in bytes for the arrays of one batch of k points and the histograms.
+    memory : budget in bytes for the arrays of one batch of k points and the histograms; with `executor`, of each worker.
     degeneracy_tol : eV; levels closer than this form one degenerate group. By default 1e-3 for Wannier functions with
         position matrix elements, which split levels that symmetry makes equal, and 1e-5 for other models.
     symmetry_tol : eV; operations violated by less count as symmetries whose forbidden elements enter the error.
     include_chern_simons : add the Chern-Simons part to `total`, `total_with_spin` and `semiclassical` (3D insulators).
     trial : (n, occupied) trial orbitals for the Chern-Simons part; by default they are looked for.
     progress : show a progress bar on anything over two seconds.
+    executor : any `concurrent.futures.Executor`, see `executors`: its workers sum the blocks of the mesh, 64 at most, which
+        are added in fixed order, so the result does not depend on it. What is small beside that stays in this process: the
+        Fermi level of a filling, symmetries, the Chern-Simons part, k.p models.
+    checkpoint : file that the sum over the mesh is kept in every half minute, and when it is interrupted (Ctrl-C, SIGTERM);
+        removed when the result is complete.
+    resume : go on from `checkpoint` if it is there; the result is that of a run without interruption, to the last bit.
 
     Returns
     -------
@@ -81,7 +91,8 @@ def compute(
 
     Raises
     ------
-    SettingsError : settings that cannot be used. ModelError : a model that cannot give what was asked.
+    SettingsError : settings that cannot be used, a checkpoint of another run. ModelError : a model that cannot give what was
+        asked. WorkerError : workers that died, or that a calculator cannot be sent to.
 
     Notes
     -----
@@ -99,11 +110,16 @@ def compute(
     _validate(model, wanted, temperatures, tau, degeneracy_tol, symmetry_tol, memory)
     if (fermi is None) == (filling is None):
         raise SettingsError("give either fermi (eV) or filling (electrons per cell)")
+    if executor is not None and not isinstance(executor, Executor):
+        raise SettingsError(f"executor is {executor!r}: give a concurrent.futures.Executor, such as executors.processes(2)")
+    if resume and checkpoint is None:
+        raise SettingsError("resume goes on from a checkpoint: give its file")
+    means = _Means(memory, progress, executor, checkpoint, resume)
     with threadpool_limits(limits=1, user_api="blas"):
         if isinstance(model, KDotP):
-            part = _polar_part(model, observables, kmesh, fermi, temperatures, degeneracy_tol, progress)
+            part = _polar_part(model, observables, kmesh, fermi, temperatures, degeneracy_tol, means)
         else:
-            part = _mesh_part(model, observables, kmesh, fermi, filling, temperatures, memory, degeneracy_tol, progress)
+            part = _mesh_part(model, observables, kmesh, fermi, filling, temperatures, degeneracy_tol, means)
             if len(observables) < len(terms):
                 part = _with_gap_terms(model, part, trial)
     results = {c.name: combine(c, part.values) for c in wanted}
@@ -113,6 +129,8 @@ def compute(
         attrs |= _add_forbidden(model, wanted, results, errors, symmetry_tol)
     _check(attrs, results, degeneracy_tol)
     attrs |= _provenance(model) | {"degeneracy_tol_eV": degeneracy_tol, "tau_fs": float(tau)}
+    if checkpoint is not None:
+        Path(checkpoint).unlink(missing_ok=True)
     return build(
         wanted,
         results,
@@ -130,6 +148,16 @@ def _defaults(model: Model) -> list[str]:
     """Names of the calculators that are used unless told."""
     names = defaults(model.has_spin)
     return [n for n in names if n in AVAILABLE] if isinstance(model, SparseTightBinding) else names
+
+
+class _Means(NamedTuple):
+    """What a result does not depend on."""
+
+    memory: int
+    progress: bool
+    executor: Executor | None
+    checkpoint: str | Path | None
+    resume: bool
 
 
 class _Part(NamedTuple):
@@ -197,9 +225,8 @@ def _mesh_part(
     fermi: ArrayLike | None,
     filling: float | None,
     temperatures: Array,
-    memory: int,
     degeneracy_tol: float,
-    progress: bool,
+    means: _Means,
 ) -> _Part:
     mesh = _default_mesh(model) if kmesh is None else _uniform(kmesh, model)
     if filling is None:
@@ -210,8 +237,20 @@ def _mesh_part(
             raise SettingsError(f"filling is {filling!r}: give one number of electrons per cell")
         levels = np.array([filled_level(model, mesh, float(electrons), float(temperatures[0]))])
     occupation = Occupation(levels, temperatures, any(o.occupation == "surface" for o in observables))
+    kept = None
+    if means.checkpoint is not None:
+        run = digest(model, observables, mesh, occupation, degeneracy_tol, __version__)
+        kept = Checkpoint(means.checkpoint, run, means.resume)
     sums = mesh_sums(
-        model, observables, mesh, occupation, memory=memory, degeneracy_tol=degeneracy_tol, progress=progress
+        model,
+        observables,
+        mesh,
+        occupation,
+        degeneracy_tol=degeneracy_tol,
+        memory=means.memory,
+        progress=means.progress,
+        executor=means.executor,
+        checkpoint=kept,
     )
     error = f"deviation of the sub-meshes of every {mesh.strides} point (root mean square), plus what the symmetries forbid"
     if not sums.parts:
@@ -242,8 +281,10 @@ def _polar_part(
     fermi: ArrayLike | None,
     temperatures: Array,
     degeneracy_tol: float,
-    progress: bool,
+    means: _Means,
 ) -> _Part:
+    if means.checkpoint is not None:
+        raise SettingsError("checkpoint: k.p models are integrated along rays, not summed over a mesh: leave it out")
     if fermi is None:
         raise SettingsError("a k.p model holds infinitely many electrons: give fermi (eV) instead of filling")
     mesh = PolarMesh() if kmesh is None else kmesh
@@ -257,7 +298,7 @@ def _polar_part(
         radial.integrate(
             model, observables, mesh, mu, T * KB, degeneracy_tol, radial.ray_origin(model, pockets, float(mu))
         )
-        for mu, T in track(jobs, "Fermi levels", progress)
+        for mu, T in track(jobs, "Fermi levels", means.progress)
     ]
     fine, *others = (
         {
@@ -342,8 +383,7 @@ def _add_forbidden(
     model: Lattice, wanted: Sequence[Calculator], values: dict[str, Array], errors: dict[str, Array], tol: float
 ) -> dict[str, Any]:
     """Add to the errors what the symmetries of the Hamiltonian forbid; return what was found."""
-    if isinstance(model, PlaneWaves | SparseTightBinding):
-        tol = min(tol, PLANE_WAVE_TOL)
+    tol = symmetry.tolerance(model, tol)
     group = [g for g in symmetry.operations(model) if g.holds(tol)]
     along = component_axes(model.axes, model.moments)
     for calculator in wanted:

@@ -17,6 +17,10 @@ class SettingsError(OMEError, ValueError):
     """A setting (mesh, Fermi level, calculator name ...) that cannot be used."""
 
 
+class WorkerError(OMEError, RuntimeError):
+    """Workers that are not there, that died, or that cannot be given what they should compute."""
+
+
 class FileFormatError(OMEError, ValueError):
     """A file that is damaged, truncated, inconsistent or of another kind.
 

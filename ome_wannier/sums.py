@@ -1,8 +1,14 @@
-"""Sums over a mesh: batches of k points through the calculators into histograms, bit by bit the same for any batch size."""
+"""Sums over a mesh: batches of k points through the calculators into histograms.
+
+They are the same to the last bit for any batch size and any number of workers, interrupted or not: the blocks of the mesh
+are fixed, each is summed for itself, and they are added in their order.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack, closing
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +17,9 @@ from numpy.typing import NDArray
 from .bands import Bands
 from .calculators import Observable
 from .calculators.base import component_axes, evaluate
+from .checkpoint import Checkpoint, State, soft_termination
 from .errors import SettingsError
+from .executors import ordered
 from .kdotp import KDotP
 from .kmesh import KMesh
 from .model import TightBinding
@@ -70,35 +78,29 @@ def mesh_sums(
     memory: int,
     degeneracy_tol: float,
     progress: bool,
+    executor: Executor | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Sums:
     """Integrals of every observable at all Fermi levels and temperatures.
+
+    `memory` is the budget of each worker, and of this process, where blocks wait for their turn to be added: if it holds the
+    histograms of few of them, few are computed at a time.
 
     Raises
     ------
     SettingsError : a memory budget that does not hold the histograms and one row of k points.
+    WorkerError : see `executors.ordered`.
     """
     if not observables:
         return Sums({}, [{}] if mesh.n_sub_meshes > 1 else [], 0.0)
-    order, outside = max(o.order for o in observables), model.external is not None
-    curvature = outside or any(o.curvature for o in observables)
     shapes = component_shapes(observables, model)
     columns = sum(int(np.prod(s)) for s in shapes.values())
-    each = bytes_per_point(model.n_orbitals, order, outside)
-    length, together, blocks = _batches(mesh, each, memory, histogram_bytes(occupation, columns, mesh))
-    total = np.zeros((mesh.n_sub_meshes, occupation.n_rows, columns))
-    widest = 0.0
-    for rows in track(blocks, "k points", progress):
-        block = np.zeros_like(total)
-        for start in range(rows[0], rows[-1] + 1, together):
-            k, sub_mesh = mesh.rows(start, min(start + together, rows[-1] + 1), length)
-            bands = Bands(
-                model, k, order=order, curvature=curvature, degeneracy_tol=degeneracy_tol, window=occupation.window
-            )
-            weights = _weights(bands, observables)
-            widest = max(widest, bands.widest_group)
-            part = np.repeat(sub_mesh.ravel(), model.n_orbitals)
-            occupation.add(block, bands.energies.ravel(), weights.reshape(-1, columns), part)
-        total += block
+    each = bytes_per_point(model.n_orbitals, max(o.order for o in observables), model.external is not None)
+    histograms = histogram_bytes(occupation, columns, mesh)
+    length, together, blocks = _batches(mesh, each, memory, histograms)
+    job = Job(model, tuple(observables), mesh, occupation, degeneracy_tol, length, together)
+    state = State(np.zeros((mesh.n_sub_meshes, occupation.n_rows, columns)), 0, 0.0)
+    total, widest = _add_blocks(job, blocks, state, int(2 * memory // histograms) - 1, progress, executor, checkpoint)
     surface = np.repeat([o.occupation == "surface" for o in observables], [int(np.prod(s)) for s in shapes.values()])
     norm = model.spin_degeneracy / model.cell
     values = _unpack(occupation.evaluate(total.sum(axis=0) * (norm / len(mesh)), surface), shapes)
@@ -108,8 +110,69 @@ def mesh_sums(
     return Sums(values, parts, widest)
 
 
-def _batches(mesh: KMesh, each: int, memory: int, histograms: int) -> tuple[int, int, list[NDArray[np.int64]]]:
-    """Points per row, rows per batch, and the rows of every block, from the bytes of each point.
+class Job(NamedTuple):
+    """All that a worker needs to know: besides what `mesh_sums` was given, points per row and rows per batch."""
+
+    model: Lattice
+    observables: tuple[Observable, ...]
+    mesh: KMesh
+    occupation: Occupation
+    degeneracy_tol: float
+    length: int
+    together: int
+
+
+def block_sum(job: Job, rows: tuple[int, int]) -> tuple[Array, float]:
+    """Histograms (sub-meshes, n_rows, columns) of the rows from the first up to the second, and the widest degenerate group."""
+    order = max(o.order for o in job.observables)
+    curvature = job.model.external is not None or any(o.curvature for o in job.observables)
+    columns = sum(int(np.prod(s)) for s in component_shapes(job.observables, job.model).values())
+    block = np.zeros((job.mesh.n_sub_meshes, job.occupation.n_rows, columns))
+    window, widest = job.occupation.window, 0.0
+    for start in range(*rows, job.together):
+        k, sub_mesh = job.mesh.rows(start, min(start + job.together, rows[1]), job.length)
+        bands = Bands(job.model, k, order=order, curvature=curvature, degeneracy_tol=job.degeneracy_tol, window=window)
+        weights = _weights(bands, job.observables)
+        widest = max(widest, bands.widest_group)
+        part = np.repeat(sub_mesh.ravel(), job.model.n_orbitals)
+        job.occupation.add(block, bands.energies.ravel(), weights.reshape(-1, columns), part)
+    return block, widest
+
+
+def _add_blocks(
+    job: Job,
+    blocks: Sequence[tuple[int, int]],
+    state: State,
+    ahead: int,
+    progress: bool,
+    executor: Executor | None,
+    checkpoint: Checkpoint | None,
+) -> tuple[Array, float]:
+    """The sum of all blocks and the widest degenerate group, from the checkpoint on if it has a state."""
+    total, done, widest = state if checkpoint is None else checkpoint.state or state
+    adding = False
+    todo = blocks[done:]
+    with ExitStack() as stack:
+        if executor is not None or checkpoint is not None:
+            stack.enter_context(soft_termination())
+        results = stack.enter_context(closing(ordered(executor, block_sum, job, todo, ahead)))
+        try:
+            for _ in track(todo, "k points", progress):
+                block, group = next(results)
+                adding = True
+                total += block
+                done, widest = done + 1, max(widest, group)
+                adding = False
+                if checkpoint is not None:
+                    checkpoint.keep(State(total, done, widest))
+        finally:  # interrupted or complete; half way through an addition the last checkpoint stands
+            if checkpoint is not None and done and not adding:
+                checkpoint.write(State(total, done, widest))
+    return total, widest
+
+
+def _batches(mesh: KMesh, each: int, memory: int, histograms: int) -> tuple[int, int, list[tuple[int, int]]]:
+    """Points per row, rows per batch, and first row and end of every block, from the bytes of each point.
 
     Only the rows per batch depend on `memory`.
     """
@@ -123,7 +186,8 @@ def _batches(mesh: KMesh, each: int, memory: int, histograms: int) -> tuple[int,
         )
     n_rows = len(mesh) // length
     together = max(min(memory - histograms, WORKING_SET) // (each * length), 1)
-    return length, together, np.array_split(np.arange(n_rows), min(BLOCKS, n_rows))
+    rows = np.array_split(np.arange(n_rows), min(BLOCKS, n_rows))
+    return length, together, [(int(r[0]), int(r[-1]) + 1) for r in rows]
 
 
 def _weights(bands: Bands, observables: Sequence[Observable]) -> Array:

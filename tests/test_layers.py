@@ -20,7 +20,7 @@ BASE = {"units", "errors", "files", "kernels"}
 MODEL = BASE | {"fourier", "validation", "external", "model", "kdotp", "planewaves", "sparse"}
 BANDS = MODEL | {"bands"}
 CALCULATORS = BANDS | {"calculators"}
-PARTS = CALCULATORS | {"occupation", "kmesh", "radial", "symmetry", "progress", "executors", "result"}
+PARTS = CALCULATORS | {"occupation", "kmesh", "radial", "symmetry", "progress", "executors", "checkpoint", "result"}
 COMPUTE = PARTS | {"sums", "axion", "compute", "tabulate"}
 LOAD = MODEL | {"adapters", "lattices", "materials", "loading"}
 PLOTTING = COMPUTE | {"plotting"}
@@ -50,6 +50,7 @@ ALLOWED = {
     "symmetry": CALCULATORS | {"kmesh", "occupation"},
     "radial": CALCULATORS | {"kmesh", "occupation"},
     "executors": BASE,
+    "checkpoint": CALCULATORS | {"kmesh", "occupation"},
     "result": BASE | {"calculators"},
     "tabulate": COMPUTE,
     "sums": PARTS,
@@ -66,8 +67,8 @@ TOP = {"__init__", "__main__", "cli", "settings", "info"}
 
 #: packages that cost time or may be missing: imported inside the function that needs them
 HEAVY = {
-    "ase", "dask", "distributed", "h5netcdf", "matplotlib", "mpi4py", "pandas", "plotly", "pydantic", "pythtb", "rich",
-    "spglib", "tbmodels", "typer", "wannierberri", "xarray",
+    "ase", "cloudpickle", "dask", "distributed", "h5netcdf", "loky", "matplotlib", "mpi4py", "pandas", "plotly", "pydantic",
+    "pythtb", "rich", "spglib", "tbmodels", "typer", "wannierberri", "xarray",
 }  # fmt: skip
 AT_TOP_ANYWAY = {"cli", "settings", "plugins"}
 
