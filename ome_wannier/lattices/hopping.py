@@ -34,7 +34,7 @@ def from_hoppings(
     lattice : (3, 3) rows in Angstrom.
     positions : (sites, 3) in units of the lattice vectors.
     onsite : (n, n) in eV.
-    hoppings : (R, X) with X_ij = <0i|H|Rj> in eV, R other than 0; X(-R) = X(R)^+ is added.
+    hoppings : (R, X) with X_ij = <0i|H|Rj> in eV; X(-R) = X(R)^+ is added, for R = 0 too.
     spinful : every site has two orbitals, spin up and down along z, the spin running fastest.
     """
     terms: dict[tuple[int, int, int], ComplexArray] = {(0, 0, 0): np.array(onsite, dtype=complex)}

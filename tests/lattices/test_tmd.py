@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lattice_checks import ZERO, assert_nonzero, assert_zero, responses
+from lattice_checks import assert_nonzero, assert_zero, responses
 
 from ome_wannier.errors import ModelError
 from ome_wannier.lattices.tmd import MATERIALS, tmd
