@@ -221,7 +221,9 @@ class OMETabulator:
 def ray_init(**options: Any) -> None:
     """WannierBerri's `ray_init` (same options) with this package sent to the workers along with WannierBerri.
 
-    On one machine any way of starting Ray does; on several it saves installing the package on each.
+    On one machine any way of starting Ray does; on several it saves installing the package on each. Calculators of one's own
+    travel with the run if they are written in the script itself; a module that holds some is sent with
+    `runtime_env={"py_modules": ["my_calculators.py"]}`.
     """
     from wannierberri.parallel import ray_init as start
 

@@ -264,14 +264,25 @@ def test_mistakes_are_one_line():
 
 @pytest.mark.long
 @pytest.mark.filterwarnings("ignore")
-def test_two_ray_workers():
+def test_two_ray_workers(tmp_path, monkeypatch):
+    """With calculators of one's own: from the script, and from a module that only this process can import."""
     ray = pytest.importorskip("ray", reason="ray is not installed (extra `ray`)")
     from ome_wannier.plugins.wannierberri import ray_init
 
+    module = tmp_path / "elsewhere" / "my_calculators.py"
+    module.parent.mkdir()
+    module.write_text(
+        "from ome_wannier.calculators.base import Observable\n\ndef one(bands):\n    return 1.0 + 0 * bands.energies\n\n"
+        "ONE = Observable('one', 'states', 'own', 'sea', 1, 1, '1', 'test', one, dims=(), unit='1')\n"
+    )
+    monkeypatch.syspath_prepend(module.parent)
+    import my_calculators
+
     make, mesh, levels = MODELS["random_3d"]
-    system, calculator = export(make()), {"ome": OME(levels, ["total", "extrinsic", own()], save_mode="bin")}
+    asked = ["total", "extrinsic", own(), my_calculators.ONE]
+    system, calculator = export(make()), {"ome": OME(levels, asked, save_mode="bin")}
     alone = run(system, mesh, calculator, (2, 2, 1))["ome"]
-    ray_init(num_cpus=2, include_dashboard=False)
+    ray_init(num_cpus=2, include_dashboard=False, runtime_env={"py_modules": [str(module)]})
     try:
         together = run(system, mesh, calculator, (2, 2, 1), parallel=True)["ome"]
     finally:
