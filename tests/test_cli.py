@@ -345,6 +345,13 @@ class TestInfo:
         assert "give --filling" in out
 
 
+def test_material_that_is_built(run: Run) -> None:
+    code, out, _ = run("materials", "tilted-dirac")
+    assert code == 0
+    assert "\nparameter mass = 0.01 eV, half of the gap" in out
+    assert "seed" not in out
+
+
 def test_materials(run: Run) -> None:
     code, out, _ = run("materials")
     assert code == 0

@@ -11,7 +11,6 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -154,14 +153,12 @@ def list_materials(
 ) -> None:
     """List the library of materials."""
     from .. import materials
+    from . import lines
 
     console = _console()
     if name is not None:
-        about = asdict(materials.entry(name))
-        hidden = ("citations", "reference", "name")
-        for key, value in about.items():
-            if key not in hidden and value is not None:
-                console.print(f"{key:9} {value}", soft_wrap=True)
+        for text in lines.entry_lines(materials.entry(name)):
+            console.print(text, soft_wrap=True)
         console.print("\nTo cite:\n" + materials.cite(name), soft_wrap=True)
         return
     width = max(map(len, materials.names()), default=0)

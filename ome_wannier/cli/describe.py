@@ -52,7 +52,7 @@ def _origin(source: Source, settings: Settings) -> list[tuple[str, str]]:
     """Library entry, its parameters, and files, as they are printed."""
     entry = source.entry
     said = [("library", f"{entry.name}: {entry.title}" if entry else "no entry")]
-    said += [("parameter", str(p)) for p in getattr(entry, "parameters", ())]
+    said += [("parameter", str(p)) for p in (entry.parameters if entry else ())]
     if source.adapter != "wannier90":
         return said if source.adapter is None else [*said, ("files", f"{source.seed} ({source.adapter})")]
     files = wannier90_seed.inspect(source.seed)

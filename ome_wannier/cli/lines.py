@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..kdotp import KDotP
-from ..materials import Scan
+from ..materials import Entry, Scan
 from ..model import TightBinding
 from ..settings import Settings
 from ..sums import Lattice
@@ -22,6 +23,14 @@ def model_line(model: Lattice | KDotP) -> str:
     known = {1: "one electron per band (spinors)", 2: "two electrons per band (no spin)"}
     spin = known.get(model.spin_degeneracy, f"{model.spin_degeneracy} electrons per band (spin and valleys)")
     return f"{model.name}, {model.n_orbitals} orbitals, {spin}, {model.dimension} periodic directions"
+
+
+def entry_lines(entry: Entry) -> list[str]:
+    """What a library entry says, but for its citations and reference values."""
+    hidden = ("citations", "reference", "name", "parameters")
+    about = [(field.name, getattr(entry, field.name)) for field in fields(entry) if field.name not in hidden]
+    about += [("parameter", parameter) for parameter in entry.parameters]
+    return [f"{key:9} {value}" for key, value in about if value not in (None, "")]
 
 
 def mesh_line(settings: Settings) -> str:

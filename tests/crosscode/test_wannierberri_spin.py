@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from test_wannierberri import HALF_G, TAU, _elsewhere, close, kinetic, run, wb  # noqa: F401  the fixture: where it writes
 
 import ome_wannier as ome
+from ome_wannier.adapters import wannierberri_spin
 from ome_wannier.adapters.wannierberri_spin import spin_matrices
 from ome_wannier.bands import Bands
 from ome_wannier.errors import ModelError
@@ -132,3 +134,19 @@ def test_refused(seed, te, tmp_path):
     smaller = ome.TightBinding(np.eye(3), [[0, 0, 0]], np.eye(2)[None], centres=np.zeros((2, 3)))
     with pytest.raises(ModelError, match="18 Wannier functions, the model 2"):
         spin_matrices(seed, smaller)
+
+
+def test_option_of_load(seed, te, tmp_path):
+    """`spn=True`, and the folder for WannierBerri holds the operator."""
+    for name in ("Te_tb.dat.gz", "Te_wsvec.dat.gz", "Te_centres.xyz", "Te.win"):
+        (seed.parent / name).write_bytes((DATA / name).read_bytes())
+    model = ome.load(seed, spn=True)
+    assert model.sha256 == te.sha256
+    ome.convert(model, tmp_path / "x", "wannierberri")
+    np.testing.assert_allclose(spin_at(ome.load(tmp_path / "x"), np.eye(3) / 3), spin_at(te, np.eye(3) / 3), rtol=0, atol=1e-12)
+
+
+def test_without_fortio(seed, te, monkeypatch):
+    monkeypatch.setattr(wannierberri_spin, "find_spec", lambda package: None if package == "fortio" else find_spec(package))
+    with pytest.raises(ModelError, match=r"needs the package fortio: pip install 'ome_wannier\[spn\]'"):
+        spin_matrices(seed, te)
