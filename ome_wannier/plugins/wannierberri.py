@@ -153,8 +153,12 @@ class Tensors:
     def __truediv__(self, number: float) -> Tensors:
         return Tensors({name: r / number for name, r in self.results.items()})
 
-    def __add__(self, other: Tensors) -> Tensors:
+    def __add__(self, other: Tensors | int | None) -> Tensors:
+        if not isinstance(other, Tensors):
+            return NotImplemented if other else self  # sums start with 0, or None
         return Tensors({name: r + other.results[name] for name, r in self.results.items()})
+
+    __radd__ = __add__
 
     def __sub__(self, other: Tensors) -> Tensors:
         return self + other * -1.0
