@@ -20,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, Valida
 from pydantic_core import ErrorDetails
 
 from .errors import FileFormatError, SettingsError
-from .materials import Scan
+from .materials import Scan, Value
 
 #: suffixes that a picture may have
 PLOT_FORMATS = (".png", ".pdf", ".svg", ".jpg")
@@ -156,6 +156,27 @@ def _centres(value: object) -> tuple[tuple[float, float, float], ...]:
     return tuple(found)
 
 
+def _parameters(value: object) -> dict[str, Value]:
+    """Values by name, or texts such as "theta=1.05" whose values are written as in TOML; what is none of these is a text."""
+    if isinstance(value, Mapping):
+        found = dict(value)
+    elif isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
+        found = dict(_assignment(v) for v in value)
+    else:
+        raise ValueError(f"expected name=value, found {value!r}")
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in found.items()}
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not (name and equals and value):
+        raise ValueError(f"expected name=value, found {text!r}")
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value
+
+
 def _path(value: object) -> str:
     if not isinstance(value, (str, Path)) or not str(value):
         raise ValueError(f"expected a path, found {value!r}")
@@ -177,6 +198,7 @@ class Settings(BaseModel):
     degeneracy_tol, symmetry_tol : eV. include_chern_simons : whether totals contain the Chern-Simons part (3D insulators).
     spin_order : "block" or "interlaced", how spinor Wannier functions are sorted, for the spin part; or
     spn : take the spin operator from `.spn`, `.chk` and `.eig` beside the seed.
+    parameters : values of the parameters of a library entry that is built.
     centres : Cartesian positions of the orbitals in Angstrom, instead of those in the files: rows of three numbers, or the
         path of a text file with one row in each line. periodic : three truth values, one for each lattice vector.
     use_wsvec : whether `_wsvec.dat` is applied; by default its header decides.
@@ -200,6 +222,7 @@ class Settings(BaseModel):
     include_chern_simons: bool = False
     spin_order: Literal["block", "interlaced"] | None = None
     spn: bool = False
+    parameters: Annotated[dict[str, Value], BeforeValidator(_parameters)] | None = None
     centres: Annotated[tuple[tuple[float, float, float], ...], BeforeValidator(_centres)] | None = None
     periodic: Annotated[tuple[bool, bool, bool], BeforeValidator(_periodic)] | None = None
     use_wsvec: bool | None = None

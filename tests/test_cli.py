@@ -244,6 +244,29 @@ class TestMistakes:
         assert not Path("a.nc").exists()
 
 
+class TestParameters:
+    def test_of_a_built_entry(self, run: Run) -> None:
+        code, _, err = run("run", "haldane", "-p", "mass=0.3", "-p", "bonds=[1, 1, 0.9]", *QUICK, "--fermi", "0", "-o", "a.nc")
+        assert code == 0, err
+        result = ome.load_result("a.nc")
+        assert result.attrs["model_sha256"] == ome.load("haldane", mass=0.3, bonds=(1.0, 1.0, 0.9)).sha256
+        assert "Haldane" in ome.cite(result)
+        assert "Wannier90" not in ome.cite(result)
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ("mass", "parameters: expected name=value, found 'mass'"),
+            ("mass=x", "haldane, parameter mass is 'x': give a number, such as 0.2"),
+            ("mas=1.0", "haldane has no parameter 'mas': did you mean mass"),
+        ],
+    )
+    def test_refused(self, given: str, said: str, run: Run) -> None:
+        code, _, err = run("info", "haldane", "--parameter", given)
+        assert code == 2
+        assert said in err
+
+
 class TestConvert:
     def test_there_and_back(self, run: Run, tmp_path: Path) -> None:
         assert run("convert", "hbn", "x_tb.dat") == (0, "wrote x_tb.dat\nwrote x_centres.xyz\nwrote x.win\n", "")

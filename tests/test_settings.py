@@ -35,6 +35,10 @@ def job(tmp_path: Path) -> Path:
         ('calculators = ["total", "local"]', {"calculators": ["total,local", "total"]}),
         ('memory = "2 GiB"', {"memory": "2147483648"}),
         ("memory = 500000000", {"memory": "500MB"}),
+        (
+            'parameters = {theta = 1.05, neel = [1.0, 0, 0], material = "MoS2"}',
+            {"parameters": ["theta=1.05", "neel = [1.0, 0, 0]", "material=MoS2"]},
+        ),
         ("degeneracy_tol = 1e-4\nsymmetry_tol = 0.1", {"degeneracy_tol": 1e-4, "symmetry_tol": 0.1}),
     ],
 )

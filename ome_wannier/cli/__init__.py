@@ -42,6 +42,10 @@ SpinOrder = Annotated[
     str | None, typer.Option(metavar="ORDER", help="How spinor functions are sorted: block or interlaced; adds the spin part.")
 ]
 Spn = Annotated[bool | None, typer.Option("--spn", help="Take the spin operator from .spn, .chk and .eig beside the seed.")]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="Of a built library entry, may be repeated: theta=1.05."),
+]
 Centres = Annotated[
     str | None, typer.Option(metavar="FILE", help="Text file with x y z (Angstrom) of each orbital, to be used instead.")
 ]
@@ -83,6 +87,7 @@ def run(
     centres: Centres = None,
     periodic: Periodic = None,
     use_wsvec: UseWsvec = None,
+    parameters: Parameters = None,
     output: Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the result: .nc.")] = None,
     plot: Annotated[str | None, typer.Option(metavar="FILE", help="Draw it: .png, .pdf, .svg, .jpg.")] = None,
     csv: Annotated[str | None, typer.Option(metavar="FILE", help="Write a table: .csv.")] = None,
@@ -111,6 +116,7 @@ def info(
     centres: Centres = None,
     periodic: Periodic = None,
     use_wsvec: UseWsvec = None,
+    parameters: Parameters = None,
     debug: Debug = False,
 ) -> None:
     """Show orbitals, files, bands, symmetries."""
@@ -136,6 +142,7 @@ def convert(
     centres: Centres = None,
     periodic: Periodic = None,
     use_wsvec: UseWsvec = None,
+    parameters: Parameters = None,
     debug: Debug = False,
 ) -> None:
     """Write a model for another program; what the format cannot hold is said."""

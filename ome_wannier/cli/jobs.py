@@ -52,8 +52,9 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
     result = compute(model, **_arguments(settings), progress=console_is_watched())
     result.attrs |= {"settings": settings.to_json(), "source": str(source.seed)}
     within, mesh = _gap(model, result["fermi"].values)
+    written = write(result, settings, within)  # before printing, which may end early: ... | head
     _print_result(result, within, mesh, console)
-    for path in write(result, settings, within):
+    for path in written:
         console.print(f"wrote {path}", soft_wrap=True)
     return result
 
@@ -170,7 +171,7 @@ def options(settings: Settings) -> dict[str, Any]:
     """Options of the loader."""
     given = {key: getattr(settings, key) for key in ("spin_degeneracy", "spin_order", "centres", "periodic", "use_wsvec")}
     given["spn"] = settings.spn or None
-    return {key: value for key, value in given.items() if value is not None}
+    return {key: value for key, value in given.items() if value is not None} | (settings.parameters or {})
 
 
 def _arguments(settings: Settings) -> dict[str, Any]:
