@@ -1,4 +1,4 @@
-"""Models on the honeycomb lattice: Haldane, and Kane-Mele with an exchange field.
+"""Models on the honeycomb lattice: strained, gapped graphene, Haldane, and Kane-Mele with an exchange field.
 
 Lattice vectors a (1, 0) and a (1/2, sqrt(3)/2), sites A at (1/3, 1/3) and B at (2/3, 2/3) in units of them. An A site has its
 neighbours B in the cells (0, 0), (-1, 0) and (0, -1); `bonds` multiplies the hoppings to them: three different numbers, or one
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..model import TightBinding
 from .dirac import PAULI
-from .hopping import IDENTITY, Hopping, from_hoppings
+from .hopping import IDENTITY, Hopping, deformed, elongation, from_hoppings, uniaxial_strain
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -37,6 +37,44 @@ def bond_directions() -> Array:
     unit = vectors(1.0)
     d = np.array([np.array(POSITIONS[1]) + R - np.array(POSITIONS[0]) for R in NEIGHBOURS]) @ unit
     return np.asarray(np.sqrt(3) * d[:, :2])
+
+
+def graphene(
+    *,
+    t: float = -2.7,
+    mass: float = 0.1,
+    strain: float = 0.0,
+    strain_angle: float = 0.0,
+    poisson: float = 0.165,
+    beta: float = 3.37,
+    lattice_constant: float = 2.46,
+    spin_degeneracy: int = 2,
+) -> TightBinding:
+    """Graphene with a staggered potential and uniaxial strain: atoms move, hoppings follow the bond length.
+
+    Parameters
+    ----------
+    t : nearest-neighbour hopping in eV, t exp(-beta (d'/d - 1)) under strain.
+    mass : energies +mass on A and -mass on B, in eV; 0 keeps inversion.
+    strain : uniaxial, a fraction. strain_angle : degrees from x, a zigzag direction. Without strain the threefold axis
+        forbids M_z. Both atoms of the cell follow the strain; they do not relax against each other.
+    poisson : Poisson ratio. beta : -d ln t / d ln d. lattice_constant : Angstrom.
+    spin_degeneracy : 1 or 2.
+
+    Source: Pereira, Castro Neto, Peres, Phys. Rev. B 80, 045401 (2009), doi:10.1103/PhysRevB.80.045401, beta and the Poisson
+    ratio of graphite from there, from memory. The mass is of this project. No published response was compared with.
+    """
+    tensor = uniaxial_strain(strain, strain_angle, poisson)
+    flat = vectors(lattice_constant)
+    hops = t * np.exp(-beta * elongation(bond_directions(), tensor))
+    return from_hoppings(
+        deformed(flat, tensor),
+        POSITIONS,
+        mass * PAULI[2],
+        [(R, hop * _A_TO_B) for R, hop in zip(NEIGHBOURS, hops, strict=True)],
+        spin_degeneracy=spin_degeneracy,
+        name=f"graphene (t={t:g}, mass={mass:g} eV, strain={strain:g} at {strain_angle:g} deg)",
+    )
 
 
 def haldane(
