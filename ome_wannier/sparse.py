@@ -94,6 +94,10 @@ class SparseTightBinding:
             raise ModelError(f"hopping is not Hermitian by {defect:.3g} eV: give <0i|H|Rj> and <0j|H|-Ri>, its conjugate")
         object.__setattr__(self, "_solved", {})
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy for another process starts without the solutions."""
+        return self.__dict__ | {"_solved": {}}
+
     @cached_property
     def _frame(self) -> TightBinding:
         """The lattice with one orbital: it checks R and knows directions, axes and the size of the cell."""
@@ -275,11 +279,13 @@ def _nearest(H: Any, energy: float, number: int) -> tuple[Array, ComplexArray]:
     solve = LinearOperator((n, n), matvec=_factorised(H, energy).solve, dtype=complex)
     start = np.random.default_rng(1).standard_normal(n) + 0j  # the same each time: results are reproducible
     try:
-        e, U = eigsh(H, number, sigma=energy, OPinv=solve, v0=start)
+        _, U = eigsh(H, number, sigma=energy, OPinv=solve, v0=start)
     except ArpackNoConvergence as error:
         raise ModelError(f"the levels near {energy:g} eV do not converge: give another level or window") from error
-    order = np.argsort(e)
-    e, U = e[order], U[:, order]
+    # ARPACK treats complex matrices as any other: its vectors of equal levels are not orthogonal
+    Q, _ = np.linalg.qr(U)
+    e, mixed = np.linalg.eigh(Q.conj().T @ (H @ Q))
+    U = Q @ mixed
     worst = float(np.linalg.norm(H @ U - U * e, axis=0).max())
     if worst > RESIDUAL:
         raise ModelError(f"levels near {energy:g} eV are accurate to {worst:.2g} eV only: give another level")
