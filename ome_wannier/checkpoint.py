@@ -68,7 +68,7 @@ class Checkpoint:
 
     def _read(self) -> State:
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            with self.path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 run, state = str(file["run"]), State(file["total"], int(file["done"]), float(file["widest"]))
         except (ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
             raise FileFormatError(self.path, None, "a checkpoint", str(error)) from error

@@ -7,9 +7,12 @@ was ready first, so a sum of them has the same bits for any number of workers (o
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 import signal
 import tempfile
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
@@ -52,7 +55,7 @@ class Processes(Executor):
                 self._pool.shutdown(kill_workers=True)
         from loky import ProcessPoolExecutor
 
-        self._pool = ProcessPoolExecutor(self._number, initializer=_leave_interrupts_to_the_parent)
+        self._pool = ProcessPoolExecutor(self._number, initializer=_follow, initargs=(os.getpid(),))
         return self._pool.submit(fn, *args, **kwargs)  # type: ignore[no-any-return]
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -83,13 +86,12 @@ def mpi() -> Executor:
     """
     try:
         from mpi4py import MPI
-        from mpi4py.futures import MPIPoolExecutor
-        from mpi4py.futures._core import SharedPool
+        from mpi4py.futures import MPIPoolExecutor, _core
     except ImportError as error:
         raise WorkerError(f"MPI needs mpi4py: pip install 'ome_wannier[mpi]' ({error})") from error
-    if SharedPool is None or MPI.COMM_WORLD.Get_size() < 2:
+    if _core.SharedPool is None or MPI.COMM_WORLD.Get_size() < 2:
         raise WorkerError(f"this is not one of several MPI processes under mpi4py.futures: start with {MPI_START}")
-    executor: Executor = MPIPoolExecutor()
+    executor: Executor = MPIPoolExecutor(main=False)  # functions are sent with their code: no worker runs the script
     return executor
 
 
@@ -245,6 +247,13 @@ def _call(function: Callable[[Job, Item], Result], content: bytes | Path, digest
     return function(job, item)
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    """Ctrl-C reaches all processes of a terminal: the one that waits for the others deals with it."""
+def _follow(parent: int) -> None:
+    """In a worker: leave Ctrl-C, which reaches all processes of a terminal, to the parent, and end when that is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

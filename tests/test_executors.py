@@ -1,0 +1,383 @@
+"""Workers and checkpoints: the same bits from any of them, whoever dies or is interrupted on the way."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import toys
+
+import ome_wannier as ome
+from ome_wannier import checkpoint, executors
+from ome_wannier.calculators import Observable
+from ome_wannier.errors import FileFormatError, SettingsError, WorkerError
+from ome_wannier.sums import BLOCKS
+
+FERMI = np.linspace(-0.5, 0.5, 5)
+MODELS = ["random 2D", "random 3D", "vse2", "plane waves"]
+
+
+def random_2d() -> ome.TightBinding:
+    return toys.random_model(2)
+
+
+def bits(result) -> dict[str, bytes]:
+    return {name: result[name].values.tobytes() for name in result.data_vars}
+
+
+def model(name: str):
+    if name == "vse2":
+        return ome.load("vse2")
+    if name == "plane waves":
+        return ome.load("tbg", theta=3.0, cutoff=2)
+    return toys.random_model(3, dimension=3, position="matrix") if name == "random 3D" else random_2d()
+
+
+def run(name: str = "random 2D", **options):
+    of = model(name)
+    mesh = tuple(6 if p else 1 for p in of.periodic)
+    return ome.compute(of, **({"kmesh": mesh, "fermi": FERMI, "temperature": [0.0, 300.0]} | options))
+
+
+def own(weights) -> Observable:
+    return Observable("mine", "one's own", "own", "sea", 1, 1, "-", "-", weights, dims=("field",))
+
+
+def energies(bands):
+    return np.repeat(bands.energies[:, :, None], 3, axis=2)
+
+
+@pytest.fixture(scope="module")
+def pools() -> Iterator[dict[str, Executor]]:
+    with (
+        executors.processes(3) as three,
+        ThreadPoolExecutor(2) as threads,
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as foreign,
+    ):
+        yield {"processes": three, "threads": threads, "foreign": foreign}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_any_executor_gives_the_same_bits(pools, name: str) -> None:
+    here = bits(run(name))
+    for pool in pools.values():
+        assert bits(run(name, executor=pool)) == here
+
+
+def test_a_small_budget_lets_few_blocks_wait(pools) -> None:
+    """Histograms of T = 1 K fill the budget but for one block: slower, the same bits."""
+    options = {"temperature": 1.0, "fermi": 0.1, "calculators": ["total"], "kmesh": (8, 8, 1)}
+    assert bits(run(**options, executor=pools["processes"], memory=2**21)) == bits(run(**options))
+
+
+def test_results_come_in_order_and_few_are_ahead() -> None:
+    """Whatever the order in which they are done; never more at once than told."""
+    lock, alive, most = threading.Lock(), [0], [0]
+
+    def late(job: float, item: int) -> int:
+        time.sleep(job * (item % 3))
+        return item
+
+    class Counting(ThreadPoolExecutor):
+        def submit(self, *args, **kwargs):
+            with lock:
+                alive[0] += 1
+                most[0] = max(most)
+            return super().submit(*args, **kwargs)
+
+    taken = []
+    with Counting(4) as pool:
+        for item in executors.ordered(pool, late, 0.002, range(20), 5):
+            assert alive[0] - len(taken) <= 5
+            taken.append(item)
+    assert taken == list(range(20))
+
+
+def test_own_calculators_go_to_workers(pools) -> None:
+    """A function of a module, a lambda, and one that holds values from around."""
+    scale = 2.0
+    for weights in (energies, lambda bands: energies(bands), lambda bands: scale * energies(bands)):
+        here = bits(run(calculators=[own(weights)]))
+        for pool in ("processes", "foreign"):
+            assert bits(run(calculators=[own(weights)], executor=pools[pool])) == here
+
+
+def test_what_cannot_be_sent_is_said(pools) -> None:
+    lock = threading.Lock()
+
+    def locked(bands):
+        with lock:
+            return energies(bands)
+
+    with pytest.raises(WorkerError, match=r"cannot be sent to workers.*lock"):
+        run(calculators=[own(locked)], executor=pools["processes"])
+    assert bits(run(calculators=[own(locked)], executor=pools["threads"])) == bits(run(calculators=[own(locked)]))
+
+
+def test_errors_of_workers_are_those_of_this_process(pools) -> None:
+    def wrong(bands):
+        return np.zeros((1, 1))
+
+    for executor in (None, pools["processes"], pools["threads"]):
+        with pytest.raises(ome.errors.ModelError, match="returned weights of shape"):
+            run(calculators=[own(wrong)], executor=executor)
+    assert bits(run(executor=pools["processes"])) == bits(run())  # the pool is still good
+
+
+def dying(flag: Path, times: int):
+    """Weights whose worker is killed as long as there are fewer than `times` files beside `flag`."""
+
+    def weights(bands):
+        n = len(list(flag.parent.glob("died*")))
+        if n < times and os.getpid() != parent:
+            flag.with_name(f"died{n}").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return energies(bands)
+
+    parent = os.getpid()
+    return own(weights)
+
+
+def test_a_lost_worker_is_replaced(tmp_path: Path) -> None:
+    calculator = dying(tmp_path / "flag", 1)
+    with executors.processes(2) as pool:
+        assert bits(run(calculators=[calculator], executor=pool)) == bits(run(calculators=[calculator]))
+    assert (tmp_path / "died0").exists()
+
+
+def test_a_part_that_kills_its_workers_ends_the_run(tmp_path: Path) -> None:
+    with executors.processes(1) as pool, pytest.raises(WorkerError, match="died 2 times over the same part"):
+        run(calculators=[dying(tmp_path / "flag", 99)], executor=pool)
+    assert (tmp_path / "died1").exists()
+
+
+def test_a_foreign_pool_that_broke_is_not_replaced(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn) as pool, pytest.raises(WorkerError, match="takes no more work"):
+        run(calculators=[dying(tmp_path / "flag", 1)], executor=pool)
+    with pytest.raises(WorkerError, match="shut down"):
+        run(executor=pool)
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, True, "2"])
+def test_numbers_of_workers(number) -> None:
+    with pytest.raises(WorkerError, match="positive integer"):
+        executors.processes(number)
+
+
+def test_settings_that_make_no_sense(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"executors\.processes"):
+        run(executor=2)
+    with pytest.raises(SettingsError, match="resume goes on"):
+        run(resume=True)
+    with pytest.raises(SettingsError, match="no folder"):
+        run(checkpoint=tmp_path / "nowhere" / "run.npz")
+    cone = ome.KDotP(lambda k: np.zeros((len(k), 2, 2)), scale=1.0)
+    with pytest.raises(SettingsError, match="along rays"):
+        ome.compute(cone, fermi=0.0, checkpoint=tmp_path / "run.npz")
+
+
+def stopped(path: Path, after: int, **options) -> None:
+    """A run that is interrupted when it has `after` blocks."""
+
+    def keep(self: checkpoint.Checkpoint, state: checkpoint.State) -> None:
+        if state.done == after:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint.Checkpoint, "keep", keep)
+        with pytest.raises(KeyboardInterrupt):
+            run(checkpoint=path, **options)
+
+
+@pytest.mark.parametrize("after", [1, 5, 8])
+def test_resumed_runs_have_the_same_bits(pools, tmp_path: Path, after: int) -> None:
+    path = tmp_path / "run.npz"
+    here = bits(run(kmesh=(8, 10, 1)))
+    for first, second in ((None, None), (None, pools["processes"]), (pools["processes"], None)):
+        stopped(path, after, kmesh=(8, 10, 1), executor=first)
+        with np.load(path) as file:
+            assert file["done"] == after <= BLOCKS
+        assert bits(run(kmesh=(8, 10, 1), checkpoint=path, resume=True, executor=second)) == here
+        assert not path.exists()
+
+
+def test_a_resumed_run_does_not_begin_anew(tmp_path: Path) -> None:
+    calls = []
+
+    def counted(bands):
+        calls.append(1)
+        return energies(bands)
+
+    run(calculators=[own(counted)])
+    whole, path = len(calls), tmp_path / "run.npz"
+    calls.clear()
+    stopped(path, 2, calculators=[own(counted)])
+    first = len(calls)
+    run(calculators=[own(counted)], checkpoint=path, resume=True)
+    assert 0 < first < len(calls) == whole
+
+
+CHANGES = {
+    "kmesh": (6, 4, 1),
+    "fermi": FERMI + 1e-9,
+    "temperature": [0.0, 300.0001],
+    "degeneracy_tol": 2e-5,
+    "calculators": ["total"],
+    "name": "vse2",
+}
+
+
+def test_checkpoints_of_other_runs_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    stopped(path, 2)
+    before = path.read_bytes()
+    with pytest.raises(SettingsError, match="exists: resume continues it"):
+        run(checkpoint=path)
+    for key, value in CHANGES.items():
+        with pytest.raises(SettingsError, match="belongs to another run"):
+            run(**{key: value}, checkpoint=path, resume=True)
+    assert path.read_bytes() == before
+    here = run(tau=20.0, memory=2**26, checkpoint=path, resume=True)  # what the sum does not depend on
+    assert bits(here) == bits(run(tau=20.0))
+
+
+def test_another_function_of_the_same_name_is_another_run(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    stopped(path, 2, calculators=[own(lambda bands: 2.0 * energies(bands))])
+    with pytest.raises(SettingsError, match="belongs to another run"):
+        run(calculators=[own(lambda bands: 3.0 * energies(bands))], checkpoint=path, resume=True)
+    run(calculators=[own(lambda bands: 2.0 * energies(bands))], checkpoint=path, resume=True)
+
+
+def test_damaged_checkpoints_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    stopped(path, 2)
+    good = path.read_bytes()
+    for bad in (good[: len(good) // 2], b"", b"nonsense", good[:200] + b"x" * 50 + good[250:]):
+        path.write_bytes(bad)
+        with pytest.raises(FileFormatError, match="expected a checkpoint"):
+            run(checkpoint=path, resume=True)
+
+
+SCRIPT = """
+import os, sys, time
+import numpy as np
+import toys
+import ome_wannier as ome
+from ome_wannier import checkpoint
+from ome_wannier.calculators import Observable
+
+checkpoint.INTERVAL = checkpoint.COST = 0.0
+here, number = sys.argv[1], int(sys.argv[2])
+
+def weights(bands):
+    if np.abs(bands.energies[0, 0] - float(os.environ["STOP_AT"])) < 1e-12:
+        open(os.path.join(here, "there"), "w").close()
+        time.sleep(60)
+    return np.repeat(bands.energies[:, :, None], 3, axis=2)
+
+mine = Observable("mine", "mine", "own", "sea", 1, 1, "-", "-", weights, dims=("field",))
+pool = ome.executors.processes(number) if number else None
+result = ome.compute(toys.random_model(2), (16, 16, 1), [mine], 0.1, executor=pool,
+                     checkpoint=os.path.join(here, "run.npz"), resume=True)
+np.save(os.path.join(here, "result.npy"), result["mine"].values)
+"""
+
+
+LONG = [(signal.SIGINT, 0), (signal.SIGTERM, 2), (signal.SIGKILL, 0), (signal.SIGKILL, 2)]
+
+
+@pytest.mark.parametrize(
+    ("sent", "number"),
+    [(signal.SIGTERM, 0), (signal.SIGINT, 2), *(pytest.param(*p, marks=pytest.mark.long) for p in LONG)],
+)
+def test_signals_leave_a_checkpoint(tmp_path: Path, sent: int, number: int) -> None:
+    """A script stopped by a signal while a worker, or itself, sits at a point in the middle; begun again, it completes."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    of = random_2d()
+    middle = np.linalg.eigvalsh(of.matrices(ome.KMesh((16, 16, 1)).points()[128:129], 0).H)[0, 0]
+    path = os.pathsep.join([str(Path(toys.__file__).parent), *sys.path])
+    command = [sys.executable, str(script), str(tmp_path), str(number)]
+    first = subprocess.Popen(command, env=os.environ | {"STOP_AT": repr(float(middle)), "PYTHONPATH": path})
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "there").exists() and time.monotonic() < deadline and first.poll() is None:
+        time.sleep(0.05)
+    time.sleep(0.3)  # for the blocks before it to be added
+    first.send_signal(sent)
+    codes = {signal.SIGTERM: 143, signal.SIGINT: -signal.SIGINT, signal.SIGKILL: -signal.SIGKILL}
+    assert first.wait(timeout=20) == codes[sent]
+    with np.load(tmp_path / "run.npz") as file:
+        assert int(file["done"]) == 8  # rows of points are blocks, and the ninth is not done
+    subprocess.run(command, env=os.environ | {"STOP_AT": "1e9", "PYTHONPATH": path}, check=True, timeout=60)
+    direct = ome.compute(of, (16, 16, 1), [own(energies)], 0.1)
+    assert np.load(tmp_path / "result.npy").tobytes() == direct["mine"].values.tobytes()
+    assert not (tmp_path / "run.npz").exists()
+
+
+HOSTED = """
+import sys
+import numpy as np
+import toys
+import ome_wannier as ome
+from ome_wannier.calculators import Observable
+{imports}
+
+if __name__ == "__main__":
+    mine = Observable("mine", "-", "own", "sea", 1, 1, "-", "-", lambda bands: bands.energies[:, :, None] * [1, 2, 3],
+                                      dims=("field",))
+    with {executor} as pool:
+        result = ome.compute(toys.random_model(2), (16, 16, 1), ["total", mine], 0.1, executor=pool)
+    np.savez(sys.argv[1], **{{name: result[name].values for name in result.data_vars}})
+"""
+DASK = "LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None) as c, ome.executors.dask(c.scheduler_address)"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("host", ["mpi", "dask"])
+def test_hosts(tmp_path: Path, host: str) -> None:
+    """Three MPI processes under mpi4py.futures; a Dask scheduler at a TCP address with two workers of two threads."""
+    script, start = tmp_path / "script.py", [sys.executable]
+    if host == "mpi":
+        pytest.importorskip("mpi4py")
+        mpiexec = shutil.which("mpiexec")
+        if mpiexec is None:
+            pytest.skip("no mpiexec")
+        free = ["--oversubscribe", "--allow-run-as-root"] if "open" in version(mpiexec).lower() else []
+        start = [mpiexec, "-n", "3", *free, sys.executable, "-m", "mpi4py.futures"]
+        script.write_text(HOSTED.format(imports="", executor="ome.executors.mpi()"))
+    else:
+        pytest.importorskip("distributed")
+        script.write_text(HOSTED.format(imports="from distributed import LocalCluster", executor=DASK))
+    path = os.pathsep.join([str(Path(toys.__file__).parent), *sys.path])
+    out = tmp_path / "result.npz"
+    subprocess.run([*start, str(script), str(out)], env=os.environ | {"PYTHONPATH": path}, check=True, timeout=120)
+    mine = own(lambda bands: bands.energies[:, :, None] * [1, 2, 3])
+    here = ome.compute(random_2d(), (16, 16, 1), ["total", mine], 0.1)
+    with np.load(out) as file:
+        assert {name: file[name].tobytes() for name in file} == bits(here)
+
+
+def version(program: str) -> str:
+    return subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+
+
+def test_hosts_that_are_not_there(monkeypatch) -> None:
+    for host in ("mpi4py", "distributed"):
+        monkeypatch.setitem(sys.modules, host, None)
+    with pytest.raises(WorkerError, match=r"pip install 'ome_wannier\[mpi\]'"):
+        executors.mpi()
+    with pytest.raises(WorkerError, match=r"pip install 'ome_wannier\[dask\]'"), executors.dask("tcp://127.0.0.1:1"):
+        pass
