@@ -26,8 +26,8 @@ from .materials import Scan, Value
 PLOT_FORMATS = (".png", ".pdf", ".svg", ".jpg")
 _BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 #: settings of which each excludes the others: where the command line gives one, the file's others are dropped
-_EXCLUSIVE = (("seed", "material"), ("fermi", "filling"), ("spn", "spin_order"))
-_PATHS = ("seed", "centres", "output", "plot", "csv")
+_EXCLUSIVE = (("seed", "material"), ("fermi", "filling"), ("spn", "spin_order"), ("workers", "dask", "mpi"))
+_PATHS = ("seed", "centres", "output", "plot", "csv", "checkpoint")
 
 
 def _number(value: object) -> float:
@@ -112,6 +112,12 @@ def _positive(value: object) -> float:
     if number < 0:
         raise ValueError(f"expected a number that is not negative, found {number:g}")
     return number
+
+
+def _workers(value: object) -> int:
+    if isinstance(value, bool) or not re.fullmatch(r"0*[1-9][0-9]*", str(value)):
+        raise ValueError(f"expected a positive number of processes, found {value!r}")
+    return int(str(value))
 
 
 def _spin_degeneracy(value: object) -> int:
@@ -203,6 +209,8 @@ class Settings(BaseModel):
         path of a text file with one row in each line. periodic : three truth values, one for each lattice vector.
     use_wsvec : whether `_wsvec.dat` is applied; by default its header decides.
     output, plot, csv : files to write.
+    workers : number of processes of this machine that share the k points; or dask : address of a scheduler, tcp://...; or
+    mpi : whether the processes of an MPI job do. checkpoint : file that the sum is kept in; resume : go on from it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -229,6 +237,11 @@ class Settings(BaseModel):
     output: PathText | None = None
     plot: PathText | None = None
     csv: PathText | None = None
+    workers: Annotated[int, BeforeValidator(_workers)] | None = None
+    dask: str | None = None
+    mpi: bool = False
+    checkpoint: PathText | None = None
+    resume: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
@@ -238,6 +251,8 @@ class Settings(BaseModel):
             raise ValueError("give either fermi (eV) or filling (electrons per cell)")
         if self.spn and self.spin_order is not None:
             raise ValueError("give either spn or spin_order: each is a spin operator")
+        if (self.workers is not None) + (self.dask is not None) + self.mpi > 1:
+            raise ValueError("give one of workers, dask and mpi")
         return self
 
     def levels(self) -> float | NDArray[np.float64] | None:

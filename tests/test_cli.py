@@ -267,6 +267,35 @@ class TestParameters:
         assert said in err
 
 
+class TestMap:
+    def test_zone_and_bands(self, run: Run) -> None:
+        options = ("--shape", "8", "8", "--component", "zy", "--temperature", "50")
+        entry = ("mote2-twisted", "-p", "cutoff=2.0")
+        code, out, err = run("map", *entry, "--calculator", "local", *options, "--bands", "b.png")
+        assert code == 0, err
+        assert out == "wrote map.png\nwrote b.png\n"
+        assert "took 0.0146 eV, from the library entry" in err
+        assert Path("map.png").stat().st_size > 10_000
+        assert Path("b.png").stat().st_size > 10_000
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("hbn", "--calculator", "total,local", "--fermi", "0"), "give one --calculator"),
+            (("hbn", "--calculator", "local", "--fermi", "0,1"), "one Fermi level"),
+            (("hbn", "--calculator", "local", "--temperature", "1,2"), "one --temperature"),
+            (("hbn", "--calculator", "local", "-o", "a.txt"), "output a.txt: the name must end in .png"),
+            (("hbn", "--calculator", "local", "--component", "xx"), "no component xx"),
+            (("hbn", "--calculator", "local", "--bands", "b.png", "--energies", "50", "60"), "no band lies between 50 and 60 eV"),
+            (("tilted-dirac", "--calculator", "local", "--bands", "b.png"), "--bands needs a lattice"),
+        ],
+    )
+    def test_refused(self, arguments: tuple[str, ...], said: str, run: Run) -> None:
+        code, _, err = run("map", *arguments, "--shape", "3", "3")
+        assert code == 2
+        assert said in err.replace("'", "")
+
+
 class TestConvert:
     def test_there_and_back(self, run: Run, tmp_path: Path) -> None:
         assert run("convert", "hbn", "x_tb.dat") == (0, "wrote x_tb.dat\nwrote x_centres.xyz\nwrote x.win\n", "")

@@ -96,7 +96,7 @@ def test_make_targets_exist(target: tuple[str, str]) -> None:
 
 
 def test_options_exist() -> None:
-    known = run([sys.executable, "-m", "ome_wannier", "run", "--help"], ROOT).stdout
+    known = "".join(run([sys.executable, "-m", "ome_wannier", c, "--help"], ROOT).stdout for c in ("run", "map", "convert"))
     named = set(re.findall(r"--[a-z][a-z-]+", README))
     assert named
     assert all(option in known for option in named)

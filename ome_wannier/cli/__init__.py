@@ -91,6 +91,13 @@ def run(
     output: Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the result: .nc.")] = None,
     plot: Annotated[str | None, typer.Option(metavar="FILE", help="Draw it: .png, .pdf, .svg, .jpg.")] = None,
     csv: Annotated[str | None, typer.Option(metavar="FILE", help="Write a table: .csv.")] = None,
+    workers: Annotated[str | None, typer.Option(metavar="N", help="Share the k points among N processes.")] = None,
+    dask: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Or the workers of a Dask scheduler: tcp://...")] = None,
+    mpi: Annotated[
+        bool | None, typer.Option("--mpi", help="Or MPI: mpiexec -n 4 python -m mpi4py.futures -m ome_wannier run ...")
+    ] = None,
+    checkpoint: Annotated[str | None, typer.Option(metavar="FILE", help="Keep the sum so far: half.npz.")] = None,
+    resume: Annotated[bool | None, typer.Option("--resume", help="Go on from the checkpoint, if it is there.")] = None,
     debug: Debug = False,
 ) -> None:
     """Compute the response tensors with their errors."""
@@ -125,6 +132,37 @@ def info(
 
     options = {k: v for k, v in locals().items() if k in settings.Settings.model_fields}
     describe(settings.resolve(options), _console())
+
+
+@app.command("map")
+def draw_map(
+    seed: Seed,
+    calculator: Annotated[str, typer.Option(metavar="NAME", help="Quantity, such as local.")],
+    fermi: Annotated[str | None, typer.Option(metavar="EV", help="Fermi level in eV.")] = None,
+    component: Annotated[str, typer.Option(metavar="IJ", help="Component, moment first: zx.")] = "zx",
+    temperature: Annotated[str | None, typer.Option(metavar="K", help="Temperature in K: 300.")] = None,
+    shape: Annotated[tuple[int, int], typer.Option(metavar="NX NY", help="Points of the picture.")] = (120, 120),
+    plane: Annotated[int, typer.Option(metavar="1|2|3", help="In 3D: the reciprocal vector across the picture.")] = 3,
+    at: Annotated[float, typer.Option(metavar="K", help="In 3D: the fractional coordinate along that vector.")] = 0.0,
+    output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="Picture of the zone.")] = "map.png",
+    bands: Annotated[str | None, typer.Option(metavar="FILE", help="Picture of the bands, coloured by the quantity.")] = None,
+    energies: Annotated[tuple[float, float] | None, typer.Option(metavar="LOW HIGH", help="Bands to show, in eV.")] = None,
+    spin_degeneracy: SpinDegeneracy = None,
+    spin_order: SpinOrder = None,
+    spn: Spn = None,
+    centres: Centres = None,
+    periodic: Periodic = None,
+    use_wsvec: UseWsvec = None,
+    parameters: Parameters = None,
+    debug: Debug = False,
+) -> None:
+    """Draw where in k space a response comes from, with the Fermi contour, and bands coloured by it."""
+    from .. import settings
+    from . import maps
+
+    given = {k: v for k, v in locals().items() if k in settings.Settings.model_fields and k != "output"}
+    found = settings.resolve(given | {"calculators": calculator, "plot": output})
+    maps.draw(found, component, shape, plane, at, bands, energies, _console(), _note)
 
 
 @app.command()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from .. import convert as write_model
-from .. import info, materials
+from .. import executors, info, materials
 from ..adapters import wannier90_seed
 from ..compute import Model, compute
 from ..errors import SettingsError
@@ -49,7 +51,8 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
     if settings.kmesh is not None:  # k.p models are integrated along rays to infinity
         console.print(f"mesh    {lines.mesh_line(settings)}", soft_wrap=True)
     console.print(f"Fermi   {lines.fermi_line(settings)}", soft_wrap=True)
-    result = compute(model, **_arguments(settings), progress=console_is_watched())
+    with _executor(settings) as executor:
+        result = compute(model, **_arguments(settings), progress=console_is_watched(), executor=executor)
     result.attrs |= {"settings": settings.to_json(), "source": str(source.seed)}
     within, mesh = _gap(model, result["fermi"].values)
     written = write(result, settings, within)  # before printing, which may end early: ... | head
@@ -83,16 +86,21 @@ def check_outputs(settings: Settings) -> None:
     ------
     SettingsError : a name whose ending says nothing, a folder that is missing or not writable, one name given twice.
     """
-    asked = {key: Path(path) for key in OUTPUT_FORMATS if (path := getattr(settings, key))}
-    for key, path in asked.items():
-        if path.suffix.lower() not in OUTPUT_FORMATS[key]:
-            raise SettingsError(f"{key} {path}: the name must end in {' or '.join(OUTPUT_FORMATS[key])}")
-        if path.is_dir():
-            raise SettingsError(f"{key} {path}: this is a folder")
-        if not path.parent.is_dir():
-            raise SettingsError(f"{key} {path}: there is no folder {path.parent}")
-        if not os.access(path.parent, os.W_OK):
-            raise SettingsError(f"{key} {path}: the folder {path.parent} is not writable")
+    for key, endings in OUTPUT_FORMATS.items():
+        if path := getattr(settings, key):
+            check_output(key, Path(path), endings)
+
+
+def check_output(key: str, path: Path, endings: tuple[str, ...]) -> None:
+    """Make sure that the file which the setting `key` asks for can be written."""
+    if path.suffix.lower() not in endings:
+        raise SettingsError(f"{key} {path}: the name must end in {' or '.join(endings)}")
+    if path.is_dir():
+        raise SettingsError(f"{key} {path}: this is a folder")
+    if not path.parent.is_dir():
+        raise SettingsError(f"{key} {path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise SettingsError(f"{key} {path}: the folder {path.parent} is not writable")
 
 
 def complete(settings: Settings, source: Source, model: Model, note: Note) -> Settings:
@@ -186,9 +194,20 @@ def _arguments(settings: Settings) -> dict[str, Any]:
         "tau": settings.tau,
         "memory": settings.memory,
         "include_chern_simons": settings.include_chern_simons,
+        "checkpoint": settings.checkpoint,
+        "resume": settings.resume,
     }
     tolerances = {"degeneracy_tol": settings.degeneracy_tol, "symmetry_tol": settings.symmetry_tol}
     return given | {key: value for key, value in tolerances.items() if value is not None}
+
+
+def _executor(settings: Settings) -> AbstractContextManager[Executor | None]:
+    """The workers that the settings name, until they are no longer needed."""
+    if settings.dask is not None:
+        return executors.dask(settings.dask)
+    if settings.mpi:
+        return executors.mpi()
+    return nullcontext() if settings.workers is None else executors.processes(settings.workers)
 
 
 def _print_result(result: xr.Dataset, within: info.Gap | None, mesh: KMesh | None, console: Console) -> None:

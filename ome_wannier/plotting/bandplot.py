@@ -14,7 +14,7 @@ from ..calculators import Calculator, resolve
 from ..compute import Model
 from ..errors import SettingsError
 from ..kdotp import KDotP
-from ..model import TightBinding
+from ..sums import Lattice
 from ..tabulate import tabulate
 from . import figures
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-def standard_path(model: TightBinding, special: str | None = None) -> tuple[list[Array], list[str]]:
+def standard_path(model: Lattice, special: str | None = None) -> tuple[list[Array], list[str]]:
     """A standard k path of the model's lattice, from ASE.
 
     Parameters
@@ -58,6 +58,7 @@ def bands(
     labels: Sequence[str] | None = None,
     n: int = 200,
     fermi: float | None = None,
+    energies: tuple[float, float] | None = None,
     path: str | Path | None = None,
 ) -> Figure:
     """Bands along a path in k space, coloured by what a calculator gives each of them.
@@ -71,10 +72,11 @@ def bands(
     labels : names of all corners in turn.
     n : points along the whole path.
     fermi : eV, drawn as a line and taken as the zero of energy.
+    energies : the lowest and highest energy to show, in eV; all bands by default.
     path : where to save it.
     """
     if path_points is None:
-        if not isinstance(model, TightBinding):
+        if isinstance(model, KDotP):
             raise SettingsError("a k.p model has no standard path: give path_points in 1/Angstrom")
         branches, suggested = standard_path(model)
         labels = suggested if labels is None else labels
@@ -88,6 +90,9 @@ def bands(
     table = tabulate(model, np.concatenate(k), [calculator] if calculator is not None else ["quantum_metric"])
     figure = figures.new(6.2, 4.4)
     ax = figure.subplots()
+    if energies is not None:
+        table = _shown(table, energies)
+        ax.set_ylim(*(e - (fermi or 0.0) for e in energies))
     _draw_bands(figure, ax, model, table, calculator, component, distance, fermi or 0.0)
     _draw_ticks(ax, ticks, labels)
     if fermi is not None:
@@ -95,6 +100,16 @@ def bands(
     ax.set_ylabel("energy (eV)" if fermi is None else "energy − Fermi level (eV)")  # noqa: RUF001
     figures.save(figure, path)
     return figure
+
+
+def _shown(table: xr.Dataset, energies: tuple[float, float]) -> xr.Dataset:
+    """The bands that come into a window of energies somewhere."""
+    low, high = energies
+    e = table["energy"]
+    inside = ((e >= low) & (e <= high)).any("k")
+    if not bool(inside.any()):
+        raise SettingsError(f"no band lies between {low:g} and {high:g} eV")
+    return table.isel(band=np.flatnonzero(inside.values))
 
 
 def _sampled(model: Model, branches: Sequence[Array], n: int) -> tuple[list[Array], list[Array], list[Array]]:
