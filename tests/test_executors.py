@@ -381,3 +381,47 @@ def test_hosts_that_are_not_there(monkeypatch) -> None:
         executors.mpi()
     with pytest.raises(WorkerError, match=r"pip install 'ome_wannier\[dask\]'"), executors.dask("tcp://127.0.0.1:1"):
         pass
+
+
+def command(folder: Path, monkeypatch, *arguments: str) -> int:
+    from ome_wannier.cli import main
+
+    monkeypatch.chdir(folder)
+    with pytest.raises(SystemExit) as left:
+        main(["run", "vse2", "--kmesh", "6", "6", "1", "--fermi", "-0.3", "--calculators", "total", *arguments])
+    assert isinstance(left.value.code, int)
+    return left.value.code
+
+
+def test_command_line(tmp_path: Path, monkeypatch, capsys) -> None:
+    """Interrupted here, resumed by two workers, it writes what one run writes."""
+    assert command(tmp_path, monkeypatch, "-o", "whole.nc") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.Checkpoint, "keep", lambda self, state: _stop(state.done == 2))
+        assert command(tmp_path, monkeypatch, "-o", "half.nc", "--checkpoint", "run.npz") == 130
+    assert (tmp_path / "run.npz").exists()
+    assert not (tmp_path / "half.nc").exists()
+    assert command(tmp_path, monkeypatch, "-o", "half.nc", "--checkpoint", "run.npz") == 2
+    assert "run.npz exists: resume continues it" in capsys.readouterr().err
+    assert command(tmp_path, monkeypatch, "-o", "half.nc", "--checkpoint", "run.npz", "--resume", "--workers", "2") == 0
+    assert bits(ome.load_result(tmp_path / "half.nc")) == bits(ome.load_result(tmp_path / "whole.nc"))
+    assert not (tmp_path / "run.npz").exists()
+
+
+def _stop(now: bool) -> None:
+    if now:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--workers", "0"), "workers: expected a positive number of processes, found '0'"),
+        (("--workers", "2", "--mpi"), "give one of workers, dask and mpi"),
+        (("--resume",), "resume goes on from a checkpoint"),
+        (("--checkpoint", "nowhere/run.npz"), "there is no folder nowhere"),
+    ],
+)
+def test_command_line_mistakes(arguments, said: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    assert command(tmp_path, monkeypatch, *arguments) == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
