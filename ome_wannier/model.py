@@ -8,7 +8,7 @@ in `kdotp.py` (a function of k).
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -178,6 +178,10 @@ class TightBinding:
             "hermiticity_error": max(violation, self.hermiticity_error),
         }.items():
             object.__setattr__(self, key, value)
+
+    def __getstate__(self) -> dict[str, object]:
+        """What is sent to other processes: the fields, not the several times larger series made of them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def n_orbitals(self) -> int:

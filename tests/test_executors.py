@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -111,6 +112,14 @@ def test_own_calculators_go_to_workers(pools) -> None:
         here = bits(run(calculators=[own(weights)]))
         for pool in ("processes", "foreign"):
             assert bits(run(calculators=[own(weights)], executor=pools[pool])) == here
+
+
+def test_models_are_sent_without_what_they_can_make_again() -> None:
+    of = random_2d()
+    fresh = len(pickle.dumps(of))
+    ome.compute(of, (2, 2, 1), ["total"], 0.1)
+    assert len(pickle.dumps(of)) == fresh
+    assert pickle.loads(pickle.dumps(of)).sha256 == of.sha256
 
 
 def test_what_cannot_be_sent_is_said(pools) -> None:
