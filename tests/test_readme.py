@@ -61,7 +61,8 @@ def test_block_of_the_host_runs(tmp_path: Path) -> None:
     (block,) = blocks("python host")
     (tmp_path / "Te_tb.dat").write_bytes(gzip.decompress((ROOT / "materials" / "te" / "Te_tb.dat.gz").read_bytes()))
     script = tmp_path / "host.py"
-    script.write_text(f"import numpy as np\n{block.replace('NK=24', 'NK=4')}\nassert alpha.shape == (61, 3, 3)\nassert alpha.any()\n")
+    checks = "assert alpha.shape == (61, 3, 3)\nassert alpha.any()\n"
+    script.write_text(f"import numpy as np\n{block.replace('NK=24', 'NK=4')}\n{checks}")
     done = run([sys.executable, script.name], tmp_path)
     assert done.returncode == 0, done.stderr
 
