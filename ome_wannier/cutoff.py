@@ -43,8 +43,9 @@ def check_window(model: SparseTightBinding, **settings: Any) -> xr.Dataset:
     """The result, with `<name>_window_change` beside each quantity: what it has gained since a quarter of the window's bands.
 
     A layer's density of states grows linearly away from neutrality, so that a quarter of the bands covers half of the
-    energies. What bands at a distance E add falls off as 1/E or faster; the bands beyond the window then add at most as
-    much as the last three quarters inside did. The bands are not solved for again.
+    energies. Where what bands at a distance E add falls off as 1/E or faster, those beyond the window add at most as much
+    as the last three quarters inside did. That was seen for `extrinsic`; `interband` of single k points oscillates with
+    the window and was missed by twice the change. The bands are not solved for again.
 
     Parameters
     ----------
