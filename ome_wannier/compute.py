@@ -52,7 +52,7 @@ def compute(
     tau: float = 10.0,
     memory: int = 2**30,
     degeneracy_tol: float | None = None,
-    symmetry_tol: float = symmetry.SYMMETRY_TOL,
+    symmetry_tol: float | None = None,
     include_chern_simons: bool = False,
     trial: ArrayLike | None = None,
     progress: bool = False,
@@ -74,7 +74,8 @@ def compute(
     memory : budget in bytes for the arrays of one batch of k points and the histograms; with `executor`, of each worker.
     degeneracy_tol : eV; levels closer than this form one degenerate group. By default 1e-3 for Wannier functions with
         position matrix elements, which split levels that symmetry makes equal, and 1e-5 for other models.
-    symmetry_tol : eV; operations violated by less count as symmetries whose forbidden elements enter the error.
+    symmetry_tol : eV; operations violated by less count as symmetries whose forbidden elements enter the error. By default
+        0.01 for Wannier functions, and rounding for other models (`symmetry.tolerance`).
     include_chern_simons : add the Chern-Simons part to `total`, `total_with_spin` and `semiclassical` (3D insulators).
     trial : (n, occupied) trial orbitals for the Chern-Simons part; by default they are looked for.
     progress : show a progress bar on anything over two seconds.
@@ -188,10 +189,11 @@ def _validate(
     temperatures: Array,
     tau: float,
     degeneracy_tol: float,
-    symmetry_tol: float,
+    symmetry_tol: float | None,
     memory: float,
 ) -> None:
-    limits = (("tau", tau, "fs"), ("degeneracy_tol", degeneracy_tol, "eV"), ("symmetry_tol", symmetry_tol, "eV"))
+    tolerances = (("degeneracy_tol", degeneracy_tol), ("symmetry_tol", 0.0 if symmetry_tol is None else symmetry_tol))
+    limits = (("tau", tau, "fs"), *((name, number, "eV") for name, number in tolerances))
     for name, number, unit in limits:
         if isinstance(number, str) or not (np.ndim(number) == 0 and np.isfinite(number) and number >= 0):
             raise SettingsError(f"{name} is {number!r}: give a number >= 0, in {unit}")
@@ -380,7 +382,7 @@ def _left_outside(model: Model) -> tuple[str, ...]:
 
 
 def _add_forbidden(
-    model: Lattice, wanted: Sequence[Calculator], values: dict[str, Array], errors: dict[str, Array], tol: float
+    model: Lattice, wanted: Sequence[Calculator], values: dict[str, Array], errors: dict[str, Array], tol: float | None
 ) -> dict[str, Any]:
     """Add to the errors what the symmetries of the Hamiltonian forbid; return what was found."""
     tol = symmetry.tolerance(model, tol)

@@ -35,7 +35,7 @@ CURVATURE_TOL = 0.05
 #: largest relative mismatch of the responses of single k points, which alone tell inversion x time reversal from either;
 #: Wannier functions of good crystals give up to 0.1, operations that fail 1 to 2
 RESPONSE_TOL = 0.5
-#: of models whose symmetries hold to rounding (continuum and atomistic moire): energies in eV, and the mismatches, above which
+#: of models whose symmetries hold to rounding, see `tolerance`: energies in eV, and the mismatches, above which
 #: an operation fails; a potential of 1 meV must not pass for an error of 10 meV
 EXACT_TOL, EXACT_MISMATCH = 1e-7, 1e-5
 #: responses below this, in units of the metric to the power 3/2, are zero and decide nothing
@@ -89,9 +89,16 @@ class Operation:
         return "time reversal" if text == "identity" else f"{text} x time reversal"
 
 
-def tolerance(model: Lattice, tol: float = SYMMETRY_TOL) -> float:
-    """The tolerance in eV that operations of this model are judged with."""
-    return tol if isinstance(model, TightBinding) else min(tol, EXACT_TOL)
+def tolerance(model: Lattice, tol: float | None = None) -> float:
+    """The tolerance in eV that operations of this model are judged with: `tol`, or by default one for its kind.
+
+    Wannier functions, which come with position matrix elements or atoms, obey the crystal's symmetries to some meV; what is
+    written down as a model obeys its own to rounding, and a small field in it is no error.
+    """
+    if tol is not None:
+        return tol
+    wannier = isinstance(model, TightBinding) and (model.position is not None or model.structure is not None)
+    return SYMMETRY_TOL if wannier else EXACT_TOL
 
 
 def point_rotations(model: Lattice) -> list[Array]:

@@ -12,18 +12,24 @@ MARK = "# below: written by tests/references.py"
 
 #: name: quantity, element, Fermi level (eV), temperature (K), mesh
 WANTED: dict[str, list[tuple[str, str, float, float, tuple[int, int, int] | None]]] = {
+    "bi2se3-slab": [("total", "zy", 0.0, 100.0, (192, 192, 1))],
+    "borophene": [("total", "zx", 0.0, 0.0, None)],
     "cr2o3": [("total", "xx", 8.2379, 300.0, (6, 6, 6)), ("total", "zz", 8.2379, 300.0, (6, 6, 6))],
     "cumnas": [("total", "xz", 8.7045, 300.0, (12, 12, 8)), ("total", "zx", 8.7045, 300.0, (12, 12, 8))],
     "cumnas-minimal": [("total", "zx", -1.0, 300.0, (96, 96, 1))],
+    "graphene": [("extrinsic", "zx", -0.2, 300.0, (576, 576, 1))],
     "haldane": [("total", "zy", 0.0, 300.0, (96, 96, 1)), ("extrinsic", "zx", -1.0, 300.0, (144, 144, 1))],
     "hbn": [("extrinsic", "zx", -3.4, 300.0, (288, 288, 1))],
     "kane-mele": [("extrinsic", "zx", -0.3, 300.0, (288, 288, 1))],
+    "mnbi2te4-slab": [("total", "zy", 0.0, 100.0, (192, 192, 1))],
     "mos2": [("extrinsic", "zx", -0.5, 300.0, (144, 144, 1))],
     "mote2-twisted": [("total", "zy", 0.0146, 50.0, (24, 24, 1))],
     "stacked-honeycomb": [("extrinsic", "zz", 1.0, 300.0, (96, 96, 96)), ("extrinsic", "xx", 1.0, 300.0, (96, 96, 96))],
     "tbg": [("extrinsic", "zy", 0.0456, 100.0, (36, 36, 1))],
+    "tmd-three-band": [("extrinsic", "zx", -0.1, 300.0, (96, 96, 1))],
     "te": [("extrinsic", "xx", 5.9, 300.0, (48, 48, 40)), ("extrinsic", "zz", 5.9, 300.0, (48, 48, 40))],
     "tilted-dirac": [("total", "zy", 0.0, 0.0, None), ("total", "zy", 0.02, 0.0, None)],
+    "tilted-dirac-lattice": [("total", "zy", 0.0, 300.0, (288, 288, 1))],
     "vse2": [("total", "zy", -0.281, 300.0, (48, 48, 1)), ("extrinsic", "zx", -0.5, 300.0, (96, 96, 1))],
 }
 

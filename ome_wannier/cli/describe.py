@@ -43,7 +43,7 @@ def describe(settings: Settings, console: Console) -> None:
     if isinstance(model, KDotP):
         return
     _print_bands(model, settings, source, console)
-    tol = symmetry.tolerance(model, symmetry.SYMMETRY_TOL if settings.symmetry_tol is None else settings.symmetry_tol)
+    tol = symmetry.tolerance(model, settings.symmetry_tol)
     console.print(f"\nSymmetry of the Hamiltonian (holds: violated by less than {tol * 1e3:g} meV)")
     console.print(tables.symmetry_table(symmetry.operations(model), tol))
 
