@@ -28,7 +28,7 @@ Job = TypeVar("Job")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: how often a block is given to a worker before the run is given up
+#: how often the block that all wait for is given to a worker before the run is given up
 ATTEMPTS = 2
 #: seconds that a Dask scheduler may take to answer, and to have its first worker
 DASK_PATIENCE = 60
@@ -157,16 +157,10 @@ class _Task:
     """An item that a worker has; `again` gives it to another one."""
 
     def __init__(self, item: Any, submit: Callable[[Any], Future[Any]]) -> None:
-        self._item, self._submit, self._attempts = item, submit, 0
+        self._item, self._submit = item, submit
         self.again()
 
     def again(self) -> None:
-        self._attempts += 1
-        if self._attempts > ATTEMPTS:
-            raise WorkerError(
-                f"workers died {ATTEMPTS} times over the same part of the sum, most often for lack of memory: "
-                "use fewer workers, or lower memory"
-            )
         try:
             self.future = self._submit(self._item)
         except (BrokenExecutor, RuntimeError) as error:
@@ -181,10 +175,17 @@ class _Task:
 
 def _first(waiting: deque[_Task]) -> Any:
     """The result of the first task, which leaves the queue; where a worker died, all that it took along is begun again."""
+    times = 0
     while True:
         try:
             result = waiting[0].future.result()
-        except (BrokenExecutor, CancelledError):
+        except (BrokenExecutor, CancelledError) as error:
+            times += 1
+            if times == ATTEMPTS:
+                raise WorkerError(
+                    f"workers died {times} times over the same part of the sum, most often for lack of memory: "
+                    "use fewer workers, or lower memory"
+                ) from error
             for task in waiting:
                 if task.lost:
                     task.again()

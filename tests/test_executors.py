@@ -144,13 +144,15 @@ def test_errors_of_workers_are_those_of_this_process(pools) -> None:
     assert bits(run(executor=pools["processes"])) == bits(run())  # the pool is still good
 
 
-def dying(flag: Path, times: int):
-    """Weights whose worker is killed as long as there are fewer than `times` files beside `flag`."""
+def dying(folder: Path, times: int, again: bool = False):
+    """Weights that kill their worker at the first sight of each point, or at every one, `times` times in all."""
 
     def weights(bands):
-        n = len(list(flag.parent.glob("died*")))
-        if n < times and os.getpid() != parent:
-            flag.with_name(f"died{n}").touch()
+        seen = folder / f"seen{bands.energies[0, 0]!r}"
+        n = len(list(folder.glob("died*")))
+        if n < times and os.getpid() != parent and (again or not seen.exists()):
+            seen.touch()
+            (folder / f"died{n}").touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return energies(bands)
 
@@ -158,23 +160,25 @@ def dying(flag: Path, times: int):
     return own(weights)
 
 
-def test_a_lost_worker_is_replaced(tmp_path: Path) -> None:
-    calculator = dying(tmp_path / "flag", 1)
-    with executors.processes(2) as pool:
+@pytest.mark.parametrize(("number", "times"), [(2, 1), pytest.param(1, 3, marks=pytest.mark.long)])
+def test_lost_workers_are_replaced(tmp_path: Path, number: int, times: int) -> None:
+    """As often as it takes, for no part of the sum is lost twice."""
+    calculator = dying(tmp_path, times)
+    with executors.processes(number) as pool:
         assert bits(run(calculators=[calculator], executor=pool)) == bits(run(calculators=[calculator]))
-    assert (tmp_path / "died0").exists()
+    assert len(list(tmp_path.glob("died*"))) == times
 
 
 def test_a_part_that_kills_its_workers_ends_the_run(tmp_path: Path) -> None:
     with executors.processes(1) as pool, pytest.raises(WorkerError, match="died 2 times over the same part"):
-        run(calculators=[dying(tmp_path / "flag", 99)], executor=pool)
+        run(calculators=[dying(tmp_path, 99, again=True)], executor=pool)
     assert (tmp_path / "died1").exists()
 
 
 def test_a_foreign_pool_that_broke_is_not_replaced(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, spawn) as pool, pytest.raises(WorkerError, match="takes no more work"):
-        run(calculators=[dying(tmp_path / "flag", 1)], executor=pool)
+        run(calculators=[dying(tmp_path, 1)], executor=pool)
     with pytest.raises(WorkerError, match="shut down"):
         run(executor=pool)
 
