@@ -22,7 +22,7 @@ from .checkpoint import Checkpoint, digest
 from .errors import AccuracyWarning, SettingsError
 from .kdotp import KDotP
 from .kmesh import KMesh, PolarMesh
-from .model import TightBinding
+from .model import TightBinding, require_model
 from .occupation import Occupation
 from .planewaves import PlaneWaves
 from .progress import track
@@ -102,6 +102,7 @@ def compute(
     the Wannier functions nor the DFT calculation behind them.
     """
     start = time.perf_counter()
+    require_model(model)
     wanted, terms = resolve(_defaults(model) if calculators is None else calculators)
     if include_chern_simons:
         wanted, terms = resolve(map(with_chern_simons, wanted))

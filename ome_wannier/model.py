@@ -80,6 +80,18 @@ class OpenBasis(Protocol):
         ...
 
 
+def require_model(source: object) -> None:
+    """Refuse what is no model, such as a name or another program's object.
+
+    Raises
+    ------
+    ModelError : with the remedy.
+    """
+    if not (hasattr(source, "matrices") and hasattr(source, "has_spin")) or isinstance(source, type):
+        said = repr(source)[:60] if isinstance(source, str) else f"{type(source).__module__}.{type(source).__qualname__}"
+        raise ModelError(f"{said} is no model: give it to ome_wannier.load first, which makes one of it")
+
+
 @dataclass(frozen=True)
 class Structure:
     """The atoms of a model: atomic numbers, and positions in units of the lattice vectors."""

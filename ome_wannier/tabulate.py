@@ -15,6 +15,7 @@ from .calculators.base import component_axes, evaluate
 from .compute import Model
 from .errors import SettingsError
 from .kdotp import KDotP
+from .model import require_model
 from .result import AXES, combine, first_observable
 from .sums import WORKING_SET, bytes_per_point
 
@@ -46,6 +47,7 @@ def tabulate(
     """
     import xarray as xr
 
+    require_model(model)
     points = np.atleast_2d(np.asarray(k, dtype=float))
     if points.ndim != 2 or points.shape[1] != (model.dimension if isinstance(model, KDotP) else 3):
         raise SettingsError(f"k has shape {points.shape}: expected (nk, 3), or (nk, d) for k.p")

@@ -728,3 +728,10 @@ def test_own_units():
     np.testing.assert_allclose(result["filling"].values.ravel(), 100.0 * bands / cell, rtol=1e-12)
     with pytest.raises(SettingsError, match="no kind 'drude'"):
         own(lambda b: b.energies, name="x", kind="drude")
+
+
+@pytest.mark.parametrize("what", ["vse2", None, object()])
+def test_what_is_no_model_is_refused_with_the_remedy(what: object) -> None:
+    for use in (lambda: ome.compute(what, fermi=0.0), lambda: ome.tabulate(what, [[0, 0, 0]])):
+        with pytest.raises(ModelError, match=r"is no model: give it to ome_wannier\.load first"):
+            use()

@@ -14,6 +14,7 @@ from ..calculators import Calculator, resolve
 from ..compute import Model
 from ..errors import SettingsError
 from ..kdotp import KDotP
+from ..model import require_model
 from ..sums import Lattice
 from ..tabulate import tabulate
 from . import figures
@@ -75,6 +76,7 @@ def bands(
     energies : the lowest and highest energy to show, in eV; all bands by default.
     path : where to save it.
     """
+    require_model(model)
     if path_points is None:
         if isinstance(model, KDotP):
             raise SettingsError("a k.p model has no standard path: give path_points in 1/Angstrom")

@@ -12,6 +12,7 @@ from ..calculators import Calculator, Observable, resolve
 from ..compute import Model
 from ..errors import SettingsError
 from ..kdotp import KDotP
+from ..model import require_model
 from ..occupation import fermi_function, minus_fermi_derivative
 from ..result import AXES, combine
 from ..sums import Lattice
@@ -72,6 +73,7 @@ def zone_map(
     Figure whose image holds the integrand sum_n f(e_n) a_n (or -df/de a_n): the response is its mean over the zone,
     divided by the cell and in SI units.
     """
+    require_model(model)
     window = _window(model, shape, plane, at)
     energies, integrand, calculator = _integrand(model, calculator, window.k, component, fermi, temperature)
     image = integrand.reshape(window.k.shape[:2])
