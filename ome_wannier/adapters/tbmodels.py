@@ -66,7 +66,7 @@ def load(
     lattice[:d, :d] = uc
     if centres is None:
         centres = _centres(pos, lattice, n, d, name)
-    R, H = _both_halves(hop, n, name)
+    R, H = _both_halves(hop, n, d, name)
     spin = None if spin_order is None else local_spin(n, spin_order)
     return TightBinding(
         lattice, R, H, centres=np.asarray(centres), periodic=periodic, spin_degeneracy=spin_degeneracy, spin=spin, name=name  # type: ignore[arg-type]
@@ -144,16 +144,22 @@ def _read(path: Path) -> tuple[Any, Any, list[tuple[tuple[int, ...], Matrix]]]:
             if "hop" not in top:
                 raise FileFormatError(path, None, "a TBmodels model (a group hop)", f"{', '.join(file) or 'nothing'}")
             uc, pos = (top[key][()] if key in top else None for key in ("uc", "pos"))
-            return uc, pos, [_term(group) for group in top["hop"].values()]
+            return uc, pos, [_term(path, group, None if uc is None else len(uc)) for group in top["hop"].values()]
     except FileFormatError:
         raise
     except (OSError, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
         raise FileFormatError(path, None, "an HDF5 file of TBmodels", f"{type(error).__name__}: {error}") from error
 
 
-def _term(group: Any) -> tuple[tuple[int, ...], Matrix]:
-    """R and the matrix of one hopping, stored densely or by compressed rows."""
-    R = tuple(int(x) for x in group["R"][()])
+def _term(path: Path, group: Any, d: int | None) -> tuple[tuple[int, ...], Matrix]:
+    """R (d integers) and the matrix of one hopping, stored densely or by compressed rows."""
+    found = np.asarray(group["R"][()])
+    whole_numbers = found.dtype.kind in "iuf" and bool(np.all(found == np.round(found)))
+    if not whole_numbers or found.ndim != 1 or (d is not None and len(found) != d):
+        count = "integers" if d is None else f"{d} integers, as many as there are lattice vectors"
+        text = " ".join(str(found.tolist()).split())
+        raise FileFormatError(path, None, f"R of {group.name} to be {count}", text)
+    R = tuple(int(x) for x in found)
     if "mat" in group:
         return R, np.asarray(group["mat"][()], dtype=complex)
     from scipy.sparse import csr_matrix
@@ -178,12 +184,16 @@ def _centres(pos: Any, lattice: NDArray[np.float64], n: int, d: int, name: str) 
     return np.pad(reduced, ((0, 0), (0, 3 - d))) @ lattice
 
 
-def _both_halves(hop: Iterable[tuple[tuple[int, ...], Matrix]], n: int, name: str) -> tuple[NDArray[np.int64], Matrix]:
+def _both_halves(
+    hop: Iterable[tuple[tuple[int, ...], Matrix]], n: int, d: int, name: str
+) -> tuple[NDArray[np.int64], Matrix]:
     """R vectors (nR, 3) and matrices with the Hermitian conjugates added."""
     terms: dict[tuple[int, ...], Matrix] = {(0, 0, 0): np.zeros((n, n), dtype=complex)}
     for short, X in hop:
         if X.shape != (n, n):
             raise ModelError(f"the hopping of {name} at R = {short} has shape {X.shape}, another one {(n, n)}")
+        if len(short) != d or any(x != int(x) for x in short):
+            raise ModelError(f"a hopping of {name} is at R = {short}: {d} integers are needed, one for each lattice vector")
         R = (*(int(x) for x in short), 0, 0)[:3]
         for r, x in ((R, X), (tuple(-c for c in R), X.conj().T)):
             terms[r] = terms.get(r, 0) + x

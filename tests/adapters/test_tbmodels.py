@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import h5py
@@ -102,3 +103,22 @@ def test_what_cannot_be_held(tmp_path):
     below = rebuilt(TOYS["haldane"].model, centres=np.array([[0, 0, -1.0], [1, 0, 0]]))
     with pytest.raises(ModelError, match="open direction 3"):
         tbmodels.write(below, tmp_path / "x.hdf5")
+
+
+@pytest.mark.parametrize("R", [[1], [1, 0, 0], [0.5, 0.0], [[1, 0]], [np.nan, 0.0], 1, "ab"])
+def test_r_that_is_no_lattice_vector(R, tmp_path):
+    """Of a model with two lattice vectors: refused, where it was cut or rounded."""
+    shutil.copy(DATA / "tbmodels_dense.hdf5", tmp_path / "x.hdf5")
+    with h5py.File(tmp_path / "x.hdf5", "a") as file:
+        group = next(iter(file["hop"].values()))
+        del group["R"]
+        group["R"] = R
+    with pytest.raises(FileFormatError, match=r"R of /hop/.* to be 2 integers") as caught:
+        tbmodels.load(tmp_path / "x.hdf5")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("R", [(1,), (1, 0, 0, 0), (0.5, 0, 0)])
+def test_live_r_that_is_no_lattice_vector(R):
+    with pytest.raises(ModelError, match="3 integers are needed"):
+        tbmodels.load(Live({R: np.eye(1)}, np.eye(3), np.zeros((1, 3))))
