@@ -45,27 +45,39 @@ def convert(
 
     Raises
     ------
-    ModelError : a model or name that cannot be written, files in the way, an order of spins that is not known; and what `load`
+    ModelError : a model, name or place that cannot be written, files in the way, an order of spins that is not known; and what `load`
         raises.
 
     Warns
     -----
     AccuracyWarning : for everything that the format cannot hold.
     """
-    kind = kind or _kind(os.fspath(target))
+    if not isinstance(target, str | os.PathLike) or not isinstance(name := os.fspath(target), str):
+        raise ModelError(f"cannot write to {target!r}: give the name of a file, or of a folder as x/")
+    kind = kind or _kind(name)
     if kind not in KINDS:
         raise ModelError(f"cannot write a model as {kind!r}: one of {', '.join(KINDS)}")
     path, model = Path(target), _loaded(source, options)
     lost, model = list(_losses(model, kind, write_spin_order)), replace(model, external=None)
-    if kind in wannier90_write.KINDS:
-        written = wannier90_write.write(model, path, kind, spin_order=write_spin_order, overwrite=overwrite)
-    else:
-        model = model if write_spin_order is None else wannier90_write.reordered(model, write_spin_order)
-        write = wannierberri_npz.write if kind == "wannierberri" else _write_tbmodels
-        written = [write(model, path, overwrite)]
+    try:
+        written = _written(model, path, kind, write_spin_order, overwrite)
+    except OSError as error:
+        shown = str(path) if len(str(path)) < 200 else f"...{str(path)[-60:]}"
+        raise ModelError(f"cannot write {shown}: {error.strerror or error}") from error
     for text in lost:
         warnings.warn(f"{path.name}: {text}", AccuracyWarning, stacklevel=2)
     return written
+
+
+def _written(model: TightBinding, path: Path, kind: str, order: str | None, overwrite: bool) -> list[Path]:
+    """Write a model as one kind; the paths."""
+    if kind != "wannierberri" and path.is_dir():
+        raise ModelError(f"cannot write {path}: a folder of that name is in the way; move it, or give another name")
+    if kind in wannier90_write.KINDS:
+        return wannier90_write.write(model, path, kind, spin_order=order, overwrite=overwrite)
+    model = model if order is None else wannier90_write.reordered(model, order)
+    write = wannierberri_npz.write if kind == "wannierberri" else _write_tbmodels
+    return [write(model, path, overwrite)]
 
 
 def to_pythtb(source: Any, **options: Any) -> Any:
@@ -103,7 +115,7 @@ def _write_tbmodels(model: TightBinding, path: Path, overwrite: bool) -> Path:
 
 def _kind(target: str) -> str:
     """What a name stands for."""
-    if target.endswith(("/", os.sep)) or os.path.isdir(target):
+    if target.endswith(("/", os.sep)):
         return "wannierberri"
     name = os.path.basename(target)
     if name.lower().endswith(_HDF5):
@@ -111,8 +123,12 @@ def _kind(target: str) -> str:
     for kind, ending in wannier90_write.KINDS.items():
         if name.endswith(ending):
             return kind
-    names = ", ".join(f"x{ending} ({kind})" for kind, ending in KINDS.items())
-    raise ModelError(f"cannot write {target}: the name says what it is to be, {names}")
+    if os.path.isdir(target):
+        return "wannierberri"
+    names = ", ".join(f"x{ending} ({kind})" for kind, ending in KINDS.items() if kind != "sparse")
+    names += f', x{KINDS["sparse"]} with kind="sparse" (--sparse)'
+    shown = target if len(target) < 200 else f"...{target[-60:]}"
+    raise ModelError(f"cannot write {shown}: the name says what it is to be, {names}")
 
 
 def _loaded(source: Any, options: dict[str, Any]) -> TightBinding:

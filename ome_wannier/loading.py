@@ -146,9 +146,17 @@ def locate(source: str | os.PathLike[str]) -> Source:
     ModelError : nothing of that name; the message says what was looked for.
     """
     text = os.fspath(source)
-    path = Path(text).expanduser()
     if not text:
         raise ModelError("cannot load '': give a library name or the path of Wannier90 files")
+    try:
+        return _located(text, Path(text).expanduser())
+    except OSError as error:
+        shown = text if len(text) < 200 else f"{text[:60]}..."
+        raise ModelError(f"cannot load {shown!r}: {error.strerror or error}") from error
+
+
+def _located(text: str, path: Path) -> Source:
+    """What a name stands for, in the order of `load`."""
     if path.name == materials.FILE and path.is_file():
         path = path.parent
     if (path / materials.FILE).is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -194,13 +195,53 @@ def test_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["x_tb.dat", "x_hr.dat", "x.hdf5", "x.h5"])
+def test_folder_in_the_way(name: str, overwrite: bool, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(ModelError, match="a folder of that name is in the way"):
+        ome.convert(TOYS["two_band"].model, tmp_path / name, overwrite=overwrite)
+    assert [p.name for p in tmp_path.rglob("*")] == [name]
+
+
+@pytest.mark.parametrize("target", [None, 7, b"x_tb.dat"])
+def test_target_is_a_path(target: object) -> None:
+    with pytest.raises(ModelError, match=r"cannot write to .*: give the name of a file"):
+        ome.convert(TOYS["two_band"].model, target)
+
+
+@pytest.mark.parametrize("ending", ["_tb.dat", "_hr.dat", ".hdf5", "/", "_x.dat"])
+def test_name_too_long(ending: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"cannot write .*: (File name too long|the name says)") as caught:
+        ome.convert(TOYS["two_band"].model, f"{tmp_path}/{'x' * 5000}{ending}")
+    assert len(str(caught.value)) < 300
+    assert not list(tmp_path.iterdir())
+
+
+def test_sparse_has_no_name_of_its_own() -> None:
+    with pytest.raises(ModelError, match=r'x_hr\.dat with kind="sparse" \(--sparse\)'):
+        ome.convert(TOYS["two_band"].model, "x.dat")
+
+
+@pytest.mark.parametrize("name", ["x_tb.dat", "x.hdf5", "x/"])
+def test_place_that_cannot_be_written(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*args, dir, prefix, **more):  # permissions do not stop root
+        raise PermissionError(13, "Permission denied", f"{dir}/{prefix}abc.part")
+
+    monkeypatch.setattr(tempfile, "mkstemp", fails)
+    monkeypatch.setattr(tempfile, "mkdtemp", fails)
+    with pytest.raises(ModelError, match=r"/x[^ ]*: Permission denied$") as caught:
+        ome.convert(TOYS["two_band"].model, f"{tmp_path}/{name}")
+    assert "/." not in str(caught.value)
+
+
 def test_nothing_is_left_where_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*args, **more):
         raise OSError(28, "No space left on device")
 
     ome.convert(TOYS["haldane"].model, f"{tmp_path}/x/")
     monkeypatch.setattr(np, "savez", fails)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(ModelError, match=r"cannot write .*/x: No space left on device$"):
         ome.convert(TOYS["two_band"].model, f"{tmp_path}/x/", overwrite=True)
     monkeypatch.undo()
     assert [p.name for p in tmp_path.iterdir()] == ["x"]

@@ -108,6 +108,7 @@ def test_spin_of_the_calculation(hbn_files: Path, tmp_path: Path) -> None:
         ("far/away", "there is no folder far"),
         (".", "holds neither material.toml nor"),
         ("", "give a library name"),
+        ("x" * 5000, "cannot load 'x{60}...': File name too long"),
         (7, r"builtins\.int"),
         (ome, r"builtins\.module"),
     ],
