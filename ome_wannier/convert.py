@@ -45,8 +45,8 @@ def convert(
 
     Raises
     ------
-    ModelError : a model, name or place that cannot be written, files in the way, an order of spins that is not known; and what `load`
-        raises.
+    ModelError : a model, name or place that cannot be written, files in the way, an order of spins that is not known; and
+        what `load` raises.
 
     Warns
     -----

@@ -87,6 +87,12 @@ def hermitised(
     return (X + adjoint) / 2, float(defect[worst])
 
 
+def one_electron(spin_degeneracy: int, what: str) -> None:
+    """Make sure that the bands of a model with spin hold one electron each."""
+    if spin_degeneracy != 1:
+        raise ModelError(f"spin_degeneracy is {spin_degeneracy}: this {what} has spin, so each band holds one electron; give 1")
+
+
 def local_spin(n: int, order: str) -> NDArray[np.complex128]:
     """Spin operator (n, n, 3) in units of hbar/2 of n spin-pure functions.
 

@@ -18,8 +18,13 @@ def recognises(model: object) -> bool:
     return type(model).__module__.split(".")[0] == "kwant" and hasattr(model, "hopping_value_pairs")
 
 
-def load(model: Any, params: Mapping[str, Any] | None = None, spin_degeneracy: int = 1) -> TightBinding:
+def load(model: Any, params: Mapping[str, Any] | None = None, *, spin_degeneracy: int = 1) -> TightBinding:
     """The Hamiltonian of a Builder; values that are functions are called with their sites and `params`.
+
+    Parameters
+    ----------
+    params : values of the parameters of these functions, by name.
+    spin_degeneracy : electrons per band, 1 or 2. kwant does not know which orbitals are spins: keep 1 where some are.
 
     Raises
     ------

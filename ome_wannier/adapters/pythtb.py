@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import AccuracyWarning, ModelError
 from ..model import TightBinding
-from ..validation import local_spin
+from ..validation import local_spin, one_electron
 
 Array = NDArray[np.float64]
 Hopping = tuple[Any, int, int, tuple[int, ...]]
@@ -21,16 +21,26 @@ def recognises(model: object) -> bool:
     return type(model).__module__.split(".")[0] == "pythtb" and hasattr(model, "set_hop")
 
 
-def load(model: Any) -> TightBinding:
+def load(model: Any, *, spin_degeneracy: int = 1) -> TightBinding:
     """The same Hamiltonian, orbitals where they are (also outside the home cell), spin operator included if spinful.
+
+    Where an open lattice vector is not perpendicular to the periodic ones, H(k) has other phases than PythTB's: it leaves the
+    component of a position along the open vector out of its phase, here Cartesian centres are used. Bands are the same.
+
+    Parameters
+    ----------
+    spin_degeneracy : electrons per band, 1 or 2; a spinful model has 1.
 
     Raises
     ------
-    ModelError : a parametric model with parameters that have no value (they are named).
+    ModelError : a parametric model with parameters that have no value (they are named); a spinful model with two electrons
+        per band.
     """
     old = hasattr(model, "_hoppings") and hasattr(model, "_lat")
     lattice, orbitals, periodic, n_spin = _geometry(model, old)
     onsite, hoppings = _old_terms(model) if old else _new_terms(model)
+    if n_spin == 2:
+        one_electron(spin_degeneracy, "PythTB model")
     dim, n_orb = len(lattice), len(orbitals)
     n = n_orb * n_spin
     terms: dict[tuple[int, ...], NDArray[np.complex128]] = {(0, 0, 0): np.zeros((n, n), dtype=complex)}
@@ -56,6 +66,7 @@ def load(model: Any) -> TightBinding:
         np.array(list(terms.values())),
         centres=np.repeat(centres, n_spin, axis=0),
         periodic=(0 in periodic, 1 in periodic, 2 in periodic),
+        spin_degeneracy=spin_degeneracy,
         spin=local_spin(n, "interlaced") if n_spin == 2 else None,
         name="PythTB model",
     )

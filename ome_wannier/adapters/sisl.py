@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..model import TightBinding
-from ..validation import local_spin
+from ..validation import local_spin, one_electron
 
 
 def recognises(model: object) -> bool:
@@ -17,14 +17,18 @@ def recognises(model: object) -> bool:
     return type(model).__module__.split(".")[0] == "sisl" and hasattr(model, "Hk") and hasattr(model, "geometry")
 
 
-def load(model: Any) -> TightBinding:
-    """The same Hamiltonian; each orbital stands at its atom, spins are interlaced, bands without spin hold two electrons.
+def load(model: Any, *, spin_degeneracy: int | None = None) -> TightBinding:
+    """The same Hamiltonian; each orbital stands at its atom, spins are interlaced.
 
     sisl's own H(k) is transformed back on the mesh of its supercell, which is exact and serves every kind of spin.
 
+    Parameters
+    ----------
+    spin_degeneracy : electrons per band; default: 2 for an unpolarized Hamiltonian, 1 for any other, which has no other choice.
+
     Raises
     ------
-    ModelError : non-orthogonal orbitals; a Nambu (superconducting) Hamiltonian.
+    ModelError : non-orthogonal orbitals; a Nambu (superconducting) Hamiltonian; two electrons per band in one with spin.
     """
     if not model.orthogonal:
         raise ModelError("this sisl Hamiltonian has an overlap matrix: orthogonal orbitals are needed (Wannier functions)")
@@ -36,6 +40,10 @@ def load(model: Any) -> TightBinding:
     R = np.array(list(itertools.product(*(range(-(c // 2), c // 2 + 1) for c in counts))))
     k = np.array(list(itertools.product(*(np.arange(c) / c for c in counts))))
     n_spin = 1 if spin.is_unpolarized else 2
+    if spin_degeneracy is None:
+        spin_degeneracy = 3 - n_spin
+    if n_spin == 2:
+        one_electron(spin_degeneracy, "sisl Hamiltonian")
     H = np.array([_at(model, q, spin.is_polarized) for q in k])
     phases = np.exp(-2j * np.pi * R @ k.T)
     terms = np.asarray(np.tensordot(phases, H, 1) / len(k), dtype=complex)
@@ -46,7 +54,7 @@ def load(model: Any) -> TightBinding:
         R,
         terms,
         centres=centres,
-        spin_degeneracy=3 - n_spin,
+        spin_degeneracy=spin_degeneracy,
         spin=local_spin(len(centres), "interlaced") if n_spin == 2 else None,
         name="sisl Hamiltonian",
     )

@@ -26,6 +26,17 @@ def build(lattice, orbitals, n_spin=1, periodic=None):
     return pythtb.tb_model(len(periodic), d, lattice, orbitals, per=periodic, nspin=n_spin)
 
 
+def test_electrons_per_band():
+    """One unless said otherwise, and never two in a spinful model."""
+    plain, spinful = (build([[1.0]], [[0.0]], n_spin=n) for n in (1, 2))
+    assert ome.load(plain).spin_degeneracy == ome.load(spinful, spin_degeneracy=1).spin_degeneracy == 1
+    assert ome.load(plain, spin_degeneracy=2).spin_degeneracy == 2
+    with pytest.raises(ModelError, match="this PythTB model has spin, so each band holds one electron"):
+        ome.load(spinful, spin_degeneracy=2)
+    with pytest.raises(ModelError, match="must be 1 or 2"):
+        ome.load(plain, spin_degeneracy=3)
+
+
 def bands(model, k):
     """Energies by PythTB itself (nk, n)."""
     if NEW:
