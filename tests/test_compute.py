@@ -735,3 +735,38 @@ def test_what_is_no_model_is_refused_with_the_remedy(what: object) -> None:
     for use in (lambda: ome.compute(what, fermi=0.0), lambda: ome.tabulate(what, [[0, 0, 0]])):
         with pytest.raises(ModelError, match=r"is no model: give it to ome_wannier\.load first"):
             use()
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "1st", "two words", 3])
+def test_name_of_own_observable_names_variables_and_files(name):
+    with pytest.raises(SettingsError, match="cannot be named"):
+        own(lambda b: b.energies, name=name)
+
+
+@pytest.mark.parametrize("symmetry", ["time_reversal", "inversion"])
+@pytest.mark.parametrize("parity", [0, 2, "odd", None])
+def test_parities_are_signs(symmetry, parity):
+    with pytest.raises(SettingsError, match=rf"calculator mine: {symmetry} is .*: \+1 \(even\) or -1 \(odd\)"):
+        own(lambda b: b.energies, **{symmetry: parity})
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (1j, "calculator mine returned complex weights: take .real or .imag"),
+        (np.nan, "calculator mine returned weights that are nan or infinite"),
+        (np.inf, "calculator mine returned weights that are nan or infinite"),
+    ],
+)
+def test_weights_of_own_observable_are_finite_and_real(value, message):
+    with pytest.raises(ModelError, match=re.escape(message)):
+        run(calculators=[own(lambda b: np.full((*b.energies.shape, 1, 2), value))])
+
+
+def test_names_with_commas_are_a_list():
+    expected = {"total", "total_error", "extrinsic", "extrinsic_error"}
+    assert set(run(calculators="total, extrinsic").data_vars) == expected
+    with pytest.raises(SettingsError, match="no calculators asked for"):
+        run(calculators=" , ")
+    with pytest.raises(SettingsError, match="calculators is 3: give a list"):
+        run(calculators=3)

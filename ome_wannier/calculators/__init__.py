@@ -81,9 +81,14 @@ def get(name: str) -> Calculator:
 
 
 def resolve(asked: str | Iterable[str | Calculator]) -> tuple[list[Calculator], list[Term]]:
-    """What was asked for, as objects without repetition, and the terms that it consists of."""
+    """What was asked for, as objects without repetition, and the terms that it consists of.
+
+    Text is a name, or names with commas between them, as on the command line.
+    """
+    if not isinstance(asked, Iterable):
+        raise SettingsError(f"calculators is {asked!r}: give a list of names or Observable objects")
     wanted: dict[str, Calculator] = {}
-    for item in [asked] if isinstance(asked, str) else asked:
+    for item in [name.strip() for name in asked.split(",") if name.strip()] if isinstance(asked, str) else asked:
         calculator = get(item) if isinstance(item, str) else item
         if not isinstance(calculator, Observable | GapTerm | Combination):
             raise SettingsError(f"{item!r} is no calculator: give names, or Observable objects")

@@ -60,10 +60,15 @@ class Observable:
     factor: float = 1.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.isidentifier():  # it names variables and files
+            raise SettingsError(f"a calculator cannot be named {self.name!r}: letters, digits and _, no digit first")
         if self.kind not in KINDS:
             raise SettingsError(f"calculator {self.name}: no kind {self.kind!r}: one of {', '.join(KINDS)}")
         if self.occupation not in ("sea", "surface"):
             raise SettingsError(f"calculator {self.name}: no occupation {self.occupation!r}: sea or surface")
+        for symmetry in ("time_reversal", "inversion"):
+            if getattr(self, symmetry) not in (1, -1):
+                raise SettingsError(f"calculator {self.name}: {symmetry} is {getattr(self, symmetry)!r}: +1 (even) or -1 (odd)")
 
     def __call__(self, bands: Bands) -> Array:
         """Per-band weights, see `weights`."""
@@ -116,9 +121,11 @@ def evaluate(observable: Observable, bands: Bands) -> Array:
 
     Raises
     ------
-    ModelError : weights that are not of the declared shape (one's own calculator).
+    ModelError : weights that are not of the declared shape, complex, nan or infinite (one's own calculator).
     """
     weights = np.asarray(observable(bands))
+    if np.iscomplexobj(weights):
+        raise ModelError(f"calculator {observable.name} returned complex weights: take .real or .imag")
     nk, n = bands.energies.shape
     along = component_axes(bands.axes, bands.moments)
     expected = (nk, n, *(len(along[dim]) for dim in observable.dims))
@@ -132,7 +139,16 @@ def evaluate(observable: Observable, bands: Bands) -> Array:
                 f"calculator {observable.name} returned weights of shape {weights.shape}: "
                 f"dimension {dim!r} must have {len(along[dim])} or 3 entries"
             )
+    if not _built_in(observable) and not np.isfinite(weights).all():
+        raise ModelError(f"calculator {observable.name} returned weights that are nan or infinite")
     return bands.group_mean(weights)
+
+
+def _built_in(observable: Observable) -> bool:
+    """By name, which no calculator of one's own may have, and which survives the way to another process."""
+    from . import names  # the package imports this module
+
+    return observable.name in names()
 
 
 def stack_tensor(bands: Bands, element: Callable[[int, int, int], Array]) -> Array:
