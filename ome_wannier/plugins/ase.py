@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,11 +36,12 @@ class OMECalculator(BaseCalculator):
     model_from : a function atoms -> model (anything that `ome_wannier.load` takes), or one model, or what `load` takes. One
         model belongs to one structure: other atoms are refused, because it would not follow them.
     kmesh, fermi, settings : as for `ome_wannier.compute`; one Fermi level (or `filling=`), one temperature.
-    calculators : names; the properties are these, each with `ome_` in front.
+    calculators : names, a list or text with commas; the properties are these, each with `ome_` in front.
 
     Raises
     ------
-    ModelError : atoms that are not those of the model. SettingsError : several Fermi levels or temperatures.
+    ModelError : atoms that are not those of the model. SettingsError : several Fermi levels or temperatures,
+        or settings that `compute` does not know.
     """
 
     def __init__(
@@ -47,13 +49,16 @@ class OMECalculator(BaseCalculator):
         model_from: Any,
         kmesh: Sequence[int] | None = None,
         fermi: float | None = None,
-        calculators: Sequence[str] = ("total", "extrinsic"),
+        calculators: str | Sequence[str] = ("total", "extrinsic"),
         **settings: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         if np.ndim(fermi if fermi is not None else 0.0) or np.ndim(settings.get("temperature", 0.0)):
             raise SettingsError("an ASE calculator gives one value: one fermi level, one temperature; for scans use compute")
-        names = [c.name for c in library.resolve(list(calculators))[0]]
+        _check_settings(settings)
+        if calculators is None:
+            raise SettingsError("calculators is None: give names, they are the properties that an ASE calculator has")
+        names = [c.name for c in library.resolve(calculators)[0]]
         self.implemented_properties = [f"ome_{name}{end}" for name in names for end in ("", "_error")]
         self._model_from: Callable[[Any], Any] = model_from if callable(model_from) else _Fixed(load(model_from))
         self._settings = {"kmesh": kmesh, "fermi": fermi, "calculators": names, **settings}
@@ -79,6 +84,14 @@ class OMECalculator(BaseCalculator):
     def todict(self) -> dict[str, Any]:
         """The settings, in a form that a database can hold."""
         return {k: v for k, v in self._settings.items() if isinstance(v, int | float | str | bool | list | tuple)}
+
+
+def _check_settings(settings: Mapping[str, Any]) -> None:
+    """Refuse what `compute` does not know here, not at the first property that is asked for."""
+    known = [p.name for p in signature(compute).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for name in settings:
+        if name not in known:
+            raise SettingsError(f"an ASE calculator has no setting {name!r}: kmesh, fermi, calculators, {', '.join(known)}")
 
 
 class _Fixed:
@@ -134,7 +147,17 @@ def row(result: xr.Dataset) -> tuple[dict[str, float | str], dict[str, Any]]:
         a single level and temperature each component, `ome_total_zx`.
     data : the whole tensors, ([fermi,] [temperature,] 3, 3), nan where a component makes no
         sense, with errors, units, levels and provenance.
+
+    Raises
+    ------
+    SettingsError : something else than a result.
     """
+    import xarray as xr
+
+    if not isinstance(result, xr.Dataset):
+        raise SettingsError(
+            f"row() takes a result of compute(), or calc.dataset after a property was asked for: not {type(result).__name__}"
+        )
     pairs: dict[str, float | str] = {}
     data: dict[str, Any] = {"ome_units": {}}
     for key, values in result.data_vars.items():

@@ -209,3 +209,25 @@ def test_database(atoms, tmp_path):
         assert back.data["ome_units"]["ome_total"] == "A m/V"
         assert back.calculator == "ome"
         np.testing.assert_array_equal(db.get(id=2).data["ome_berry_curvature"][..., 2], scan.berry_curvature.values[..., 0])
+
+
+def test_settings_are_refused_at_construction(atoms):
+    with pytest.raises(SettingsError, match="no setting 'temperatur': kmesh, fermi, calculators, filling, temperature"):
+        OMECalculator(tilted, fermi=0.0, temperatur=300.0)
+    with pytest.raises(SettingsError, match="calculators is None: give names"):
+        OMECalculator(tilted, fermi=0.0, calculators=None)
+    with pytest.raises(SettingsError, match="no calculator 'totl'"):
+        OMECalculator(tilted, fermi=0.0, calculators="totl")
+
+
+@pytest.mark.parametrize(("text", "names"), [("total", ["total"]), ("total,dipole", ["total", "dipole"])])
+def test_calculators_as_a_text(atoms, text, names):
+    atoms.calc = OMECalculator(tilted, kmesh=(4, 4, 1), fermi=-1.4, calculators=text)
+    assert atoms.calc.implemented_properties == [f"ome_{name}{end}" for name in names for end in ("", "_error")]
+    assert np.isfinite(atoms.calc.get_property("ome_total", atoms)[2, :2]).all()
+
+
+@pytest.mark.parametrize("what", [None, np.zeros((3, 3)), {"total": 1.0}])
+def test_row_of_what_is_no_result(what):
+    with pytest.raises(SettingsError, match=f"row.. takes a result of compute.*: not {type(what).__name__}$"):
+        row(what)
