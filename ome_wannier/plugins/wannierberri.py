@@ -24,7 +24,7 @@ come from the model of the system (`adapters.wannierberri`), made once, not from
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ from .wannierberri_bands import batches, model_of
 
 Array = NDArray[np.float64]
 Asked = str | Sequence[str | Calculator] | None
+SAVE_MODES = ("bin", "txt", "bin+txt", "txt+bin", "none")  # WannierBerri itself takes a misspelt one for "none"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,9 @@ class OME:
     spin_degeneracy : electrons that each band holds.
     external_terms : complete moments and metric with the states outside the Wannier functions, by the system's matrices BB and
         CC (`morb=True`), FF or OO and GG (`qmetric=True`), as `load` does. `comment` of each result says what is left out.
-    save_mode : "bin", "txt", "bin+txt": what WannierBerri's run writes, one file per quantity.
+        Where the functions span no invariant subspace, WannierBerri's own moments hold -i/2 [A_m,nn N_n,nn + N_m,nn^* A_n,nn -
+        (m <-> n)] besides, N_nn = <u_n|H Q|d u_n>, which depends on the choice of centres: 0.5% of extrinsic for Te, see tests.
+    save_mode : "bin", "txt", "bin+txt" or "none": what WannierBerri's run writes, one file per quantity.
 
     Raises
     ------
@@ -84,6 +87,8 @@ class OME:
     def __post_init__(self) -> None:
         if self.spin_degeneracy not in (1, 2):
             raise SettingsError(f"spin_degeneracy is {self.spin_degeneracy!r}: 1 or 2")
+        if self.save_mode not in SAVE_MODES:
+            raise SettingsError(f"save_mode is {self.save_mode!r}: one of {', '.join(SAVE_MODES)}")
         for name, number in (("tau", self.tau), ("degeneracy_tol", self.degeneracy_tol or 0.0)):
             if not isinstance(number, int | float | np.number) or not 0 <= number < np.inf:
                 raise SettingsError(f"{name} is {number!r}: give a number >= 0")
@@ -242,7 +247,7 @@ def ray_init(**options: Any) -> None:
 
 def _portable(asked: Asked) -> Asked:
     """Built-in calculators by name, so that they are the same after a journey to another process."""
-    if asked is None or isinstance(asked, str):
+    if isinstance(asked, str) or not isinstance(asked, Iterable):
         return asked
     ours = {id(built_in(name)): name for name in names()}
     return tuple(ours.get(id(c), c) for c in asked)

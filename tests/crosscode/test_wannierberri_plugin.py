@@ -195,6 +195,14 @@ def test_files_are_read_back():
     assert again.rank == 2
 
 
+@pytest.mark.parametrize(
+    ("mode", "ends"), [("bin", {".npz"}), ("bin+txt", {".npz", ".dat"}), ("txt+bin", {".npz", ".dat"}), ("none", set())]
+)
+def test_save_modes(tmp_path, mode, ends):
+    run(export(MODELS["random_2d"][0]()), (2, 2, 1), {"ome": OME([0.0], ["total"], save_mode=mode)})
+    assert {path.suffix for path in tmp_path.glob("*ome-total*")} == ends
+
+
 def test_text_file():
     make, mesh, levels = MODELS["random_2d"]
     ours = run(export(make()), mesh, {"ome": OME(levels, ["total"], save_mode="txt")}, fout_name="out")["ome"]
@@ -256,6 +264,12 @@ def test_mistakes_are_one_line():
         OME([0.0], ["total"], tau=-1)
     with pytest.raises(SettingsError, match="spin_degeneracy"):
         OME([0.0], ["total"], spin_degeneracy=3)
+    with pytest.raises(SettingsError, match="save_mode is 'npz': one of bin, txt"):
+        OME([0.0], ["total"], save_mode="npz")
+    with pytest.raises(SettingsError, match="save_mode is None"):
+        OME([0.0], ["total"], save_mode=None)
+    with pytest.raises(SettingsError, match="calculators is 3: give a list"):
+        OME([0.0], 3)
     with pytest.raises(SettingsError, match="mixes"):
         OMETabulator("total")
     with pytest.raises(SettingsError, match="spin operator"):
