@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .model import TightBinding
     from .planewaves import PlaneWaves
     from .result import load_result, save, table
+    from .screening import rank, screen
     from .sparse import SparseTightBinding
 
 # Loaded when first used, to keep the import fast. Functions that share their module's name are imported above: the
@@ -37,7 +38,9 @@ _HOME = {
     "cite": "materials",
     "load": "loading",
     "load_result": "result",
+    "rank": "screening",
     "save": "result",
+    "screen": "screening",
     "table": "result",
 }
 _MODULES = ("calculators", "executors", "materials")
@@ -59,7 +62,9 @@ __all__ = [
     "load",
     "load_result",
     "materials",
+    "rank",
     "save",
+    "screen",
     "table",
     "tabulate",
     "to_pythtb",

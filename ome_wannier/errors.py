@@ -21,6 +21,10 @@ class WorkerError(OMEError, RuntimeError):
     """Workers that are not there, that died, or that cannot be given what they should compute."""
 
 
+class StoreError(OMEError, RuntimeError):
+    """A database that cannot be reached, read or written."""
+
+
 class FileFormatError(OMEError, ValueError):
     """A file that is damaged, truncated, inconsistent or of another kind.
 

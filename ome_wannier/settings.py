@@ -304,6 +304,11 @@ def read(file: str | Path) -> dict[str, Any]:
     return stored | joined
 
 
+def validate(values: Mapping[str, Any]) -> Settings:
+    """Checked settings of these keys; SettingsError that names the key."""
+    return _check(values, None)
+
+
 def _check(values: Mapping[str, Any], file: str | Path | None) -> Settings:
     try:
         return Settings.model_validate(dict(values))

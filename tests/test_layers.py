@@ -60,7 +60,7 @@ ALLOWED = {
     "reproduce": PLOTTING | {"lattices"},
     "report": PLOTTING,
     "plugins": COMPUTE | LOAD,
-    "screening": COMPUTE | LOAD,
+    "screening": COMPUTE | LOAD | {"plugins", "settings", "info"},
 }
 #: these see everything
 TOP = {"__init__", "__main__", "cli", "settings", "info"}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .. import __version__
+from . import screening
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -227,6 +228,11 @@ def reproduce(
     console.print(tables.frame(figures.summary(numbers)), soft_wrap=True)
     for file in files:
         console.print(f"wrote {file}", soft_wrap=True)
+
+
+app.command()(screening.screen)
+app.command()(screening.rank)
+app.command()(screening.export)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,0 +1,221 @@
+"""The commands `screen`, `rank` and `export`: many materials into a database, and the table that comes out of it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from ..screening import Item
+
+#: exit code where some materials failed
+SOME_FAILED = 3
+#: failures that are named; of more, the number
+SHOWN = 20
+#: a summary of progress where there is no terminal, every so many seconds
+REPORT_EVERY = 30.0
+
+Database = Annotated[str, typer.Argument(help="Database of a screening: a .db file, or postgresql://user@host/name.")]
+Where = Annotated[str | None, typer.Option(metavar="CONDITION", help="Such as \"gap>0.1 and p_material=='WS2'\".")]
+By = Annotated[str, typer.Option(metavar="COLUMN", help="Column to sort by, largest first: \"max|total|\", gap ...")]
+
+
+def screen(
+    what: Annotated[list[str], typer.Argument(metavar="LIST.toml|FOLDER|SEED|NAME...", help="What to compute.")],
+    db: Annotated[str, typer.Option(metavar="FILE|URL", help="Where to store it: screening.db, or postgresql://...")],
+    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Processes, a material each.")] = 1,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Compute those again that failed before.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and how long it takes.")] = False,
+    kmesh: Annotated[tuple[int, int, int] | None, typer.Option(metavar="N1 N2 N3", help="k points, for all.")] = None,
+    fermi: Annotated[str | None, typer.Option(metavar="EV", help="Fermi level(s) in eV, for all.")] = None,
+    filling: Annotated[str | None, typer.Option(help="Electrons per cell, for all.")] = None,
+    around: Annotated[
+        str | None, typer.Option(metavar="START:STOP:N", help="Levels in eV relative to the Fermi level of each material.")
+    ] = None,
+    temperature: Annotated[str | None, typer.Option(metavar="K", help="Temperature(s) in K.")] = None,
+    tau: Annotated[str | None, typer.Option(metavar="FS", help="Relaxation time in fs.")] = None,
+    calculators: Annotated[str | None, typer.Option(metavar="NAMES", help="Quantities, with commas.")] = None,
+    kmap: Annotated[int | None, typer.Option(metavar="N", help="Store an N x N map of k space of each layer.")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Compute many materials into one database; what is there already is not computed again."""
+    from .. import screening
+    from . import _console, _note
+
+    keys = ("kmesh", "fermi", "filling", "around", "temperature", "tau", "calculators", "kmap")
+    values = dict(zip(keys, (kmesh, fermi, filling, around, temperature, tau, calculators, kmap), strict=True))
+    todo = screening.items(what, values)
+    console = _console()
+    if dry_run:
+        _say_estimate(todo, db, workers, retry_failed, console)
+        return
+    counts, failures = _run(todo, db, workers, retry_failed)
+    for name, reason in failures[:SHOWN]:
+        _note(_plain(f"failed: {name}: {reason}"))
+    if len(failures) > SHOWN:
+        _note(f"... and {len(failures) - SHOWN} more: ome-wannier export shows all, with status failed")
+    console.print(str(counts), soft_wrap=True)
+    if counts.failed or counts.failed_before:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _run(todo: Sequence[Item], db: str, workers: int, retry_failed: bool) -> tuple[Any, list[tuple[str, str]]]:
+    """Do it, with a progress bar; the counts, and (name, reason) of what failed."""
+    from .. import screening
+    from . import _note
+    from .jobs import console_is_watched
+
+    outcomes, failures = [], []
+    bar = _bar() if console_is_watched() else None
+    start = last = time.monotonic()
+    with closing(screening.run(todo, db, workers, retry_failed=retry_failed)) as found, bar or nullcontext():
+        task = bar.add_task("materials", total=len(todo), rate="") if bar else None
+        for outcome in found:
+            outcomes.append(outcome)
+            if outcome.status == "failed":
+                failures.append((outcome.name, str(outcome.pairs["reason"])))
+            passed = time.monotonic() - start
+            rate = f"{60 * len(outcomes) / passed:.3g} per minute"
+            if bar is not None and task is not None:
+                bar.update(task, completed=len(outcomes), rate=rate)
+            elif time.monotonic() - last > REPORT_EVERY:
+                last = time.monotonic()
+                left = passed / len(outcomes) * (len(todo) - len(outcomes))
+                _note(f"{len(outcomes)} of {len(todo)}, {rate}, {_duration(left)} left")
+    return screening.Counts.of(outcomes), failures
+
+
+def _bar() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+
+
+def _say_estimate(todo: Sequence[Item], db: str, workers: int, retry_failed: bool, console: Console) -> None:
+    from ..plugins.ase_db import Store
+    from ..screening.estimate import estimate
+    from . import _note
+
+    found = estimate(todo, Store(db), retry_failed)
+    by_source = Counter(item.settings.material or item.python or "files" for item in todo)
+    console.print(f"{len(todo)} materials: " + ", ".join(f"{n} of {what}" for what, n in by_source.items()), soft_wrap=True)
+    for name, reason in found.unloadable[:SHOWN]:
+        _note(_plain(f"cannot be loaded: {name}: {reason}"))
+    parts = [f"{found.todo} to compute", f"{found.there} there already", f"{found.failed_before} failed before"]
+    console.print(", ".join([*parts, f"{len(found.unloadable)} that cannot be loaded"]))
+    if found.seconds is not None:
+        said = f"about {_duration(found.seconds / workers)} with {workers} worker{'s' * (workers > 1)}"
+        console.print(f"{said}, from a few samples on small meshes")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+def rank(
+    db: Database,
+    by: By = "max|total|",
+    where: Where = None,
+    number: Annotated[int, typer.Option("-n", "--number", metavar="N", min=1, help="Rows to show.")] = 20,
+    columns: Annotated[str | None, typer.Option(metavar="NAMES", help="Columns to show, with commas, or all.")] = None,
+    ascending: Annotated[bool, typer.Option("--ascending", help="Smallest first.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Show the materials of a screening, the largest response first."""
+    from .. import screening
+    from ..screening import table
+    from . import _console, _note
+
+    found = screening.rank(db, by, where, ascending=ascending)
+    column = table.column_of(by)
+    shown = _columns(found, columns, column)
+    console = _console()
+    console.print(_printed(found.head(number)[shown]), soft_wrap=True)
+    if len(found) > number:
+        console.print(f"{number} of {len(found)} rows")
+    units = table.units(shown)
+    console.print("units: " + "; ".join(f"{name} {unit}" for name, unit in units.items()), soft_wrap=True)
+    if column.endswith(("_max", "_gap")) and "dimension" in found and found["dimension"].nunique() > 1:
+        _note("warning: layers (A m/V) and crystals (A/V) are not comparable: add --where \"dimension==2\"")
+
+
+def _columns(found: pd.DataFrame, asked: str | None, by: str) -> list[str]:
+    """Columns to show: those asked for, or the number that counts and what belongs to it."""
+    from ..errors import SettingsError
+
+    if asked is not None and asked.strip() == "all":
+        return [str(c) for c in found]
+    if asked is not None:
+        wanted = [name.strip() for name in asked.split(",") if name.strip()]
+        for name in wanted:
+            if name not in found:
+                raise SettingsError(f"no column {name!r}: one of {', '.join(map(str, found))}")
+        return wanted
+    response = by.removesuffix("_max").removesuffix("_gap")
+    first = ["name", by, f"{by}_error", f"{response}_element", f"{response}_fermi", "gap", "dimension", "tau_equal"]
+    return list(dict.fromkeys(name for name in first if name in found))
+
+
+def _printed(found: pd.DataFrame) -> Any:
+    """A table for the console: numbers with four digits."""
+    from rich import box
+    from rich.table import Table
+
+    out = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in found:
+        out.add_column(str(name), justify="left" if found[name].dtype == object or name == "name" else "right")
+    for row in found.itertuples(index=False):
+        out.add_row(*(_cell(value) for value in row))
+    return out
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.4g}"
+    return _plain(str(value))
+
+
+def _plain(text: str) -> str:
+    """Text without control characters, which could steer a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def export(
+    db: Database,
+    csv: Annotated[str | None, typer.Option(metavar="FILE", help="Write all columns as text: .csv.")] = None,
+    parquet: Annotated[str | None, typer.Option(metavar="FILE", help="Write all columns as Parquet (needs pyarrow).")] = None,
+    where: Where = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Write the table of a screening, failures included."""
+    from .. import screening
+    from ..errors import SettingsError
+    from ..screening import table
+    from . import _console
+    from .jobs import check_output
+
+    if csv is None and parquet is None:
+        raise SettingsError("give --csv FILE or --parquet FILE")
+    for key, path in (("csv", csv), ("parquet", parquet)):
+        if path:
+            check_output(key, Path(path), (f".{key}",))
+    found = screening.frame(db)
+    if where is not None:
+        found = found[table.select(found, where)]
+    for path in (csv, parquet):
+        if path:
+            screening.export(found, path)
+            _console().print(f"wrote {path}: {len(found)} rows, {found.shape[1]} columns", soft_wrap=True)

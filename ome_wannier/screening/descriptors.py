@@ -1,0 +1,182 @@
+"""The numbers that a material is chosen by: the name, unit and meaning of each, and how it is made of a result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import info
+from ..bands import Bands
+from ..calculators import Calculator, Combination, Observable, get, names
+from ..kmesh import KMesh
+from ..model import TightBinding
+from ..planewaves import PlaneWaves
+from ..result import first_observable, quantities
+from ..sums import WORKING_SET, Lattice, bytes_per_point
+from ..units import ALPHA_UNIT, ANGSTROM, E2_OVER_HBAR
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = NDArray[np.float64]
+
+#: responses that come first in a table
+FIRST = ("total", "extrinsic")
+#: kinds of calculators that are responses of a magnetization, whose elements are compared
+RESPONSES = ("alpha", "extrinsic")
+#: responses below this, in units of e^2/hbar Angstrom^(3-d), are zero to rounding
+ROUNDING = 1e-12
+#: share of the polarizability that the bands of `bands_needed` have to bring
+SHARE = 0.99
+#: points of the mesh that they are counted on, at most
+POINTS = 1000
+
+
+class Descriptor(NamedTuple):
+    """A column of the table."""
+
+    name: str
+    unit: str
+    meaning: str
+
+
+#: of a row as such; those of a response X are made by `describe`
+DESCRIPTORS = (
+    Descriptor("name", "", "what the material is called, with the values of its parameters"),
+    Descriptor("status", "", "done; forbidden: nothing to integrate, all responses vanish by symmetry; failed; running"),
+    Descriptor("reason", "", "why it failed"),
+    Descriptor("warning", "", "what the calculation warned of"),
+    Descriptor("formula", "", "chemical formula, where the atoms are known"),
+    Descriptor("dimension", "", "number of periodic directions; responses are in A/V in three, in A m/V in two"),
+    Descriptor("orbitals", "", "number of bands of the model"),
+    Descriptor("gap", "eV", "gap at the Fermi level in question, on a coarse mesh; 0 for metals"),
+    Descriptor("fermi", "eV", "the Fermi level in question: the middle of the gap, or what was given"),
+    Descriptor("tau_equal", "fs", "relaxation time at which the largest extrinsic element is that of the total"),
+    Descriptor("metric", "1/Angstrom (3D), 1 (2D)", "trace of the integrated quantum metric at the Fermi level in question"),
+    Descriptor("polarizable", "e/Angstrom/V (3D), e/V (2D)", "mean of the diagonal of the dipole polarizability there"),
+    Descriptor("bands_needed", "", f"fewest bands next to the Fermi level that bring {SHARE:.0%} of the polarizability"),
+    Descriptor("seconds", "s", "time it took"),
+    Descriptor("points", "", "k points"),
+    Descriptor("model_sha256", "", "digest of the model"),
+    Descriptor("settings_sha256", "", "digest of the settings that the result depends on"),
+    Descriptor("software", "", "versions that computed it"),
+    Descriptor("source", "", "where the model came from"),
+)
+
+
+def describe() -> list[Descriptor]:
+    """All columns, those of every response included."""
+    found = list(DESCRIPTORS)
+    known = sorted(names(), key=lambda name: name not in FIRST)  # stable: the others in their own order
+    for name in known:
+        if first_observable(get(name)).kind in RESPONSES:
+            found += of_response(name)
+    return found
+
+
+def of_response(name: str) -> list[Descriptor]:
+    """The columns of the response of this name."""
+    unit = "A/V (3D), A m/V (2D)"
+    return [
+        Descriptor(f"{name}_max", unit, f"modulus of the element of {name} that exceeds its error most, over all Fermi levels"),
+        Descriptor(f"{name}_max_error", unit, f"estimated error of {name}_max"),
+        Descriptor(f"{name}_element", "", f"axes of that element of {name}, moment first; none if all vanish by symmetry"),
+        Descriptor(f"{name}_fermi", "eV", f"Fermi level at which {name} is so large"),
+        Descriptor(f"{name}_gap", unit, f"largest element of {name} in the middle of the gap, with its sign"),
+        Descriptor(f"{name}_gap_error", unit, f"estimated error of {name}_gap"),
+        Descriptor(f"{name}_gap_element", "", f"axes of that element of {name}"),
+    ]
+
+
+def of_result(result: xr.Dataset, reference: float, gap: info.Gap | None, tau: float) -> dict[str, Any]:
+    """Descriptors of a result, of its first temperature."""
+    at = result.isel(temperature=0) if "temperature" in result.dims else result
+    pairs: dict[str, Any] = {}
+    for name in quantities(at):
+        known = at[name].attrs.get("index_order") or "spin_moment" in at[name].dims
+        if known:
+            pairs |= _of_response(at[name], at[f"{name}_error"], reference if gap else None)
+    level = at.sel(fermi=reference, method="nearest")
+    if "quantum_metric" in level:
+        pairs["metric"] = float(np.trace(level["quantum_metric"].values))
+    if "dipole_polarizability" in level:
+        pairs["polarizable"] = float(np.diagonal(level["dipole_polarizability"].values).mean())
+    if "total_max" in pairs and pairs.get("extrinsic_max", 0.0) > np.nan_to_num(pairs.get("extrinsic_max_error", 0.0)):
+        pairs["tau_equal"] = tau * pairs["total_max"] / pairs["extrinsic_max"]
+    return {key: value for key, value in pairs.items() if isinstance(value, str) or np.isfinite(value)}
+
+
+def of_forbidden(name: str) -> dict[str, Any]:
+    """Descriptors of a response all of whose elements vanish by symmetry."""
+    return {f"{name}_max": 0.0, f"{name}_element": "none"}
+
+
+def _of_response(value: xr.DataArray, error: xr.DataArray, middle: float | None) -> dict[str, Any]:
+    """The largest element over the Fermi levels, and in the middle of the gap."""
+    name = value.name
+    (number, wrong), element, level = _largest(value, error)
+    pairs: dict[str, Any] = {
+        f"{name}_max": abs(number),
+        f"{name}_max_error": wrong,
+        f"{name}_element": element,
+        f"{name}_fermi": level,
+    }
+    if middle is not None:
+        nearest = [int(np.argmin(abs(value["fermi"].values - middle)))]
+        (number, wrong), element, _ = _largest(value.isel(fermi=nearest), error.isel(fermi=nearest))
+        pairs |= {f"{name}_gap": number, f"{name}_gap_error": wrong, f"{name}_gap_element": element}
+    return pairs
+
+
+def _largest(value: xr.DataArray, error: xr.DataArray) -> tuple[tuple[float, float], str, float]:
+    """The element (value and error) that exceeds its error most, its axes and its Fermi level (eV); where none does, the
+    largest."""
+    rounding = ROUNDING * E2_OVER_HBAR * (ANGSTROM if value.attrs["units"] == ALPHA_UNIT[2] else 1.0)
+    number = np.where(abs(value.values) > rounding, value.values, 0.0)
+    size = abs(number)
+    beyond = size - np.nan_to_num(error.values)
+    where = np.unravel_index(int(np.argmax(beyond if beyond.max() > 0 else size)), value.shape)
+    at = value[where]
+    axes = "".join(str(at[d].item()) for d in value.dims if d != "fermi")
+    return (float(number[where]), float(error[where])), axes, float(at["fermi"])
+
+
+def bands_needed(model: Lattice, mesh: KMesh, level: float) -> int | None:
+    """Fewest bands next to the Fermi level, below and above, whose pairs bring `SHARE` of the dipole polarizability.
+
+    The polarizability, sum over pairs of |R_a,ou|^2 / (e_u - e_o), weighs the mixing by the field that every response of the
+    electrons rests on. None where nothing is mixed.
+    """
+    if not isinstance(model, TightBinding | PlaneWaves) or not model.axes:
+        return None
+    k = mesh.points()
+    k = k[:: -(-len(k) // POINTS)]
+    n = model.n_orbitals
+    weights = np.zeros((n + 1, n + 1))  # [i, j]: of the i-th band below the level with the j-th above, from 1
+    step = max(1, WORKING_SET // bytes_per_point(n, 1))
+    for start in range(0, len(k), step):
+        bands = Bands(model, k[start : start + step])
+        filled = (bands.energies <= level).sum(axis=1)
+        pair = sum((abs(bands.connection(a)) ** 2 for a in range(len(model.axes))), np.zeros(()))
+        pair = pair * abs(bands.inverse)
+        for occupied in np.unique(filled).tolist():
+            block = pair[filled == occupied].sum(axis=0)[:occupied, occupied:][::-1]
+            weights[1 : occupied + 1, 1 : n - occupied + 1] += block
+    share = weights.cumsum(axis=0).cumsum(axis=1)
+    if not share[-1, -1] > 0:
+        return None
+    enough = np.argwhere(share >= SHARE * share[-1, -1] * (1 - 1e-9))
+    return int(enough.sum(axis=1).min())
+
+
+def responses(wanted: Sequence[Calculator]) -> list[Calculator]:
+    """Of calculators those that are responses of a magnetization, integrated over bands."""
+    return [c for c in wanted if first_observable(c).kind in RESPONSES and isinstance(first_observable(c), Observable)]
+
+
+def terms_of(calculator: Calculator) -> list[str]:
+    """Names of the observables that a calculator consists of."""
+    return [name for name, _ in calculator.terms] if isinstance(calculator, Combination) else [calculator.name]

@@ -1,0 +1,293 @@
+"""What a screening computes: a list in TOML, folders and names, expanded into one item for each material.
+
+A list has the keys of a run (`ome_wannier.settings.Settings`) at the top, which hold for all, and tables `[[model]]`, each
+with keys of its own and one of `material` (library entry), `seed` (files), `folder` (all models in it) and `python`
+("file.py:function", called with the parameters).
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import math
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import materials
+from ..errors import FileFormatError, OMEError, SettingsError
+from ..materials import Scan
+from ..settings import Settings, validate
+
+#: of a run, not of a screening
+_NOT_HERE = ("output", "plot", "csv", "workers", "dask", "mpi", "checkpoint", "resume")
+#: of a screening alone
+_OWN = ("around", "kmap")
+_SOURCES = ("material", "seed", "folder", "python")
+#: of a table `[[model]]` alone
+_EXPANDED = ("folder", "python", "combine", "name")
+_PATHS = ("seed", "folder", "python", "centres")
+_HAMILTONIAN = re.compile(r"(.+)_(tb|hr)\.dat(\.gz|\.bz2|\.xz)?", re.DOTALL)
+_HDF5 = (".hdf5", ".h5")
+_NPZ = "_XX_R_Ham.npz"
+#: names of parameters are keys of the database too
+_KEY = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
+#: a list that expands to more is a slip of the pen
+MOST = 1_000_000
+#: points along each side of a k-map, at most
+MOST_KMAP = 200
+
+
+@dataclass(frozen=True)
+class Item:
+    """One material to compute.
+
+    name : how it is called in the table. settings : as for a run, which say where the model comes from; or
+    python : "file.py:function", called with the parameters; or model : anything that `ome_wannier.load` takes.
+    around : eV, Fermi levels relative to the level in question. kmap : points along each side of a map of k space, 0 for none.
+    fault : what is wrong with it, where that is known already.
+    """
+
+    name: str
+    settings: Settings
+    python: str = ""
+    model: Any = None
+    around: Scan | None = None
+    kmap: int = 0
+    fault: str = ""
+
+    @property
+    def source(self) -> str:
+        """Where the model comes from, in one line."""
+        where = self.settings.material or self.settings.seed or self.python or self.name
+        values = ", ".join(f"{k}={v!r}" for k, v in (self.settings.parameters or {}).items())
+        return f"{where} ({values})" if values else where
+
+
+def items(what: str | Path | Sequence[Any], settings: Mapping[str, Any] | None = None) -> list[Item]:
+    """Everything that is to be computed.
+
+    Parameters
+    ----------
+    what : one or several of: a list (`.toml`), a folder, a seedname or file, a library name, a model.
+    settings : keys of a run, `around` and `kmap`, which override those of lists.
+
+    Raises
+    ------
+    SettingsError : a list that makes no sense, with its line; a folder without models. FileFormatError : not TOML.
+    """
+    several: Sequence[Any] = [what] if isinstance(what, str | Path) or not isinstance(what, Sequence) else what
+    given = {key: value for key, value in (settings or {}).items() if value is not None}
+    found = list(itertools.islice(_all(several, given), MOST + 1))
+    if len(found) > MOST:
+        raise SettingsError(f"more than {MOST} materials: a range is too fine")
+    if not found:
+        raise SettingsError("nothing to screen: give a list (.toml), folders, seednames or library names")
+    return found
+
+
+def _all(what: Iterable[Any], settings: dict[str, Any]) -> Iterator[Item]:
+    for one in what:
+        if not isinstance(one, str | Path):
+            name = str(getattr(one, "name", "") or type(one).__name__)
+            yield _item(name, settings, None, model=one)
+        elif str(one).endswith(".toml") and Path(one).name != materials.FILE:
+            yield from _listed(Path(one), settings)
+        elif str(one) in materials.names() and not Path(one).exists():
+            yield _item(str(one), settings | {"material": str(one)}, None)
+        elif Path(one).is_dir():
+            yield from (_of_file(seed, settings, None) for seed in _in_folder(Path(one)))
+        else:
+            yield _item(str(one), settings | {"seed": str(one)}, None)
+
+
+def _item(name: str, keys: Mapping[str, Any], place: str | None, **more: Any) -> Item:
+    """An item with checked settings; `place` is what an error begins with."""
+    for key in keys:
+        if key in _NOT_HERE:
+            raise SettingsError(f"{place or ''}{key} belongs to a run, not to a screening")
+    own = {key: keys[key] for key in _OWN if key in keys}
+    try:
+        checked = validate({k: v for k, v in keys.items() if k not in _OWN})
+        return Item(name, checked, around=_around(own.get("around")), kmap=_kmap(own.get("kmap", 0)), **more)
+    except OMEError as error:
+        raise SettingsError(f"{place or ''}{error}") from error
+
+
+def _of_file(seed: str, keys: Mapping[str, Any], place: str | None) -> Item:
+    """The item of a file that was found; one whose name is no text fails when its turn comes, not the whole list."""
+    try:
+        seed.encode("utf-8")
+    except UnicodeEncodeError:
+        return _item(seed, keys, place, fault="the name of this file is no Unicode: rename it")
+    return _item(seed, {**keys, "seed": seed}, place)
+
+
+def _around(value: Any) -> Scan | None:
+    """Energies relative to a level: start, stop and number, or start:stop:number."""
+    if value is None or isinstance(value, Scan):
+        return value
+    return _scan("around", value)
+
+
+def _scan(key: str, value: Any) -> Scan:
+    """Start, stop and number, as the Fermi levels of a run."""
+    try:
+        found = validate({"fermi": value}).fermi
+    except SettingsError as error:
+        raise SettingsError(str(error).replace("fermi", key, 1)) from error
+    if not isinstance(found, Scan):
+        raise SettingsError(f"{key}: expected start, stop and number, found {value!r}")
+    return found
+
+
+def _kmap(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not (value == 0 or 2 <= value <= MOST_KMAP):
+        raise SettingsError(f"kmap: expected a number of points from 2 to {MOST_KMAP}, or 0 for none, found {value!r}")
+    return value
+
+
+def _listed(path: Path, given: dict[str, Any]) -> Iterator[Item]:
+    """The items of a list."""
+    text = path.read_bytes()
+    try:
+        stored = tomllib.loads(text.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FileFormatError(path, None, "TOML", str(error)) from error
+    tables = stored.pop("model", [])
+    if not isinstance(tables, list) or not tables or not all(isinstance(t, dict) for t in tables):
+        raise SettingsError(f"{path}: a list for screening has tables [[model]], one or more")
+    lines = text.decode("utf-8").splitlines()
+    for key in stored:
+        if key in (*_SOURCES, "combine", "name", "parameters"):
+            raise SettingsError(f"{_place(path, lines, 0, key)}{key} belongs into a table [[model]]")
+    _item("", {k: v for k, v in stored.items() if k != "centres"}, _place_of_any(path, lines, 0, stored))
+    for number, table in enumerate(tables, 1):
+        yield from _expanded(path, lines, number, stored, table, given)
+
+
+def _expanded(
+    path: Path, lines: Sequence[str], number: int, common: dict[str, Any], table: dict[str, Any], given: dict[str, Any]
+) -> Iterator[Item]:
+    """The items of one table `[[model]]`."""
+    place = _place_of_any(path, lines, number, table)
+    known = {*Settings.model_fields, *_OWN, *_EXPANDED} - {*_NOT_HERE}
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(sorted(known))}"
+            raise SettingsError(f"{_place(path, lines, number, key)}unknown key {key!r}: {hint}")
+    if sum(key in table for key in _SOURCES) != 1:
+        raise SettingsError(f"{place}give one of {', '.join(_SOURCES)}")
+    written = next(str(table[key]) for key in _SOURCES if key in table)
+    joined = {k: str(path.parent / v) for k, v in table.items() if k in _PATHS and isinstance(v, str) and v}
+    table = table | joined
+    keys = {k: v for k, v in table.items() if k not in _EXPANDED}
+    for exclusive in (("fermi", "filling"), ("spn", "spin_order")):  # what a table says outweighs what holds for all
+        if any(k in keys for k in exclusive):
+            common = {k: v for k, v in common.items() if k not in exclusive}
+    called = table.get("name")
+    if called is not None and not isinstance(called, str):
+        raise SettingsError(f"{_place(path, lines, number, 'name')}name: expected a text, found {called!r}")
+    if "folder" in table:
+        if "parameters" in keys or "combine" in table:
+            raise SettingsError(f"{place}parameters are those of material and python, not of folder")
+        folder = Path(str(table["folder"]))
+        if not folder.is_dir():
+            raise SettingsError(f"{_place(path, lines, number, 'folder')}folder: there is no folder {folder}")
+        keys.pop("folder", None)
+        yield from (_of_file(seed, common | keys | given, place) for seed in _in_folder(folder))
+        return
+    base = called or written
+    for values in _combinations(table, place):
+        changed = ", ".join(f"{k}={_shown(v)}" for k, v in values.items())
+        more = {"parameters": values} if values else {}
+        name = f"{base} ({changed})" if changed else base
+        yield _item(name, common | keys | more | given, place, python=str(table.get("python", "")))
+
+
+def _combinations(table: Mapping[str, Any], place: str) -> Iterator[dict[str, Any]]:
+    """Values of the parameters, one after the other: every combination of a grid, or the k-th of each in a sweep."""
+    given = table.get("parameters", {})
+    combine = table.get("combine", "grid")
+    if combine not in ("grid", "sweep"):
+        raise SettingsError(f"{place}combine: expected grid (every combination) or sweep (one by one), found {combine!r}")
+    if not isinstance(given, Mapping):
+        raise SettingsError(f"{place}parameters: expected name = value, found {given!r}")
+    for key in given:
+        if not _KEY.fullmatch(key):
+            raise SettingsError(f"{place}parameters: {key!r} is no name of a parameter: letters, digits and _")
+    ranges = {key: _range(key, value, place) for key, value in given.items()}
+    if combine == "grid":
+        if math.prod(map(len, ranges.values())) > MOST:
+            raise SettingsError(f"{place}more than {MOST} combinations of parameters: a range is too fine")
+        yield from (dict(zip(ranges, values, strict=True)) for values in itertools.product(*ranges.values()))
+        return
+    lengths = {len(r) for r in ranges.values() if len(r) > 1}
+    if len(lengths) > 1:
+        said = ", ".join(f"{k} {len(r)}" for k, r in ranges.items())
+        raise SettingsError(f"{place}a sweep needs as many values of each parameter: {said}")
+    steps = max(lengths, default=1)
+    for i in range(steps):
+        yield {key: r[i] if len(r) > 1 else r[0] for key, r in ranges.items()}
+
+
+def _range(key: str, value: Any, place: str) -> list[Any]:
+    """The values that a parameter takes: those of a list, those of start, stop and number, or one."""
+    if isinstance(value, Mapping):
+        try:
+            scan = _scan(f"parameters.{key}", value)
+        except OMEError as error:
+            raise SettingsError(f"{place}{error}") from error
+        return [float(f"{x:.12g}") for x in scan.levels()]
+    if isinstance(value, list):
+        if not value:
+            raise SettingsError(f"{place}parameters.{key}: an empty list")
+        return [tuple(v) if isinstance(v, list) else v for v in value]
+    return [value]
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _in_folder(top: Path) -> list[str]:
+    """Paths of all models under a folder, in alphabetical order; links to folders are not followed.
+
+    Raises
+    ------
+    SettingsError : there are none.
+    """
+    found: list[str] = []
+    for folder, folders, files in os.walk(top):
+        folders.sort()
+        here = Path(folder)
+        if materials.FILE in files or _NPZ in files:
+            found.append(folder)
+            folders.clear()
+            continue
+        stems = {match[1] for name in files if (match := _HAMILTONIAN.fullmatch(name))}
+        found += [str(here / stem) for stem in sorted(stems)]
+        found += [str(here / name) for name in sorted(files) if name.lower().endswith(_HDF5)]
+    if not found:
+        raise SettingsError(f"{top}: no models in this folder: no {materials.FILE}, _tb.dat, _hr.dat or .hdf5")
+    return found
+
+
+def _place(path: Path, lines: Sequence[str], number: int, key: str) -> str:
+    """Where a key of the n-th table stands (0: before the first), as an error begins."""
+    heads = [i for i, line in enumerate(lines) if re.match(r"\s*\[\[\s*model\s*\]\]", line)]
+    bounds = [0, *heads, len(lines)]
+    start, stop = bounds[number], bounds[number + 1] if number + 1 < len(bounds) else len(lines)
+    wanted = re.compile(rf"\s*\[*\s*(model\.)?[\"']?{re.escape(key)}\b")
+    line = next((i for i in range(start, stop) if wanted.match(lines[i])), start)
+    return f"{path}, line {line + 1}: "
+
+
+def _place_of_any(path: Path, lines: Sequence[str], number: int, table: Mapping[str, Any]) -> str:
+    """The same for a fault that names its key itself: the line of the table."""
+    return f"{path}, [[model]] number {number}: " if number else f"{path}: "

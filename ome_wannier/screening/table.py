@@ -1,0 +1,212 @@
+"""The table of a screening: read, selected, sorted, written."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib.util
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SettingsError
+from ..files import whole
+from ..plugins.ase_db import DONE, Store
+from .descriptors import describe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: of claims, not of materials
+_HIDDEN = ("owner", "beat", "claim")
+#: what a condition may consist of: names of columns, numbers, texts, comparisons, and, or, not, parentheses, signs
+_ALLOWED = (
+    ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.UAdd, ast.Compare, ast.Name, ast.Load,
+    ast.Constant, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.List, ast.Tuple,
+)  # fmt: skip
+#: a condition that is longer is none
+MOST = 2000
+#: columns that come last
+_TECHNICAL = ("seconds", "points", "model_sha256", "settings_sha256", "software", "source", "key")
+EXPORTS = (".csv", ".parquet")
+
+
+def frame(db: str | Path) -> pd.DataFrame:
+    """All rows of a database, the columns of `descriptors` first; numbers that a row does not have are nan.
+
+    Raises
+    ------
+    StoreError : no such database, or one that cannot be read.
+    """
+    import pandas as pd
+
+    rows = [{k: v for k, v in row.items() if k not in _HIDDEN} for row in Store(db).rows()]
+    table = pd.DataFrame(rows, columns=None if rows else ["name", "status", "key"])
+    known = [d.name for d in describe() if d.name in table]
+    every = [str(c) for c in table]
+    parameters = sorted(c for c in every if c.startswith("p_"))
+    about = ("name", "status", "reason")
+    technical = [c for c in ("warning", *_TECHNICAL) if c in table]
+    numbers = [c for c in known if c not in about and c not in technical]
+    rest = sorted(set(every) - {*about, *parameters, *technical, *numbers})
+    return table[[*(c for c in about if c in table), *parameters, *numbers, *rest, *technical]]
+
+
+def rank(
+    db: str | Path | pd.DataFrame, by: str = "max|total|", where: str | None = None, *, ascending: bool = False
+) -> pd.DataFrame:
+    """The materials that were computed, sorted by a column, largest first; rows without that number are left out.
+
+    Parameters
+    ----------
+    db : a database, or a table from `frame`.
+    by : name of a column; "max|total|" is `total_max`.
+    where : condition on the columns, such as "gap > 0.1 and p_material == 'WS2'".
+
+    Raises
+    ------
+    SettingsError : no such column, a condition that is none.
+    """
+    table = frame(db) if isinstance(db, str | Path) else db
+    column = _column(by, table)
+    chosen = table[table["status"] != "failed"] if "status" in table else table
+    chosen = chosen[chosen["status"] != "running"] if "status" in chosen else chosen
+    if where is not None:
+        chosen = chosen[select(chosen, where)]
+    chosen = chosen[chosen[column].notna()]
+    return chosen.sort_values(column, ascending=ascending, kind="stable").reset_index(drop=True)
+
+
+def column_of(by: str) -> str:
+    """The column that is meant: "max|total|" is total_max."""
+    match = re.fullmatch(r"\s*(max|gap)\|(\w+)\|\s*", by)
+    return f"{match[2]}_{match[1]}" if match else by.strip()
+
+
+def _column(by: str, table: pd.DataFrame) -> str:
+    name = column_of(by)
+    if name not in table:
+        raise SettingsError(f"no column {name!r}: {_nearest(name, table)}")
+    return name
+
+
+def _nearest(name: str, table: pd.DataFrame) -> str:
+    near = difflib.get_close_matches(name, [str(c) for c in table], 1)
+    return f"did you mean {near[0]}?" if near else f"one of {', '.join(map(str, table))}"
+
+
+def select(table: pd.DataFrame, where: str) -> pd.Series[bool]:
+    """Which rows fulfil a condition; nothing but comparisons of columns with values is ever carried out.
+
+    Raises
+    ------
+    SettingsError : anything else than names of columns, numbers, texts, comparisons, and, or, not.
+    """
+    text = re.sub(r"\b(max|gap)\|(\w+)\|", r"\2_\1", where.strip())
+    try:
+        if len(text) > MOST:
+            raise SettingsError(f"a condition of {len(text)} characters: at most {MOST}")
+        tree = ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise SettingsError(f"where {where!r}: not a condition such as \"gap > 0.1 and dimension == 2\" ({error})") from error
+    for node in ast.walk(tree):
+        if not isinstance(node, _ALLOWED):
+            what = type(node).__name__
+            raise SettingsError(f"where {where!r}: {what} is not allowed: compare columns with values, and, or, not")
+        if isinstance(node, ast.Name) and node.id not in table:
+            raise SettingsError(f"where {where!r}: no column {node.id!r}: {_nearest(node.id, table)}")
+    try:
+        found = _evaluated(tree.body, table)
+    except TypeError as error:
+        raise SettingsError(f"where {where!r}: texts are compared with texts, numbers with numbers ({error})") from error
+    if not hasattr(found, "isin") or found.dtype != bool:
+        raise SettingsError(f"where {where!r}: this is a value, not a condition: compare it with something")
+    return found  # type: ignore[no-any-return]
+
+
+def _evaluated(node: ast.expr, table: pd.DataFrame) -> Any:
+    """The value of an expression that consists of what is allowed."""
+    match node:
+        case ast.BoolOp(op=op, values=values):
+            parts = [_truth(v, table) for v in values]
+            out = parts[0]
+            for part in parts[1:]:
+                out = out & part if isinstance(op, ast.And) else out | part
+            return out
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return ~_truth(operand, table)
+        case ast.UnaryOp(op=op, operand=operand):
+            value = _evaluated(operand, table)
+            return -value if isinstance(op, ast.USub) else +value
+        case ast.Compare(left=left, ops=ops, comparators=right):
+            values = [_evaluated(v, table) for v in (left, *right)]
+            out = _compared(ops[0], values[0], values[1])
+            for i in range(1, len(ops)):
+                out = out & _compared(ops[i], values[i], values[i + 1])
+            return out
+        case ast.Name(id=name):
+            return table[name]
+        case ast.List(elts=elements) | ast.Tuple(elts=elements):
+            return [_evaluated(e, table) for e in elements]
+        case ast.Constant(value=value):
+            return value
+    raise SettingsError(f"{type(node).__name__} is not allowed in a condition")
+
+
+def _truth(node: ast.expr, table: pd.DataFrame) -> Any:
+    value = _evaluated(node, table)
+    if not hasattr(value, "isin") or value.dtype != bool:
+        raise SettingsError("and, or, not are for comparisons: gap > 0.1 and dimension == 2")
+    return value
+
+
+def _compared(op: ast.cmpop, left: Any, right: Any) -> Any:
+    """One comparison; of two constants none is made."""
+    if isinstance(op, ast.In | ast.NotIn):
+        if not hasattr(left, "isin") or not isinstance(right, list):
+            raise SettingsError("in is for a column and a list: p_material in ['MoS2', 'WS2']")
+        found = left.isin(right)
+        return found if isinstance(op, ast.In) else ~found
+    columns = [hasattr(side, "isin") for side in (left, right)]
+    if not any(columns) or isinstance(left, list) or isinstance(right, list):
+        raise SettingsError("a comparison needs the name of a column: gap > 0.1")
+    match op:
+        case ast.Eq():
+            return left == right
+        case ast.NotEq():
+            return left != right
+        case ast.Lt():
+            return left < right
+        case ast.LtE():
+            return left <= right
+        case ast.Gt():
+            return left > right
+    return left >= right
+
+
+def export(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as CSV or Parquet, whole or not at all.
+
+    Raises
+    ------
+    SettingsError : another ending, or Parquet without pyarrow.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in EXPORTS:
+        raise SettingsError(f"{path}: the name must end in {' or '.join(EXPORTS)}")
+    if target.suffix.lower() == ".csv":
+        whole(target, lambda temporary: table.to_csv(temporary, index=False))
+        return
+    if importlib.util.find_spec("pyarrow") is None:
+        raise SettingsError("Parquet needs pyarrow: pip install 'ome_wannier[parquet]'")
+    whole(target, lambda temporary: table.to_parquet(temporary, index=False))
+
+
+def units(names: Sequence[str]) -> dict[str, str]:
+    """Units of columns, of those that have one."""
+    known = {d.name: d.unit for d in describe()}
+    return {name: known[name] for name in names if known.get(name)}
+
+
+__all__ = ["DONE", "EXPORTS", "column_of", "export", "frame", "rank", "select", "units"]

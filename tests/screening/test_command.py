@@ -1,0 +1,213 @@
+"""The commands, as processes that are killed: what a resume finds, and the exit status. The long tests are the issue's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from screens import Here, numbers, table, whole, write_list
+
+from ome_wannier import cli, screening
+from ome_wannier.plugins.ase_db import DONE, FAILED, Store
+
+SEEDS = list(range(1, 8))
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "ome_wannier", *map(str, arguments)]
+
+
+def run(*arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=timeout)
+
+
+def count(db: Path, status: str = DONE) -> int:
+    return sum(row["status"] == status for row in Store(db).rows()) if db.exists() else 0
+
+
+def killed(path: Path, db: Path, when: float, at_least: int = 0, workers: int = 2) -> None:
+    """Start a screening, and kill it after `when` seconds and once there are so many rows."""
+    process = subprocess.Popen(command("screen", path, "--db", db, "--workers", workers), stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(when)
+        stop = time.monotonic() + 60
+        while count(db) < at_least and process.poll() is None and time.monotonic() < stop:
+            time.sleep(0.02)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def test_killed_and_resumed_it_is_as_if_undisturbed(tmp_path: Path) -> None:
+    """One death, two failures, an exit status that says so, a second run that does nothing."""
+    path = write_list(tmp_path, table("lattice", SEEDS), table("damaged", [0, 1]))
+    screening.screen(path, tmp_path / "calm.db", executor=Here())
+    db = tmp_path / "s.db"
+    killed(path, db, 0.0, at_least=3, workers=1)
+    assert whole(db) == "ok"
+    assert 3 <= count(db) < len(SEEDS)
+    done = run("screen", path, "--db", db)
+    assert done.returncode == 3, done.stderr
+    assert "2 failed" in done.stdout
+    assert "9 materials" in done.stdout
+    assert "ZeroDivisionError: of the user" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert numbers(db) == numbers(tmp_path / "calm.db")
+
+
+@pytest.mark.long
+def test_ten_deaths_at_random_moments(tmp_path: Path) -> None:
+    """200 materials, the parent killed ten times, and resumed."""
+    sizes = [2, 3, 5, 8]
+    path = write_list(tmp_path, table("lattice", list(range(50)), sizes))
+    screening.screen(path, tmp_path / "calm.db", executor=Here())
+    db = tmp_path / "s.db"
+    moments = random.Random(7)
+    seen = [0]
+    for _ in range(10):
+        killed(path, db, moments.uniform(0.0, 8.0), at_least=min(seen[-1] + moments.randrange(12), 195))
+        assert whole(db) == "ok" if db.exists() else True
+        seen.append(count(db))
+    print("rows after each death:", seen)
+    assert seen[-1] < 200, "it was done before it was killed: nothing was tested"
+    done = run("screen", path, "--db", db, "--workers", 2, timeout=600)
+    assert done.returncode == 0, done.stderr
+    found = numbers(db)
+    assert len(found) == 200
+    assert found == numbers(tmp_path / "calm.db")
+    assert whole(db) == "ok"
+
+
+@pytest.mark.long
+def test_fifty_damaged_inputs_among_two_hundred(tmp_path: Path) -> None:
+    """Wannier90 files cut short, garbled, missing, and models that raise; the others come out as if alone."""
+    good = table("lattice", list(range(150)))
+    bad = []
+    for i in range(30):
+        seed = f"files/bad{i}"
+        file = tmp_path / f"{seed}_tb.dat"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(random.Random(i).choice([b"", b"\0\xff" * 200, b"comment\n1 0 0\n0 1 0\n", b"x\n" * 50]))
+        bad.append(f'seed = "{seed}"')
+    path = write_list(tmp_path, good, *bad, table("damaged", list(range(20))))
+    db = tmp_path / "s.db"
+    done = run("screen", path, "--db", db, "--workers", 2, timeout=600)
+    assert done.returncode == 3, done.stderr
+    assert "200 materials: 150 computed, 50 failed" in done.stdout
+    assert "Traceback" not in done.stderr
+    rows = Store(db).rows()
+    reasons = [r["reason"] for r in rows if r["status"] == FAILED]
+    assert len(reasons) == 50
+    assert all(reason.strip() and "\n" not in reason for reason in reasons)
+    alone = write_list(tmp_path, good)
+    screening.screen(alone, tmp_path / "calm.db", executor=Here())
+    found = numbers(db)
+    assert {n: r for n, r in found.items() if r["status"] == DONE} == numbers(tmp_path / "calm.db")
+
+
+@pytest.mark.long
+def test_two_screeners_on_one_database(tmp_path: Path) -> None:
+    """Every material is computed by one of them: the seconds of neither are spent twice."""
+    path = write_list(tmp_path, table("lattice", list(range(60)), [2, 4]))
+    db = tmp_path / "s.db"
+    processes = [
+        subprocess.Popen(command("screen", path, "--db", db), stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    said = [p.communicate(timeout=600)[0] for p in processes]
+    computed = [int(text.split("materials: ")[1].split(" computed")[0]) for text in said]
+    print(said)
+    assert sum(computed) == 120
+    assert all(n > 0 for n in computed)
+    assert len(numbers(db)) == 120
+
+
+@pytest.mark.long
+def test_two_workers_are_nearly_twice_as_fast(tmp_path: Path) -> None:
+    """500 models of 2 to 11 bands, and what of the time is the store's. Measured beside what the machine gives others."""
+    path = write_list(tmp_path, table("lattice", list(range(50)), list(range(2, 12))), head=_HEAD)
+    walls, spent = [], []
+    for workers in (1, 2):
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+        done = run("screen", path, "--db", tmp_path / f"s{workers}.db", "--workers", workers, timeout=3600)
+        assert done.returncode == 0, done.stderr
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        walls.append(time.monotonic() - start)
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    share = [c / w / n for c, w, n in zip(spent, walls, (1, 2), strict=True)]
+    print(json.dumps({"wall": walls, "cpu": spent, "ratio": walls[0] / walls[1], "share": share, "load": os.getloadavg()}))
+    assert numbers(tmp_path / "s1.db") == numbers(tmp_path / "s2.db")
+    if min(share) < 0.9:
+        pytest.skip(f"the machine is busy: processor shares of {share[0]:.2f} and {share[1]:.2f} say nothing of the workers")
+    assert walls[0] / walls[1] > 1.8
+
+
+_HEAD = 'kmesh = [24, 24, 1]\nfermi = 0.0\naround = "-0.5:0.5:21"\n'
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small screening."""
+    folder = tmp_path_factory.mktemp("screen")
+    path = write_list(folder, table("lattice", [1, 2], 3), 'material = "tilted-dirac"\ncalculators = "total"')
+    screening.screen(path, folder / "s.db", executor=Here())
+    return folder
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> str:
+    with pytest.raises(SystemExit) as caught:
+        cli.main([str(a) for a in arguments])
+    out = capsys.readouterr()
+    assert caught.value.code == code, out.err
+    return out.out + out.err
+
+
+def test_rank_prints_the_largest_first(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = printed(capsys, "rank", filled / "s.db", "--where", "orbitals == 3", "-n", "1")
+    best = screening.rank(filled / "s.db", where="orbitals == 3").iloc[0]
+    assert best["name"] in out
+    assert f"{best['total_max']:.4g}" in out
+    assert "1 of 2 rows" in out
+    assert "total_max A/V (3D), A m/V (2D)" in out
+    assert "seed" in printed(capsys, "rank", filled / "s.db", "--columns", "name,p_seed", "--by", "gap")
+    assert "no column 'gapp'" in printed(capsys, "rank", filled / "s.db", "--by", "gapp", code=2)
+    assert "no such database" in printed(capsys, "rank", filled / "none.db", code=2)
+
+
+def test_export_writes_all_rows(filled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "3 rows" in printed(capsys, "export", filled / "s.db", "--csv", tmp_path / "t.csv")
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == 4
+    assert "2 rows" in printed(capsys, "export", filled / "s.db", "--csv", tmp_path / "t.csv", "--where", "orbitals==3")
+    assert "must end in .csv" in printed(capsys, "export", filled / "s.db", "--csv", tmp_path / "t.txt", code=2)
+    assert "give --csv" in printed(capsys, "export", filled / "s.db", code=2)
+
+
+def test_dry_run_says_what_would_be_done_and_does_nothing(
+    filled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_list(tmp_path, table("lattice", [1, 2, 3], 3), table("damaged", [0]))
+    (tmp_path / "models.py").write_text((filled / "models.py").read_text())
+    before = numbers(filled / "s.db")
+    out = printed(capsys, "screen", path, "--db", filled / "s.db", "--dry-run", "--workers", "2")
+    assert "4 materials" in out
+    assert "1 to compute, 2 there already, 0 failed before, 1 that cannot be loaded" in out
+    assert "with 2 workers" in out
+    assert "cannot be loaded: models.py:damaged" in out
+    assert numbers(filled / "s.db") == before
+    printed(capsys, "screen", path, "--db", tmp_path / "new.db", "--dry-run")
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_a_list_that_makes_no_sense_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_list(tmp_path, 'material = "te"\nkmehs = 3')
+    out = printed(capsys, "screen", path, "--db", tmp_path / "s.db", code=2)
+    assert out.startswith(f"error: {path}, line ")
+    assert out.count("\n") == 1
+    assert not (tmp_path / "s.db").exists()
