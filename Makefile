@@ -2,7 +2,7 @@
 #
 #   make demo        install into .venv, run the main job on real ab-initio data, write demo/vse2.nc and demo/vse2.png
 #   make test        install with the test tools, run the tests (ARGS="-k name" is passed to pytest)
-#   make test-long   the tests that take minutes
+#   make test-long   the tests that take minutes; some need Chromium with its driver, or a PostgreSQL server
 #   make bench       measure: time per part, ratio to the diagonalisation
 #   make lint        ruff and mypy --strict
 #   make examples    run every examples/*.py
@@ -55,7 +55,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest $(ARGS)
 
-test-long: $(VENV)/.installed-test
+test-long: $(VENV)/.installed-test-long
 	$(BIN)/python -m pytest -m long $(ARGS)
 
 bench: $(VENV)/.installed-test

@@ -58,7 +58,7 @@ ALLOWED = {
     "compute": PARTS | {"sums", "axion"},
     "plotting": COMPUTE,
     "reproduce": PLOTTING | {"lattices"},
-    "report": PLOTTING,
+    "report": PLOTTING | LOAD | {"screening", "plugins"},
     "plugins": COMPUTE | LOAD,
     "screening": COMPUTE | LOAD | {"plugins", "settings", "info"},
 }

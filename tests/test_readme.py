@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -73,14 +74,16 @@ def test_commands_run(tmp_path: Path) -> None:
     work.mkdir()
     for path in (ROOT / "materials" / "te").glob("Te*"):
         shutil.copy(path, work)
-    (tmp_path / "job.toml").write_text(blocks("toml")[0], encoding="utf-8")
+    for name, block in zip(("job.toml", "list.toml"), blocks("toml"), strict=True):
+        (tmp_path / name).write_text(block, encoding="utf-8")
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("ome-wannier ")]
     assert len(lines) >= 2
     for line in [*lines, "ome-wannier run job.toml", "ome-wannier materials"]:
-        done = run([sys.executable, "-m", "ome_wannier", *line.split()[1:]], tmp_path)
+        done = run([sys.executable, "-m", "ome_wannier", *shlex.split(line)[1:]], tmp_path)
         assert done.returncode == 0, f"{line}: {done.stderr}"
         assert done.stdout.strip()
-    assert {"te.nc", "te.png", "te.csv", "job.nc"} <= {p.name for p in tmp_path.iterdir()}
+    written = {"te.nc", "te.png", "te.csv", "job.nc", "screening.db", "screening.csv", "report.html"}
+    assert written <= {p.name for p in tmp_path.iterdir()}
 
 
 def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -97,7 +100,8 @@ def test_make_targets_exist(target: tuple[str, str]) -> None:
 
 
 def test_options_exist() -> None:
-    known = "".join(run([sys.executable, "-m", "ome_wannier", c, "--help"], ROOT).stdout for c in ("run", "map", "convert"))
+    commands = ("run", "map", "convert", "screen", "rank", "export", "report")
+    known = "".join(run([sys.executable, "-m", "ome_wannier", c, "--help"], ROOT).stdout for c in commands)
     named = set(re.findall(r"--[a-z][a-z-]+", README))
     assert named
     assert all(option in known for option in named)

@@ -233,6 +233,7 @@ def reproduce(
 app.command()(screening.screen)
 app.command()(screening.rank)
 app.command()(screening.export)
+app.command()(screening.report)
 
 
 @app.callback(invoke_without_command=True)

@@ -193,6 +193,24 @@ def _plain(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def report(
+    source: Annotated[str, typer.Argument(metavar="DB|RESULT.nc", help="Database of a screening, or a result of run.")],
+    output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="Where to write it: .html.")] = "report.html",
+    by: By = "max|total|",
+    where: Where = None,
+    details: Annotated[int, typer.Option(metavar="N", min=1, help="Materials shown with their scans and tensors.")] = 200,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Write one HTML page that needs no network: the ranked table, pictures, and every material in detail."""
+    from .. import report as reports
+    from . import _console
+    from .jobs import check_output
+
+    check_output("output", Path(output), (".html", ".htm"))
+    path = reports.report(source, output, by, where, details)
+    _console().print(f"wrote {path}: {path.stat().st_size / 1e6:.1f} MB", soft_wrap=True)
+
+
 def export(
     db: Database,
     csv: Annotated[str | None, typer.Option(metavar="FILE", help="Write all columns as text: .csv.")] = None,

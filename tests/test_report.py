@@ -1,0 +1,327 @@
+"""The report: what is in the page, that nothing hostile gets out of its place, and, in a real browser, that it works."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ome_wannier as ome
+from ome_wannier import screening
+from ome_wannier.errors import FileFormatError, SettingsError, StoreError
+from ome_wannier.plugins.ase_db import FAILED, Store
+from ome_wannier.report import content, report
+
+sys.path.insert(0, str(Path(__file__).parent / "screening"))
+from screens import Here, table, write_list
+
+HOSTILE = "</script><script>window.hacked=1</script><img src=x onerror=window.hacked=1>\"'&$title \N{SNOWMAN}"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A screening of layers, a crystal, what symmetry forbids, a failure, and hostile names."""
+    where = tmp_path_factory.mktemp("report")
+    path = write_list(
+        where,
+        table("lattice", [1, 2, 3], [2, 4]) + "\nkmap = 12",
+        'material = "stacked-honeycomb"\nkmesh = [4, 4, 4]',
+        'material = "tmd-three-band"\nparameters = {strain = 0.0}',
+        table("damaged", [1]),
+        f"name = {json.dumps(HOSTILE)}\n{table('lattice', [9])}",
+    )
+    screening.screen(path, where / "s.db", executor=Here())
+    Store(where / "s.db").finish("k-x", FAILED, None, {"name": HOSTILE, "reason": HOSTILE}, {})
+    report(where / "s.db", where / "s.html")
+    return where
+
+
+@pytest.fixture(scope="module")
+def result() -> Any:
+    return ome.compute(ome.load("haldane"), (8, 8, 1), ["total", "dipole", "extrinsic"], np.linspace(-1.5, 1.5, 5))
+
+
+class Reader(HTMLParser):
+    """Elements, their attributes and texts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.scripts: list[str] = []
+        self._in = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._in = tag
+
+    def handle_data(self, data: str) -> None:
+        (self.scripts if self._in == "script" else self.texts).append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in = ""
+
+
+def read(path: Path) -> Reader:
+    return Reader(path.read_text(encoding="utf-8"))
+
+
+def data(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(read(path).scripts[0])
+    return found
+
+
+def test_the_table_has_every_material_in_order(folder: Path) -> None:
+    found = read(folder / "s.html")
+    ranked = screening.rank(folder / "s.db")
+    assert [row["name"] for row in data(folder / "s.html")["rows"]] == list(ranked["name"])
+    values = [a["data-value"] for tag, a in found.elements if tag == "th" and a.get("scope") == "row"]
+    assert values == list(ranked["name"])
+    assert any("1 failed" in t or "2 failed" in t for t in found.texts)
+    assert any("ZeroDivisionError: of the user" in t for t in found.texts)
+
+
+def test_details_are_the_numbers_of_the_database(folder: Path) -> None:
+    store = Store(folder / "s.db")
+    best = screening.rank(folder / "s.db").iloc[0]
+    detail = data(folder / "s.html")["details"][0]
+    stored = store.data(best["key"])
+    (scan, _) = detail["scans"]
+    i, j = ("xyz".index(c) for c in scan["elements"][0]["name"])
+    assert abs(stored["ome_total"][:, i, j]).max() == np.nanmax(abs(stored["ome_total"]))
+    factor, unit = content.prefixed([1e-15], "A m/V")
+    assert scan["unit"].endswith("A m/V")
+    drawn = np.array(scan["elements"][0]["curves"][0]["y"])
+    ratio = drawn / stored["ome_total"][:, i, j]
+    assert np.allclose(ratio, ratio[0], rtol=1e-4)
+    assert round(np.log10(abs(ratio[0]))) % 3 == 0
+    assert (factor, unit) == (1e15, "fA m/V")
+    names = [c["name"] for c in scan["elements"][0]["curves"]]
+    assert names == ["total", "dipole", "local_intraband", "itinerant", "local"]
+    assert np.shape(detail["kmap"]["z"]) == (12, 12)
+    assert detail["fermi"] == pytest.approx(stored["ome_fermi"].tolist())
+    assert any("arXiv" in c or "doi" in c for c in detail["cite"])
+    assert dict(detail["facts"])["kmesh"].startswith("KMesh")
+
+
+def test_what_symmetry_forbids_is_said(folder: Path) -> None:
+    found = data(folder / "s.html")
+    (row,) = [r for r in found["rows"] if r["name"].startswith("tmd")]
+    detail = found["details"][row["detail"]]
+    assert "fermi" not in detail
+    assert any("3-fold" in s for s in detail["symmetry"])
+
+
+def test_only_the_best_are_shown_in_detail(folder: Path, tmp_path: Path) -> None:
+    report(folder / "s.db", tmp_path / "s.html", by="gap", where="dimension == 2", details=2)
+    found = data(tmp_path / "s.html")
+    assert len(found["details"]) == 2
+    assert [r["detail"] for r in found["rows"]] == [0, 1] + [None] * (len(found["rows"]) - 2)
+    assert {r["dimension"] for r in found["rows"]} == {2}
+
+
+def test_hostile_texts_stay_texts(folder: Path) -> None:
+    """No element, attribute or script comes of a name or a reason, which are both there as they are."""
+    found = read(folder / "s.html")
+    assert [tag for tag, _ in found.elements].count("script") == 3
+    assert "img" not in [tag for tag, _ in found.elements]
+    assert not any(key.startswith("on") for _, a in found.elements for key in a)
+    assert "".join(found.texts).count(HOSTILE) >= 2
+    assert f"{HOSTILE} (seed=9, n=2)" in [r["name"] for r in data(folder / "s.html")["rows"]]
+    assert "window.hacked" not in "".join(found.scripts[1:])
+
+
+def test_the_page_needs_nothing_else(folder: Path) -> None:
+    found = read(folder / "s.html")
+    assert not [a for tag, a in found.elements if tag in ("script", "img", "iframe") and "src" in a]
+    assert [a["href"] for tag, a in found.elements if tag == "link"] == ["data:,"]
+    policy = next(a["content"] for _, a in found.elements if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert policy.startswith("default-src 'none'")
+
+
+def test_a_result_alone(result: Any, tmp_path: Path) -> None:
+    ome.save(result, tmp_path / "r.nc")
+    assert report(tmp_path / "r.nc", tmp_path / "r.html") == tmp_path / "r.html"
+    found = data(tmp_path / "r.html")
+    assert found["rows"] == []
+    (detail,) = found["details"]
+    assert [t["name"] for t in detail["tensors"]] == ["total", "dipole", "extrinsic"]
+    assert detail["fermi"] == [-1.5, -0.75, 0.0, 0.75, 1.5]
+    report(result, tmp_path / "live.html")
+    live = data(tmp_path / "live.html")["details"][0]
+    assert live["scans"] == detail["scans"]
+    one = result.isel(fermi=[2])
+    report(one, tmp_path / "one.html")
+    assert data(tmp_path / "one.html")["details"][0]["fermi"] == [0.0]
+
+
+def test_several_temperatures_show_the_first(tmp_path: Path) -> None:
+    model = ome.load("haldane")
+    warm = ome.compute(model, (8, 8, 1), ["total"], [0.5, 1.0], temperature=[100.0, 600.0])
+    cold = ome.compute(model, (8, 8, 1), ["total"], [0.5, 1.0], temperature=100.0)
+    report(warm, tmp_path / "w.html")
+    report(cold, tmp_path / "c.html")
+    first, alone = (data(tmp_path / f"{n}.html")["details"][0]["scans"][0]["elements"] for n in "wc")
+    assert [e["name"] for e in first] == [e["name"] for e in alone] == ["zy"]
+    assert first[0]["curves"][0]["y"] == pytest.approx(alone[0]["curves"][0]["y"], rel=1e-4)
+
+
+NUMBERS = {
+    (1.23456, 0.0123): "1.235 ± 0.012",
+    (-51.4, 152.0): "\N{MINUS SIGN}51 ± 152",
+    (113.8027, 7e-6): "113.8 ± 7e\N{MINUS SIGN}06",
+    (0.0, 0.0): "0 ± 0",
+    (2.5, None): "2.5",
+    (4e-9, 9e-8): "4e\N{MINUS SIGN}09 ± 9e\N{MINUS SIGN}08",
+}
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_numbers_have_the_digits_that_their_error_leaves(number: tuple[float, float | None]) -> None:
+    assert content.with_error(*number) == NUMBERS[number]
+
+
+def test_wrong_use_is_one_line(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(SettingsError, match=r"end in \.html"):
+        report(folder / "s.db", tmp_path / "s.txt")
+    with pytest.raises(StoreError, match="no such database"):
+        report(tmp_path / "none.db", tmp_path / "s.html")
+    with pytest.raises(SettingsError, match="no column 'x'"):
+        report(folder / "s.db", tmp_path / "s.html", by="x")
+    (tmp_path / "r.nc").write_text("nothing")
+    with pytest.raises(FileFormatError):
+        report(tmp_path / "r.nc", tmp_path / "s.html")
+    assert not (tmp_path / "s.html").exists()
+
+
+def test_an_empty_selection_is_a_page(folder: Path, tmp_path: Path) -> None:
+    report(folder / "s.db", tmp_path / "s.html", where="gap > 1e9")
+    assert data(tmp_path / "s.html") == {"rows": [], "details": []}
+
+
+# ---- in a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    selenium = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    found = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
+    if None in found.values():
+        pytest.skip("no Chromium and chromedriver on this machine (Debian: apt-get install chromium chromium-driver)")
+    options = selenium.ChromeOptions()
+    options.binary_location = found["chromium"]
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = selenium.Chrome(options=options, service=selenium.ChromeService(found["chromedriver"]))
+    yield driver
+    driver.quit()
+
+
+SIZES = {"wide": (1300, 900), "phone": (390, 800)}
+
+
+def opened(browser: Any, path: Path, size: str) -> None:
+    width, height = SIZES[size]
+    wanted = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "phone"}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", wanted)
+    browser.execute_cdp_cmd("Network.enable", {})
+    offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+    browser.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
+    browser.get(path.as_uri())
+
+
+def names(browser: Any) -> list[str]:
+    rows = "[...document.querySelectorAll('#ranked tbody tr')].filter(r => !r.hidden)"
+    return list(browser.execute_script(f"return {rows}.map(r => r.cells[1].dataset.value)"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("size", SIZES)
+def test_in_a_browser(folder: Path, browser: Any, size: str, tmp_path: Path) -> None:
+    """Loaded from file:// without a network: no errors, figures, sorting and selecting by keyboard, nothing hacked."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    opened(browser, folder / "s.html", size)
+    assert browser.get_log("browser") == []
+    assert browser.execute_script("return window.hacked") is None
+    assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+    for plot in ("#scatter .main-svg", "#scans .main-svg", "#kmap .main-svg"):
+        assert browser.execute_script(f"return document.querySelectorAll('{plot}').length"), plot
+    points = browser.execute_script("return document.querySelectorAll('#scatter .scatterlayer .point').length")
+    ranked = screening.rank(folder / "s.db")
+    assert points == ((ranked["total_max"] > 0) & ranked["metric"].notna()).sum()
+    assert names(browser) == list(ranked["name"])
+
+    heads = browser.find_elements(By.CSS_SELECTOR, "#ranked thead th")
+    gap = next(h for h in heads if h.text.startswith("gap"))
+    button = gap.find_element(By.TAG_NAME, "button")
+    by_gap = ranked.sort_values("gap", ascending=False, kind="stable")
+    browser.execute_script("arguments[0].focus()", button)
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    assert gap.get_attribute("aria-sort") == "descending"
+    assert names(browser) == list(by_gap["name"])
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    assert gap.get_attribute("aria-sort") == "ascending"
+    assert [h.get_attribute("aria-sort") for h in heads].count("none") == len(heads) - 1
+
+    row = browser.find_element(By.CSS_SELECTOR, "#ranked tbody tr:nth-child(3) button.pick")
+    wanted = row.text
+    browser.execute_script("arguments[0].focus()", row)
+    browser.switch_to.active_element.send_keys(Keys.SPACE)
+    assert browser.find_element(By.ID, "h-detail").text == wanted
+    assert browser.switch_to.active_element.get_attribute("id") == "detail"
+    assert browser.execute_script("return document.querySelectorAll('button.pick[aria-pressed=true]').length") == 1
+
+    hostile = next(b for b in browser.find_elements(By.CSS_SELECTOR, "button.pick") if "hacked" in b.text)
+    browser.execute_script("arguments[0].click()", hostile)
+    assert browser.find_element(By.ID, "h-detail").text == f"{HOSTILE} (seed=9, n=2)"
+    assert browser.execute_script("return window.hacked") is None
+
+    select = browser.find_element(By.CSS_SELECTOR, "#scans select")
+    options = [o.text for o in select.find_elements(By.TAG_NAME, "option")]
+    assert len(options) == 2
+    before = browser.execute_script("return document.querySelector('#scans .plot').data[1].y[0]")
+    select.send_keys(Keys.ARROW_DOWN)
+    assert browser.execute_script("return document.querySelector('#scans .plot').data[1].y[0]") != before
+
+    browser.find_element(By.ID, "filter").send_keys("STACKED")
+    assert names(browser) == ["stacked-honeycomb"]
+    assert browser.find_element(By.ID, "count").text == f"1 of {len(ranked)}"
+    assert browser.get_log("browser") == []
+    kept = Path(os.environ.get("OME_SCREENSHOTS", tmp_path))
+    browser.execute_script("document.getElementById('filter').value = ''; window.scrollTo(0, 0)")
+    assert browser.save_screenshot(str(kept / f"report-{size}.png"))
+    assert (kept / f"report-{size}.png").stat().st_size > 10_000
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("size", SIZES)
+def test_a_result_in_a_browser(result: Any, browser: Any, size: str, tmp_path: Path) -> None:
+    report(result, tmp_path / "r.html")
+    opened(browser, tmp_path / "r.html", size)
+    assert browser.get_log("browser") == []
+    assert browser.execute_script("return document.querySelectorAll('#scans .main-svg').length")
+    assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+    assert not browser.execute_script("return [...document.querySelectorAll('#scatter, #ranked')].some(e => e.offsetParent)")
+
+
+def test_the_command_writes_it(folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ome_wannier", "report", str(folder / "s.db"), "-o", str(tmp_path / "s.html")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"wrote .*s\.html: \d\.\d MB", done.stdout)
+    assert data(tmp_path / "s.html") == data(folder / "s.html")
