@@ -110,6 +110,15 @@ class Parameter:
         return f"{self.name} = {self.value}{f' {self.unit}' if self.unit else ''}, {self.meaning} [{self.status}]"
 
 
+#: what the status of a parameter or an entry means, as `info` prints it
+STATUS = {
+    "computed": "computed for this project",
+    "read": "read in a retrieved source",
+    "memory": "from memory, to be verified",
+    "own": "chosen by this project",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reference:
     """One element of one quantity at one Fermi level (eV) and temperature (K), as `source` gives it.
@@ -129,6 +138,10 @@ class Reference:
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
+    def __str__(self) -> str:
+        where = f"{self.fermi:g} eV, {self.temperature:g} K{f', mesh {self.kmesh}' if self.kmesh else ''}"
+        return f"{self.quantity} {self.element} = {self.value:.4g} +- {self.error:.1g} {self.unit} at {where} [{self.source}]"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -144,7 +157,8 @@ class Entry:
     status : "computed" for this project, "read" in a retrieved source, from "memory" and to be verified, or our "own".
     licence : of the data.
     units : of the data.
-    filling : electrons per cell in these bands (moire models: from neutrality), if known.
+    filling : electrons per cell in these bands (models with a window of bands: from neutrality), if known.
+    half_filled : whether half of the bands is full for any value of the parameters, however many bands that makes.
     fermi : eV, in the gap where there is one.
     gap : (top of the occupied, bottom of the empty bands) in eV, or None for a metal.
     kmesh : a mesh that resolves it; None for k.p models.
@@ -168,6 +182,7 @@ class Entry:
     builder: str = ""
     parameters: tuple[Parameter, ...] = ()
     filling: float | None = None
+    half_filled: bool = False
     kmesh: tuple[int, int, int] | None = None
     gap: tuple[float, float] | None = None
     scan: Scan | None = None
@@ -201,6 +216,12 @@ class Entry:
         changed = ", ".join(f"{name}={value!r}" for name, value in options.items())
         return replace(model, name=f"{PREFIX}{self.name}{f' ({changed})' if changed else ''}")
 
+    def electrons(self, model: Loaded) -> float | None:
+        """Electrons per cell in the bands of this model, which parameters may have changed; None if not known."""
+        if not self.half_filled or isinstance(model, KDotP):
+            return self.filling
+        return 0.0 if isinstance(model, PlaneWaves | SparseTightBinding) else model.spin_degeneracy * model.n_orbitals / 2
+
     def _builder(self) -> Callable[..., Loaded]:
         """The function of `ome_wannier.lattices`, one that is defined there and public."""
         module, name = self.builder.split(":")
@@ -224,18 +245,19 @@ class Entry:
 
 
 def _fits(value: object, like: Value) -> bool:
-    """Whether a value is of the kind of another one: whole numbers pass for numbers, lists for rows of numbers."""
+    """Whether a value is of the kind of another one: whole numbers pass for numbers, lists for rows of as many numbers."""
     if isinstance(like, bool | str):
         return isinstance(value, type(like))
     if isinstance(like, tuple):
-        return isinstance(value, tuple | list | np.ndarray) and all(_fits(v, 0.0) for v in value)
+        return isinstance(value, tuple | list | np.ndarray) and len(value) == len(like) and all(_fits(v, 0.0) for v in value)
     kind = numbers.Integral if isinstance(like, int) else numbers.Real
     return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _words(like: Value) -> str:
-    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a row of numbers"}
-    return words[type(like)]
+    if isinstance(like, tuple):
+        return f"a row of {len(like)} numbers"
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[type(like)]
 
 
 def library() -> Path:

@@ -21,13 +21,14 @@ QUICK = ["hbn", "mos2", "te", "vse2"]
 FILES = [name for name in materials.names() if materials.entry(name).seed]
 BUILT = [name for name in materials.names() if materials.entry(name).builder]
 #: entries whose reference values take more than a second or two
-SLOW = {"bi2se3-slab", "cr2o3", "cumnas", "graphene", "hbn", "mnbi2te4-slab", "mos2", "mote2-twisted", "stacked-honeycomb"}
-SLOW |= {"tbg", "te"}
+SLOW = {"bernal-graphene", "bi2se3-slab", "cr2o3", "cumnas", "graphene", "hbn", "mnbi2te4-slab", "mos2", "mote2-twisted"}
+SLOW |= {"stacked-honeycomb", "tbg", "tbg-atomistic", "te"}
 
 
 def test_names() -> None:
     assert {"cr2o3", "cumnas", "hbn", "mos2", "te", "vse2"} == set(FILES)
     assert {"tilted-dirac", "haldane", "kane-mele", "cumnas-minimal", "stacked-honeycomb", "tbg", "mote2-twisted"} <= set(BUILT)
+    assert {"tbg-atomistic", "malashevich-cube"} <= set(BUILT)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -66,12 +67,56 @@ def test_parameters_are_validated() -> None:
         ({"mass": "0.1"}, "mass is '0.1': give a number, such as 0.2"),
         ({"mass": True}, "mass is True: give a number"),
         ({"mass": float("nan")}, "mass is nan: give a number"),
-        ({"bonds": (1.0, "x", 1.0)}, "bonds is .* give a row of numbers"),
+        ({"bonds": (1.0, "x", 1.0)}, "bonds is .* give a row of 3 numbers"),
+        ({"bonds": (1.0, 1.0)}, "bonds is .* give a row of 3 numbers"),
+        ({"lattice_constant": -2.0}, "positive lengths"),
         ({"spin_degeneracy": 1.5}, "spin_degeneracy is 1.5: give a whole number"),
         ({"spin_degeneracy": 3}, "spin_degeneracy is 3: it must be 1 or 2"),
     ):
         with pytest.raises(ModelError, match=said):
             materials.load("haldane", **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("mnbi2te4-slab", {"layers": -2}, "layers is -2: give 1 to 300"),
+        ("mnbi2te4-slab", {"layers": 100_000}, "layers is 100000: give 1 to 300"),
+        ("bi2se3-slab", {"layers": 0}, "layers is 0: give 2 to 300"),
+        ("tilted-dirac", {"alpha": 0.0}, "alpha is 0.0: give a positive velocity"),
+        ("borophene", {"v_y": 0.0}, "v_y = 0.0: give positive velocities"),
+        ("mote2-twisted", {"mass": 0.0}, "mass is 0.0: give a positive number"),
+        ("graphene", {"lattice_constant": -2.46}, "give positive lengths"),
+        ("cumnas-minimal", {"lattice_constant": 0.0}, "give a positive length"),
+        ("tbg-atomistic", {"m": 0}, "give positive integers"),
+        ("tbg-atomistic", {"m": 10**6}, "more than 50000"),
+        ("tbg-atomistic", {"distance_aa": 0.0}, "give positive lengths"),
+        ("tbg-atomistic", {"distance_aa": 0.5, "distance_ab": 0.5}, "A apart"),
+        ("tbg-atomistic", {"strain": 2.0}, "give finite numbers, below 0.5"),
+        ("malashevich-cube", {"t": 0.0}, "give positive numbers"),
+    ],
+)
+def test_values_that_make_no_model_are_refused(name: str, options: dict[str, float], said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        ome.load(name, **options)
+
+
+@pytest.mark.parametrize(("name", "options"), [("bi2se3-slab", {"layers": 3}), ("mnbi2te4-slab", {"layers": 4})])
+def test_half_of_the_bands_is_full_whatever_their_number(name: str, options: dict[str, int]) -> None:
+    """There is a gap of the surfaces at `electrons`, for other numbers of layers than the entry's."""
+    entry = materials.entry(name)
+    assert entry.electrons(entry.load()) == entry.filling
+    model = entry.load(**options)
+    filled = entry.electrons(model)
+    assert filled == 2 * options["layers"]
+    e = band_energies(model, ome.KMesh((12, 12, 1)).points())
+    assert e[:, int(filled)].min() > e[:, int(filled) - 1].max()
+
+
+def test_a_window_of_bands_counts_from_neutrality() -> None:
+    entry = materials.entry("tbg-atomistic")
+    assert entry.electrons(entry.load()) == entry.filling == 76
+    assert entry.electrons(entry.load(m=12, window=8)) == 0
 
 
 def test_a_builder_is_one_of_ours(root: Path, tmp_path: Path) -> None:
@@ -96,6 +141,27 @@ def test_reference_values(name: str) -> None:
             stored.quantity, stored.element, stored.fermi, stored.unit, stored.kmesh,
         )  # fmt: skip
         assert now.value == pytest.approx(stored.value, rel=1e-6, abs=1e-3 * stored.error)
+
+
+def test_values_of_other_sources() -> None:
+    """The eight-site cube, whose gap leaves no temperature, to the digits of the stored values."""
+    entry = materials.entry("malashevich-cube")
+    stored = [r for r in entry.reference if r.source != "computed"]
+    assert {r.quantity for r in stored} == {"local_crossgap", "itinerant_crossgap", "chern_simons"}
+    result = ome.compute(entry.load(), (12, 12, 12), [r.quantity for r in stored], fermi=-3.0, temperature=0.0)
+    for r in stored:
+        value = result[r.quantity].sel(moment=r.element[0], field=r.element[1]).item()
+        # half a unit of the last digit, and that of the constant e^2/hbar they were converted with
+        assert value == pytest.approx(r.value, rel=4e-6, abs=r.error)
+
+
+def test_reference_values_are_shown(root: Path) -> None:
+    """Every built entry has a value; no entry's error exceeds its value, but where its source says so."""
+    for name in materials.names():
+        entry = materials.entry(name)
+        assert entry.reference, name
+        for r in entry.reference:
+            assert r.error < 0.35 * abs(r.value) or "order of magnitude" in entry.source or "larger than" in entry.source, name
 
 
 @pytest.mark.parametrize("name", QUICK)

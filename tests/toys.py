@@ -12,6 +12,7 @@ import numpy as np
 
 import ome_wannier as ome
 from ome_wannier.calculators.base import evaluate
+from ome_wannier.lattices.cubic import eight_site_cube
 from ome_wannier.units import SPIN_MOMENT
 
 SIGMA = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
@@ -185,30 +186,7 @@ def two_band(tilt=0.15):
 
 def malashevich(phi=np.pi):
     """Cubic 8-site model of Malashevich et al., New J. Phys. 12, 053032 (2010), in units of the cell and of t."""
-    energy = {"000": -6.5, "100": 0.9, "110": 1.4, "010": 1.2, "001": -6.0, "101": 1.5, "111": 0.8, "011": 1.2}
-    phases = {
-        "000": (phi / np.pi, 0.5, 1.7),
-        "100": (1.3, 0.2, 0.5),
-        "110": (0.8, 1.4, 0.6),
-        "010": (0.3, 1.9, 1.0),
-        "001": (1.4, 0.8, 0.3),
-        "101": (0.6, 1.7, 0.7),
-        "111": (0.8, 0.6, 1.2),
-        "011": (1.9, 0.3, 1.4),
-    }
-    names = list(energy)
-    terms = {(0, 0, 0): np.diag(list(energy.values())).astype(complex)}
-    for i, site in enumerate(names):
-        for axis in range(3):
-            at = [int(c) for c in site]
-            at[axis] += 1
-            R = tuple(x // 2 for x in at)
-            j = names.index("".join(str(x % 2) for x in at))
-            X = np.zeros((8, 8), dtype=complex)
-            X[i, j] = np.exp(1j * np.pi * phases[site][axis])
-            _add_pair(terms, R, X)
-    centres = np.array([[int(c) for c in site] for site in names]) / 2
-    return from_terms(np.eye(3), terms, centres)
+    return eight_site_cube(phi=phi)
 
 
 def tilted_dirac(v_t=0.8, alpha=4.0, m=0.01, derivatives=True, **settings):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import info, symmetry
+from .. import info, materials, symmetry
 from ..adapters import wannier90, wannier90_seed
 from ..adapters.wannier90_wsvec import read_wsvec
 from ..errors import SettingsError
@@ -52,7 +52,9 @@ def _origin(source: Source, settings: Settings) -> list[tuple[str, str]]:
     """Library entry, its parameters, and files, as they are printed."""
     entry = source.entry
     said = [("library", f"{entry.name}: {entry.title}" if entry else "no entry")]
-    said += [("parameter", str(p)) for p in (entry.parameters if entry else ())]
+    if entry:
+        said += [("status", f"{materials.STATUS[entry.status]}; `ome-wannier materials {entry.name}` says more")]
+        said += [("parameter", str(p)) for p in entry.parameters]
     if source.adapter != "wannier90":
         return said if source.adapter is None else [*said, ("files", f"{source.seed} ({source.adapter})")]
     files = wannier90_seed.inspect(source.seed)
@@ -95,7 +97,7 @@ def _print_bands(model: Lattice, settings: Settings, source: Source, console: Co
     ranges = info.band_ranges(model, mesh)
     filling = settings.filling
     if filling is None and source.entry:
-        filling = source.entry.filling
+        filling = source.entry.electrons(model)
     empty = -model.neutral if isinstance(model, PlaneWaves | SparseTightBinding) else 0  # these count from neutrality
     filled = None if filling is None else filling / model.spin_degeneracy - empty
     if filled is not None and not 0 < filled < model.n_orbitals:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..kdotp import KDotP
-from ..materials import Entry, Scan
+from ..materials import STATUS, Entry, Scan
 from ..model import TightBinding
 from ..settings import Settings
 from ..sums import Lattice
@@ -26,10 +26,12 @@ def model_line(model: Lattice | KDotP) -> str:
 
 
 def entry_lines(entry: Entry) -> list[str]:
-    """What a library entry says, but for its citations and reference values."""
-    hidden = ("citations", "reference", "name", "parameters")
+    """What a library entry says, but for its citations."""
+    hidden = ("citations", "reference", "name", "parameters", "status", "half_filled")
     about = [(field.name, getattr(entry, field.name)) for field in fields(entry) if field.name not in hidden]
+    about.append(("status", STATUS[entry.status]))
     about += [("parameter", parameter) for parameter in entry.parameters]
+    about += [("reference", value) for value in entry.reference]
     return [f"{key:9} {value}" for key, value in about if value not in (None, "")]
 
 

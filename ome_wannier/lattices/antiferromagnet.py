@@ -36,8 +36,10 @@ def cumnas_minimal(
 
     Raises
     ------
-    ModelError : a Neel vector without direction.
+    ModelError : a Neel vector without direction, a lattice constant that is not positive.
     """
+    if not lattice_constant > 0:
+        raise ModelError(f"lattice_constant is {lattice_constant}: give a positive length in Angstrom")
     n = np.asarray(neel, dtype=float)
     length = float(np.linalg.norm(n))
     if n.shape != (3,) or not 0 < length < np.inf:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import ModelError
 from ..model import Structure, TightBinding
 from ..sparse import SparseTightBinding
+from .hopping import uniaxial_strain
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -21,6 +22,8 @@ Atoms: TypeAlias = Any
 
 #: orbitals up to which all bands are computed: matrices of every R, and some 60 of the size of the Hamiltonian per k point
 DENSE_LIMIT = 1500
+#: atoms of a cell beyond which it is a slip of the pen: a k point would take minutes
+MOST_ATOMS = 50_000
 #: Angstrom: atoms closer than this are a mistake
 TOO_CLOSE = 0.8
 
@@ -47,13 +50,16 @@ def twisted_bilayer(
 
     Raises
     ------
-    ModelError : m and r that are no such integers.
+    ModelError : m and r that are no such integers, or make more than `MOST_ATOMS` atoms.
     """
     from ase import Atoms as AseAtoms
 
     if int(m) != m or int(r) != r or m < 1 or r < 1 or np.gcd(int(m), int(r)) != 1:
         raise ModelError(f"m = {m}, r = {r}: give positive integers without a common divisor")
     m, r = int(m), int(r)
+    atoms_there = 4 * (3 * m * m + 3 * m * r + r * r) // (3 if r % 3 == 0 else 1)
+    if atoms_there > MOST_ATOMS:
+        raise ModelError(f"m = {m}, r = {r} make {atoms_there} atoms, more than {MOST_ATOMS}: give smaller numbers")
     theta = twist_angle(m, r)
     # one lattice vector of the cell in units of those of each layer, the second 60 degrees on
     first, second = ((m + 2 * r // 3, -r // 3), (m + r // 3, r // 3)) if r % 3 == 0 else ((m + r, m), (m, m + r))
@@ -108,11 +114,10 @@ def relaxed(atoms: Atoms, *, in_plane: float = 0.0, distance_aa: float = 3.60, d
 def strained(atoms: Atoms, strain: float, angle: float = 0.0, poisson: float = 0.165) -> Atoms:
     """Both layers and the cell under the same uniaxial strain, along `angle` in degrees from x; it stays commensurate.
 
-    Strain between the layers, as in `moire`, does not.
+    Strain between the layers, as in `moire`, does not. Raises ModelError for what is no strain.
     """
-    c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     deformation = np.eye(3)
-    deformation[:2, :2] += strain * (np.outer([c, s], [c, s]) - poisson * np.outer([-s, c], [-s, c]))
+    deformation[:2, :2] += uniaxial_strain(strain, angle, poisson)
     out = atoms.copy()
     out.set_cell(np.array(atoms.cell) @ deformation)
     out.set_positions(atoms.get_positions() @ deformation)
@@ -220,6 +225,46 @@ def sparse_slater_koster(
         filled=len(atoms) // 2, window=min(window, len(atoms)), level=level, spin_degeneracy=spin_degeneracy,
         structure=_structure(atoms, listed), name=_name(atoms),
     )  # fmt: skip
+
+
+def twisted_graphene(
+    *,
+    m: int = 2,
+    r: int = 1,
+    in_plane: float = 0.0,
+    distance_aa: float = 3.35,
+    distance_ab: float = 3.35,
+    strain: float = 0.0,
+    strain_angle: float = 0.0,
+    poisson: float = 0.165,
+    sublattice: float = 0.0,
+    window: int = 80,
+    spin_degeneracy: int = 2,
+) -> TightBinding | SparseTightBinding:
+    """Commensurate twisted bilayer graphene in one call: `twisted_bilayer`, `relaxed`, `strained`, `sublattice_potential`.
+
+    All its bands up to `DENSE_LIMIT` atoms, a window of them beyond. Time reversal holds: there is no intrinsic response.
+
+    Parameters
+    ----------
+    m, r : the cell, see `twisted_bilayer`; the angle is `twist_angle(m, r)`, 13.2 degrees for (2, 1), 1.05 for (31, 1).
+    in_plane, distance_aa, distance_ab : Angstrom, displacements of the lowest harmonics, see `relaxed`; by default flat.
+    strain : of both layers and the cell, a fraction. strain_angle : degrees from x. Without it the threefold axis forbids M_z.
+    poisson : Poisson ratio. sublattice : eV, +-sublattice on A, B of layer 1: removes the twofold axes.
+    window : number of bands, where there is a window. spin_degeneracy : 1 or 2.
+
+    Raises
+    ------
+    ModelError : as of the functions that it calls, and for distances that are not positive.
+    """
+    if not min(distance_aa, distance_ab) > 0:
+        raise ModelError(f"distance_aa = {distance_aa}, distance_ab = {distance_ab}: give positive lengths in Angstrom")
+    atoms = relaxed(twisted_bilayer(m, r), in_plane=in_plane, distance_aa=distance_aa, distance_ab=distance_ab)
+    atoms = strained(atoms, strain, strain_angle, poisson)
+    onsite = sublattice_potential(atoms, sublattice)
+    if len(atoms) > DENSE_LIMIT:
+        return sparse_slater_koster(atoms, onsite, window=window, spin_degeneracy=spin_degeneracy)
+    return slater_koster(atoms, onsite, spin_degeneracy=spin_degeneracy)
 
 
 def _structure(atoms: Atoms, listed: Hoppings) -> Structure:

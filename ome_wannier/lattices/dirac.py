@@ -34,7 +34,13 @@ def tilted_dirac(*, alpha: float = 4.0, mass: float = 0.01, tilt: float = 0.8, s
     spin_degeneracy : number of identical cones.
 
     Source: Cullen, Arovas, Raimondi, Culcer (2025), model of their figures (physics.md section 7).
+
+    Raises
+    ------
+    ModelError : an alpha that is not positive.
     """
+    if not alpha > 0:
+        raise ModelError(f"alpha is {alpha}: give a positive velocity, times hbar, in eV Angstrom")
     gradient = np.stack([tilt * _ONE - alpha * _Y, alpha * _X])
 
     def hamiltonian(k: Array) -> ComplexArray:
@@ -120,10 +126,12 @@ def borophene(
 
     Raises
     ------
-    ModelError : another valley.
+    ModelError : another valley, a v_x or v_y that is not positive.
     """
     if valley not in (1, -1):
         raise ModelError(f"valley is {valley}: +1 or -1")
+    if not (v_x > 0 and v_y > 0):
+        raise ModelError(f"v_x = {v_x}, v_y = {v_y}: give positive velocities in 1e6 m/s")
     x, y, t = (HBAR_1E6 * v for v in (v_x, v_y, v_t))
     gradient = np.stack([valley * x * _X, y * _Y + valley * t * _ONE])
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ModelError
 from ..model import TightBinding
 from .dirac import PAULI
 from .hopping import IDENTITY, Hopping, deformed, elongation, from_hoppings, uniaxial_strain
@@ -27,8 +28,10 @@ _A_TO_B = np.array([[0, 1], [0, 0]])
 
 
 def vectors(lattice_constant: float, height: float = 10.0) -> Array:
-    """(3, 3) rows in Angstrom."""
+    """(3, 3) rows in Angstrom; ModelError if a length is not positive."""
     a = lattice_constant
+    if not (a > 0 and height > 0):
+        raise ModelError(f"lattice constant {a}, distance of layers {height}: give positive lengths in Angstrom")
     return np.array([[a, 0, 0], [a / 2, a * np.sqrt(3) / 2, 0], [0, 0, height]])
 
 
@@ -37,6 +40,12 @@ def bond_directions() -> Array:
     unit = vectors(1.0)
     d = np.array([np.array(POSITIONS[1]) + R - np.array(POSITIONS[0]) for R in NEIGHBOURS]) @ unit
     return np.asarray(np.sqrt(3) * d[:, :2])
+
+
+def _three(bonds: tuple[float, float, float]) -> tuple[float, float, float]:
+    if len(bonds) != 3:
+        raise ModelError(f"bonds {tuple(bonds)}: give three factors, one per bond")
+    return bonds
 
 
 def graphene(
@@ -99,7 +108,12 @@ def haldane(
     spin_degeneracy : 1 or 2.
 
     Source: Haldane, Phys. Rev. Lett. 61, 2015 (1988); the default numbers (in units of |t|) are customary, not his.
+
+    Raises
+    ------
+    ModelError : another number of bonds than three, a lattice constant that is not positive.
     """
+    bonds = _three(bonds)
     hoppings: list[Hopping] = [(R, t * f * _A_TO_B) for R, f in zip(NEIGHBOURS[1:], bonds[1:], strict=True)]
     around = t2 * (np.exp(1j * phi) * _A + np.exp(-1j * phi) * _B)
     hoppings += [(R, around) for R in TURNS]
@@ -138,10 +152,14 @@ def kane_mele(
 
     Source: Kane, Mele, Phys. Rev. Lett. 95, 226801 (2005); exchange: Qiao et al., Phys. Rev. B 82, 161414(R) (2010). The
     default numbers are those of the orbital magneto-electric literature as handed down in the project's table of parameters.
+
+    Raises
+    ------
+    ModelError : another number of bonds than three, a lattice constant that is not positive.
     """
     onsite = np.kron(IDENTITY, exchange * PAULI[2]) + np.kron(PAULI[2], stagger * IDENTITY)
     hoppings: list[Hopping] = [(R, np.kron(PAULI[2], 1j * spin_orbit * PAULI[2])) for R in TURNS]
-    for R, f, to_b in zip(NEIGHBOURS, bonds, bond_directions(), strict=True):
+    for R, f, to_b in zip(NEIGHBOURS, _three(bonds), bond_directions(), strict=True):
         d = -to_b  # from B to A: c_A^+ c_B moves the electron that way
         hop = np.kron(_A_TO_B, f * (t * IDENTITY + 1j * rashba * (PAULI[0] * d[1] - PAULI[1] * d[0])))
         if any(R):

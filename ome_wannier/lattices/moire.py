@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ModelError
 from ..planewaves import PlaneWaves
 from .dirac import PAULI
 from .twisted import STAR, Bilayer
@@ -124,11 +125,13 @@ def twisted_tmd(
 
     Raises
     ------
-    ModelError : no moire lattice, another valley.
+    ModelError : no moire lattice, another valley, a mass that is not positive.
 
     Source: Wu, Lovorn, Tutuc, Martin, MacDonald, Phys. Rev. Lett. 122, 086402 (2019), layer 1 their bottom layer; numbers
     for MoTe2 from memory; no published value of the response was compared with.
     """
+    if not mass > 0:
+        raise ModelError(f"mass is {mass}: give a positive number; the valence bands curve downwards by themselves")
     pair = Bilayer(lattice_constant, theta, strain, strain_angle, poisson, valley, cutoff)
     n = pair.waves.shape[1]
     p, slopes = pair.momenta()

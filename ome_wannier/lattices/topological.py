@@ -28,6 +28,9 @@ from .hopping import IDENTITY, Hopping, from_hoppings
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
+
+#: layers of a slab: 4 bands each, all of which are computed
+MOST_LAYERS = 300
 Vector = Sequence[float]
 
 
@@ -84,6 +87,8 @@ def bi2se3(
     ------
     ModelError : no layers, surfaces that overlap, exchange fields that are no vectors.
     """
+    if not 1 <= layers <= MOST_LAYERS:
+        raise ModelError(f"layers is {layers}: give 2 to {MOST_LAYERS}")
     if not 1 <= depth <= layers / 2:
         raise ModelError(f"depth {depth} of {layers} layers: the two surfaces must not overlap")
     exchange, tilts = np.zeros((layers, 3)), np.zeros(layers)
@@ -125,6 +130,8 @@ def mnbi2te4(
     n = _vector("direction", direction)
     if not np.linalg.norm(n) > 0:
         raise ModelError(f"direction {tuple(direction)!r}: give the three components of a direction")
+    if not 1 <= layers <= MOST_LAYERS:
+        raise ModelError(f"layers is {layers}: give 1 to {MOST_LAYERS}")
     signs = (-1.0 if order == "afm" else 1.0) ** np.arange(layers - 1, -1, -1)
     tilts = np.zeros(layers)
     tilts[:1] += tilt_bottom

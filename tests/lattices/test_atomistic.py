@@ -24,6 +24,7 @@ from ome_wannier.lattices.atomistic import (
     sublattice_potential,
     twist_angle,
     twisted_bilayer,
+    twisted_graphene,
 )
 from ome_wannier.lattices.moire import twisted_bilayer_graphene
 from ome_wannier.lattices.twisted import Bilayer
@@ -289,6 +290,20 @@ def test_bands_are_those_of_the_continuum():
         k = atoms.cell.array[:, :2] @ absolute / (2 * np.pi)
         atomistic = np.linalg.eigvalsh(dense.matrices(k[None], 0).H[0])[neutral - 4 : neutral + 4] - energy
         assert atomistic == pytest.approx(continuum, rel=0, abs=tolerance)
+
+
+def test_one_call_does_all_the_steps():
+    """The levels of atoms that are relaxed, strained and on a potential, dense and through a window."""
+    atoms = strained(relaxed(twisted_bilayer(3), in_plane=0.05, distance_aa=3.6), 0.01, 20.0)
+    k = np.array([[0.21, 0.1, 0.0]])
+    expected = np.linalg.eigvalsh(slater_koster(atoms, sublattice_potential(atoms, 0.05)).matrices(k, 0).H)
+    options = {"in_plane": 0.05, "distance_aa": 3.6, "strain": 0.01, "strain_angle": 20.0, "sublattice": 0.05}
+    model = twisted_graphene(m=3, **options)
+    assert np.linalg.eigvalsh(model.matrices(k, 0).H) == pytest.approx(expected, abs=1e-12)
+    assert isinstance(twisted_graphene(m=11, window=16, **options), SparseTightBinding)
+    flat = twisted_graphene(m=3).centres[:, 2]
+    assert np.ptp(flat) == pytest.approx(DISTANCE, abs=1e-12)
+    assert len(np.unique(flat.round(9))) == 2
 
 
 def test_nonsense_is_named():
