@@ -13,7 +13,8 @@ from .tabulate import tabulate
 
 if TYPE_CHECKING:
     from . import calculators, executors, materials
-    from .cutoff import check_cutoff, check_window
+    from .cutoff import check_cutoff, check_window, local_within
+    from .doping import fermi_levels
     from .kdotp import KDotP
     from .kmesh import KMesh, PolarMesh
     from .loading import load
@@ -36,8 +37,10 @@ _HOME = {
     "check_cutoff": "cutoff",
     "check_window": "cutoff",
     "cite": "materials",
+    "fermi_levels": "doping",
     "load": "loading",
     "load_result": "result",
+    "local_within": "cutoff",
     "rank": "screening",
     "save": "result",
     "screen": "screening",
@@ -59,8 +62,10 @@ __all__ = [
     "compute",
     "convert",
     "executors",
+    "fermi_levels",
     "load",
     "load_result",
+    "local_within",
     "materials",
     "rank",
     "save",

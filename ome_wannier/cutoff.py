@@ -1,13 +1,18 @@
-"""Whether a result depends on where its model was cut off: plane waves, or a window of bands."""
+"""Whether a result depends on where its model was cut off: plane waves, a window of bands, or bands in between."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .bands import Bands, adjoint
+from .calculators.base import Observable, stack_tensor
+from .calculators.circulation import CALCULATORS
 from .compute import compute
 from .errors import ConvergenceWarning, SettingsError
 from .planewaves import PlaneWaves
@@ -37,6 +42,34 @@ def check_cutoff(build: Callable[..., PlaneWaves], cutoff: float, **settings: An
     result, finer = (compute(build(cutoff=c), **settings) for c in (cutoff, cutoff + 1))
     between = f"from cutoff {cutoff:g} to {cutoff + 1:g}"
     return _with_change(result, (result, finer), "cutoff_change", between, "raise the cutoff")
+
+
+def local_within(first: int, last: int | None = None) -> Observable:
+    """A calculator: the local part with all three bands among `first` to `last`, counted as Python's slices are.
+
+    Against the number of bands it says how many take part in the local circulation: `local_within(-6)` has the highest six
+    bands of a model, `local_within(n - 3, n + 3)` three on each side of the level above n bands. All bands give `local`,
+    fewer than three give nothing.
+    """
+
+    def weights(bands: Bands) -> NDArray[np.float64]:
+        kept = np.zeros(bands.energies.shape[1], dtype=bool)
+        kept[first:last] = True
+        inside = kept[:, None] & kept
+
+        def anticommutator(m: int, n: int) -> NDArray[np.complex128]:
+            R = bands.connection(n) * inside
+            P = (bands.velocity(m) * inside) @ R
+            return np.asarray((P + adjoint(P) - bands.anticommute_with_group_velocity(m, R)) / 2)
+
+        operator = {(m, n): anticommutator(m, n) - anticommutator(n, m) for m, n in bands.pairs}
+        return stack_tensor(bands, lambda m, n, b: bands.level_weights(bands.response(b) * inside, operator[m, n]))
+
+    whole = next(c for c in CALCULATORS if c.name == "local")
+    assert isinstance(whole, Observable)
+    until = "" if last is None else f"{last}"
+    name = f"local_within_{first}_{until}".replace("-", "m").rstrip("_")
+    return replace(whole, name=name, long_name=f"{whole.long_name}, bands [{first}:{until}] alone", weights=weights)
 
 
 def check_window(model: SparseTightBinding, **settings: Any) -> xr.Dataset:

@@ -38,6 +38,7 @@ ALLOWED = {
     "planewaves": BASE | {"validation", "model"},
     "sparse": BASE | {"validation", "model"},
     "cutoff": COMPUTE,
+    "doping": COMPUTE,
     "kmesh": BASE,
     "adapters": MODEL,
     "lattices": MODEL,

@@ -209,9 +209,7 @@ def list_materials(
         return
     width = max(map(len, materials.names()), default=0)
     for found in map(materials.entry, materials.names()):
-        filling = "" if found.filling is None else f"{found.filling:g} electrons, "
-        electrons = f"{filling}Fermi level {found.fermi:g} eV"
-        console.print(f"{found.name:{width}} {found.title}: {electrons}", soft_wrap=True)
+        console.print(f"{found.name:{width}} {found.title}: Fermi level {found.fermi:g} eV", soft_wrap=True)
 
 
 @app.command()

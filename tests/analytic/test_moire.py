@@ -15,12 +15,12 @@ from scipy.optimize import fsolve
 from toys import SIGMA
 
 import ome_wannier as ome
-from ome_wannier.errors import AccuracyWarning, ConvergenceWarning, ModelError
+from ome_wannier.errors import AccuracyWarning, ConvergenceWarning, ModelError, SettingsError
 from ome_wannier.lattices.moire import HBAR2_M, twisted_bilayer_graphene, twisted_tmd
 from ome_wannier.lattices.twisted import Bilayer
 from ome_wannier.sums import mesh_energies
 from ome_wannier.symmetry import operations, tolerance
-from ome_wannier.units import alpha_to_si
+from ome_wannier.units import KB, alpha_to_si
 
 A = 2.46
 STRAINED = {"theta": 1.2, "strain": 0.003, "strain_angle": 20.0, "sublattice": 0.017, "cutoff": 1.6}
@@ -243,6 +243,50 @@ def test_filling_counts_from_neutrality():
     assert e[:, model.neutral - 1].max() < ome.compute(model, filling=0, **ask).fermi.item()
     one = ome.compute(model, filling=2, **ask).fermi.item()
     assert (e < one + 1e-12).sum() / len(e) == pytest.approx(model.neutral + 1, abs=0.1)
+
+
+@pytest.mark.parametrize("build", [GRAPHENE, TMD], ids=["graphene", "tmd"])
+def test_levels_of_fillings(build):
+    """Those that compute() takes for each filling, and electrons counted by hand."""
+    model, fillings, temperature = build(), [-1.3, -1.0, -0.4], 30.0
+    levels = ome.fermi_levels(model, MESH, fillings, temperature)
+    ask = {"kmesh": MESH, "calculators": ["berry_curvature"], "temperature": temperature}
+    assert levels == pytest.approx([ome.compute(model, filling=n, **ask).fermi.item() for n in fillings], abs=1e-10)
+    e = mesh_energies(model, ome.KMesh(MESH))
+    held = model.spin_degeneracy * (0.5 * (1 - np.tanh((e[None] - levels[:, None, None]) / (2 * KB * temperature)))).sum(axis=2)
+    counted = held.mean(axis=1) - model.spin_degeneracy * model.neutral
+    assert counted[[0, 2]] == pytest.approx([-1.3, -0.4], abs=1e-9)  # at -1 it is the middle of a gap that is taken
+    for bad in (-1.0, [np.nan], [1e6]):
+        with pytest.raises(SettingsError):
+            ome.fermi_levels(model, MESH, bad, temperature)
+
+
+def test_local_circulation_of_some_bands():
+    """All bands: `local`. Two: nothing, three take part. Three: the sum over the only three there are, written out."""
+    model, k = TMD(), np.array([[0.13, 0.21, 0.0], [-0.3, 0.07, 0.0]])
+    n = model.n_orbitals
+    three = ome.local_within(-3)
+    table = ome.tabulate(model, k, ["local", ome.local_within(0, n), ome.local_within(n - 2, n), three])
+    size = abs(table.local.values).max()
+    assert table[ome.local_within(0, n).name].values == pytest.approx(table.local.values, abs=1e-9 * size)
+    assert abs(table[ome.local_within(n - 2, n).name].values).max() < 1e-12 * size
+    M = model.matrices(k, 1)
+    e, u = np.linalg.eigh(M.H)
+    v = np.einsum("kij,kail,klm->kajm", u.conj(), M.V, u)[:, :, -3:, -3:]
+    e = e[:, -3:]
+    gap = e[:, :, None] - e[:, None, :] + np.eye(3)
+    off = 1 - np.eye(3)
+    R = -1j * v * (off / gap)[:, None]
+    X = (v * off)[:, 0] @ R[:, 1] - (v * off)[:, 1] @ R[:, 0]
+    operator = (X + np.conj(np.swapaxes(X, 1, 2))) / 2
+    for b in (0, 1):
+        S = R[:, b] * off / gap
+        pairs = 2 * np.real(S * np.swapaxes(operator, 1, 2)) / 2  # of one electron in n, none in p
+        # with the highest band of the three empty, and with the two highest
+        one = (pairs[:, 0, 2] + pairs[:, 1, 2]), (pairs[:, 0, 1] + pairs[:, 0, 2])
+        found = np.cumsum(table[three.name].values[:, :, 0, b], axis=1)[:, -3:]
+        assert found[:, 1] == pytest.approx(one[0], rel=1e-7, abs=1e-9 * size)
+        assert found[:, 0] == pytest.approx(one[1], rel=1e-7, abs=1e-9 * size)
 
 
 def test_cutoff_is_looked_at():
