@@ -128,7 +128,7 @@ def twisted_tmd(
     ModelError : no moire lattice, another valley, a mass that is not positive.
 
     Source: Wu, Lovorn, Tutuc, Martin, MacDonald, Phys. Rev. Lett. 122, 086402 (2019), layer 1 their bottom layer; numbers
-    for MoTe2 from memory; no published value of the response was compared with.
+    for MoTe2 from a public program that has theirs, the mass from memory; no published value of the response was compared with.
     """
     if not mass > 0:
         raise ModelError(f"mass is {mass}: give a positive number; the valence bands curve downwards by themselves")
