@@ -404,6 +404,17 @@ def test_material_that_is_built(run: Run) -> None:
     assert "seed" not in out
 
 
+def test_info_follows_the_parameters(run: Run) -> None:
+    """The number of full bands that the layers or atoms make, and the formula of the entry."""
+    code, out, _ = run("info", "bi2se3-slab", "-p", "layers=3")
+    assert code == 0
+    assert "at 6 electrons per cell, 6 bands" in out
+    code, out, _ = run("info", "tbg-atomistic", "-p", "m=1")
+    assert code == 0
+    assert "formula       C\n" in out
+    assert "at 28 electrons per cell, 14 bands" in out
+
+
 def test_materials(run: Run) -> None:
     code, out, _ = run("materials")
     assert code == 0

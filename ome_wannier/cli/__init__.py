@@ -142,7 +142,10 @@ def draw_map(
     fermi: Annotated[str | None, typer.Option(metavar="EV", help="Fermi level in eV.")] = None,
     component: Annotated[str, typer.Option(metavar="IJ", help="Component, moment first: zx.")] = "zx",
     temperature: Annotated[str | None, typer.Option(metavar="K", help="Temperature in K: 300.")] = None,
-    shape: Annotated[tuple[int, int], typer.Option(metavar="NX NY", help="Points of the picture.")] = (120, 120),
+    shape: Annotated[
+        tuple[int, int] | None,
+        typer.Option(metavar="NX NY", help="Points of the picture. [default: 120 120; 32 32 for more than 60 bands]"),
+    ] = None,
     plane: Annotated[int, typer.Option(metavar="1|2|3", help="In 3D: the reciprocal vector across the picture.")] = 3,
     at: Annotated[float, typer.Option(metavar="K", help="In 3D: the fractional coordinate along that vector.")] = 0.0,
     output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="Picture of the zone.")] = "map.png",

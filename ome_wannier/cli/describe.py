@@ -83,8 +83,11 @@ def _matrices(model: TightBinding, source: Source, settings: Settings) -> list[t
         if moved.any():
             count = f"{np.count_nonzero(moved)} of {len(moved)} functions"
             position += f", corrected for {count} by up to {moved.max():.3g} A: on the branch of _centres.xyz"
+    entry = source.entry
+    # builders may tell atoms of different energies apart by their numbers, so that symmetries do not mix them
+    built = entry.formula if entry and entry.builder else ""
     return [
-        ("formula", lines.formula_line(model)),
+        ("formula", built or lines.formula_line(model)),
         ("position", position),
         ("spin", "operator known" if model.has_spin else "no operator"),
         ("R vectors", f"{len(model.R)}, reaching {', '.join(map(str, abs(model.R).max(axis=0)))} cells"),

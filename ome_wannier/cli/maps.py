@@ -12,11 +12,14 @@ from ..kdotp import KDotP
 from ..settings import PLOT_FORMATS, Settings
 from .jobs import Note, check_output, options, source_of
 
+#: bands beyond which a point takes so long that a picture has fewer of them
+MANY = 60
+
 
 def draw(
     settings: Settings,
     component: str,
-    shape: tuple[int, int],
+    shape: tuple[int, int] | None,
     plane: int,
     at: float,
     bands: str | None,
@@ -52,6 +55,10 @@ def draw(
         note(f"no --fermi given: took {fermi:g} eV, from the library entry {source.entry.name}")
     if not isinstance(fermi, float):
         raise SettingsError("a map is drawn at one Fermi level: give --fermi, in eV")
+    if shape is None:
+        shape = (32, 32) if model.n_orbitals > MANY else (120, 120)
+        if model.n_orbitals > MANY:
+            note(f"no --shape given: took 32 32, for a point of {model.n_orbitals} bands takes long")
     plotting.zone_map(
         model, calculator, fermi, component, shape, plane - 1, picture, at=at, temperature=settings.temperature
     )
