@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from .calculators import Observable
 from .errors import FileFormatError, SettingsError
 from .files import whole
+from .irreducible import IrreducibleMesh
 from .kmesh import KMesh
 from .model import Model
 from .occupation import Occupation
@@ -74,8 +75,8 @@ class Checkpoint:
             raise FileFormatError(self.path, None, "a checkpoint", str(error)) from error
         if run != self._run:
             raise SettingsError(
-                f"checkpoint {self.path} belongs to another run: model, mesh, Fermi levels, temperatures, calculators, "
-                "degeneracy_tol and version must be the same; give another file, or remove it to begin anew"
+                f"checkpoint {self.path} belongs to another run: model, mesh, symmetry, Fermi levels, temperatures, "
+                "calculators, degeneracy_tol and version must be the same; give another file, or remove it to begin anew"
             )
         return state
 
@@ -103,13 +104,22 @@ class Checkpoint:
 
 
 def digest(
-    model: Model, observables: Sequence[Observable], mesh: KMesh, occupation: Occupation, degeneracy_tol: float, version: str
+    model: Model,
+    observables: Sequence[Observable],
+    points: KMesh | IrreducibleMesh,
+    occupation: Occupation,
+    degeneracy_tol: float,
+    version: str,
 ) -> str:
     """SHA-256 of all that the bits of a sum depend on, but for the processor.
 
     Of a calculator's function its own code counts, not that of functions it calls, nor values that it took from around.
     """
+    mesh = points if isinstance(points, KMesh) else points.mesh
     hashed = hashlib.sha256(repr((version, np.__version__, model.sha256, mesh.size, mesh.shift, degeneracy_tol)).encode())
+    if isinstance(points, IrreducibleMesh):
+        for left in (points.row, points.star, points.orbit):
+            hashed.update(repr((left.dtype.str, left.shape)).encode() + left.tobytes())
     for a in (occupation.fermi, occupation.temperature):
         hashed.update(repr(np.asarray(a, dtype=float).tolist()).encode())
     for o in observables:

@@ -13,22 +13,27 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from . import __version__, radial, symmetry
+from . import __version__, radial
+from . import symmetry as symmetries
 from .axion import chern_simons
 from .bands import SPIN_REMEDY, default_degeneracy_tol
 from .calculators import Calculator, GapTerm, Observable, defaults, needs_spin, resolve, with_chern_simons
 from .calculators.base import component_axes
 from .checkpoint import Checkpoint, digest
 from .errors import AccuracyWarning, SettingsError
+from .irreducible import IrreducibleMesh
 from .kdotp import KDotP
 from .kmesh import KMesh, PolarMesh
 from .model import TightBinding, require_model
 from .occupation import Occupation
 from .planewaves import PlaneWaves
+from .pointgroup import Operation, symbol
 from .progress import track
 from .result import build, combine, first_observable
 from .sparse import AVAILABLE, SparseTightBinding
-from .sums import Lattice, filled_level, mesh_sums
+from .sums import Lattice, Points, filled_level, mesh_sums
+from .symmetric_sums import Rest, symmetric_sums
+from .tensors import symmetrised
 from .units import KB
 
 if TYPE_CHECKING:
@@ -52,6 +57,7 @@ def compute(
     tau: float = 10.0,
     memory: int = 2**30,
     degeneracy_tol: float | None = None,
+    symmetry: str | Sequence[Operation] | Any = "auto",
     symmetry_tol: float | None = None,
     include_chern_simons: bool = False,
     trial: ArrayLike | None = None,
@@ -74,8 +80,13 @@ def compute(
     memory : budget in bytes for the arrays of one batch of k points and the histograms; with `executor`, of each worker.
     degeneracy_tol : eV; levels closer than this form one degenerate group. By default 1e-3 for Wannier functions with
         position matrix elements, which split levels that symmetry makes equal, and 1e-5 for other models.
-    symmetry_tol : eV; operations violated by less count as symmetries whose forbidden elements enter the error. By default
-        0.01 for Wannier functions, and rounding for other models (`symmetry.tolerance`).
+    symmetry : "auto" looks for the operations that the Hamiltonian obeys, among those of its atoms or lattice, with and
+        without time reversal, sums over the points that they leave, and symmetrises the tensors, each by its declared
+        parities: forbidden elements are exactly zero. "off" sums over all points and symmetrises nothing. Or operations
+        to be used: a list of `symmetry.Operation` that generate the group, or what spglib.get_magnetic_symmetry_dataset
+        gives for the cell of the model.
+    symmetry_tol : eV; operations violated by more are dropped. By default 0.01 for Wannier functions, and rounding for
+        other models (`symmetry.tolerance`).
     include_chern_simons : add the Chern-Simons part to `total`, `total_with_spin` and `semiclassical` (3D insulators).
     trial : (n, occupied) trial orbitals for the Chern-Simons part; by default they are looked for.
     progress : show a progress bar on anything over two seconds.
@@ -98,8 +109,9 @@ def compute(
     Notes
     -----
     The error estimate is the root mean square deviation of the sub-meshes of every second (or third) point from the whole
-    mesh, which they make up, plus the part of the tensor that the symmetries of the Hamiltonian forbid. It covers neither
-    the Wannier functions nor the DFT calculation behind them.
+    mesh, which they make up, plus what symmetrisation changes: on a coarse mesh, the difference to the sum over all of its
+    points (root mean square over its sub-meshes); with symmetry="off", the part of the tensor that symmetries forbid. It
+    covers neither the Wannier functions nor the DFT calculation behind them.
     """
     start = time.perf_counter()
     require_model(model)
@@ -117,18 +129,23 @@ def compute(
     if resume and checkpoint is None:
         raise SettingsError("resume goes on from a checkpoint: give its file")
     means = _Means(memory, progress, executor, checkpoint, resume)
+    if isinstance(model, KDotP) and not (isinstance(symmetry, str) and symmetry in ("auto", "off")):
+        raise SettingsError("symmetry: k.p models are integrated over all directions: leave it out")
     with threadpool_limits(limits=1, user_api="blas"):
         if isinstance(model, KDotP):
             part = _polar_part(model, observables, kmesh, fermi, temperatures, degeneracy_tol, means)
         else:
-            part = _mesh_part(model, observables, kmesh, fermi, filling, temperatures, degeneracy_tol, means)
+            group = _Group.of(model, symmetry, symmetry_tol)
+            part = _mesh_part(model, wanted, observables, kmesh, fermi, filling, temperatures, degeneracy_tol, group, means)
             if len(observables) < len(terms):
                 part = _with_gap_terms(model, part, trial)
     results = {c.name: combine(c, part.values) for c in wanted}
-    errors = {c.name: _difference(results[c.name], c, part.others) for c in wanted}
+    errors = {c.name: _difference(results[c.name], c, part.others, part.shares) for c in wanted}
     attrs = part.attrs
     if not isinstance(model, KDotP):
-        attrs |= _add_forbidden(model, wanted, results, errors, symmetry_tol)
+        changes = {c.name: _change(c, part, model, group, results[c.name]) for c in wanted}
+        errors = {name: errors[name] + changes[name] for name in errors}
+        attrs |= group.about(model)
     _check(attrs, results, degeneracy_tol)
     attrs |= _provenance(model) | {"degeneracy_tol_eV": degeneracy_tol, "tau_fs": float(tau)}
     if checkpoint is not None:
@@ -163,10 +180,13 @@ class _Means(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """Integrals by observable, coarser evaluations of them for the error, the Fermi levels, the mesh, and what to record."""
+    """Integrals by observable, coarser evaluations of them for the error and the number that each stands for, what
+    symmetry leaves uncertain, the Fermi levels, the mesh, and what to record."""
 
     values: dict[str, Array]
     others: list[dict[str, Array]]
+    shares: tuple[int, ...]
+    rest: Rest | None
     fermi: Array
     temperature: Array
     mesh: KMesh | PolarMesh
@@ -223,43 +243,58 @@ def _validate(
 
 def _mesh_part(
     model: Lattice,
+    wanted: Sequence[Calculator],
     observables: Sequence[Observable],
     kmesh: KMesh | PolarMesh | Sequence[int] | None,
     fermi: ArrayLike | None,
     filling: float | None,
     temperatures: Array,
     degeneracy_tol: float,
+    group: _Group,
     means: _Means,
 ) -> _Part:
     mesh = _default_mesh(model) if kmesh is None else _uniform(kmesh, model)
+    left = IrreducibleMesh.of(mesh, group.operations, model.lattice, model.periodic) if group.used else None
     if filling is None:
         levels = np.atleast_1d(_numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
     else:
         electrons = _numbers("filling", filling, "electrons per cell")
         if electrons.ndim:
             raise SettingsError(f"filling is {filling!r}: give one number of electrons per cell")
-        levels = np.array([filled_level(model, mesh, float(electrons), float(temperatures[0]))])
+        levels = np.array([filled_level(model, left or mesh, float(electrons), float(temperatures[0]))])
     occupation = Occupation(levels, temperatures, any(o.occupation == "surface" for o in observables))
-    kept = None
-    if means.checkpoint is not None:
-        run = digest(model, observables, mesh, occupation, degeneracy_tol, __version__)
-        kept = Checkpoint(means.checkpoint, run, means.resume)
-    sums = mesh_sums(
-        model,
-        observables,
-        mesh,
-        occupation,
-        degeneracy_tol=degeneracy_tol,
-        memory=means.memory,
-        progress=means.progress,
-        executor=means.executor,
-        checkpoint=kept,
-    )
-    error = f"deviation of the sub-meshes of every {mesh.strides} point (root mean square), plus what the symmetries forbid"
+
+    def kept(points: Points) -> Checkpoint | None:
+        if means.checkpoint is None:
+            return None
+        run = digest(model, observables, points, occupation, degeneracy_tol, __version__)
+        return Checkpoint(means.checkpoint, run, means.resume)
+
+    settings: Any = {
+        "degeneracy_tol": degeneracy_tol,
+        "memory": means.memory,
+        "progress": means.progress,
+        "executor": means.executor,
+    }
+    error = f"deviation of the sub-meshes of every {mesh.strides} point (root mean square)"
+    points: Points = mesh
+    if left is None:
+        sums, rest = mesh_sums(model, observables, mesh, occupation, checkpoint=kept(mesh), **settings), None
+        error += ", plus what the symmetries forbid"
+    else:
+        sums, points, rest, how = symmetric_sums(
+            model, wanted, observables, left, group.operations, occupation, trusted=group.trusted, checkpoint=kept, **settings
+        )
+        error += f", plus {how}" if how else ""
     if not sums.parts:
         error = "none: the mesh has no sub-mesh (use even numbers)"
-    attrs = {"kmesh": repr(mesh), "error_estimate": error, "widest_degenerate_group_eV": sums.widest_group}
-    return _Part(sums.full, sums.parts, levels, temperatures, mesh, attrs)
+    attrs = {
+        "kmesh": repr(mesh),
+        "irreducible_points": len(points),
+        "error_estimate": error,
+        "widest_degenerate_group_eV": sums.widest_group,
+    }
+    return _Part(sums.full, sums.parts, sums.shares, rest, levels, temperatures, mesh, attrs)
 
 
 def _with_gap_terms(model: Lattice, part: _Part, trial: ArrayLike | None) -> _Part:
@@ -273,7 +308,9 @@ def _with_gap_terms(model: Lattice, part: _Part, trial: ArrayLike | None) -> _Pa
         return values | {"chern_simons": np.broadcast_to(tensor[:, None], shape).copy()}
 
     return part._replace(
-        values=added(part.values, fine), others=[added(o, coarse) for o in part.others], attrs=part.attrs | about
+        values=added(part.values, fine),
+        others=[added(o, coarse) for o in part.others],
+        attrs=part.attrs | about,
     )
 
 
@@ -313,7 +350,7 @@ def _polar_part(
     )
     error = "difference to half the angles and to three quarters of the radial nodes (root mean square)"
     attrs = {"kmesh": repr(mesh), "error_estimate": error, "widest_degenerate_group_eV": 0.0}
-    return _Part(fine, others, levels, temperatures, mesh, attrs)
+    return _Part(fine, others, (1, 1), None, levels, temperatures, mesh, attrs)
 
 
 def _default_mesh(model: Lattice) -> KMesh:
@@ -334,12 +371,14 @@ def _uniform(kmesh: KMesh | PolarMesh | Sequence[int], model: Lattice) -> KMesh:
     return mesh
 
 
-def _difference(value: Array, calculator: Calculator, others: Sequence[dict[str, Array]]) -> Array:
+def _difference(
+    value: Array, calculator: Calculator, others: Sequence[dict[str, Array]], shares: Sequence[int]
+) -> Array:
     """Root mean square of the differences to coarser evaluations; nan where there is none."""
     if not others:
         return np.full_like(value, np.nan)
-    squares = sum(((value - combine(calculator, other)) ** 2 for other in others), np.zeros_like(value))
-    return np.asarray(np.sqrt(squares / len(others)))
+    squares = [n * (value - combine(calculator, other)) ** 2 for n, other in zip(shares, others, strict=True)]
+    return np.asarray(np.sqrt(sum(squares, np.zeros_like(value)) / sum(shares)))
 
 
 def _provenance(model: Model) -> dict[str, Any]:
@@ -382,24 +421,45 @@ def _left_outside(model: Model) -> tuple[str, ...]:
     return (*(text for name, text in missing.items() if name not in known), *always)
 
 
-def _add_forbidden(
-    model: Lattice, wanted: Sequence[Calculator], values: dict[str, Array], errors: dict[str, Array], tol: float | None
-) -> dict[str, Any]:
-    """Add to the errors what the symmetries of the Hamiltonian forbid; return what was found."""
-    tol = symmetry.tolerance(model, tol)
-    group = [g for g in symmetry.operations(model) if g.holds(tol)]
+class _Group(NamedTuple):
+    """The symmetries of the Hamiltonian within `tol` (eV), what was asked for, and whether values are symmetrised."""
+
+    operations: list[Operation]
+    tol: float
+    asked: str
+    used: bool
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the operations were given, not found."""
+        return self.asked == "given"
+
+    @classmethod
+    def of(cls, model: Lattice, asked: Any, tol: float | None) -> _Group:
+        used = not (isinstance(asked, str) and asked == "off")
+        found = symmetries.group_of(model, asked, tol)
+        said = asked if isinstance(asked, str) else "given"
+        return cls(found, symmetries.tolerance(model, tol), said, used)
+
+    def about(self, model: Lattice) -> dict[str, Any]:
+        """What to record."""
+        return {
+            "symmetry": self.asked,
+            "symmetry_group": symbol(self.operations, model.lattice),
+            "symmetry_operations": [g.name for g in self.operations],
+            "symmetry_violation_eV": max(g.violation for g in self.operations),
+            "symmetry_tol_eV": self.tol,
+        }
+
+
+def _change(calculator: Calculator, part: _Part, model: Lattice, group: _Group, value: Array) -> Array:
+    """What symmetrisation changes or, where it was not used, would remove."""
+    if isinstance(calculator, GapTerm):  # symmetry fixes it modulo a quantum only
+        return np.zeros_like(value)
+    if group.used:
+        return np.zeros_like(value) if part.rest is None else part.rest.error(calculator)
     along = component_axes(model.axes, model.moments)
-    for calculator in wanted:
-        if isinstance(calculator, GapTerm):
-            continue  # symmetry fixes it modulo a quantum only
-        value = values[calculator.name]
-        allowed = symmetry.symmetrised(value, first_observable(calculator), group, along)
-        errors[calculator.name] = errors[calculator.name] + abs(value - allowed)
-    return {
-        "symmetry_operations": [g.name for g in group],
-        "symmetry_violation_eV": max(g.violation for g in group),
-        "symmetry_tol_eV": tol,
-    }
+    return np.asarray(abs(value - symmetrised(value, first_observable(calculator), group.operations, along)))
 
 
 def _check(attrs: dict[str, Any], values: dict[str, Array], degeneracy_tol: float) -> None:

@@ -68,8 +68,21 @@ class KMesh:
         n = self.size[self.row_axis]
         return max(d for d in range(1, n + 1) if n % d == 0 and d <= max(limit, 1))
 
+    def n_rows(self, length: int) -> int:
+        """Rows of `length` points."""
+        return len(self) // length
+
+    def batch(self, start: int, stop: int, length: int) -> tuple[Array, NDArray[np.int64], NDArray[np.uint8]]:
+        """Rows start to stop of `length` points, see `rows`, and (rows, length) how many points each stands for: one."""
+        k, sub_mesh = self.rows(start, stop, length)
+        return k, sub_mesh, np.ones(sub_mesh.shape, dtype=np.uint8)
+
     def rows(self, start: int, stop: int, length: int) -> tuple[Array, NDArray[np.int64]]:
-        """Rows start to stop of the mesh cut into rows of `length` points.
+        """Rows start to stop of the mesh cut into rows of `length` points, see `at`."""
+        return self.at(np.arange(start, stop), length)
+
+    def at(self, number: NDArray[np.int64], length: int) -> tuple[Array, NDArray[np.int64]]:
+        """The rows of these numbers, of the mesh cut into rows of `length` points.
 
         Returns
         -------
@@ -78,7 +91,6 @@ class KMesh:
         """
         c = self.row_axis
         others = [d for d in range(3) if d != c]
-        number = np.arange(start, stop)
         pieces = self.size[c] // length
         index = np.empty((len(number), length, 3), dtype=np.int64)
         index[:, :, others[0]] = (number // pieces // self.size[others[1]])[:, None]
@@ -98,6 +110,11 @@ class KMesh:
     def n_sub_meshes(self) -> int:
         """Number of sub-meshes, each with an equal share of the points; 1 if the mesh cannot be divided."""
         return int(np.prod(self.strides))
+
+    @property
+    def shares(self) -> tuple[int, ...]:
+        """Number of sub-meshes in each histogram: one."""
+        return (1,) * self.n_sub_meshes
 
     @property
     def n_sub(self) -> int:

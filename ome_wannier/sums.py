@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, closing
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,10 @@ from .calculators.base import component_axes, evaluate
 from .checkpoint import Checkpoint, State, soft_termination
 from .errors import SettingsError
 from .executors import ordered
+from .irreducible import IrreducibleMesh
 from .kdotp import KDotP
 from .kmesh import KMesh
-from .model import TightBinding
+from .model import Matrices, Model, TightBinding
 from .occupation import Occupation, fermi_level
 from .planewaves import PlaneWaves
 from .progress import track
@@ -33,6 +35,8 @@ Array = NDArray[np.float64]
 Shapes = dict[str, tuple[int, ...]]
 #: models with a Brillouin zone
 Lattice = TightBinding | PlaneWaves | SparseTightBinding
+#: all points of the zone, or those that symmetry leaves
+Points = KMesh | IrreducibleMesh
 
 #: matrices of n x n complex numbers alive at once per k point, by the order of derivatives: the measured peak is 49 and 70
 MATRICES_ALIVE = {1: 60, 2: 90}
@@ -40,17 +44,20 @@ MATRICES_ALIVE = {1: 60, 2: 90}
 OUTSIDE_ALIVE = 30
 #: working set in bytes beyond which larger batches of k points stop paying (they leave the cache)
 WORKING_SET = 2**26
-#: parts of the mesh that are summed for themselves and then added in order, whoever computes them
-BLOCKS = 64
+#: parts of the mesh that are summed for themselves and then added in order, whoever computes them; of small meshes as many
+#: as hold a quarter of the working set each, but `FEW_BLOCKS` if there are rows enough
+BLOCKS, FEW_BLOCKS = 64, 16
 
 
 class Sums(NamedTuple):
     """Values (nf, nT, *components) by observable on the mesh and on each of its sub-meshes (none for a mesh that cannot be
-    divided), and the widest degenerate group in eV."""
+    divided), and the widest degenerate group in eV; sub-meshes that symmetry joins count once, with their number in `shares`.
+    """
 
     full: dict[str, Array]
     parts: list[dict[str, Array]]
     widest_group: float
+    shares: tuple[int, ...]
 
 
 def bytes_per_point(n: int, order: int, outside: bool = False) -> int:
@@ -58,9 +65,9 @@ def bytes_per_point(n: int, order: int, outside: bool = False) -> int:
     return 16 * n * n * (MATRICES_ALIVE[order] + OUTSIDE_ALIVE * outside)
 
 
-def histogram_bytes(occupation: Occupation, columns: int, mesh: KMesh) -> int:
+def histogram_bytes(occupation: Occupation, columns: int, points: Points) -> int:
     """Memory of the histograms for this many components: one per sub-mesh, of the sum and of the block at work."""
-    return 2 * mesh.n_sub_meshes * 8 * occupation.n_rows * columns
+    return 2 * len(points.shares) * 8 * occupation.n_rows * columns
 
 
 def component_shapes(observables: Sequence[Observable], model: Lattice | KDotP) -> Shapes:
@@ -72,7 +79,7 @@ def component_shapes(observables: Sequence[Observable], model: Lattice | KDotP) 
 def mesh_sums(
     model: Lattice,
     observables: Sequence[Observable],
-    mesh: KMesh,
+    points: Points,
     occupation: Occupation,
     *,
     memory: int,
@@ -80,8 +87,9 @@ def mesh_sums(
     progress: bool,
     executor: Executor | None = None,
     checkpoint: Checkpoint | None = None,
+    most_blocks: int = BLOCKS,
 ) -> Sums:
-    """Integrals of every observable at all Fermi levels and temperatures.
+    """Integrals of every observable at all Fermi levels and temperatures; of an irreducible mesh, before symmetrisation.
 
     `memory` is the budget of each worker, and of this process, where blocks wait for their turn to be added: if it holds the
     histograms of few of them, few are computed at a time.
@@ -91,23 +99,26 @@ def mesh_sums(
     SettingsError : a memory budget that does not hold the histograms and one row of k points.
     WorkerError : see `executors.ordered`.
     """
+    shares = points.shares
     if not observables:
-        return Sums({}, [{}] if mesh.n_sub_meshes > 1 else [], 0.0)
+        return Sums({}, [{}] * len(shares) if len(shares) > 1 else [], 0.0, shares)
     shapes = component_shapes(observables, model)
     columns = sum(int(np.prod(s)) for s in shapes.values())
     each = bytes_per_point(model.n_orbitals, max(o.order for o in observables), model.external is not None)
-    histograms = histogram_bytes(occupation, columns, mesh)
-    length, together, blocks = _batches(mesh, each, memory, histograms)
-    job = Job(model, tuple(observables), mesh, occupation, degeneracy_tol, length, together)
-    state = State(np.zeros((mesh.n_sub_meshes, occupation.n_rows, columns)), 0, 0.0)
+    histograms = histogram_bytes(occupation, columns, points)
+    length, together, blocks = _batches(points, each, memory, histograms, most_blocks)
+    job = Job(model, tuple(observables), points, occupation, degeneracy_tol, length, together)
+    state = State(np.zeros((len(shares), occupation.n_rows, columns)), 0, 0.0)
     total, widest = _add_blocks(job, blocks, state, int(2 * memory // histograms) - 1, progress, executor, checkpoint)
     surface = np.repeat([o.occupation == "surface" for o in observables], [int(np.prod(s)) for s in shapes.values()])
     norm = model.spin_degeneracy / model.cell
+    mesh = points if isinstance(points, KMesh) else points.mesh
     values = _unpack(occupation.evaluate(total.sum(axis=0) * (norm / len(mesh)), surface), shapes)
     if len(total) == 1:
-        return Sums(values, [], widest)
-    parts = [_unpack(occupation.evaluate(one * (norm / mesh.n_sub), surface), shapes) for one in total]
-    return Sums(values, parts, widest)
+        return Sums(values, [], widest, shares)
+    of_parts = zip(total, shares, strict=True)
+    parts = [_unpack(occupation.evaluate(one * (norm / (n * mesh.n_sub)), surface), shapes) for one, n in of_parts]
+    return Sums(values, parts, widest, shares)
 
 
 class Job(NamedTuple):
@@ -115,7 +126,7 @@ class Job(NamedTuple):
 
     model: Lattice
     observables: tuple[Observable, ...]
-    mesh: KMesh
+    points: Points
     occupation: Occupation
     degeneracy_tol: float
     length: int
@@ -127,16 +138,49 @@ def block_sum(job: Job, rows: tuple[int, int]) -> tuple[Array, float]:
     order = max(o.order for o in job.observables)
     curvature = job.model.external is not None or any(o.curvature for o in job.observables)
     columns = sum(int(np.prod(s)) for s in component_shapes(job.observables, job.model).values())
-    block = np.zeros((job.mesh.n_sub_meshes, job.occupation.n_rows, columns))
+    block = np.zeros((len(job.points.shares), job.occupation.n_rows, columns))
     window, widest = job.occupation.window, 0.0
     for start in range(*rows, job.together):
-        k, sub_mesh = job.mesh.rows(start, min(start + job.together, rows[1]), job.length)
-        bands = Bands(job.model, k, order=order, curvature=curvature, degeneracy_tol=job.degeneracy_tol, window=window)
+        k, histogram, star = job.points.batch(start, min(start + job.together, rows[1]), job.length)
+        model, k, use = _wanted(job.model, k, star > 0)
+        bands = Bands(model, k, order=order, curvature=curvature, degeneracy_tol=job.degeneracy_tol, window=window)
         weights = _weights(bands, job.observables)
+        if (star[use] != 1).any():
+            weights *= star[use][:, None, None]
         widest = max(widest, bands.widest_group)
-        part = np.repeat(sub_mesh.ravel(), job.model.n_orbitals)
+        part = np.repeat(histogram[use], job.model.n_orbitals)
         job.occupation.add(block, bands.energies.ravel(), weights.reshape(-1, columns), part)
     return block, widest
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """A tight-binding model at some of the points that it is asked for: sums over whole rows are fast, what follows is not.
+
+    use : (rows, length), which points are wanted.
+    """
+
+    model: TightBinding
+    use: NDArray[np.bool_]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def matrices(self, k: Array, order: int = 1, curvature: bool = False) -> Matrices:
+        """Matrices at the points that are wanted among `k` (rows, length, 3)."""
+        found = self.model.matrices(k, order, curvature)
+        return Matrices(*(None if X is None else X[self.use.ravel()] for X in found))  # type: ignore[arg-type]
+
+
+def _wanted(model: Lattice, k: Array, use: NDArray[np.bool_]) -> tuple[Model, Array, NDArray[np.bool_]]:
+    """A model and points (rows, length, 3) or (nk, 3) to ask it for that give the wanted ones, and which they are."""
+    if use.all():
+        return model, k, use
+    if not isinstance(model, TightBinding):  # each point for itself
+        return model, k[use], use
+    if model.external is not None:  # its matrices are joined with those of whole rows; the weight of the others is zero
+        return model, k, np.ones_like(use)
+    return cast(Model, _Chosen(model, use)), k, use
 
 
 def _add_blocks(
@@ -171,12 +215,14 @@ def _add_blocks(
     return total, widest
 
 
-def _batches(mesh: KMesh, each: int, memory: int, histograms: int) -> tuple[int, int, list[tuple[int, int]]]:
+def _batches(
+    points: Points, each: int, memory: int, histograms: int, most: int
+) -> tuple[int, int, list[tuple[int, int]]]:
     """Points per row, rows per batch, and first row and end of every block, from the bytes of each point.
 
     Only the rows per batch depend on `memory`.
     """
-    length = mesh.row_length(WORKING_SET // each)
+    length = points.row_length(WORKING_SET // each)
     least = histograms + each * length
     if memory < least:
         raise SettingsError(
@@ -184,9 +230,10 @@ def _batches(mesh: KMesh, each: int, memory: int, histograms: int) -> tuple[int,
             f"temperatures and calculators {histograms / 2**20:.3g} MiB; raise memory, or narrow the range or leave out the "
             "lowest temperature"
         )
-    n_rows = len(mesh) // length
+    n_rows = points.n_rows(length)
     together = max(min(memory - histograms, WORKING_SET) // (each * length), 1)
-    rows = np.array_split(np.arange(n_rows), min(BLOCKS, n_rows))
+    number = min(most, n_rows, max(FEW_BLOCKS, 4 * len(points) * each // WORKING_SET))
+    rows = np.array_split(np.arange(n_rows), number)
     return length, together, [(int(r[0]), int(r[-1]) + 1) for r in rows]
 
 
@@ -213,17 +260,29 @@ def band_energies(model: Lattice | KDotP, k: Array) -> Array:
 
 def mesh_energies(model: Lattice, mesh: KMesh) -> Array:
     """Energies (N, n) in eV on the whole mesh, in the order of its rows."""
-    n = mesh.size[mesh.row_axis]
-    n_rows, step = len(mesh) // n, max(1, WORKING_SET // (n * bytes_per_point(model.n_orbitals, 1)))
-    return np.concatenate([band_energies(model, mesh.rows(s, min(s + step, n_rows), n)[0]) for s in range(0, n_rows, step)])
+    return point_energies(model, mesh)[0]
 
 
-def filled_level(model: Lattice, mesh: KMesh, filling: float, temperature: float) -> float:
+def point_energies(model: Lattice, points: Points) -> tuple[Array, Array]:
+    """Energies (nk, n) in eV of a mesh, in the order of its rows, and the share (nk,) of the zone of each point."""
+    row = points.row_length(2**62)
+    step = max(1, WORKING_SET // (row * bytes_per_point(model.n_orbitals, 1)))
+    energies, stars = [], []
+    for start in range(0, n_rows := points.n_rows(row), step):
+        k, _, star = points.batch(start, min(start + step, n_rows), row)
+        at, k, use = _wanted(model, k, star > 0)
+        energies.append(np.linalg.eigvalsh(at.matrices(k, 0).H))
+        stars.append(star[use])
+    weights = np.concatenate(stars).astype(float)
+    return np.concatenate(energies), weights / weights.sum()
+
+
+def filled_level(model: Lattice, points: Points, filling: float, temperature: float) -> float:
     """The Fermi level (eV) at which the cell holds `filling` electrons on this mesh, at a temperature in K.
 
     Electrons of plane waves and of windows of bands count from neutrality, since their number of bands is that of the cutoff.
     """
     if isinstance(model, PlaneWaves | SparseTightBinding):
         filling += model.spin_degeneracy * model.neutral
-    energies = mesh_energies(model, mesh)
-    return fermi_level(energies, np.full(len(energies), model.spin_degeneracy / len(energies)), filling, temperature * KB)
+    energies, weights = point_energies(model, points)
+    return fermi_level(energies, model.spin_degeneracy * weights, filling, temperature * KB)

@@ -1,4 +1,4 @@
-"""Magnetic point-group operations that a Hamiltonian obeys, and what they do to response tensors (physics.md section 9).
+"""Magnetic point-group operations that a Hamiltonian obeys.
 
 Candidates are the point operations of the structure (spglib), or of the bare lattice where no atoms are known, each with
 and without time reversal. A candidate holds if it maps band energies, Berry curvatures and the responses of single k
@@ -8,85 +8,30 @@ points, at random k points, onto those at the transformed points.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .bands import Bands
-from .calculators import Observable, Term, get
+from .calculators import Observable, get
 from .calculators.base import component_axes, evaluate
-from .errors import ModelError
+from .errors import AccuracyWarning, ModelError, SettingsError
 from .model import TightBinding
 from .occupation import fermi_function
 from .planewaves import PlaneWaves
+from .pointgroup import EXACT_TOL, SYMMETRY_TOL, Operation, fitted, from_fractional, generated, largest_group, on_reciprocal
 from .sparse import SparseTightBinding
+from .tensors import transform
 
 Array = NDArray[np.float64]
 Lattice = TightBinding | PlaneWaves | SparseTightBinding
 
-#: largest change of an energy, in eV, at which an operation still counts as a symmetry of the Hamiltonian
-SYMMETRY_TOL = 0.01
-#: largest mismatch of Berry curvatures in units of the quantum metric, which bounds them; curvatures decide between operations
-#: that act alike on energies. Wannier functions of good crystals give 0.01 to 0.03, operations that fail 0.1 to 0.3.
-CURVATURE_TOL = 0.05
-#: largest relative mismatch of the responses of single k points, which alone tell inversion x time reversal from either;
-#: Wannier functions of good crystals give up to 0.1, operations that fail 1 to 2
-RESPONSE_TOL = 0.5
-#: of models whose symmetries hold to rounding, see `tolerance`: energies in eV, and the mismatches, above which
-#: an operation fails; a potential of 1 meV must not pass for an error of 10 meV
-EXACT_TOL, EXACT_MISMATCH = 1e-7, 1e-5
 #: responses below this, in units of the metric to the power 3/2, are zero and decide nothing
 RESPONSE_FLOOR = 1e-6
 N_POINTS = 4
-#: component dimensions that turn like a magnetic moment
-AXIAL = ("moment", "spin_moment", "axis")
-
-
-@dataclass(frozen=True)
-class Operation:
-    """A point operation, perhaps with time reversal, and how well a Hamiltonian obeys it.
-
-    rotation : (3, 3) Cartesian, determinant +1 or -1.
-    time_reversal : -1 if combined with time reversal, else +1.
-    violation : largest change of a band energy in eV.
-    curvature_mismatch : root mean square change of the Berry curvature over the trace of the quantum metric.
-    response_mismatch : relative change of the intrinsic (orbital, or spin where known) response of single k points.
-    """
-
-    rotation: Array
-    time_reversal: int
-    violation: float
-    curvature_mismatch: float
-    response_mismatch: float = 0.0
-
-    def holds(self, tol: float = SYMMETRY_TOL) -> bool:
-        """Whether it counts as a symmetry; with a tolerance for exact models the tensors have to match exactly as well."""
-        curvature, response = (EXACT_MISMATCH, EXACT_MISMATCH) if tol <= EXACT_TOL else (CURVATURE_TOL, RESPONSE_TOL)
-        return self.violation <= tol and self.curvature_mismatch <= curvature and self.response_mismatch <= response
-
-    @property
-    def name(self) -> str:
-        """Name such as "inversion", "3-fold rotation about z x time reversal"."""
-        P, det = self.rotation, round(float(np.linalg.det(self.rotation)))
-        proper = P * det
-        angle = np.degrees(np.arccos(np.clip((np.trace(proper) - 1) / 2, -1, 1)))
-        order = 1 if angle < 1 else round(360 / angle)
-        w, v = np.linalg.eig(proper)
-        axis = np.real(v[:, np.argmin(np.abs(w - 1))])
-        axis = axis / axis[np.argmax(np.abs(axis))]
-        along = "(" + ", ".join(f"{x:.3g}" for x in np.round(axis, 3) + 0.0) + ")"
-        if order == 1:
-            text = "identity" if det > 0 else "inversion"
-        elif det > 0:
-            text = f"{order}-fold rotation about {along}"
-        else:
-            text = f"mirror normal to {along}" if order == 2 else f"{order}-fold rotation about {along} x inversion"
-        if self.time_reversal > 0:
-            return text
-        return "time reversal" if text == "identity" else f"{text} x time reversal"
 
 
 def tolerance(model: Lattice, tol: float | None = None) -> float:
@@ -117,7 +62,7 @@ def point_rotations(model: Lattice) -> list[Array]:
         raise ModelError("spglib finds no symmetry, not even the identity: do two atoms of the structure coincide?")
     reduced = list({r.tobytes(): r for r in dataset["rotations"]}.values())
     column = model.lattice.T
-    rotations = [column @ r @ np.linalg.inv(column) for r in reduced]
+    rotations = fitted([column @ r @ np.linalg.inv(column) for r in reduced], model.lattice)
     plane = np.zeros(3, dtype=bool)
     plane[list(model.axes)] = True
     return [P for P in rotations if np.abs(P[np.ix_(plane, ~plane)]).max(initial=0) < 1e-6]
@@ -126,12 +71,14 @@ def point_rotations(model: Lattice) -> list[Array]:
 def operations(model: Lattice, seed: int = 7) -> list[Operation]:
     """All candidate operations with the measured violation, identity first."""
     rotations = sorted(point_rotations(model), key=lambda P: (-round(np.linalg.det(P)), -np.trace(P)))
+    return measured(model, [Operation(P, s) for s in (1, -1) for P in rotations], seed)
+
+
+def measured(model: Lattice, candidates: Sequence[Operation], seed: int = 7) -> list[Operation]:
+    """The operations with what the Hamiltonian violates them by, at random k points."""
     k = np.random.default_rng(seed).uniform(-0.5, 0.5, (N_POINTS, 3)) * np.array(model.periodic)
-    lattice = model.lattice
-    # k in units of the reciprocal vectors: kappa = lattice @ k_cartesian / 2 pi
-    maps = [lattice @ P @ np.linalg.inv(lattice) for P in rotations]
-    images = np.stack([[s * k @ M.T for M in maps] for s in (1, -1)])
-    points = np.concatenate([k[None], images.reshape(-1, N_POINTS, 3)])
+    images = [g.time_reversal * k @ on_reciprocal(g.rotation, model.lattice).T for g in candidates]
+    points = np.stack([k, *images]) * np.array(model.periodic)
     # operations that differ by inversion x time reversal meet at the same points
     distinct, where = np.unique(np.round(points.reshape(-1, 3), 9) + 0.0, axis=0, return_inverse=True)
     # filled up to the middle of the bands, over a tenth of their width
@@ -145,12 +92,7 @@ def operations(model: Lattice, seed: int = 7) -> list[Operation]:
         np.concatenate([p.energies for p in parts]), tensors, float(np.mean([p.metric for p in parts]))
     )
     where = where.reshape(points.shape[:2])
-    out = []
-    for j, s in enumerate((1, -1)):
-        for i, P in enumerate(rotations):
-            at = 1 + j * len(rotations) + i
-            out.append(_compared(Operation(P, s, 0.0, 0.0), found, where[0], where[at], model))
-    return sorted(out, key=lambda o: o.time_reversal, reverse=True)
+    return [_compared(g, found, where[0], where[1 + i], model) for i, g in enumerate(candidates)]
 
 
 def _together(model: Lattice) -> int:
@@ -209,24 +151,65 @@ def _fingerprint(model: Lattice, k: Array, middle: float, width: float) -> _Fing
     return _Fingerprint(e, tensors, max(float(metric), 1e-12))
 
 
-def transform(tensor: Array, observable: Term, operation: Operation, axes: dict[str, tuple[int, ...]]) -> Array:
-    """A response tensor (..., *components) after an operation of the crystal.
+#: with symmetry="auto", operations of the atoms that miss the tolerance by less than this factor, with and without time
+#: reversal, are reported: magnetism, which breaks them on purpose, most often does so by more
+NEAR = 3.0
 
-    Axial indices ("moment", "spin_moment", "axis") and polar ones ("field", "position") turn with the rotation part; each
-    axial one brings its determinant, and time reversal the parity of the observable.
+#: what the argument `symmetry` of compute may be
+REMEDY = 'give "auto", "off", a list of symmetry.Operation, or the dataset of spglib.get_magnetic_symmetry_dataset'
+
+
+def group_of(model: Lattice, asked: Any = "auto", tol: float | None = None) -> list[Operation]:
+    """The group of operations that the Hamiltonian obeys within `tolerance(model, tol)`, identity first.
+
+    asked : "auto", for the operations of the atoms or the lattice, with and without time reversal ("off" is the same, without
+        a word about those that fail); or operations that generate the group: a sequence of `Operation`, or an object (or
+        dict) with `rotations`, in units of the lattice vectors, and `time_reversals`, such as spglib's magnetic datasets.
+
+    Raises
+    ------
+    SettingsError : what is no symmetry of the lattice or cannot be understood.
+
+    Warns
+    -----
+    AccuracyWarning : an operation that was asked for, or one of the atoms that misses the tolerance by little, is dropped.
     """
-    P, det = operation.rotation, round(float(np.linalg.det(operation.rotation)))
-    sign = observable.time_reversal if operation.time_reversal < 0 else 1
-    first = tensor.ndim - len(observable.dims)
-    for i, dim in enumerate(observable.dims):
-        use = axes[dim]
-        block = P[np.ix_(use, use)] * (det if dim in AXIAL else 1)
-        tensor = np.moveaxis(np.tensordot(tensor, block, axes=(first + i, 1)), -1, first + i)
-    return sign * tensor
+    limit = tolerance(model, tol)
+    searched = isinstance(asked, str) and asked in ("auto", "off")
+    found = operations(model) if searched else measured(model, _given(model, asked))
+    group = largest_group([g for g in found if g.holds(limit)], model.lattice)
+    kept = {id(g) for g in group}
+    dropped = [g for g in found if id(g) not in kept]
+    if searched:
+        held = [g.rotation for g in group]
+        lost = (g for g in dropped if not any(np.abs(g.rotation - P).max() < 1e-6 for P in held))
+        dropped = [g for g in lost if model.structure is not None and EXACT_TOL < limit < g.violation < NEAR * limit]
+    if dropped and not (searched and asked == "off"):
+        worst = max(dropped, key=lambda g: g.violation)
+        names = ", ".join(g.name for g in dropped[:3]) + (f" and {len(dropped) - 3} more" if len(dropped) > 3 else "")
+        warnings.warn(
+            f"symmetry: dropped {names}: the Hamiltonian violates them by up to {worst.violation:.2g} eV (Berry curvature "
+            f"{worst.curvature_mismatch:.2g}, response {worst.response_mismatch:.2g}); symmetry_tol is {limit:g} eV",
+            AccuracyWarning,
+            stacklevel=3,
+        )
+    return group
 
 
-def symmetrised(
-    tensor: Array, observable: Term, group: Sequence[Operation], axes: dict[str, tuple[int, ...]]
-) -> Array:
-    """Mean of the tensor over a group of operations."""
-    return sum((transform(tensor, observable, g, axes) for g in group), np.zeros_like(tensor)) / len(group)
+def _given(model: Lattice, asked: Any) -> list[Operation]:
+    """The group that the operations asked for generate, rotations fitted to the lattice."""
+    if isinstance(asked, str):
+        raise SettingsError(f"symmetry is {asked!r}: {REMEDY}")
+    if hasattr(asked, "rotations") and hasattr(asked, "time_reversals"):
+        asked = from_fractional(asked.rotations, asked.time_reversals, model.lattice)
+    elif isinstance(asked, Mapping) and {"rotations", "time_reversals"} <= asked.keys():
+        asked = from_fractional(asked["rotations"], asked["time_reversals"], model.lattice)
+    if not isinstance(asked, Sequence) or not asked or not all(isinstance(g, Operation) for g in asked):
+        raise SettingsError(f"symmetry is {str(asked)[:60]!r}: {REMEDY}")
+    group = generated(asked, model.lattice)
+    rotations = fitted([g.rotation for g in group], model.lattice)
+    plane = np.zeros(3, dtype=bool)
+    plane[list(model.axes)] = True
+    if any(np.abs(P[np.ix_(plane, ~plane)]).max(initial=0) > 1e-6 for P in rotations):
+        raise SettingsError("symmetry: these operations turn the periodic directions out of their plane or line")
+    return [Operation(P, g.time_reversal) for P, g in zip(rotations, group, strict=True)]

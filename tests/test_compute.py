@@ -32,6 +32,7 @@ from ome_wannier.calculators import CHECKS, Combination, Observable, get, names,
 from ome_wannier.errors import AccuracyWarning, FileFormatError, ModelError, SettingsError
 from ome_wannier.kmesh import KMesh
 from ome_wannier.result import combine
+from ome_wannier.tensors import symmetrised
 
 METAL, SOLID = TOYS["metal_2d"].model, TOYS["metal_3d"].model
 
@@ -363,15 +364,22 @@ def nearly_centrosymmetric(breaking):
 def test_forbidden_elements_enter_the_error():
     """A slightly broken inversion leaves an alpha that it forbids: within symmetry_tol all of it is error, else none is."""
     model = nearly_centrosymmetric(3e-4)
-    strict, loose = (run(model, (12, 12, 1), ["total", "quantum_metric"], -2.7, symmetry_tol=t) for t in (1e-6, 0.01))
+    off, strict, loose = (
+        run(model, (12, 12, 1), ["total", "quantum_metric"], -2.7, symmetry=s, symmetry_tol=t)
+        for s, t in (("off", 1e-6), ("auto", 1e-6), ("auto", 0.01))
+    )
     assert "inversion" in loose.attrs["symmetry_operations"]
     assert "inversion" not in strict.attrs["symmetry_operations"]
     assert 1e-6 < loose.attrs["symmetry_violation_eV"] < 0.01
-    assert np.abs(loose.total).min() > 0
-    np.testing.assert_allclose(loose.total_error - strict.total_error, np.abs(loose.total), rtol=1e-9)
-    # what inversion allows is not touched
-    np.testing.assert_allclose(loose.quantum_metric_error, strict.quantum_metric_error, atol=1e-14)
-    assert np.array_equal(loose.total, strict.total)
+    assert np.abs(off.total).min() > 0
+    np.testing.assert_allclose(strict.total, off.total, rtol=1e-12)
+    assert not loose.total.values.any()
+    # raw size: of all points here, for the mesh is too small to be reduced
+    np.testing.assert_allclose(loose.total_error, np.abs(off.total), rtol=1e-9)
+    np.testing.assert_allclose(loose.quantum_metric, off.quantum_metric, rtol=1e-9)
+    unused = run(model, (12, 12, 1), ["total", "quantum_metric"], -2.7, symmetry="off", symmetry_tol=0.01)
+    assert np.array_equal(unused.total, off.total)
+    np.testing.assert_allclose(unused.total_error - off.total_error, np.abs(off.total), rtol=1e-9)
 
 
 def test_symmetrised_keeps_what_is_allowed(rng):
@@ -382,10 +390,10 @@ def test_symmetrised_keeps_what_is_allowed(rng):
     alpha = rng.normal(size=(3, 3))
 
     def mean(rotations, observable="total"):
-        group = [symmetry.Operation(P, s, 0, 0) for P, s in rotations]
+        group = [symmetry.Operation(P, s) for P, s in rotations]
         chosen = get("extrinsic" if observable == "extrinsic" else "interband")
         chosen = chosen if isinstance(chosen, Observable) else get("local_crossgap")
-        return symmetry.symmetrised(alpha, chosen, group, along)
+        return symmetrised(alpha, chosen, group, along)
 
     # -3'm' (Cr2O3): diag(a, a, c)
     d3 = [c3, c3 @ c3, e]
@@ -526,7 +534,8 @@ def test_own_observable_that_does_not_fit():
 
 def test_own_observable_counts_electrons():
     """Weights of one count the electrons per area: an independent check of normalisation."""
-    count = own(lambda b: np.ones((*b.energies.shape, 1)), kind="curvature", dims=("axis",))
+    even = {"inversion": 1, "time_reversal": 1}  # by these declared parities it is symmetrised
+    count = own(lambda b: np.ones((*b.energies.shape, 1)), kind="curvature", dims=("axis",), **even)
     result = run(TOYS["insulator_2d"].model, (6, 6, 1), [count], 0.0, temperature=0.0)
     cell = TOYS["insulator_2d"].model.cell
     assert result.mine.values.item() * cell == pytest.approx(2)
@@ -720,7 +729,7 @@ def test_a_bare_name_is_one_calculator():
 
 def test_own_units():
     """An observable of kind "own" is reported as its integral times its factor, in its unit; unknown kinds are refused."""
-    settings = {"name": "filling", "kind": "own", "dims": ("axis",), "unit": "1/nm^2", "factor": 100.0}
+    settings = {"name": "filling", "kind": "own", "dims": ("axis",), "unit": "1/nm^2", "factor": 100.0, "inversion": 1}
     volume = own(lambda b: np.ones((*b.energies.shape, 1)), **settings)
     result = run(calculators=[volume], fermi=100.0)
     bands, cell = METAL.n_orbitals * METAL.spin_degeneracy, METAL.cell

@@ -20,8 +20,9 @@ BASE = {"units", "errors", "files", "kernels"}
 MODEL = BASE | {"fourier", "validation", "external", "model", "kdotp", "planewaves", "sparse"}
 BANDS = MODEL | {"bands"}
 CALCULATORS = BANDS | {"calculators"}
-PARTS = CALCULATORS | {"occupation", "kmesh", "radial", "symmetry", "progress", "executors", "checkpoint", "result"}
-COMPUTE = PARTS | {"sums", "axion", "compute", "tabulate"}
+GROUPS = {"pointgroup", "tensors", "irreducible", "symmetry"}
+PARTS = CALCULATORS | GROUPS | {"occupation", "kmesh", "radial", "progress", "executors", "checkpoint", "result"}
+COMPUTE = PARTS | {"sums", "symmetric_sums", "axion", "compute", "tabulate"}
 LOAD = MODEL | {"adapters", "lattices", "materials", "loading"}
 PLOTTING = COMPUTE | {"plotting"}
 ALLOWED = {
@@ -48,15 +49,19 @@ ALLOWED = {
     "bands": MODEL,
     "calculators": BANDS,
     "occupation": BASE,
-    "symmetry": CALCULATORS | {"kmesh", "occupation"},
+    "symmetry": CALCULATORS | {"kmesh", "occupation", "pointgroup", "tensors"},
     "radial": CALCULATORS | {"kmesh", "occupation"},
     "executors": BASE,
-    "checkpoint": CALCULATORS | {"kmesh", "occupation"},
+    "checkpoint": CALCULATORS | {"irreducible", "kmesh", "occupation"},
     "result": BASE | {"calculators"},
     "tabulate": COMPUTE,
+    "pointgroup": BASE,
+    "tensors": CALCULATORS | {"pointgroup"},
+    "irreducible": {"kmesh", "pointgroup"},
+    "symmetric_sums": PARTS | {"sums"},
     "sums": PARTS,
     "axion": BANDS | {"kmesh", "sums"},
-    "compute": PARTS | {"sums", "axion"},
+    "compute": PARTS | {"sums", "symmetric_sums", "axion"},
     "plotting": COMPUTE,
     "reproduce": PLOTTING | {"lattices"},
     "report": PLOTTING | LOAD | {"screening", "plugins"},

@@ -79,6 +79,9 @@ def run(
     spin_degeneracy: SpinDegeneracy = None,
     memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Memory for one batch of k points: 1GiB.")] = None,
     degeneracy_tol: Annotated[str | None, typer.Option(metavar="EV", help="Levels closer than this are degenerate.")] = None,
+    symmetry: Annotated[
+        str | None, typer.Option(metavar="auto|off", help="Whether to use the symmetries of the Hamiltonian.")
+    ] = None,
     symmetry_tol: SymmetryTol = None,
     include_chern_simons: Annotated[
         bool | None, typer.Option("--include-chern-simons", help="Add the Chern-Simons part to the totals (3D insulators).")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,14 +12,19 @@ import numpy as np
 from .. import info, materials, symmetry
 from ..adapters import wannier90, wannier90_seed
 from ..adapters.wannier90_wsvec import read_wsvec
+from ..calculators import get
+from ..calculators.base import component_axes
 from ..errors import SettingsError
 from ..kdotp import KDotP
 from ..loading import Source
 from ..model import TightBinding
 from ..planewaves import PlaneWaves
+from ..pointgroup import Operation, largest_group, symbol
+from ..result import first_observable
 from ..settings import Settings
 from ..sparse import SparseTightBinding
 from ..sums import Lattice
+from ..tensors import relations
 from . import lines, tables
 from .jobs import default_mesh, options, source_of
 
@@ -45,7 +51,27 @@ def describe(settings: Settings, console: Console) -> None:
     _print_bands(model, settings, source, console)
     tol = symmetry.tolerance(model, settings.symmetry_tol)
     console.print(f"\nSymmetry of the Hamiltonian (holds: violated by less than {tol * 1e3:g} meV)")
-    console.print(tables.symmetry_table(symmetry.operations(model), tol))
+    operations = symmetry.operations(model)
+    console.print(tables.symmetry_table(operations, tol))
+    group = largest_group([g for g in operations if g.holds(tol)], model.lattice)
+    _print_allowed(model, group, console)
+
+
+def _print_allowed(model: Lattice, group: Sequence[Operation], console: Console) -> None:
+    """Print which elements of the responses a group leaves."""
+    along = component_axes(model.axes, model.moments)
+    kinds = {"intrinsic": "total", "extrinsic": "extrinsic"} if model.moments else {}
+    if model.has_spin and len(model.moments) < 3:
+        kinds |= {"intrinsic spin": "spin", "extrinsic spin": "spin_extrinsic"}
+    said = []
+    for label, name in kinds.items():
+        observable = first_observable(get(name))
+        said.append(tables.allowed_table(label, observable.dims, along, relations(observable, group, along)))
+    if said:
+        about = f"{symbol(group, model.lattice)}, {len(group)} operations"
+        console.print(f"\nElements that the point group allows: {about}; each as its independent ones, moment first")
+        for table in said:
+            console.print(table)
 
 
 def _origin(source: Source, settings: Settings) -> list[tuple[str, str]]:

@@ -193,6 +193,7 @@ def _arguments(settings: Settings) -> dict[str, Any]:
         "temperature": temperature if isinstance(temperature, float) else list(temperature),
         "tau": settings.tau,
         "memory": settings.memory,
+        "symmetry": settings.symmetry,
         "include_chern_simons": settings.include_chern_simons,
         "checkpoint": settings.checkpoint,
         "resume": settings.resume,

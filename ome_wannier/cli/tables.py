@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from rich.table import Table
 
-    from ..symmetry import Operation
+    from ..pointgroup import Operation
 
 Array = NDArray[np.float64]
 
@@ -117,6 +117,22 @@ def symmetry_table(operations: Sequence[Operation], tol: float) -> Table:
         numbers = (operation.violation * 1e3, operation.curvature_mismatch, operation.response_mismatch)
         table.add_row(operation.name, *(f"{x:.2g}" for x in numbers), "yes" if operation.holds(tol) else "no")
     return table
+
+
+def allowed_table(label: str, dims: Sequence[str], along: Mapping[str, tuple[int, ...]], found: Array) -> Table:
+    """The elements of a tensor: 0, or what they are of the independent ones, with `found` as of `tensors.relations`."""
+    names = ["".join("xyz"[i] for i in element) for element in product(*(along[d] for d in dims))]
+    width = len(along[dims[-1]])
+    table = _table(label, *(f"{dims[-1]} {'xyz'[i]}" for i in along[dims[-1]]))
+    cells = [" + ".join(_multiple(c, n) for c, n in zip(row, names, strict=True) if c) or "0" for row in found]
+    for start, i in zip(range(0, len(cells), width), along[dims[0]], strict=True):
+        table.add_row(f"{dims[0]} {'xyz'[i]}", *(c.replace("+ -", "- ") for c in cells[start : start + width]))
+    return table
+
+
+def _multiple(coefficient: float, name: str) -> str:
+    size = "" if abs(abs(coefficient) - 1) < 1e-4 else f"{abs(coefficient):.4g} "
+    return f"{'-' if coefficient < 0 else ''}{size}{name}"
 
 
 def _table(*columns: str) -> Table:

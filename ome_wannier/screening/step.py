@@ -28,9 +28,11 @@ from ..model import TightBinding
 from ..occupation import fermi_function, minus_fermi_derivative
 from ..plugins.ase import row
 from ..plugins.ase_db import DONE, FAILED, FORBIDDEN, Owner, Store
+from ..pointgroup import Operation
 from ..result import combine, first_observable
 from ..sums import Lattice, filled_level
 from ..tabulate import tabulate
+from ..tensors import projector
 from ..units import KB
 from . import descriptors
 from .listing import Item
@@ -53,10 +55,8 @@ CALCULATORS = (
 )
 #: settings that the result depends on
 _RESULT = (
-    "kmesh", "temperature", "tau", "degeneracy_tol", "symmetry_tol", "include_chern_simons", "filling",
+    "kmesh", "temperature", "tau", "degeneracy_tol", "symmetry", "symmetry_tol", "include_chern_simons", "filling",
 )  # fmt: skip
-#: elements below this, in units of the random tensor that is projected, are forbidden
-_ZERO = 1e-9
 
 
 class Job(NamedTuple):
@@ -318,6 +318,7 @@ def _arguments(model: Model, item: Item) -> dict[str, Any]:
         "temperature": found[0] if isinstance(settings.temperature, float) else found,
         "tau": settings.tau,
         "memory": settings.memory,
+        "symmetry": settings.symmetry,
         "include_chern_simons": settings.include_chern_simons,
     }
     tolerances = {"degeneracy_tol": settings.degeneracy_tol, "symmetry_tol": settings.symmetry_tol}
@@ -328,18 +329,17 @@ def _mesh(model: Lattice, item: Item) -> KMesh:
     return KMesh(item.settings.kmesh) if item.settings.kmesh else KMesh.default(model.lattice, model.periodic)
 
 
-def _group(model: Lattice, tol: float | None) -> tuple[list[symmetry.Operation], float]:
+def _group(model: Lattice, tol: float | None) -> tuple[list[Operation], float]:
     """The symmetries of a model, and the tolerance in eV that they were judged with."""
-    tol = symmetry.tolerance(model, tol)
-    return [g for g in symmetry.operations(model) if g.holds(tol)], tol
+    return symmetry.group_of(model, "off", tol), symmetry.tolerance(model, tol)
 
 
-def _allowed(model: Lattice, calculator: Calculator, group: list[symmetry.Operation]) -> NDArray[np.bool_]:
+def _allowed(model: Lattice, calculator: Calculator, group: list[Operation]) -> NDArray[np.bool_]:
     """Which elements of a response the symmetries allow."""
     observable = first_observable(calculator)
     along = component_axes(model.axes, model.moments)
-    tensor = np.random.default_rng(0).normal(size=[len(along[d]) for d in observable.dims])
-    return np.asarray(abs(symmetry.symmetrised(tensor, observable, group, along)) > _ZERO)
+    shape = [len(along[d]) for d in observable.dims]
+    return np.asarray(projector(observable, group, along).any(axis=1).reshape(shape))
 
 
 def _atoms(model: Model) -> Any:

@@ -206,7 +206,7 @@ def surface_of_both(model, mesh, levels):
     """
     calculator = wb.static.GME_orb_FermiSurf(Efermi=levels, degen_thresh=1e-5, kwargs_formula={"OO_uIu": True})
     theirs = kinetic(model, run(model, mesh, calculator).data, "moment", "field")[::2]
-    ours = ome.compute(model, mesh, ["extrinsic", *CURVATURE], levels[::2], temperature=0.0, tau=TAU)
+    ours = ome.compute(model, mesh, ["extrinsic", *CURVATURE], levels[::2], temperature=0.0, tau=TAU, symmetry="off")
     inside = levels[::2, None, None]
     added = ours.energy_times_moving_curvature.values - inside * ours.moving_curvature.values
     return ours.extrinsic.values, added, theirs
@@ -328,7 +328,7 @@ def test_kubo_prefactor_is_the_spatial_dispersion(name):
     mesh, level = mesh_of(model), [0.0] if name in INSULATORS else [0.15, 0.5]
     theirs = ours_from(model, alpha_of_dispersion(model, mesh, level, kT), "moment", "field")
     kubo = semiclassical_with("kubo")
-    ours = ome.compute(model, mesh, [kubo], level, temperature=kT / units.KB)["semiclassical"].values
+    ours = ome.compute(model, mesh, [kubo], level, temperature=kT / units.KB, symmetry="off")["semiclassical"].values
     close(traceless(ours, model), theirs, 1e-6 if name in INSULATORS else 1e-5)
 
 
@@ -337,9 +337,9 @@ def test_wannier_functions_of_a_ferromagnet():
     model, mesh, levels, kT = ome.load("vse2"), (6, 6, 1), np.array([-0.281, 0.0]), 0.05
     hall = ours_from(model, run(model, mesh, wb.static.AHC(Efermi=levels)).data, "moment")
     theirs = ours_from(model, alpha_of_dispersion(model, mesh, levels, kT), "moment", "field")
-    curvature = ome.compute(model, mesh, ["berry_curvature"], levels, temperature=0.0)["berry_curvature"].values
+    curvature = ome.compute(model, mesh, ["berry_curvature"], levels, temperature=0.0, symmetry="off")["berry_curvature"].values
     kubo = semiclassical_with("kubo")
-    ours = ome.compute(model, mesh, [kubo], levels, temperature=kT / units.KB)["semiclassical"].values
+    ours = ome.compute(model, mesh, [kubo], levels, temperature=kT / units.KB, symmetry="off")["semiclassical"].values
     close(-units.E2_OVER_HBAR * curvature, hall, 1e-10)
     close(ours, theirs, 1e-5)
 
@@ -383,7 +383,8 @@ def test_spin_extrinsic(name):
     model, level = SPINFUL[name]
     mesh, levels = mesh_of(model), np.linspace(level - 1.5, level + 1.5, 61)
     theirs = run(model, mesh, wb.static.GME_spin_FermiSurf(Efermi=levels, degen_thresh=1e-5)).data
-    ours = ome.compute(model, mesh, ["spin_extrinsic"], levels[::2], temperature=0.0, tau=TAU)["spin_extrinsic"].values
+    settings = {"temperature": 0.0, "tau": TAU, "symmetry": "off"}
+    ours = ome.compute(model, mesh, ["spin_extrinsic"], levels[::2], **settings)["spin_extrinsic"].values
     close(ours, HALF_G * kinetic(model, theirs, "spin_moment", "field")[::2], 1e-9)
 
 

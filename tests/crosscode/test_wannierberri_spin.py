@@ -66,7 +66,7 @@ def test_against_kinetic_response(te):
     """spin_extrinsic = -(g/2) (e tau/hbar) K^T of GME_spin_FermiSurf with the same operator: sign and factor as for models."""
     levels = np.linspace(5.0, 7.0, 41)
     theirs = run(te, MESH, wb.static.GME_spin_FermiSurf(Efermi=levels, degen_thresh=1e-5)).data
-    ours = ome.compute(te, MESH, ["spin_extrinsic"], levels[::2], temperature=0.0, tau=TAU, degeneracy_tol=1e-5)
+    ours = ome.compute(te, MESH, ["spin_extrinsic"], levels[::2], temperature=0.0, tau=TAU, degeneracy_tol=1e-5, symmetry="off")
     ours = ours["spin_extrinsic"].values
     close(ours, HALF_G * kinetic(te, theirs, "spin_moment", "field")[::2], 1e-9)
 
@@ -87,7 +87,8 @@ def test_against_the_system_of_the_files(seed, te, monkeypatch):
     levels = np.linspace(5.0, 7.0, 41)
     monkeypatch.setattr("test_wannierberri.system_of", lambda model: system)
     theirs = run(model, MESH, wb.static.GME_spin_FermiSurf(Efermi=levels, degen_thresh=1e-5)).data
-    ours = ome.compute(model, MESH, ["spin_extrinsic"], levels[::2], temperature=0.0, tau=TAU)["spin_extrinsic"].values
+    settings = {"temperature": 0.0, "tau": TAU, "symmetry": "off"}
+    ours = ome.compute(model, MESH, ["spin_extrinsic"], levels[::2], **settings)["spin_extrinsic"].values
     close(ours, HALF_G * kinetic(model, theirs, "spin_moment", "field")[::2], 1e-9)
     mine, other = (
         ome.compute(m, (12, 12, 10), ["spin_extrinsic"], levels[::4], temperature=300.0).spin_extrinsic.values
