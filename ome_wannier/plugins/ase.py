@@ -132,7 +132,14 @@ def _difference(known: Any, atoms: Any) -> str:
 
 def tensor(values: xr.DataArray) -> NDArray[np.float64]:
     """Components over x, y, z along every direction, nan where the quantity has none."""
-    return np.asarray(values.reindex({d: ["x", "y", "z"] for d in values.dims if d not in SCAN}).values, dtype=float)
+    known = values.values
+    places = [
+        np.arange(n) if d in SCAN else ["xyz".index(axis) for axis in values.coords[d].values]
+        for d, n in zip(values.dims, known.shape, strict=True)
+    ]
+    full = np.full([n if d in SCAN else 3 for d, n in zip(values.dims, known.shape, strict=True)], np.nan)
+    full[np.ix_(*places)] = known
+    return full
 
 
 SCAN = ("fermi", "temperature")

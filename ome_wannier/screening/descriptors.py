@@ -32,7 +32,7 @@ ROUNDING = 1e-12
 #: share of the polarizability that the bands of `bands_needed` have to bring
 SHARE = 0.99
 #: points of the mesh that they are counted on, at most
-POINTS = 1000
+POINTS = 300
 
 
 class Descriptor(NamedTuple):
@@ -116,32 +116,32 @@ def of_forbidden(name: str) -> dict[str, Any]:
 
 def _of_response(value: xr.DataArray, error: xr.DataArray, middle: float | None) -> dict[str, Any]:
     """The largest element over the Fermi levels, and in the middle of the gap."""
-    name = value.name
-    (number, wrong), element, level = _largest(value, error)
+    name, levels = value.name, value.coords["fermi"].values
+    axes = [value.coords[d].values for d in value.dims if d != "fermi"]
+    rounding = ROUNDING * E2_OVER_HBAR * (ANGSTROM if value.attrs["units"] == ALPHA_UNIT[2] else 1.0)
+    numbers = np.where(abs(value.values) > rounding, value.values, 0.0)
+    number, wrong, element, at = _largest(numbers, error.values, axes)
     pairs: dict[str, Any] = {
         f"{name}_max": abs(number),
         f"{name}_max_error": wrong,
         f"{name}_element": element,
-        f"{name}_fermi": level,
+        f"{name}_fermi": float(levels[at]),
     }
     if middle is not None:
-        nearest = [int(np.argmin(abs(value["fermi"].values - middle)))]
-        (number, wrong), element, _ = _largest(value.isel(fermi=nearest), error.isel(fermi=nearest))
+        i = int(np.argmin(abs(levels - middle)))
+        number, wrong, element, _ = _largest(numbers[i : i + 1], error.values[i : i + 1], axes)
         pairs |= {f"{name}_gap": number, f"{name}_gap_error": wrong, f"{name}_gap_element": element}
     return pairs
 
 
-def _largest(value: xr.DataArray, error: xr.DataArray) -> tuple[tuple[float, float], str, float]:
-    """The element (value and error) that exceeds its error most, its axes and its Fermi level (eV); where none does, the
+def _largest(numbers: Array, errors: Array, axes: Sequence[Any]) -> tuple[float, float, str, int]:
+    """The element (value and error) that exceeds its error most, its axes, and the index of its level; where none does, the
     largest."""
-    rounding = ROUNDING * E2_OVER_HBAR * (ANGSTROM if value.attrs["units"] == ALPHA_UNIT[2] else 1.0)
-    number = np.where(abs(value.values) > rounding, value.values, 0.0)
-    size = abs(number)
-    beyond = size - np.nan_to_num(error.values)
-    where = np.unravel_index(int(np.argmax(beyond if beyond.max() > 0 else size)), value.shape)
-    at = value[where]
-    axes = "".join(str(at[d].item()) for d in value.dims if d != "fermi")
-    return (float(number[where]), float(error[where])), axes, float(at["fermi"])
+    size = abs(numbers)
+    beyond = size - np.nan_to_num(errors)
+    where = np.unravel_index(int(np.argmax(beyond if beyond.max() > 0 else size)), size.shape)
+    names = "".join(str(along[i]) for along, i in zip(axes, where[1:], strict=True))
+    return float(numbers[where]), float(errors[where]), names, int(where[0])
 
 
 def bands_needed(model: Lattice, mesh: KMesh, level: float) -> int | None:
@@ -153,7 +153,8 @@ def bands_needed(model: Lattice, mesh: KMesh, level: float) -> int | None:
     if not isinstance(model, TightBinding | PlaneWaves) or not model.axes:
         return None
     k = mesh.points()
-    k = k[:: -(-len(k) // POINTS)]
+    if len(k) > POINTS:  # at random, since steps through a mesh may meet planes of symmetry alone
+        k = np.random.default_rng(0).permutation(k)[:POINTS]
     n = model.n_orbitals
     weights = np.zeros((n + 1, n + 1))  # [i, j]: of the i-th band below the level with the j-th above, from 1
     step = max(1, WORKING_SET // bytes_per_point(n, 1))

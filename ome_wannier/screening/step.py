@@ -208,7 +208,7 @@ def _known_level(model: Model, source: Source | None, item: Item) -> float | Non
     if settings.filling is not None:
         if isinstance(model, KDotP):
             raise SettingsError("a k.p model holds infinitely many electrons: give fermi (eV) instead of filling")
-        return filled_level(model, info.coarse_mesh(model), settings.filling, temperatures(item)[0])
+        return filled_level(model, _mesh(model, item), settings.filling, temperatures(item)[0])
     if source is not None and source.entry is not None:
         return source.entry.fermi
     if source is not None and source.adapter == "wannier90":
