@@ -30,6 +30,7 @@ from ..plugins.ase import row
 from ..plugins.ase_db import DONE, FAILED, FORBIDDEN, Owner, Store
 from ..pointgroup import Operation
 from ..result import combine, first_observable
+from ..sparse import AVAILABLE, SparseTightBinding
 from ..sums import Lattice, filled_level
 from ..tabulate import tabulate
 from ..tensors import projector
@@ -183,8 +184,8 @@ def planned(model: Model, source: Source | None, item: Item) -> Plan:
     ------
     SettingsError : no Fermi level is known.
     """
-    asked = item.settings.calculators
-    wanted, _ = resolve(list(asked or CALCULATORS))
+    window = isinstance(model, SparseTightBinding)  # of bands, in which not everything can be computed
+    wanted, _ = resolve(item.settings.calculators or [n for n in CALCULATORS if not window or n in AVAILABLE])
     if isinstance(model, KDotP):
         levels, reference = _levels(item, _known_level(model, source, item), source)
         return Plan(levels, reference, None, wanted)

@@ -93,7 +93,7 @@ WRONG = {
     '[[model]]\nmaterial = "te"\ncombine = "swep"': ("combine: expected grid", SettingsError),
     '[[model]]\nmaterial = "te"\ncombine = "sweep"\nparameters = {a = [1, 2], b = [1, 2, 3]}': ("as many", SettingsError),
     '[[model]]\nmaterial = "te"\nparameters = {a = {start = 0, stop = 1, number = 9e5}, b = [1, 2]}': ("number", SettingsError),
-    '[[model]]\nmaterial = "te"\n[model.parameters]\na = {start = 0, stop = 1, number = 600000}\nb = [1, 2]': (
+    '[[model]]\nmaterial = "te"\n[model.parameters]\na = {start = 0, stop = 1, number = 2000}\nb = {start = 0, stop = 1, number = 2000}': (
         "too fine", SettingsError
     ),
     '[[model]]\nfolder = "none"': ("line 2: folder: there is no folder", SettingsError),

@@ -202,7 +202,7 @@ def test_models_in_the_plane_of_k_and_maps(db: Path) -> None:
     """A k.p model beside a lattice with a map of k space, whose mean is the response."""
     path = write_list(
         db.parent,
-        'material = "tilted-dirac"\nfermi = 0.015\naround = "0:0.01:2"\ncalculators = "total"',
+        'material = "tilted-dirac"\nfermi = 0.015\ncalculators = "metric_curl"\naround = "0:0.001:2"',
         table("lattice", [1]) + '\nkmap = 24\nkmesh = [24, 24, 1]\ncalculators = "total"\ntemperature = 2000',
     )
     assert screened(path, db) == Counts(done=2)
