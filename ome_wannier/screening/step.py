@@ -289,7 +289,8 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
     if not isinstance(model, KDotP):
         pairs["gap"] = plan.gap.top - plan.gap.bottom if plan.gap else 0.0
         group, tol = _group(model, item.settings.symmetry_tol)
-        unknown = item.settings.include_chern_simons  # which symmetry fixes modulo a quantum only
+        settings = item.settings  # a Chern-Simons part is fixed by symmetry modulo a quantum only
+        unknown = settings.include_chern_simons or settings.symmetry == "off"
         forbidden = [c for c in descriptors.responses(wanted) if not (unknown or _allowed(model, c, group).any())]
         for calculator in forbidden:
             pairs |= descriptors.of_forbidden(calculator.name)

@@ -93,9 +93,8 @@ WRONG = {
     '[[model]]\nmaterial = "te"\ncombine = "swep"': ("combine: expected grid", SettingsError),
     '[[model]]\nmaterial = "te"\ncombine = "sweep"\nparameters = {a = [1, 2], b = [1, 2, 3]}': ("as many", SettingsError),
     '[[model]]\nmaterial = "te"\nparameters = {a = {start = 0, stop = 1, number = 9e5}, b = [1, 2]}': ("number", SettingsError),
-    '[[model]]\nmaterial = "te"\n[model.parameters]\na = {start = 0, stop = 1, number = 2000}\nb = {start = 0, stop = 1, number = 2000}': (
-        "too fine", SettingsError
-    ),
+    '[[model]]\nmaterial = "te"\n[model.parameters]\n'
+    "a = {start = 0, stop = 1, number = 2000}\nb = {start = 0, stop = 1, number = 2000}": ("too fine", SettingsError),
     '[[model]]\nfolder = "none"': ("line 2: folder: there is no folder", SettingsError),
     '[[model]]\nfolder = "."': ("no models in this folder", SettingsError),
     '[[model]]\nmaterial = "te"\naround = 3': ("around: expected start, stop and number", SettingsError),
