@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from .model import Model, OpenBasis
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
+Ints = NDArray[np.int64]
 
 #: default spacing in eV below which neighbouring levels belong to one degenerate group: of exact models, whose symmetries
 #: hold to rounding, and of Wannier functions, which split by some 0.1 meV what symmetry makes equal
@@ -35,7 +37,7 @@ class Bands:
     k : (..., 3) points as the model takes them, flattened to nk.
     order : covariant derivatives of H to ask of the model at once (a higher one is asked for when needed).
     degeneracy_tol : eV; see the module's text, and for None `default_degeneracy_tol`.
-    window : eV; the weights are good for Fermi levels in this range.
+    window : eV; the weights are good for Fermi levels in this range (those of Fermi-surface terms are zero where it has no band).
 
     Attributes
     ----------
@@ -79,16 +81,38 @@ class Bands:
         The sum of a_n over the bands below any Fermi level in the window is the sum of w over the pairs across it. Pairs
         whose two bands lie on one side of the window drop out here, before two large numbers could cancel.
         """
-        from .kernels import level_weights as kernel  # numba takes a third of a second to import
+        weights: Array = self.level_tensor(X[:, None], Y[:, None])[:, :, 0, 0]
+        return weights
 
-        out: Array = kernel(X, Y, *self._sides)
+    def level_tensor(self, X: ComplexArray, Y: ComplexArray) -> Array:
+        """The same for every X_i of a stack (nk, i, n, n) with every Y_j of a stack (nk, j, n, n): (nk, n, j, i)."""
+        out: Array = _kernels().level_weights(_whole(X), _whole(Y), *self._passed)
         return out
 
     @cached_property
-    def _sides(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Numbers of bands (nk,) at or below the window's lower edge, and at or below its upper edge."""
-        low, high = self._window
-        return (self.energies <= low).sum(axis=1), (self.energies <= high).sum(axis=1)
+    def crossgap(self) -> Array:
+        """Weights of the local and the itinerant circulation in the cross-gap form: (2, nk, n, moment, field) in Angstrom^3.
+
+        With states outside the basis, where the model knows them, in the velocity.
+        """
+        from .crossgap import crossgap  # imports numba
+
+        N, v = self.outside_moments.N, self._velocities
+        if N:
+            v = v + np.stack([1j * (N[a] - adjoint(N[a])) for a in range(len(self.axes))], axis=1)
+        pairs = np.array(self.pairs, dtype=np.int64).reshape(-1, 2)
+        out: Array = crossgap(v, *self._connections, *self._groups, *self._passed, pairs)
+        return out
+
+    @cached_property
+    def _passed(self) -> tuple[Ints, Ints]:
+        """First band (nk,) that a Fermi level in the window may pass, and the end of those: bounds of degenerate groups."""
+        first, end = self._groups
+        low, high = ((self.energies <= edge).sum(axis=1) for edge in self._window)
+        k, n = np.arange(len(low)), first.shape[1]
+        below = np.where(low < n, first[k, np.minimum(low, n - 1)], n)
+        above = np.where(high > 0, end[k, np.maximum(high, 1) - 1], 0)
+        return below, above
 
     @property
     def eigenvectors(self) -> ComplexArray:
@@ -96,40 +120,37 @@ class Bands:
         return self._eigh[1]
 
     def rotate(self, X: ComplexArray) -> ComplexArray:
-        """U^+ X U for X of shape (nk, n, n) in the Wannier gauge."""
-        rotated: ComplexArray = self._adjoint_vectors @ (X @ self._eigh[1])
-        return rotated
-
-    @cached_property
-    def _adjoint_vectors(self) -> ComplexArray:
-        return np.ascontiguousarray(adjoint(self._eigh[1]))
+        """U^+ X U for X of shape (nk, n, n), or a stack (nk, ..., n, n), in the Wannier gauge."""
+        stack = X.reshape(len(X), -1, *X.shape[-2:])
+        rotated: ComplexArray = _kernels().rotate(self._eigh[1], _whole(stack))
+        return rotated.reshape(X.shape)
 
     # ---- degenerate groups -------------------------------------------------------------------------------------
 
     @cached_property
-    def _group(self) -> NDArray[np.int64]:
-        """(nk, n) number of the group of each band."""
-        steps = np.diff(self.energies, axis=1) > self._tol
-        return np.concatenate([np.zeros((len(steps), 1), dtype=np.int64), np.cumsum(steps, axis=1)], axis=1)
+    def _groups(self) -> tuple[Ints, Ints]:
+        """First band and end of the group of each band, (nk, n) each."""
+        first, end = _kernels().groups(self.energies, self._tol)
+        return first, end
 
     @cached_property
     def same(self) -> NDArray[np.bool_]:
         """(nk, n, n), true for bands of one group."""
-        return np.asarray(self._group[:, :, None] == self._group[:, None, :])
+        first = self._groups[0]
+        return np.asarray(first[:, :, None] == first[:, None, :])
 
     @cached_property
-    def degenerate_points(self) -> NDArray[np.int64]:
+    def degenerate_points(self) -> Ints:
         """Indices of the k points at which some group has more than one band."""
-        return np.flatnonzero(self._group[:, -1] < self._group.shape[1] - 1)
+        first, end = self._groups
+        return np.flatnonzero((end - first > 1).any(axis=1))
 
     @property
     def widest_group(self) -> float:
         """Largest energy spread inside one group, in eV (groups are chained: it may exceed the tolerance)."""
-        d = self.degenerate_points
-        if len(d) == 0:
-            return 0.0
-        spread = np.abs(self.energies[d, :, None] - self.energies[d, None, :])
-        return float((spread * self.same[d]).max())
+        first, end = self._groups
+        spread = np.take_along_axis(self.energies, end - 1, 1) - np.take_along_axis(self.energies, first, 1)
+        return float(spread.max(initial=0.0))
 
     def group_mean(self, a: Array) -> Array:
         """Replace per-band values a (nk, n, ...) by their mean over the group, the only gauge-invariant share."""
@@ -151,125 +172,130 @@ class Bands:
     # ---- matrices in the eigenbasis ----------------------------------------------------------------------------
 
     @cached_property
-    def _velocities(self) -> list[ComplexArray]:
+    def _velocities(self) -> ComplexArray:
+        """(nk, axes, n, n)."""
         V = self._matrices.V
         if V is None:
             self._matrices = self._model.matrices(self._k, 1, self._curvature)
             V = self._matrices.V
             assert V is not None
-        return [self.rotate(V[:, a]) for a in range(len(self.axes))]
+        return self.rotate(V)
 
     def velocity(self, a: int) -> ComplexArray:
         """v_a (nk, n, n) in eV Angstrom."""
-        return self._velocities[a]
+        return self._velocities[:, a]
 
     def group_velocity(self, a: int) -> ComplexArray:
         """The block-diagonal part of v_a: matrix elements inside degenerate groups."""
-        return self._group_velocities[a]
-
-    @cached_property
-    def _group_velocities(self) -> list[ComplexArray]:
-        return [v * self.same for v in self._velocities]
+        return self.velocity(a) * self.same
 
     def slope(self, a: int) -> Array:
         """Diagonal of v_a (nk, n): the band velocity where bands are not degenerate."""
-        return self._slopes[a]
+        slope: Array = self._slopes[a]
+        return slope
 
     @cached_property
-    def _slopes(self) -> list[Array]:
-        return [np.ascontiguousarray(np.einsum("knn->kn", v).real) for v in self._velocities]
+    def _slopes(self) -> Array:
+        """(axes, nk, n)."""
+        return np.ascontiguousarray(np.einsum("kann->akn", self._velocities).real)
+
+    @cached_property
+    def _connections(self) -> tuple[ComplexArray, ComplexArray]:
+        """R and B of `connection` and `response`, (nk, axes, n, n) each."""
+        R, B = _kernels().connections(self.energies, *self._groups, self._velocities)
+        return R, B
 
     def connection(self, a: int) -> ComplexArray:
         """Off-diagonal Berry connection R_a = -i v_a / (e_m - e_n) (nk, n, n) in Angstrom, zero inside groups."""
-        return self._connections[a]
-
-    @cached_property
-    def _connections(self) -> list[ComplexArray]:
-        return [-1j * (v * self.inverse) for v in self._velocities]
+        return self._connections[0][:, a]
 
     def response(self, b: int) -> ComplexArray:
         """B_b = R_b / (e_m - e_n) (nk, n, n) in Angstrom/eV: the density matrix that a field makes is B_b (f_m - f_n)."""
-        return self._responses[b]
+        return self._connections[1][:, b]
 
-    @cached_property
-    def _responses(self) -> list[ComplexArray]:
-        return [R * self.inverse for R in self._connections]
+    @property
+    def connections(self) -> ComplexArray:
+        """`connection` along all axes, (nk, axes, n, n)."""
+        return self._connections[0]
+
+    @property
+    def responses(self) -> ComplexArray:
+        """`response` along all axes, (nk, axes, n, n)."""
+        return self._connections[1]
 
     def velocity_connection(self, m: int, n: int) -> ComplexArray:
         """v_m @ R_n (nk, n, n)."""
-        return self._product("vR", m, n)
+        return self._product("vR", self._velocities, m, n)
 
     def connection_connection(self, a: int, b: int) -> ComplexArray:
         """R_a @ R_b (nk, n, n)."""
         if a > b:
-            return adjoint(self._product("RR", b, a))
-        return self._product("RR", a, b)
+            return adjoint(self._product("RR", self.connections, b, a))
+        return self._product("RR", self.connections, a, b)
 
-    def _product(self, what: str, a: int, b: int) -> ComplexArray:
+    def _product(self, what: str, left: ComplexArray, a: int, b: int) -> ComplexArray:
+        """left_a @ R_b, kept."""
         if (what, a, b) not in self._products:
-            left = self.velocity(a) if what == "vR" else self.connection(a)
-            self._products[what, a, b] = left @ self.connection(b)
+            self._products[what, a, b] = _kernels().multiply(left, a, self.connections, b)
         return self._products[what, a, b]
 
     def commute_with_group_velocity(self, b: int, X: ComplexArray) -> ComplexArray:
-        """vbar_b @ X - X @ vbar_b, elementwise where no bands are degenerate."""
-        slope = self.slope(b)
-        out = (slope[:, :, None] - slope[:, None, :]) * X
-        d = self.degenerate_points
-        if len(d):
-            vbar = self.group_velocity(b)[d]
-            out[d] = vbar @ X[d] - X[d] @ vbar
+        """vbar_b @ X - X @ vbar_b."""
+        out: ComplexArray = _kernels().with_group_velocity(self._velocities, b, _whole(X), -1.0, *self._groups)
         return out
 
     def anticommute_with_group_velocity(self, b: int, X: ComplexArray) -> ComplexArray:
-        """vbar_b @ X + X @ vbar_b, elementwise where no bands are degenerate."""
-        slope = self.slope(b)
-        out = (slope[:, :, None] + slope[:, None, :]) * X
-        d = self.degenerate_points
-        if len(d):
-            vbar = self.group_velocity(b)[d]
-            out[d] = vbar @ X[d] + X[d] @ vbar
+        """vbar_b @ X + X @ vbar_b."""
+        out: ComplexArray = _kernels().with_group_velocity(self._velocities, b, _whole(X), 1.0, *self._groups)
         return out
 
     def connection_derivative(self, a: int, b: int) -> ComplexArray:
         """Generalised derivative R_a;b = D_b R_a (nk, n, n) in Angstrom^2, between groups (physics.md section 2)."""
         if (a, b) not in self._derivatives:
-            W = self._matrices.W
-            if W is None:
-                self._matrices = self._model.matrices(self._k, 2, self._curvature)
-                W = self._matrices.W
-                assert W is not None
             vR = self.velocity_connection(a, b)
-            v_ab = self.rotate(W[:, b, a]) - 1j * (vR - adjoint(vR))
+            v_ab = self._second_derivatives[:, b, a] - 1j * (vR - adjoint(vR))
             R = self.connection(a)
             self._derivatives[a, b] = self.inverse * (-1j * v_ab - self.commute_with_group_velocity(b, R))
         return self._derivatives[a, b]
 
+    @cached_property
+    def _second_derivatives(self) -> ComplexArray:
+        """D_b D_a H (nk, b, a, n, n)."""
+        W = self._matrices.W
+        if W is None:
+            self._matrices = self._model.matrices(self._k, 2, self._curvature)
+            W = self._matrices.W
+            assert W is not None
+        return self.rotate(W)
+
     def moving_trace(self, b: int, left: ComplexArray, right: ComplexArray) -> Array:
         """Re [vbar_b O]_nn (nk, n), O the Hermitian part of left @ right inside groups, right Hermitian.
 
-        Without degeneracies this is the band velocity times the diagonal of the product.
+        Without degeneracies this is the band velocity times the diagonal of the product. Zero outside the window.
         """
-        out = self.slope(b) * row_trace(left, right)
-        d = self.degenerate_points
-        if len(d):
-            out[d] = self._block_trace(b, left[d] @ right[d])
+        weights: Array = self._moving_traces(self._velocities[:, [b]], left[:, None], right[:, None])[:, :, 0, 0, 0]
+        return weights
+
+    @cached_property
+    def moving_metric(self) -> Array:
+        """Re [vbar_c G_ab]_nn (nk, n, c, a, b), G_ab = Re R_a R_b inside groups. Zero outside the window."""
+        return self._moving_traces(self._velocities, self.connections, self.connections)
+
+    @cached_property
+    def moving_moment(self) -> Array:
+        """Re [vbar_c M_ab]_nn (nk, n, c, a, b), M_ab = Re v_a R_b inside groups. Zero outside the window."""
+        return self._moving_traces(self._velocities, self._velocities, self.connections)
+
+    def _moving_traces(self, v: ComplexArray, left: ComplexArray, right: ComplexArray) -> Array:
+        out: Array = _kernels().moving_traces(
+            _whole(v), _whole(left), _whole(right), *self._groups, *self._passed
+        )
         return out
 
     def moving_expectation(self, b: int, O: ComplexArray) -> Array:
         """Re [vbar_b O]_nn (nk, n) with O Hermitian."""
-        out: Array = self.slope(b) * np.einsum("knn->kn", O).real
-        d = self.degenerate_points
-        if len(d):
-            out[d] = self._block_trace(b, O[d])
+        out: Array = _kernels().moving_expectation(self._velocities, b, _whole(O), *self._groups)
         return out
-
-    def _block_trace(self, b: int, O: ComplexArray) -> Array:
-        """The same at the degenerate points alone, where blocks are multiplied."""
-        d = self.degenerate_points
-        block = (O + adjoint(O)) / 2 * self.same[d]
-        trace: Array = np.einsum("kij,kji->ki", self.group_velocity(b)[d], block).real
-        return trace
 
     def basis_curvature(self, a: int, b: int) -> Array:
         """Diagonal (nk, n) of the Wannier basis' own curvature F_ab in the eigenbasis, in Angstrom^2; zero if complete."""
@@ -298,15 +324,12 @@ class Bands:
         return Outside(*({key: self.rotate(X) for key, X in part.items()} for part in found))  # type: ignore[arg-type]
 
     @cached_property
-    def _spins(self) -> list[ComplexArray]:
+    def spins(self) -> ComplexArray:
+        """sigma (nk, 3, n, n), the spin operator in units of hbar/2."""
         S = self._matrices.S
         if S is None:
             raise ModelError(f"this model has no spin operator: {SPIN_REMEDY}")
-        return [self.rotate(S[:, i]) for i in range(3)]
-
-    def spin(self, i: int) -> ComplexArray:
-        """sigma_i (nk, n, n), the spin operator in units of hbar/2."""
-        return self._spins[i]
+        return self.rotate(S)
 
     def wannier_position(self, a: int) -> ComplexArray:
         """The position operator r_a(k) (nk, n, n) in the Wannier gauge, in Angstrom."""
@@ -342,7 +365,17 @@ def diagonal(X: ComplexArray) -> Array:
 
 def row_trace(X: ComplexArray, Y: ComplexArray) -> Array:
     """Re [X Y]_nn (nk, n) for Hermitian Y: the sum over q of Re X_nq conj(Y_nq)."""
-    from .kernels import row_trace as kernel
-
-    out: Array = kernel(X, Y)
+    out: Array = _kernels().row_trace(_whole(X), _whole(Y))
     return out
+
+
+def _whole(X: ComplexArray) -> ComplexArray:
+    """The array in one piece and writable, as compiled code wants it; a copy only if it is not."""
+    return np.require(X, np.complex128, ["C", "W"])
+
+
+def _kernels() -> Any:
+    """The compiled loops; numba takes a third of a second to import."""
+    from . import kernels
+
+    return kernels

@@ -72,54 +72,72 @@ class FourierSeries:
         return np.stack([wave * (1j * R) ** q for q in range(order + 1 if len(R) > 1 else 1)], axis=-2)
 
     def _on_rows(self, rows: Array, c: int, order: int, axes: tuple[int, ...]) -> Sums:
+        """On rows (T, L, 3) along direction c: the other two are summed once a row, in Cartesian derivatives, then this one."""
         a, b = (d for d in range(3) if d != c)
         box = self._box((a, b, c))
         na, nb, nc, size = box.shape
         T, L, _ = rows.shape
         ka, where = np.unique(rows[:, 0, a], return_inverse=True)
-        pa = self._phases(ka, a, order)
-        pb = self._phases(rows[:, 0, b], b, order)
-        pc = np.moveaxis(self._phases(rows[:, :, c], c, order), 2, 1)
-        out: dict[tuple[int, ...], ComplexArray] = {}
+        pa, pb = self._phases(ka, a, order), self._phases(rows[:, 0, b], b, order)
+        lines: dict[tuple[int, int], ComplexArray] = {}
         for u in range(len(ka)):
             t = np.flatnonzero(where == u)
-            plane = (pa[u] @ box.reshape(na, -1)).reshape(-1, nb, nc * size)
-            for qa in range(len(plane)):
-                line = (pb[t, : order + 1 - qa] @ plane[qa]).reshape(len(t), -1, nc, size)
+            planes = (pa[u] @ box.reshape(na, -1)).reshape(-1, nb, nc * size)
+            for qa in range(len(planes)):
+                # every row by itself, so that its bits do not depend on its company
+                line = (pb[t, : order + 1 - qa] @ planes[qa]).reshape(len(t), -1, nc, size)
                 for qb in range(line.shape[1]):
-                    for qc in range(min(order - qa - qb + 1, pc.shape[1])):
-                        power = [0, 0, 0]
-                        power[a], power[b], power[c] = qa, qb, qc
-                        if tuple(power) not in out:
-                            out[tuple(power)] = np.empty((T, L, size), dtype=complex)
-                        out[tuple(power)][t] = pc[t, qc] @ line[:, qb]
-        parts = {q: x.reshape(T * L, *self._shape) for q, x in out.items()}
-        return self._cartesian(parts, order, axes)
+                    if (qa, qb) not in lines:
+                        lines[qa, qb] = np.empty((T, nc, size), dtype=complex)
+                    lines[qa, qb][t] = line[:, qb]
+        x = self._cartesian(lines, (a, b, c), axes, order)
+        wave = self._phases(rows[:, :, c], c, 0)[:, :, 0]
+        shape = self._shape
+        found = [(wave @ q.reshape(T, nc, -1)).reshape(T * L, *q.shape[2:-1], *shape) for q in x]
+        return Sums(*found)
 
-    def _cartesian(self, parts: dict[tuple[int, ...], ComplexArray], order: int, axes: tuple[int, ...]) -> Sums:
-        """Turn derivatives with respect to the reduced coordinates into Cartesian ones."""
+    def _cartesian(
+        self, lines: dict[tuple[int, int], ComplexArray], directions: tuple[int, int, int], axes: tuple[int, ...], order: int
+    ) -> list[ComplexArray]:
+        """Value, first and second Cartesian derivatives, (T, nc, *derivatives, size), before the sum over R along direction c.
+
+        lines[q, r] is the sum over the other two directions a, b with factors (iR_a)^q (iR_b)^r.
+        """
+        a, b, c = directions
         L = self._lattice[:, list(axes)]
-        value = parts[(0, 0, 0)]
-        if order == 0:
-            return Sums(value)
-        unit = np.eye(3, dtype=int)
-        live = [j for j in range(3) if tuple(unit[j]) in parts]
-        first = np.zeros((len(value), len(axes), *self._shape), dtype=complex)
-        for x in range(len(axes)):
-            for j in live:
-                if L[j, x]:
-                    first[:, x] += L[j, x] * parts[tuple(unit[j])]
-        if order == 1:
-            return Sums(value, first)
-        second = np.zeros((len(value), len(axes), len(axes), *self._shape), dtype=complex)
-        for x in range(len(axes)):
-            for y in range(x, len(axes)):
-                for i in live:
-                    for j in live:
-                        if L[i, x] * L[j, y]:
-                            second[:, x, y] += L[i, x] * L[j, y] * parts[tuple(unit[i] + unit[j])]
-                second[:, y, x] = second[:, x, y]
-        return Sums(value, first, second)
+        value = lines[0, 0]
+        iR = 1j * (self._lowest[c] + np.arange(value.shape[1]))[:, None]
+        by_number = {
+            (q, r, s): line * iR**s
+            for (q, r), line in lines.items()
+            for s in range(order + 1 - q - r if value.shape[1] > 1 else 1)
+        }
+
+        def derivative(*along: int) -> ComplexArray | None:
+            """d/d kappa of the reduced coordinates `along`; None where nothing depends on one of them."""
+            return by_number.get((along.count(a), along.count(b), along.count(c)))
+
+        out = [value]
+        if order > 0:
+            first = np.zeros((*value.shape[:2], len(axes), value.shape[2]), dtype=complex)
+            for x in range(len(axes)):
+                for i in range(3):
+                    part = derivative(i)
+                    if L[i, x] and part is not None:
+                        first[:, :, x] += L[i, x] * part
+            out.append(first)
+        if order > 1:
+            second = np.zeros((*value.shape[:2], len(axes), len(axes), value.shape[2]), dtype=complex)
+            for x in range(len(axes)):
+                for y in range(x, len(axes)):
+                    for i in range(3):
+                        for j in range(3):
+                            part = derivative(i, j)
+                            if L[i, x] * L[j, y] and part is not None:
+                                second[:, :, x, y] += L[i, x] * L[j, y] * part
+                    second[:, :, y, x] = second[:, :, x, y]
+            out.append(second)
+        return out
 
     def _on_points(self, k: Array, order: int, axes: tuple[int, ...]) -> Sums:
         wave = np.exp(2j * np.pi * (k @ self._R.T))

@@ -1,12 +1,21 @@
-"""Compiled loops over bands: small contractions that numpy can only do in several passes over memory."""
+"""Compiled loops over k points and bands: what numpy can only do in several passes over memory.
+
+Matrix products go to BLAS one k point at a time, so that the matrices of a point stay in the cache. Sums over pairs of bands
+are scalar products of rows, Re sum_q X_pq conj(Y_pq), of complex rows taken as twice as many real numbers.
+
+k points are independent of each other: nothing here depends on which of them are computed together.
+"""
 
 from __future__ import annotations
 
 import numba
 import numpy as np
 
+# sums over a row may be reordered for the processor's vectors, in the same way at every k
+_compiled = numba.njit(cache=True, fastmath={"reassoc", "contract"})
 
-@numba.njit(cache=True)
+
+@_compiled
 def scatter(histogram, rows, coefficients, weights):  # type: ignore[no-untyped-def]
     """Add coefficients[s, p] * weights[s, :] to histogram[rows[s, p], :] for every state s, one after the other."""
     for s in range(weights.shape[0]):
@@ -17,34 +26,198 @@ def scatter(histogram, rows, coefficients, weights):  # type: ignore[no-untyped-
                     histogram[rows[s, p], q] += c * weights[s, q]
 
 
-@numba.njit(cache=True, fastmath={"reassoc", "contract"})
-def row_trace(X, Y):  # type: ignore[no-untyped-def]
-    """Re sum_q X[k, n, q] conj(Y[k, n, q]): (nk, n)."""
-    K, N, Q = X.shape
-    out = np.empty((K, N))
+@_compiled
+def groups(energies, tol):  # type: ignore[no-untyped-def]
+    """First band and end (one beyond the last) of the degenerate group of every band: two arrays (nk, n)."""
+    K, N = energies.shape
+    first, end = np.empty((K, N), dtype=np.int64), np.empty((K, N), dtype=np.int64)
     for k in range(K):
+        start = 0
         for n in range(N):
-            total = 0.0
-            for q in range(Q):
-                total += X[k, n, q].real * Y[k, n, q].real + X[k, n, q].imag * Y[k, n, q].imag
-            out[k, n] = total
+            if n + 1 == N or energies[k, n + 1] - energies[k, n] > tol:
+                first[k, start : n + 1] = start
+                end[k, start : n + 1] = n + 1
+                start = n + 1
+    return first, end
+
+
+@_compiled
+def rotate(U, X):  # type: ignore[no-untyped-def]
+    """U^+ X U for a stack X (nk, d, n, n) and U (nk, n, n)."""
+    K, D, N, _ = X.shape
+    out = np.empty((K, D, N, N), dtype=np.complex128)
+    adjoint, half = np.empty((N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
+    for k in range(K):
+        for i in range(N):
+            for j in range(N):
+                adjoint[j, i] = np.conj(U[k, i, j])
+        for d in range(D):
+            np.dot(X[k, d], U[k], half)
+            np.dot(adjoint, half, out[k, d])
     return out
 
 
-@numba.njit(cache=True, fastmath={"reassoc", "contract"})
+@_compiled
+def covariant(dX, A, X):  # type: ignore[no-untyped-def]
+    """dX_a - i [A_a, X] (nk, d, n, n) for Hermitian A_a (of a stack) and X (nk, n, n)."""
+    K, D, N, _ = A.shape
+    out, product = np.empty((K, D, N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
+    for k in range(K):
+        for a in range(D):
+            np.dot(A[k, a], X[k], product)
+            _minus_commutator(dX[k, a], product, out[k, a])
+    return out
+
+
+@_compiled
+def covariant_second(ddX, dA, A, X, dX, DX):  # type: ignore[no-untyped-def]
+    """D_b D_a X = d_b d_a X - i [d_b A_a, X] - i [A_a, d_b X] - i [A_b, D_a X]: (nk, b, a, n, n)."""
+    K, D, N, _ = A.shape
+    out, product = np.empty((K, D, D, N, N), dtype=np.complex128), np.empty((3, N, N), dtype=np.complex128)
+    for k in range(K):
+        for b in range(D):
+            for a in range(D):
+                np.dot(dA[k, b, a], X[k], product[0])
+                np.dot(A[k, a], dX[k, b], product[1])
+                np.dot(A[k, b], DX[k, a], product[2])
+                for m in range(N):
+                    for n in range(N):
+                        product[0, m, n] += product[1, m, n] + product[2, m, n]
+                _minus_commutator(ddX[k, b, a], product[0], out[k, b, a])
+    return out
+
+
+@_compiled
+def _minus_commutator(dX, product, out):  # type: ignore[no-untyped-def]
+    """dX - i (P - P^+), where P - P^+ is the commutator of the Hermitian factors of P."""
+    for m in range(len(dX)):
+        for n in range(len(dX)):
+            out[m, n] = dX[m, n] - 1j * (product[m, n] - np.conj(product[n, m]))
+
+
+@_compiled
+def multiply(X, a, Y, b):  # type: ignore[no-untyped-def]
+    """X_a @ Y_b of two stacks (nk, d, n, n): (nk, n, n)."""
+    K, _, N, _ = X.shape
+    out = np.empty((K, N, N), dtype=np.complex128)
+    for k in range(K):
+        np.dot(X[k, a], Y[k, b], out[k])
+    return out
+
+
+@_compiled
+def with_group_velocity(v, b, X, sign, first, end):  # type: ignore[no-untyped-def]
+    """vbar_b X + sign X vbar_b (nk, n, n), vbar_b the part of v_b (of a stack) inside degenerate groups."""
+    K, N, _ = X.shape
+    out = np.empty((K, N, N), dtype=np.complex128)
+    for k in range(K):
+        for m in range(N):
+            for n in range(N):
+                left = right = 0j
+                for p in range(first[k, m], end[k, m]):
+                    left += v[k, b, m, p] * X[k, p, n]
+                for p in range(first[k, n], end[k, n]):
+                    right += X[k, m, p] * v[k, b, p, n]
+                out[k, m, n] = left + sign * right
+    return out
+
+
+@_compiled
+def moving_expectation(v, b, O, first, end):  # type: ignore[no-untyped-def]
+    """Re [vbar_b O]_nn (nk, n), O Hermitian, vbar_b the part of v_b (of a stack) inside degenerate groups."""
+    K, N, _ = O.shape
+    out = np.zeros((K, N))
+    for k in range(K):
+        for n in range(N):
+            for p in range(first[k, n], end[k, n]):
+                out[k, n] += (v[k, b, n, p] * O[k, p, n]).real
+    return out
+
+
+@_compiled
+def connections(energies, first, end, v):  # type: ignore[no-untyped-def]
+    """R_a = -i v_a / (e_m - e_n) and B_a = R_a / (e_m - e_n) of Hermitian v_a, zero inside groups: two stacks (nk, d, n, n)."""
+    K, D, N, _ = v.shape
+    R, B = np.zeros((K, D, N, N), dtype=np.complex128), np.zeros((K, D, N, N), dtype=np.complex128)
+    for k in range(K):
+        for m in range(N):
+            for n in range(end[k, m], N):
+                inverse = 1.0 / (energies[k, m] - energies[k, n])
+                for d in range(D):
+                    x = inverse * v[k, d, m, n]
+                    r = complex(x.imag, -x.real)
+                    R[k, d, m, n], R[k, d, n, m] = r, complex(r.real, -r.imag)
+                    x = inverse * r
+                    B[k, d, m, n], B[k, d, n, m] = x, complex(-x.real, x.imag)
+    return R, B
+
+
+@_compiled
+def row_trace(X, Y):  # type: ignore[no-untyped-def]
+    """Re sum_q X[k, n, q] conj(Y[k, n, q]): (nk, n)."""
+    K, N, _ = X.shape
+    out = np.empty((K, N))
+    a, b = X.view(np.float64), Y.view(np.float64)
+    for k in range(K):
+        for n in range(N):
+            out[k, n] = row_product(a, k, n, b, k, n, 0, N)
+    return out
+
+
+@_compiled
+def row_product(a, i, p, b, j, r, start, stop):  # type: ignore[no-untyped-def]
+    """Re sum_q x[q] conj(y[q]), q from start to stop, of the rows x = a[i, p], y = b[j, r] of complex numbers seen as real."""
+    total = 0.0
+    for q in range(2 * start, 2 * stop):
+        total += a[i, p, q] * b[j, r, q]
+    return total
+
+
+@_compiled
 def level_weights(X, Y, below, above):  # type: ignore[no-untyped-def]
-    """sum_{q>n} w[n, q] - sum_{o<n} w[o, n] with w = Re X conj(Y) above the diagonal: (nk, n).
+    """sum_{q>n} w[n, q] - sum_{o<n} w[o, n] with w = Re X_i conj(Y_j) above the diagonal, for stacks: (nk, n, j, i).
 
     Pairs with both bands among the lowest below[k], or both above the lowest above[k], are left out.
     """
-    K, N, _ = X.shape
-    out = np.zeros((K, N))
+    K, I, N, _ = X.shape
+    J = Y.shape[1]
+    out = np.zeros((K, N, J, I))
     for k in range(K):
-        for o in range(above[k]):
-            total = 0.0
-            for q in range(max(o + 1, below[k]), N):
-                w = X[k, o, q].real * Y[k, o, q].real + X[k, o, q].imag * Y[k, o, q].imag
-                total += w
-                out[k, q] -= w
-            out[k, o] += total
+        for j in range(J):
+            for i in range(I):
+                for o in range(above[k]):
+                    total = 0.0
+                    for q in range(max(o + 1, below[k]), N):
+                        x, y = X[k, i, o, q], Y[k, j, o, q]
+                        w = x.real * y.real + x.imag * y.imag
+                        total += w
+                        out[k, q, j, i] -= w
+                    out[k, o, j, i] += total
+    return out
+
+
+@_compiled
+def moving_traces(v, X, Y, first, end, below, above):  # type: ignore[no-untyped-def]
+    """Re [vbar_c O_ij]_nn of the bands from below[k] to above[k], the others zero: (nk, n, c, i, j).
+
+    O_ij is the Hermitian part of X_i Y_j, for stacks (nk, d, n, n) of Hermitian Y; vbar is v inside degenerate groups.
+    """
+    K, D, N, _ = v.shape
+    I, J = X.shape[1], Y.shape[1]
+    out = np.zeros((K, N, D, I, J))
+    for k in range(K):
+        x, y = X[k].view(np.float64), Y[k].view(np.float64)
+        for n in range(below[k], above[k]):
+            for p in range(first[k, n], end[k, n]):
+                for i in range(I):
+                    for j in range(J):
+                        if p == n:
+                            O = complex(row_product(x, i, n, y, j, n, 0, N), 0.0)
+                        else:  # (X Y + Y X^+)/2 between n and p
+                            O = 0j
+                            for q in range(N):
+                                O += X[k, i, n, q] * np.conj(Y[k, j, p, q]) + Y[k, j, n, q] * np.conj(X[k, i, p, q])
+                            O = O / 2
+                        for c in range(D):
+                            out[k, n, c, i, j] += (O * v[k, c, p, n]).real
     return out

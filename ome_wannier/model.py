@@ -329,30 +329,21 @@ def _full_position(
     curvature: bool,
 ) -> Matrices:
     """Covariant derivatives with the full position matrix A; dA[b, a] = d_b A_a, ddH[b, a] = d_b d_a H."""
-    V = dH - 1j * _commutator(A, H[:, None])
+    from .kernels import covariant, covariant_second  # numba takes a third of a second to import
+
+    V = covariant(dH, A, H)
     W = F = None
     if order == 2:
-        assert ddH is not None
-        assert dA is not None
-        # [d_b A_a, H] + [A_a, d_b H] + [A_b, V_a], the commutators of Hermitian matrices taken together
-        P = dA @ H[:, None, None]
-        P += A[:, None] @ dH[:, :, None]
-        P += A[:, :, None] @ V[:, None]
-        W = ddH - 1j * (P - np.conj(np.swapaxes(P, -1, -2)))
+        W = covariant_second(ddH, dA, A, H, dH, V)
     if curvature:
         assert dA is not None
         F = np.zeros_like(dA)
         for a in range(F.shape[1]):
             for b in range(a + 1, F.shape[1]):
-                F[:, a, b] = dA[:, a, b] - dA[:, b, a] - 1j * _commutator(A[:, a], A[:, b])
+                curl = (dA[:, a, b] - dA[:, b, a])[:, None]
+                F[:, a, b] = covariant(curl, A[:, a : a + 1].copy(), A[:, b].copy())[:, 0]
                 F[:, b, a] = -F[:, a, b]
     return Matrices(H, V, W, F, A)
-
-
-def _commutator(X: ComplexArray, Y: ComplexArray) -> ComplexArray:
-    """[X, Y] of Hermitian matrices: one product and its conjugate transpose."""
-    P: ComplexArray = X @ Y
-    return P - np.conj(np.swapaxes(P, -1, -2))
 
 
 def moment_axes(axes: tuple[int, ...]) -> tuple[int, ...]:

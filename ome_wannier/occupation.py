@@ -26,7 +26,7 @@ NODES_PER_KT = 16
 REACH = 40.0
 
 
-def fermi_function(energy: Array, mu: float, kT: float) -> Array:
+def fermi_function(energy: Array, mu: float | Array, kT: float) -> Array:
     """f(e) for k_B T in eV; a step, f(mu) = 1, at kT = 0."""
     if kT == 0:
         return (energy <= mu).astype(float)
@@ -34,7 +34,7 @@ def fermi_function(energy: Array, mu: float, kT: float) -> Array:
     return np.asarray(np.where(x > 0, np.exp(-np.abs(x)), 1.0) / (1 + np.exp(-np.abs(x))))
 
 
-def minus_fermi_derivative(energy: Array, mu: float, kT: float) -> Array:
+def minus_fermi_derivative(energy: Array, mu: float | Array, kT: float) -> Array:
     """-df/de in 1/eV for k_B T > 0 in eV."""
     z = np.exp(-np.abs(np.clip((energy - mu) / kT, -700, 700)))
     return np.asarray(z / (1 + z) ** 2 / kT)
@@ -156,17 +156,29 @@ class Occupation:
                 box = np.diff(count[np.searchsorted(steps, self._edges)], axis=0) / np.diff(self._edges)[:, None]
                 out[:, self.cold] = np.where(surface, box, sea)[:, None]
         below, grid = histogram[len(steps) + 1], histogram[len(steps) + 2 :]
-        filled = np.concatenate([below[None], below + np.cumsum(grid, axis=0)])
         nodes: Array = low + step * np.arange(n, dtype=float)
         for t in np.flatnonzero(~self.cold):
             kT = float(self.temperature[t]) * KB
-            for i, mu in enumerate(self.fermi):
-                a = max(int((mu - REACH * kT - low) / step), 0)
-                b = min(int((mu + REACH * kT - low) / step) + 2, n)
-                f = fermi_function(nodes[a:b], mu, kT) @ grid[a:b]
-                df = minus_fermi_derivative(nodes[a:b], mu, kT) @ grid[a:b]
-                out[i, t] = np.where(surface, df, filled[a] + f)
+            counted, filled = 0, below.copy()
+            for levels in self._together(kT):
+                mu = self.fermi[levels, None]
+                a = max(int((mu[0, 0] - REACH * kT - low) / step), 0)
+                b = min(int((mu[-1, 0] + REACH * kT - low) / step) + 2, n)
+                filled += grid[counted:a].sum(axis=0)  # full at these levels
+                counted = a
+                f = filled + fermi_function(nodes[a:b], mu, kT) @ grid[a:b]
+                df = minus_fermi_derivative(nodes[a:b], mu, kT) @ grid[a:b] if surface.any() else f
+                out[levels, t] = np.where(surface, df, f)
         return out
+
+    def _together(self, kT: float) -> list[slice]:
+        """Fermi levels cut into runs no wider than the reach of one of them, so that the nodes around a run serve all of it."""
+        runs, start = [], 0
+        while start < len(self.fermi):
+            stop = int(np.searchsorted(self.fermi, self.fermi[start] + REACH * kT, side="right"))
+            runs.append(slice(start, stop))
+            start = stop
+        return runs
 
 
 def _cubic(t: Array) -> Array:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bands import Bands, adjoint, row_trace
-from .base import PAPER, Combination, Observable, stack_tensor
+from .base import PAPER, Combination, Observable, stack_pairs, stack_tensor
 
 Array = NDArray[np.float64]
 
@@ -54,8 +54,7 @@ def local(bands: Bands) -> Array:
         P = bands.velocity_connection(m, n)
         return (P + adjoint(P) - bands.anticommute_with_group_velocity(m, bands.connection(n))) / 2
 
-    operator = {(m, n): anticommutator(m, n) - anticommutator(n, m) for m, n in bands.pairs}
-    return stack_tensor(bands, lambda m, n, b: bands.level_weights(bands.response(b), operator[m, n]))
+    return bands.level_tensor(bands.responses, stack_pairs(bands, anticommutator))
 
 
 CALCULATORS = (

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bands import Bands
-from .base import PAPER, Combination, Observable, stack_tensor
+from .base import PAPER, Combination, Observable, stack_pairs
 
 Array = NDArray[np.float64]
 
@@ -16,10 +16,7 @@ def dipole_polarizability(bands: Bands) -> Array:
 
     The trace of B_b R_a over a full shell is the quantum metric over the gap.
     """
-    d = range(len(bands.axes))
-    return np.stack(
-        [np.stack([2 * bands.level_weights(bands.response(b), bands.connection(a)) for b in d], axis=-1) for a in d], axis=-2
-    )
+    return 2 * bands.level_tensor(bands.responses, bands.connections)
 
 
 def dipole(bands: Bands) -> Array:
@@ -28,8 +25,7 @@ def dipole(bands: Bands) -> Array:
     def moving_dipole(m: int, n: int) -> NDArray[np.complex128]:
         return bands.anticommute_with_group_velocity(m, bands.connection(n)) / 2
 
-    operator = {(m, n): moving_dipole(m, n) - moving_dipole(n, m) for m, n in bands.pairs}
-    return stack_tensor(bands, lambda m, n, b: bands.level_weights(bands.response(b), operator[m, n]))
+    return bands.level_tensor(bands.responses, stack_pairs(bands, moving_dipole))
 
 
 CALCULATORS = (

@@ -21,7 +21,7 @@ def extrinsic(bands: Bands) -> Array:
     beyond = {pair: outside.moment(bands, *pair) for pair in bands.pairs}
 
     def element(m: int, n: int, b: int) -> Array:
-        inside = bands.moving_trace(b, bands.velocity(m), bands.connection(n))
+        inside: Array = bands.moving_moment[:, :, b, m, n]
         O = beyond[m, n]
         return -inside if O is None else -inside - bands.moving_expectation(b, O)
 

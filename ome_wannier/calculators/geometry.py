@@ -34,13 +34,13 @@ def quantum_metric(bands: Bands) -> Array:
     the model knows them.
     """
 
-    def element(a: int, b: int) -> Array:
-        inside = bands.level_weights(bands.connection(a), bands.connection(b))
-        G = outside.metric(bands, a, b)
-        return inside if G is None else inside + diagonal(G)
-
-    d = range(len(bands.axes))
-    return np.stack([np.stack([element(a, b) for b in d], axis=-1) for a in d], axis=-2)
+    tensor = bands.level_tensor(bands.connections, bands.connections)
+    for a in range(len(bands.axes)):
+        for b in range(len(bands.axes)):
+            G = outside.metric(bands, a, b)
+            if G is not None:
+                tensor[:, :, a, b] += diagonal(G)
+    return tensor
 
 
 def orbital_moment(bands: Bands) -> Array:

@@ -16,13 +16,6 @@ def circulation(bands: Bands, m: int, n: int) -> ComplexArray | None:
     return bands.outside_moments.Y.get((m, n))
 
 
-def velocity(bands: Bands, a: int) -> ComplexArray:
-    """v_a of the whole Hamiltonian between states of the basis (nk, n, n); v_a of the basis where nothing else is known."""
-    v = bands.velocity(a)
-    N = bands.outside_moments.N.get(a)
-    return v if N is None else v + 1j * (N - adjoint(N))
-
-
 def moment(bands: Bands, m: int, n: int) -> ComplexArray | None:
     """Orbital moment of the Bloch states by way of states outside, (nk, n, n) in eV Angstrom^2 (times e/hbar), Hermitian.
 

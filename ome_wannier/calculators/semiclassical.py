@@ -26,7 +26,7 @@ def metric_curl(bands: Bands) -> Array:
     """
 
     def moving_metric(m: int, n: int, b: int) -> Array:
-        inside = bands.moving_trace(m, bands.connection(b), bands.connection(n))
+        inside: Array = bands.moving_metric[:, :, m, b, n]
         G = outside.metric(bands, b, n)
         return inside if G is None else inside + bands.moving_expectation(m, G)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,23 +14,22 @@ Array = NDArray[np.float64]
 
 def spin(bands: Bands) -> Array:
     """Trace of B_b with the spin moment -(g/2) (hbar^2/2m) sigma_i: (nk, n, spin_moment, field) in Angstrom^3."""
-    return _tensor(bands, lambda i, b: -2 * SPIN_MOMENT * bands.level_weights(bands.response(b), bands.spin(i)))
+    return -2 * SPIN_MOMENT * bands.level_tensor(bands.responses, bands.spins)
 
 
 def spin_extrinsic(bands: Bands) -> Array:
     """-[vbar_b m_i]_nn with the spin moment m_i, to be weighted with -df/de: (nk, n, spin_moment, field) in eV^2 Angstrom^3."""
-    return _tensor(bands, lambda i, b: SPIN_MOMENT * bands.moving_expectation(b, bands.spin(i)))
+
+    def element(i: int, b: int) -> Array:
+        return SPIN_MOMENT * bands.moving_expectation(b, bands.spins[:, i])
+
+    rows = [np.stack([element(i, b) for b in range(len(bands.axes))], axis=-1) for i in range(3)]
+    return np.stack(rows, axis=-2)
 
 
 def spin_along_moments(bands: Bands) -> Array:
     """The rows of `spin` that stand beside an orbital moment: (nk, n, moment, field) in Angstrom^3."""
     return spin(bands)[:, :, list(bands.moments)]
-
-
-def _tensor(bands: Bands, element: Callable[[int, int], Array]) -> Array:
-    """Weights (nk, n, 3, axes) from a function of spin axis and field."""
-    rows = [np.stack([element(i, b) for b in range(len(bands.axes))], axis=-1) for i in range(3)]
-    return np.stack(rows, axis=-2)
 
 
 _REFERENCE = "Edelstein, Solid State Commun. 73, 233 (1990); Garate, MacDonald, Phys. Rev. B 80, 134403 (2009)"

@@ -229,7 +229,8 @@ def test_metric_and_its_curl(dimension, invariant):
     across = [R[:, o, u] for R in states.R]
     G = np.stack([np.stack([np.einsum("kou,kou->k", x, np.conj(y)).real for y in across], -1) for x in across], -2)
     close(filled("quantum_metric", with_).sum(1), G, filled("quantum_metric", without).sum(1))
-    # the metric of every band, moving with it
+    # the metric of every band, moving with it, wherever the Fermi level is
+    with_, without = (Bands(large.small(external), k) for external in (True, False))
     g = [[np.einsum("knp,kpn->kn", states.R[a], states.R[b]).real for b in d] for a in d]
     slope = [np.einsum("knn->kn", v).real for v in states.v]
     curl = np.stack(
