@@ -37,7 +37,7 @@ class Bands:
     k : (..., 3) points as the model takes them, flattened to nk.
     order : covariant derivatives of H to ask of the model at once (a higher one is asked for when needed).
     degeneracy_tol : eV; see the module's text, and for None `default_degeneracy_tol`.
-    window : eV; the weights are good for Fermi levels in this range (those of Fermi-surface terms are zero where it has no band).
+    window : eV; the weights are good for Fermi levels in this range (Fermi-surface terms are zero outside).
 
     Attributes
     ----------

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .kernels import _compiled, row_product
+from .kernels import SMALL, _compiled, product, row_product
 
 #: bands in a panel and in a block: products of fewer rows are slower than what they leave out
 PANEL = 24
@@ -48,9 +48,12 @@ def crossgap(v, R, B, first, end, below, above, pairs):  # type: ignore[no-untyp
     for k in range(K):
         if 0 < below[k] < N:
             _partition(v[k], R[k], B[k], below[k], pairs, out[:, k, 0])
-        if below[k] < above[k]:
-            for X, column in ((v[k], columns[0]), (R[k], columns[1]), (B[k], columns[2])):
-                _columns(X, blocks, column)
+        if N <= SMALL:
+            _one_by_one(v[k], R[k], B[k], first[k], end[k], below[k], above[k], pairs, out[:, k])
+        elif below[k] < above[k]:
+            _columns(v[k], blocks, columns[0])
+            _columns(R[k], blocks, columns[1])
+            _columns(B[k], blocks, columns[2])
             panels = _cuts(below[k], above[k])
             for i in range(len(panels) - 1):
                 ends = panels[i], panels[i + 1], first[k, panels[i]], end[k, panels[i + 1] - 1]
@@ -62,6 +65,33 @@ def crossgap(v, R, B, first, end, below, above, pairs):  # type: ignore[no-untyp
                     if block[0] < ends[1]:
                         _passed(v[k], B[k], columns, rows, False, ends, block, first[k], pairs, products, out[:, k])
     return out
+
+
+@_compiled
+def _one_by_one(v, R, B, first, end, below, above, pairs, out):  # type: ignore[no-untyped-def]
+    """a_p of the bands from `below` to `above`, term by term, added to out (2, n, pairs, axes): for few bands."""
+    D, N, _ = v.shape
+    for p in range(below, above):
+        for i in range(len(pairs)):
+            m, n = pairs[i]
+            for q in range(N):
+                if first[p] <= q < end[p]:
+                    continue
+                same, other = (0, 1) if q > p else (1, 0)
+                E_same = E_other = 0j
+                for s in range(N):
+                    if (s >= end[p]) if q > p else (s < first[p]):
+                        E_same += v[m, q, s] * R[n, s, p] - v[n, q, s] * R[m, s, p]
+                    else:
+                        E_other += R[n, q, s] * v[m, s, p] - R[m, q, s] * v[n, s, p]
+                for b in range(D):
+                    F_n = F_m = 0j
+                    for s in range(N):
+                        if (s < first[p]) if q > p else (s >= end[p]):
+                            F_n += B[b, q, s] * R[n, s, p]
+                            F_m += B[b, q, s] * R[m, s, p]
+                    out[same, p, i, b] += (B[b, p, q] * E_same + v[m, p, q] * F_n - v[n, p, q] * F_m).real
+                    out[other, p, i, b] += (B[b, p, q] * E_other).real
 
 
 @_compiled
@@ -92,14 +122,14 @@ def _partition(v, R, B, o, pairs, out):  # type: ignore[no-untyped-def]
     for a in range(D):
         R_ou[a], B_ou[a] = R[a, :o, o:], B[a, :o, o:]
         v_oo[a], v_uu[a] = v[a, :o, :o], v[a, o:, o:]
-    product = np.empty((4, o, u), dtype=np.complex128)
-    left, right = B_ou.view(np.float64), product.view(np.float64)
+    found = np.empty((4, o, u), dtype=np.complex128)
+    left, right = B_ou.view(np.float64), found.view(np.float64)
     for i in range(len(pairs)):
         m, n = pairs[i]
-        np.dot(R_ou[n], v_uu[m], product[0])
-        np.dot(R_ou[m], v_uu[n], product[1])
-        np.dot(v_oo[m], R_ou[n], product[2])
-        np.dot(v_oo[n], R_ou[m], product[3])
+        product(R_ou[n], v_uu[m], found[0])
+        product(R_ou[m], v_uu[n], found[1])
+        product(v_oo[m], R_ou[n], found[2])
+        product(v_oo[n], R_ou[m], found[3])
         for b in range(D):
             for p in range(o):
                 for part in range(2):
@@ -141,7 +171,7 @@ def _products(rows, w, columns, ends, block, same, N, out):  # type: ignore[no-u
         for b in range(D):
             if same or a != b:
                 right = columns[b, N * block[0] : N * block[1]].reshape(N, t)[start:stop]
-                np.dot(left, right, out[a * D + b, : w * t].reshape(w, t))
+                product(left, right, out[a * D + b, : w * t].reshape(w, t))
 
 
 @_compiled

@@ -15,6 +15,25 @@ import numpy as np
 _compiled = numba.njit(cache=True, fastmath={"reassoc", "contract"})
 
 
+#: matrices up to this size are multiplied in loops, below what a call of BLAS costs
+SMALL = 6
+
+
+@_compiled
+def product(X, Y, out):  # type: ignore[no-untyped-def]
+    """out = X @ Y for matrices in one piece each."""
+    N, M = out.shape
+    if M > SMALL:
+        np.dot(X, Y, out)
+        return
+    for i in range(N):
+        for j in range(M):
+            total = 0j
+            for s in range(len(Y)):
+                total += X[i, s] * Y[s, j]
+            out[i, j] = total
+
+
 @_compiled
 def scatter(histogram, rows, coefficients, weights):  # type: ignore[no-untyped-def]
     """Add coefficients[s, p] * weights[s, :] to histogram[rows[s, p], :] for every state s, one after the other."""
@@ -52,8 +71,8 @@ def rotate(U, X):  # type: ignore[no-untyped-def]
             for j in range(N):
                 adjoint[j, i] = np.conj(U[k, i, j])
         for d in range(D):
-            np.dot(X[k, d], U[k], half)
-            np.dot(adjoint, half, out[k, d])
+            product(X[k, d], U[k], half)
+            product(adjoint, half, out[k, d])
     return out
 
 
@@ -61,11 +80,11 @@ def rotate(U, X):  # type: ignore[no-untyped-def]
 def covariant(dX, A, X):  # type: ignore[no-untyped-def]
     """dX_a - i [A_a, X] (nk, d, n, n) for Hermitian A_a (of a stack) and X (nk, n, n)."""
     K, D, N, _ = A.shape
-    out, product = np.empty((K, D, N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
+    out, P = np.empty((K, D, N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
     for k in range(K):
         for a in range(D):
-            np.dot(A[k, a], X[k], product)
-            _minus_commutator(dX[k, a], product, out[k, a])
+            product(A[k, a], X[k], P)
+            _minus_commutator(dX[k, a], P, out[k, a])
     return out
 
 
@@ -73,26 +92,26 @@ def covariant(dX, A, X):  # type: ignore[no-untyped-def]
 def covariant_second(ddX, dA, A, X, dX, DX):  # type: ignore[no-untyped-def]
     """D_b D_a X = d_b d_a X - i [d_b A_a, X] - i [A_a, d_b X] - i [A_b, D_a X]: (nk, b, a, n, n)."""
     K, D, N, _ = A.shape
-    out, product = np.empty((K, D, D, N, N), dtype=np.complex128), np.empty((3, N, N), dtype=np.complex128)
+    out, P = np.empty((K, D, D, N, N), dtype=np.complex128), np.empty((3, N, N), dtype=np.complex128)
     for k in range(K):
         for b in range(D):
             for a in range(D):
-                np.dot(dA[k, b, a], X[k], product[0])
-                np.dot(A[k, a], dX[k, b], product[1])
-                np.dot(A[k, b], DX[k, a], product[2])
+                product(dA[k, b, a], X[k], P[0])
+                product(A[k, a], dX[k, b], P[1])
+                product(A[k, b], DX[k, a], P[2])
                 for m in range(N):
                     for n in range(N):
-                        product[0, m, n] += product[1, m, n] + product[2, m, n]
-                _minus_commutator(ddX[k, b, a], product[0], out[k, b, a])
+                        P[0, m, n] += P[1, m, n] + P[2, m, n]
+                _minus_commutator(ddX[k, b, a], P[0], out[k, b, a])
     return out
 
 
 @_compiled
-def _minus_commutator(dX, product, out):  # type: ignore[no-untyped-def]
+def _minus_commutator(dX, P, out):  # type: ignore[no-untyped-def]
     """dX - i (P - P^+), where P - P^+ is the commutator of the Hermitian factors of P."""
     for m in range(len(dX)):
         for n in range(len(dX)):
-            out[m, n] = dX[m, n] - 1j * (product[m, n] - np.conj(product[n, m]))
+            out[m, n] = dX[m, n] - 1j * (P[m, n] - np.conj(P[n, m]))
 
 
 @_compiled
@@ -101,7 +120,7 @@ def multiply(X, a, Y, b):  # type: ignore[no-untyped-def]
     K, _, N, _ = X.shape
     out = np.empty((K, N, N), dtype=np.complex128)
     for k in range(K):
-        np.dot(X[k, a], Y[k, b], out[k])
+        product(X[k, a], Y[k, b], out[k])
     return out
 
 
