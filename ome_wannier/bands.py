@@ -100,8 +100,7 @@ class Bands:
         N, v = self.outside_moments.N, self._velocities
         if N:
             v = v + np.stack([1j * (N[a] - adjoint(N[a])) for a in range(len(self.axes))], axis=1)
-        pairs = np.array(self.pairs, dtype=np.int64).reshape(-1, 2)
-        out: Array = crossgap(v, *self._connections, *self._groups, *self._passed, pairs)
+        out: Array = crossgap(v, *self._connections, *self._groups, *self._passed, self._pair_array)
         return out
 
     @cached_property
@@ -239,6 +238,26 @@ class Bands:
             self._products[what, a, b] = _kernels().multiply(left, a, self.connections, b)
         return self._products[what, a, b]
 
+    @cached_property
+    def moving_dipoles(self) -> ComplexArray:
+        """1/2 epsilon_imn {vbar_m, R_n} (nk, moments, n, n) in eV Angstrom^2."""
+        found: ComplexArray = _kernels().moving_dipoles(self._velocities, self.connections, *self._groups, self._pair_array)
+        return found
+
+    def anticommutators(self) -> ComplexArray:
+        """1/2 epsilon_imn {v_m, R_n} (nk, moments, n, n) in eV Angstrom^2."""
+        found: ComplexArray = _kernels().anticommutators(self._velocities, self.connections, self._pair_array)
+        return found
+
+    def commutators(self) -> ComplexArray:
+        """i/2 epsilon_imn [R_m, R_n] (nk, moments, n, n) in Angstrom^2."""
+        found: ComplexArray = _kernels().commutators(self.connections, self._pair_array)
+        return found
+
+    @property
+    def _pair_array(self) -> Ints:
+        return np.array(self.pairs, dtype=np.int64).reshape(-1, 2)
+
     def commute_with_group_velocity(self, b: int, X: ComplexArray) -> ComplexArray:
         """vbar_b @ X - X @ vbar_b."""
         out: ComplexArray = _kernels().with_group_velocity(self._velocities, b, _whole(X), -1.0, *self._groups)
@@ -365,7 +384,13 @@ def diagonal(X: ComplexArray) -> Array:
 
 def row_trace(X: ComplexArray, Y: ComplexArray) -> Array:
     """Re [X Y]_nn (nk, n) for Hermitian Y: the sum over q of Re X_nq conj(Y_nq)."""
-    out: Array = _kernels().row_trace(_whole(X), _whole(Y))
+    out: Array = row_traces(X[:, None], Y[:, None])[:, :, 0, 0]
+    return out
+
+
+def row_traces(X: ComplexArray, Y: ComplexArray) -> Array:
+    """The same for every X_i of a stack (nk, i, n, n) with every Y_j of a stack (nk, j, n, n): (nk, n, j, i)."""
+    out: Array = _kernels().row_traces(_whole(X), _whole(Y))
     return out
 
 

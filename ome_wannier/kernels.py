@@ -142,6 +142,58 @@ def with_group_velocity(v, b, X, sign, first, end):  # type: ignore[no-untyped-d
 
 
 @_compiled
+def moving_dipoles(v, R, first, end, pairs):  # type: ignore[no-untyped-def]
+    """1/2 ({vbar_m, R_n} - {vbar_n, R_m}) for pairs (m, n): (nk, pairs, n, n), Hermitian."""
+    K, _, N, _ = v.shape
+    out = np.empty((K, len(pairs), N, N), dtype=np.complex128)
+    for k in range(K):
+        for i in range(len(pairs)):
+            m, n = pairs[i]
+            for p in range(N):
+                for q in range(p, N):
+                    total = 0j
+                    for s in range(first[k, p], end[k, p]):
+                        total += v[k, m, p, s] * R[k, n, s, q] - v[k, n, p, s] * R[k, m, s, q]
+                    for s in range(first[k, q], end[k, q]):
+                        total += R[k, n, p, s] * v[k, m, s, q] - R[k, m, p, s] * v[k, n, s, q]
+                    out[k, i, p, q], out[k, i, q, p] = total / 2, np.conj(total) / 2
+    return out
+
+
+@_compiled
+def anticommutators(v, R, pairs):  # type: ignore[no-untyped-def]
+    """1/2 ({v_m, R_n} - {v_n, R_m}) for pairs (m, n): (nk, pairs, n, n), Hermitian."""
+    K, _, N, _ = v.shape
+    out, P = np.empty((K, len(pairs), N, N), dtype=np.complex128), np.empty((2, N, N), dtype=np.complex128)
+    for k in range(K):
+        for i in range(len(pairs)):
+            m, n = pairs[i]
+            product(v[k, m], R[k, n], P[0])
+            product(v[k, n], R[k, m], P[1])
+            for p in range(N):
+                for q in range(p, N):
+                    x = (P[0, p, q] - P[1, p, q] + np.conj(P[0, q, p] - P[1, q, p])) / 2
+                    out[k, i, p, q], out[k, i, q, p] = x, np.conj(x)
+    return out
+
+
+@_compiled
+def commutators(R, pairs):  # type: ignore[no-untyped-def]
+    """i [R_m, R_n] for pairs (m, n): (nk, pairs, n, n), Hermitian."""
+    K, _, N, _ = R.shape
+    out, P = np.empty((K, len(pairs), N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
+    for k in range(K):
+        for i in range(len(pairs)):
+            m, n = pairs[i]
+            product(R[k, m], R[k, n], P)
+            for p in range(N):
+                for q in range(p, N):
+                    x = 1j * (P[p, q] - np.conj(P[q, p]))
+                    out[k, i, p, q], out[k, i, q, p] = x, np.conj(x)
+    return out
+
+
+@_compiled
 def moving_expectation(v, b, O, first, end):  # type: ignore[no-untyped-def]
     """Re [vbar_b O]_nn (nk, n), O Hermitian, vbar_b the part of v_b (of a stack) inside degenerate groups."""
     K, N, _ = O.shape
@@ -172,14 +224,17 @@ def connections(energies, first, end, v):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def row_trace(X, Y):  # type: ignore[no-untyped-def]
-    """Re sum_q X[k, n, q] conj(Y[k, n, q]): (nk, n)."""
-    K, N, _ = X.shape
-    out = np.empty((K, N))
-    a, b = X.view(np.float64), Y.view(np.float64)
+def row_traces(X, Y):  # type: ignore[no-untyped-def]
+    """Re sum_q X_i,nq conj(Y_j,nq) for stacks (nk, d, n, n): (nk, n, j, i)."""
+    K, I, N, _ = X.shape
+    J = Y.shape[1]
+    out = np.empty((K, N, J, I))
     for k in range(K):
+        a, b = X[k].view(np.float64), Y[k].view(np.float64)
         for n in range(N):
-            out[k, n] = row_product(a, k, n, b, k, n, 0, N)
+            for j in range(J):
+                for i in range(I):
+                    out[k, n, j, i] = row_product(a, i, n, b, j, n, 0, N)
     return out
 
 

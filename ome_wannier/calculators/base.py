@@ -158,9 +158,4 @@ def stack_tensor(bands: Bands, element: Callable[[int, int, int], Array]) -> Arr
     )
 
 
-def stack_pairs(bands: Bands, operator: Callable[[int, int], NDArray[np.complex128]]) -> NDArray[np.complex128]:
-    """epsilon_imn O_mn for every moment: (nk, moments, n, n) from a function of m and n that returns (nk, n, n)."""
-    return np.stack([operator(m, n) - operator(n, m) for m, n in bands.pairs], axis=1)
-
-
 PAPER = "Cullen, Arovas, Raimondi, Culcer (2025)"

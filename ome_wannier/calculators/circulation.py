@@ -16,8 +16,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands import Bands, adjoint, row_trace
-from .base import PAPER, Combination, Observable, stack_pairs, stack_tensor
+from ..bands import Bands, adjoint, row_trace, row_traces
+from .base import PAPER, Combination, Observable, stack_tensor
 
 Array = NDArray[np.float64]
 
@@ -36,11 +36,7 @@ def itinerant_sea(bands: Bands) -> Array:
 def three_band_circulation(bands: Bands) -> Array:
     """1/2 epsilon_imn Im [R_b R_m R_n]_nn: (nk, n, moment, field) in Angstrom^3. It vanishes for two bands."""
 
-    def element(m: int, n: int, b: int) -> Array:
-        P = bands.connection_connection(m, n)
-        return -row_trace(bands.connection(b), 1j * (P - adjoint(P))) / 2
-
-    return stack_tensor(bands, element)
+    return -row_traces(bands.connections, bands.commutators()) / 2
 
 
 def local(bands: Bands) -> Array:
@@ -49,12 +45,7 @@ def local(bands: Bands) -> Array:
     Three different bands (groups) take part: it vanishes for two.
     """
 
-    def anticommutator(m: int, n: int) -> NDArray[np.complex128]:
-        """1/2 {vtil_m, R_n}."""
-        P = bands.velocity_connection(m, n)
-        return (P + adjoint(P) - bands.anticommute_with_group_velocity(m, bands.connection(n))) / 2
-
-    return bands.level_tensor(bands.responses, stack_pairs(bands, anticommutator))
+    return bands.level_tensor(bands.responses, bands.anticommutators() - bands.moving_dipoles)
 
 
 CALCULATORS = (

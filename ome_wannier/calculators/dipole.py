@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bands import Bands
-from .base import PAPER, Combination, Observable, stack_pairs
+from .base import PAPER, Combination, Observable
 
 Array = NDArray[np.float64]
 
@@ -22,10 +22,7 @@ def dipole_polarizability(bands: Bands) -> Array:
 def dipole(bands: Bands) -> Array:
     """Half of the trace of B_b with O_i = 1/2 epsilon_imn {vbar_m, R_n}: (nk, n, moment, field) in Angstrom^3."""
 
-    def moving_dipole(m: int, n: int) -> NDArray[np.complex128]:
-        return bands.anticommute_with_group_velocity(m, bands.connection(n)) / 2
-
-    return bands.level_tensor(bands.responses, stack_pairs(bands, moving_dipole))
+    return bands.level_tensor(bands.responses, bands.moving_dipoles)
 
 
 CALCULATORS = (
