@@ -42,7 +42,7 @@ def crossgap(v, R, B, first, end, below, above, pairs):  # type: ignore[no-untyp
     K, D, N, _ = v.shape
     out = np.zeros((2, K, N, len(pairs), D))
     blocks = _cuts(0, N)
-    columns = np.empty((3, D, N * N), dtype=np.complex128)
+    space = np.empty((3, D, N * N), dtype=np.complex128)
     rows = np.empty((4, D, N * 2 * PANEL), dtype=np.complex128)
     products = np.empty((3, D * D, 4 * PANEL * PANEL), dtype=np.complex128)
     for k in range(K):
@@ -51,9 +51,11 @@ def crossgap(v, R, B, first, end, below, above, pairs):  # type: ignore[no-untyp
         if N <= SMALL:
             _one_by_one(v[k], R[k], B[k], first[k], end[k], below[k], above[k], pairs, out[:, k])
         elif below[k] < above[k]:
-            _columns(v[k], blocks, columns[0])
-            _columns(R[k], blocks, columns[1])
-            _columns(B[k], blocks, columns[2])
+            columns = (
+                _columns(v[k], blocks, space[0]),
+                _columns(R[k], blocks, space[1]),
+                _columns(B[k], blocks, space[2]),
+            )
             panels = _cuts(below[k], above[k])
             for i in range(len(panels) - 1):
                 ends = panels[i], panels[i + 1], first[k, panels[i]], end[k, panels[i + 1] - 1]
@@ -103,12 +105,15 @@ def _cuts(start, stop):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _columns(X, blocks, out):  # type: ignore[no-untyped-def]
-    """The blocks of columns of X (axes, n, n), each in one piece for BLAS."""
+    """The blocks of columns of X (axes, n, n), each in one piece for BLAS: in `out`, or X itself if it is one block."""
     D, N, _ = X.shape
+    if len(blocks) == 2:
+        return X.reshape(D, N * N)
     for a in range(D):
         for j in range(len(blocks) - 1):
             start, stop = blocks[j], blocks[j + 1]
             out[a, N * start : N * stop].reshape(N, stop - start)[:] = X[a, :, start:stop]
+    return out
 
 
 @_compiled
