@@ -383,6 +383,92 @@ def test_hosts(tmp_path: Path, host: str) -> None:
         assert {name: file[name].tobytes() for name in file} == bits(here)
 
 
+KILLED = """
+import os, signal, sys, threading
+import numpy as np
+import toys
+import ome_wannier as ome
+from distributed import Client, LocalCluster
+from ome_wannier.calculators import Observable
+
+def weights(bands):
+    import time
+    time.sleep(0.1)
+    return bands.energies[:, :, None] * [1, 2, 3]
+
+if __name__ == "__main__":
+    mine = Observable("mine", "-", "own", "sea", 1, 1, "-", "-", weights, dims=("field",))
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+        before = client.run(os.getpid)
+        timer = threading.Timer(0.6, os.kill, (sorted(before.values())[0], signal.SIGKILL))
+        with ome.executors.dask(cluster.scheduler_address) as pool:
+            timer.start()
+            result = ome.compute(toys.random_model(2), (16, 16, 1), ["total", mine], 0.1, executor=pool)
+        print("killed", not timer.is_alive(), flush=True)
+    np.savez(sys.argv[1], **{name: result[name].values for name in result.data_vars})
+"""
+
+
+@pytest.mark.long
+def test_a_dask_worker_is_killed(tmp_path: Path) -> None:
+    """One of two workers is killed by its process number half way through: its blocks are done by the other, with the same bits."""
+    pytest.importorskip("distributed")
+    script, out = tmp_path / "script.py", tmp_path / "result.npz"
+    script.write_text(KILLED)
+    path = os.pathsep.join([str(Path(toys.__file__).parent), *sys.path])
+    done = subprocess.run(
+        [sys.executable, str(script), str(out)], env=os.environ | {"PYTHONPATH": path}, check=True, timeout=300,
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert "killed True" in done.stdout
+    mine = own(lambda bands: bands.energies[:, :, None] * [1, 2, 3])
+    here = ome.compute(random_2d(), (16, 16, 1), ["total", mine], 0.1)
+    with np.load(out) as file:
+        assert {name: file[name].tobytes() for name in file} == bits(here)
+
+
+OFTEN = """
+import sys
+import numpy as np
+import toys
+import ome_wannier as ome
+from ome_wannier import checkpoint
+
+checkpoint.INTERVAL = checkpoint.COST = 0.0
+result = ome.compute(toys.random_model(2), (640, 640, 1), ["total", "extrinsic"], [0.0, 0.1],
+                     checkpoint=sys.argv[1] + "/run.npz", resume=True)
+np.savez(sys.argv[1] + "/result.npz", **{name: result[name].values for name in result.data_vars})
+"""
+
+
+@pytest.mark.long
+def test_ten_kills_at_random_moments(tmp_path: Path) -> None:
+    """SIGKILL ten times, between the start of Python and the middle of the sum; then the run is left alone."""
+    script = tmp_path / "script.py"
+    script.write_text(OFTEN)
+    path = os.pathsep.join([str(Path(toys.__file__).parent), *sys.path])
+    command, about = [sys.executable, str(script), str(tmp_path)], os.environ | {"PYTHONPATH": path}
+    rng = np.random.default_rng(11)
+    blocks = []
+    for _ in range(10):
+        process = subprocess.Popen(command, env=about)
+        try:
+            process.wait(timeout=float(rng.uniform(1.0, 8.0)))
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.wait()
+        if (tmp_path / "run.npz").exists():  # whole, whenever the process was killed
+            with np.load(tmp_path / "run.npz") as file:
+                blocks.append(int(file["done"]))
+    assert blocks == sorted(blocks)
+    assert max(blocks) > 0
+    subprocess.run(command, env=about, check=True, timeout=300)
+    here = ome.compute(random_2d(), (640, 640, 1), ["total", "extrinsic"], [0.0, 0.1])
+    with np.load(tmp_path / "result.npz") as file:
+        assert {name: file[name].tobytes() for name in file} == bits(here)
+    assert not (tmp_path / "run.npz").exists()
+
+
 def version(program: str) -> str:
     return subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
 
