@@ -411,7 +411,7 @@ if __name__ == "__main__":
 
 @pytest.mark.long
 def test_a_dask_worker_is_killed(tmp_path: Path) -> None:
-    """One of two workers is killed by its process number half way through: its blocks are done by the other, with the same bits."""
+    """One of two workers is killed by its process number half way through: the other does its blocks, with the same bits."""
     pytest.importorskip("distributed")
     script, out = tmp_path / "script.py", tmp_path / "result.npz"
     script.write_text(KILLED)

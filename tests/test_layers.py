@@ -18,7 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 #: what each module may import of the package, itself aside; a folder stands for all of its files
 BASE = {"units", "errors", "files", "kernels"}
 MODEL = BASE | {"fourier", "validation", "external", "model", "kdotp", "planewaves", "sparse"}
-BANDS = MODEL | {"bands"}
+BANDS = MODEL | {"crossgap", "bands"}
 CALCULATORS = BANDS | {"calculators"}
 GROUPS = {"pointgroup", "tensors", "irreducible", "symmetry"}
 PARTS = CALCULATORS | GROUPS | {"occupation", "kmesh", "radial", "progress", "executors", "checkpoint", "result"}
@@ -30,6 +30,7 @@ ALLOWED = {
     "errors": set(),
     "files": {"errors"},
     "kernels": set(),
+    "crossgap": {"kernels"},
     "progress": set(),
     "fourier": {"errors"},
     "validation": {"errors"},
@@ -46,7 +47,7 @@ ALLOWED = {
     "materials": LOAD,
     "loading": LOAD,
     "convert": LOAD,
-    "bands": MODEL,
+    "bands": MODEL | {"crossgap"},
     "calculators": BANDS,
     "occupation": BASE,
     "symmetry": CALCULATORS | {"kmesh", "occupation", "pointgroup", "tensors"},

@@ -2,8 +2,8 @@
 
 WannierBerri's kinetic response needs files that a model does not come with, so the models are taken with diagonal positions,
 where its internal terms are the whole. Numbers are compared before times are: its moment refers to the Fermi level instead of
-the level of the band, which adds the curvature times their distance inside a box (see test_wannierberri). postw90 reads the files
-that test_postw90 makes from a model; its time is that of a mesh less that of a small one, which leaves its start-up out.
+the level of the band, which adds the curvature times their distance inside a box (see test_wannierberri). postw90 reads the
+files that test_postw90 makes from a model; its time is that of a mesh less that of a small one, without its start-up.
 """
 
 from __future__ import annotations
@@ -125,7 +125,8 @@ def test_postw90(tmp_path, capfd):
 
     def postw90(n):
         (tmp_path / "model.win").write_text(text.replace("gyrotropic_kmesh = 4 4 4", f"gyrotropic_kmesh = {n} {n} {n}"))
-        done = subprocess.run(["/usr/bin/env", "bash", "-c", "time -p postw90.x model"], cwd=tmp_path, capture_output=True, text=True)
+        command = ["/usr/bin/env", "bash", "-c", "time -p postw90.x model"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout
         return float(done.stderr.split("user")[1].split()[0])
 
