@@ -472,7 +472,7 @@ class TestProcess:
                 assert child.stdout
                 while not child.stdout.readline().startswith("Fermi"):
                     assert child.poll() is None
-                time.sleep(1.0)
+                time.sleep(3.0)  # past the imports, some of which swallow an interruption
                 child.send_signal(signal.SIGINT)
                 _, err = child.communicate(timeout=60)
             finally:
