@@ -191,8 +191,8 @@ class Store:
 
     def claimed(self, owner: Owner, token: str) -> dict[str, Any]:
         """The pairs of what the owner has claimed for a token; empty if there is nothing."""
-        with self._reading():
-            found = [row for row in self._claimed(owner) if row.get("claim") == token]
+        with self._reading() as filled:
+            found = [row for row in self._claimed(owner) if row.get("claim") == token] if filled else []
         return dict(found[0].key_value_pairs) if found else {}
 
     def _claimed(self, owner: Owner) -> list[Any]:
@@ -200,25 +200,36 @@ class Store:
 
     def rows(self) -> list[dict[str, Any]]:
         """The key-value pairs of all rows that have a key, with the chemical formula where atoms are known."""
-        with self._reading():
-            found = list(self._db.select("key", include_data=False))
+        with self._reading() as filled:
+            found = list(self._db.select("key", include_data=False)) if filled else []
         return [{"formula": row.formula, **row.key_value_pairs} for row in found]
 
     def data(self, key: str) -> dict[str, Any]:
         """The tensors and scans of a row; empty if there is no such row."""
-        with self._reading():
-            rows = list(self._db.select([("key", "=", key)], limit=1))
+        with self._reading() as filled:
+            rows = list(self._db.select([("key", "=", key)], limit=1)) if filled else []
         return dict(rows[0].data) if rows else {}
 
     def _find(self, key: str) -> Any:
         return next(iter(self._db.select([("key", "=", key)], limit=1, include_data=False)), None)
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _reading(self) -> Iterator[bool]:
+        """Whether there are tables: ASE would make them, while another process does."""
         if not self.exists:
             raise StoreError(f"{self.address}: there is no such database")
         with self._said():
-            yield
+            yield self._db.initialized or self._has_tables()
+
+    def _has_tables(self) -> bool:
+        connection = self._db._connect()
+        try:
+            cursor = connection.cursor()
+            server = "SELECT to_regclass('systems')"
+            cursor.execute(server if self._server else "SELECT max(name) FROM sqlite_master WHERE name = 'information'")
+            return cursor.fetchone()[0] is not None
+        finally:
+            connection.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -202,6 +202,15 @@ def _made(path: Path) -> Path:
     return path
 
 
+def test_reading_makes_no_tables(tmp_path: Path) -> None:
+    """A screening that has just begun: the file is there, its tables are not."""
+    path = tmp_path / "s.db"
+    path.touch()
+    assert Store(path).rows() == []
+    assert Store(path).data("k-a") == {}
+    assert path.stat().st_size == 0
+
+
 def test_columns_are_described_where_ase_looks_for_it(store: Store) -> None:
     from ase.db import connect
 
