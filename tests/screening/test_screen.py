@@ -169,6 +169,35 @@ def test_failures_are_rows_with_one_line_and_are_retried(tmp_path: Path, db: Pat
     assert screened(path, db, fermi=6.0, kmesh=(2, 2, 2)).failed == 4  # three damaged, and k of the layer along z
     later = write_list(tmp_path, 'seed = "later"\nfermi = 6.0', head="kmesh = [2, 2, 2]\n")
     assert screened(later, db).done == 1
+    assert rows(db)["later"]["formula"] == "Te3"
+
+
+def test_models_of_other_packages_come_from_a_file_of_the_user(tmp_path: Path, db: Path) -> None:
+    """PythTB's, with a parameter that is scanned; the numbers are those of the model loaded directly."""
+    (tmp_path / "chain.py").write_text(_PYTHTB, encoding="utf-8")
+    path = write_list(tmp_path, 'python = "chain.py:layer"\nparameters = {t = {start = 0.1, stop = 0.3, number = 2}}')
+    assert screened(path, db) == Counts(done=2)
+    namespace: dict[str, Any] = {}
+    exec(_PYTHTB, namespace)
+    model = ome.load(namespace["layer"](t=0.3))
+    assert rows(db)["chain.py:layer (t=0.3)"]["model_sha256"] == f"sha256-{model.sha256}"
+
+
+_PYTHTB = """
+import pythtb
+
+
+def layer(t):
+    lattice, orbitals = [[3.0, 0.0], [0.0, 3.0]], [[0.0, 0.0], [0.3, 0.4]]
+    if hasattr(pythtb, "TBModel"):  # version 2
+        model = pythtb.TBModel(pythtb.Lattice(lattice, orbitals, periodic_dirs=[0, 1]))
+    else:
+        model = pythtb.tb_model(2, 2, lattice, orbitals)
+    model.set_onsite([-1.0, 1.0])
+    model.set_hop(t, 0, 1, [1, 0])
+    model.set_hop(1j * t, 0, 1, [0, 1])
+    return model
+"""
 
 
 def test_a_failure_while_computing_is_kept_and_redone_only_when_asked(
