@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from . import __version__, radial
+from . import __version__, converge, radial, rays
 from . import symmetry as symmetries
 from .axion import chern_simons
 from .bands import SPIN_REMEDY, default_degeneracy_tol
@@ -27,7 +27,7 @@ from .kmesh import KMesh, PolarMesh
 from .model import TightBinding, require_model
 from .occupation import Occupation
 from .planewaves import PlaneWaves
-from .pointgroup import Operation, symbol
+from .pointgroup import EXACT_TOL, Operation, symbol
 from .progress import track
 from .result import build, combine, first_observable
 from .sparse import AVAILABLE, SparseTightBinding
@@ -65,6 +65,9 @@ def compute(
     executor: Executor | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = False,
+    rtol: float | None = None,
+    max_points: int = converge.MAX_POINTS,
+    max_time: float | None = None,
 ) -> xr.Dataset:
     """Response tensors of a model as functions of the Fermi level and the temperature.
 
@@ -96,6 +99,13 @@ def compute(
     checkpoint : file that the sum over the mesh is kept in every half minute, and when it is interrupted (Ctrl-C, SIGTERM);
         removed when the result is complete.
     resume : go on from `checkpoint` if it is there; the result is that of a run without interruption, to the last bit.
+    rtol : instead of `kmesh`: k points are added, where they are needed, until for every quantity and temperature the error of
+        each element at each Fermi level is below `rtol` times the largest absolute value among all elements and levels.
+        Elements that symmetry forbids are not waited for. A quantity below 1% of the integral of the absolute value of its
+        integrand, all of which cancels, is held to that 1% instead (see `converge`). The result says in its attributes whether
+        it `converged`, and with how many `k_points`. For a filling, the Fermi level has settled to rtol times k_B T.
+    max_points : with `rtol`: k points that may be evaluated. What has not converged by then is named in a ConvergenceWarning.
+    max_time : with `rtol`: seconds it may take, likewise; the result then depends on the speed of the machine.
 
     Returns
     -------
@@ -128,23 +138,32 @@ def compute(
         raise SettingsError(f"executor is {executor!r}: give a concurrent.futures.Executor, such as executors.processes(2)")
     if resume and checkpoint is None:
         raise SettingsError("resume goes on from a checkpoint: give its file")
+    goal = None if rtol is None else converge.checked(rtol, max_points, max_time)
+    if goal is not None:
+        _refuse_with_rtol(kmesh, checkpoint, len(observables) < len(terms))
     means = _Means(memory, progress, executor, checkpoint, resume)
     if isinstance(model, KDotP) and not (isinstance(symmetry, str) and symmetry in ("auto", "off")):
         raise SettingsError("symmetry: k.p models are integrated over all directions: leave it out")
     with threadpool_limits(limits=1, user_api="blas"):
-        if isinstance(model, KDotP):
-            part = _polar_part(model, observables, kmesh, fermi, temperatures, degeneracy_tol, means)
+        group = None if isinstance(model, KDotP) else _Group.of(model, symmetry, symmetry_tol)
+        if goal is not None:
+            levels, (results, errors, attrs) = _self_converging(
+                model, wanted, observables, fermi, filling, temperatures, degeneracy_tol, group, goal, means
+            )
         else:
-            group = _Group.of(model, symmetry, symmetry_tol)
-            part = _mesh_part(model, wanted, observables, kmesh, fermi, filling, temperatures, degeneracy_tol, group, means)
-            if len(observables) < len(terms):
-                part = _with_gap_terms(model, part, trial)
-    results = {c.name: combine(c, part.values) for c in wanted}
-    errors = {c.name: _difference(results[c.name], c, part.others, part.shares) for c in wanted}
-    attrs = part.attrs
+            if isinstance(model, KDotP):
+                part = _polar_part(model, observables, kmesh, fermi, temperatures, degeneracy_tol, means)
+            else:
+                assert group is not None
+                part = _mesh_part(
+                    model, wanted, observables, kmesh, fermi, filling, temperatures, degeneracy_tol, group, means
+                )
+                if len(observables) < len(terms):
+                    part = _with_gap_terms(model, part, trial)
+            levels, attrs, on_mesh = part.fermi, part.attrs, _on_mesh(model, wanted, part, group)
+            results, errors = on_mesh.values, {n: on_mesh.deviations[n] + on_mesh.changes[n] for n in on_mesh.values}
     if not isinstance(model, KDotP):
-        changes = {c.name: _change(c, part, model, group, results[c.name]) for c in wanted}
-        errors = {name: errors[name] + changes[name] for name in errors}
+        assert group is not None
         attrs |= group.about(model)
     _check(attrs, results, degeneracy_tol)
     attrs |= _provenance(model) | {"degeneracy_tol_eV": degeneracy_tol, "tau_fs": float(tau)}
@@ -154,13 +173,83 @@ def compute(
         wanted,
         results,
         errors,
-        fermi=part.fermi,
+        fermi=levels,
         temperature=temperatures if np.ndim(temperature) else float(temperatures[0]),
         axes=model.axes,
         moments=model.moments,
         tau=tau,
         attrs=attrs | {"wall_time_s": time.perf_counter() - start},
     )
+
+
+def _refuse_with_rtol(kmesh: object, checkpoint: object, chern_simons: bool) -> None:
+    if kmesh is not None:
+        raise SettingsError("give either kmesh or rtol: with rtol the mesh converges by itself")
+    if checkpoint is not None:
+        raise SettingsError("checkpoint: with rtol no sum over fixed points is made that could be gone on with: leave it out")
+    if chern_simons:
+        raise SettingsError("rtol: the Chern-Simons part is computed on a mesh: give kmesh, or leave this part out")
+
+
+def _self_converging(
+    model: Model,
+    wanted: Sequence[Calculator],
+    observables: Sequence[Observable],
+    fermi: ArrayLike | None,
+    filling: float | None,
+    temperatures: Array,
+    degeneracy_tol: float,
+    group: _Group | None,
+    goal: converge.Goal,
+    means: _Means,
+) -> tuple[Array, converge.Converged]:
+    """The Fermi levels, and the integrals to a relative tolerance."""
+    surface = any(o.occupation == "surface" for o in observables)
+    if isinstance(model, KDotP):
+        levels = _ray_levels(fermi)
+        task = rays.Task(model, wanted, observables, Occupation(levels, temperatures, False), degeneracy_tol, goal)
+        return levels, rays.over_rays(task, means.progress)
+    assert group is not None
+    mesh = _default_mesh(model)
+    if filling is None:
+        levels = np.atleast_1d(_numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
+    else:
+        levels = np.array([_settled_level(model, mesh, filling, float(temperatures[0]), group, goal)])
+    along = component_axes(model.axes, model.moments)
+
+    def symmetrise(tensor: Array, calculator: Calculator) -> Array:
+        used = group.used and not isinstance(calculator, GapTerm)
+        return symmetrised(tensor, first_observable(calculator), group.operations, along) if used else tensor
+
+    def on_mesh(points: KMesh) -> converge.OnMesh:
+        part = _mesh_part(model, wanted, observables, points, levels, None, temperatures, degeneracy_tol, group, means)
+        return _on_mesh(model, wanted, part, group)
+
+    occupation = Occupation(levels, temperatures, surface)
+    # half a zone whose other half differs by meV would shift allowed elements: exact ones only
+    exact = [g for g in group.operations if group.trusted or g.holds(EXACT_TOL)]
+    inverts = group.used and any(_inverts(g, model.axes) for g in exact)
+    zone = converge.Task(model, wanted, observables, occupation, symmetrise, degeneracy_tol, goal, inverts)
+    return levels, converge.over_zone(zone, mesh, on_mesh, means.executor, means.progress)
+
+
+def _inverts(operation: Operation, axes: Sequence[int]) -> bool:
+    """Whether it maps every k to -k."""
+    block = operation.rotation[np.ix_(axes, axes)] * operation.time_reversal
+    return bool(np.allclose(block, -np.eye(len(axes)), atol=1e-6))
+
+
+def _settled_level(
+    model: Lattice, mesh: KMesh, filling: object, temperature: float, group: _Group, goal: converge.Goal
+) -> float:
+    """The Fermi level (eV) of a filling, on a mesh that is doubled until it moves by less than rtol k_B T (of 1 K at T = 0)."""
+    level = np.inf
+    while True:
+        previous, level = level, _level_of(model, _points(model, mesh, group) or mesh, filling, temperature)
+        size = [2 * n if p else 1 for n, p in zip(mesh.size, model.periodic, strict=True)]
+        mesh = KMesh((size[0], size[1], size[2]))
+        if abs(level - previous) <= goal.rtol * KB * max(temperature, 1.0) or len(mesh) > goal.max_points:
+            return level
 
 
 def _defaults(model: Model) -> list[str]:
@@ -254,14 +343,11 @@ def _mesh_part(
     means: _Means,
 ) -> _Part:
     mesh = _default_mesh(model) if kmesh is None else _uniform(kmesh, model)
-    left = IrreducibleMesh.of(mesh, group.operations, model.lattice, model.periodic) if group.used else None
+    left = _points(model, mesh, group)
     if filling is None:
         levels = np.atleast_1d(_numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
     else:
-        electrons = _numbers("filling", filling, "electrons per cell")
-        if electrons.ndim:
-            raise SettingsError(f"filling is {filling!r}: give one number of electrons per cell")
-        levels = np.array([filled_level(model, left or mesh, float(electrons), float(temperatures[0]))])
+        levels = np.array([_level_of(model, left or mesh, filling, float(temperatures[0]))])
     occupation = Occupation(levels, temperatures, any(o.occupation == "surface" for o in observables))
 
     def kept(points: Points) -> Checkpoint | None:
@@ -297,6 +383,29 @@ def _mesh_part(
     return _Part(sums.full, sums.parts, sums.shares, rest, levels, temperatures, mesh, attrs)
 
 
+def _points(model: Lattice, mesh: KMesh, group: _Group) -> IrreducibleMesh | None:
+    """The points of a mesh that the symmetries leave, if they are used."""
+    return IrreducibleMesh.of(mesh, group.operations, model.lattice, model.periodic) if group.used else None
+
+
+def _level_of(model: Lattice, points: Points, filling: object, temperature: float) -> float:
+    electrons = _numbers("filling", filling, "electrons per cell")  # type: ignore[arg-type]
+    if electrons.ndim:
+        raise SettingsError(f"filling is {filling!r}: give one number of electrons per cell")
+    return filled_level(model, points, float(electrons), temperature)
+
+
+def _on_mesh(model: Model, wanted: Sequence[Calculator], part: _Part, group: _Group | None) -> converge.OnMesh:
+    """Values by quantity with the deviations of sub-meshes and what symmetry changes."""
+    values = {c.name: combine(c, part.values) for c in wanted}
+    deviations = {c.name: _difference(values[c.name], c, part.others, part.shares) for c in wanted}
+    if group is None or isinstance(model, KDotP):
+        changes = {name: np.zeros_like(x) for name, x in values.items()}
+    else:
+        changes = {c.name: _change(c, part, model, group, values[c.name]) for c in wanted}
+    return converge.OnMesh(values, deviations, changes, part.attrs)
+
+
 def _with_gap_terms(model: Lattice, part: _Part, trial: ArrayLike | None) -> _Part:
     """The same with the Chern-Simons part."""
     assert isinstance(part.mesh, KMesh)
@@ -325,12 +434,10 @@ def _polar_part(
 ) -> _Part:
     if means.checkpoint is not None:
         raise SettingsError("checkpoint: k.p models are integrated along rays, not summed over a mesh: leave it out")
-    if fermi is None:
-        raise SettingsError("a k.p model holds infinitely many electrons: give fermi (eV) instead of filling")
+    levels = _ray_levels(fermi)
     mesh = PolarMesh() if kmesh is None else kmesh
     if not isinstance(mesh, PolarMesh):
         raise SettingsError("a k.p model is integrated over the whole plane or space: give kmesh=PolarMesh(...)")
-    levels = np.atleast_1d(_numbers("fermi", fermi, "eV"))
     Occupation(levels, temperatures, surface=False)  # refuses levels that are none
     jobs = [(mu, T) for mu in levels for T in temperatures]
     pockets = radial.extrema(model)
@@ -343,14 +450,20 @@ def _polar_part(
     fine, *others = (
         {
             o.name: model.spin_degeneracy
-            * np.stack([s[version][i] for s in sums]).reshape(len(levels), len(temperatures), *np.shape(sums[0][version][i]))
+            * np.stack([getattr(s, version)[i] for s in sums]).reshape(len(levels), -1, *np.shape(sums[0].fine[i]))
             for i, o in enumerate(observables)
         }
-        for version in range(3)
+        for version in ("fine", "half", "coarse")
     )
     error = "difference to half the angles and to three quarters of the radial nodes (root mean square)"
     attrs = {"kmesh": repr(mesh), "error_estimate": error, "widest_degenerate_group_eV": 0.0}
     return _Part(fine, others, (1, 1), None, levels, temperatures, mesh, attrs)
+
+
+def _ray_levels(fermi: ArrayLike | None) -> Array:
+    if fermi is None:
+        raise SettingsError("a k.p model holds infinitely many electrons: give fermi (eV) instead of filling")
+    return np.atleast_1d(_numbers("fermi", fermi, "eV"))
 
 
 def _default_mesh(model: Lattice) -> KMesh:

@@ -113,6 +113,29 @@ class Occupation:
         """Rows of a histogram: the steps, the states above them, the states below the grid, the grid."""
         return len(self._steps) + 2 + self._grid[2]
 
+    @property
+    def widths(self) -> Array:
+        """(levels,) energies in eV over which occupations change, levels being Fermi levels times temperatures: k_B T, or a
+        quarter of the box of a Fermi surface at T = 0 (none without one)."""
+        cold = np.diff(self._edges) / 4 if self.surface and self.cold.any() else np.zeros(len(self.fermi))
+        return np.where(self.cold, cold[:, None], self.temperature * KB).ravel()
+
+    def factors(self, energies: Array) -> tuple[Array, Array]:
+        """f and -df/de (1/eV) of states (..., levels), levels being Fermi levels times temperatures; boxes at T = 0."""
+        shape = (*energies.shape, len(self.fermi), len(self.temperature))
+        f, df = np.empty(shape), np.empty(shape)
+        for t, T in enumerate(self.temperature):
+            x = energies[..., None] - self.fermi
+            if T > 0:
+                z = np.exp(-np.minimum(np.abs(x) / (T * KB), 700.0))
+                f[..., t] = np.where(x > 0, z, 1.0) / (1 + z)
+                df[..., t] = z / (1 + z) ** 2 / (T * KB)
+            else:
+                f[..., t] = x <= 0
+                inside = np.diff((energies[..., None] <= self._edges).astype(float), axis=-1)
+                df[..., t] = inside / np.diff(self._edges) if len(self.fermi) > 1 else 0.0
+        return f.reshape(*energies.shape, -1), df.reshape(*energies.shape, -1)
+
     def add(self, histogram: Array, energies: Array, weights: Array, part: NDArray[np.int64] | int = 0) -> None:
         """Add states, one after the other, to `histogram` (n_rows, columns), or (parts, n_rows, columns) to the part of each.
 

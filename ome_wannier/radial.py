@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,17 @@ FARTHEST = 64.0 * 4.0**7
 POINTS_AT_ONCE = 4096
 
 
+class Integrals(NamedTuple):
+    """One array by observable: the integrals, the same with half the angles, with three quarters of the radial nodes, and those
+    of absolute values; and the number of k points."""
+
+    fine: list[Array]
+    half: list[Array]
+    coarse: list[Array]
+    size: list[Array]
+    points: int
+
+
 def integrate(
     model: KDotP,
     observables: Sequence[Observable],
@@ -39,16 +51,11 @@ def integrate(
     kT: float,
     degeneracy_tol: float,
     origin: Array,
-) -> tuple[list[Array], list[Array], list[Array]]:
-    """Integrals d^dk/(2 pi)^d of the observables at one Fermi level (eV) and k_B T (eV), along rays from `origin`.
-
-    Returns
-    -------
-    The integrals, the same with half the angles, and with three quarters of the radial nodes.
-    """
-    fine, half = _rays(model, observables, mesh, mesh.n_radial, mu, kT, degeneracy_tol, origin)
-    coarse, _ = _rays(model, observables, mesh, mesh.n_radial * 3 // 4, mu, kT, degeneracy_tol, origin)
-    return fine, half, coarse
+) -> Integrals:
+    """Integrals d^dk/(2 pi)^d of the observables at one Fermi level (eV) and k_B T (eV), along rays from `origin`."""
+    fine, half, size, n_fine = _rays(model, observables, mesh, mesh.n_radial, mu, kT, degeneracy_tol, origin)
+    coarse, _, _, n_coarse = _rays(model, observables, mesh, mesh.n_radial * 3 // 4, mu, kT, degeneracy_tol, origin)
+    return Integrals(fine, half, coarse, size, n_fine + n_coarse)
 
 
 def extrema(model: KDotP) -> list[tuple[Array, float, Array, float]]:
@@ -100,12 +107,14 @@ def _rays(
     kT: float,
     tol: float,
     origin: Array,
-) -> tuple[list[Array], list[Array]]:
+) -> tuple[list[Array], list[Array], list[Array], int]:
     directions, weights, half = mesh.directions(model.dimension)
     weights = weights / (2 * np.pi) ** model.dimension
     crossings = {c: _crossings(model, origin, directions, mesh.cutoff, mu + c * kT) for c in (THERMAL_CUTS if kT else (0.0,))}
     total = [np.zeros(()) for _ in observables]
     part = [np.zeros(()) for _ in observables]
+    size = [np.zeros(()) for _ in observables]
+    points = 0
     jobs = [(*_nodes(model, mesh, directions, crossings, n_radial), False)]
     if kT == 0:
         jobs.append((*crossings[0.0][:2], np.ones(len(crossings[0.0][0])), True))
@@ -114,6 +123,7 @@ def _rays(
         for start in range(0, len(ray), POINTS_AT_ONCE):
             s = slice(start, start + POINTS_AT_ONCE)
             k = origin + radius[s, None] * directions[ray[s]]
+            points += len(k)
             bands = Bands(model, k, order=max(o.order for o in observables), degeneracy_tol=tol)
             if on_surface:
                 band = crossings[0.0][2][s]
@@ -128,10 +138,11 @@ def _rays(
                     per_k = np.einsum("kn,kn...->k...", occupation[observable.occupation], a)
                     total[i] = total[i] + np.tensordot(w[s], per_k, 1)
                     part[i] = part[i] + 2 * np.tensordot(w[s] * half[ray[s]], per_k, 1)
+                    size[i] = size[i] + np.tensordot(w[s], np.abs(per_k), 1)
                 elif total[i].ndim == 0 and len(k):
                     shape = evaluate(observable, bands).shape[2:]
-                    total[i], part[i] = total[i] + np.zeros(shape), part[i] + np.zeros(shape)
-    return total, part
+                    total[i], part[i], size[i] = (x + np.zeros(shape) for x in (total[i], part[i], size[i]))
+    return total, part, size, points
 
 
 def _delta(bands: Bands, band: NDArray[np.int64], direction: Array) -> Array:

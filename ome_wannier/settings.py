@@ -26,7 +26,7 @@ from .materials import Scan, Value
 PLOT_FORMATS = (".png", ".pdf", ".svg", ".jpg")
 _BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 #: settings of which each excludes the others: where the command line gives one, the file's others are dropped
-_EXCLUSIVE = (("seed", "material"), ("fermi", "filling"), ("spn", "spin_order"), ("workers", "dask", "mpi"))
+_EXCLUSIVE = (("seed", "material"), ("fermi", "filling"), ("spn", "spin_order"), ("workers", "dask", "mpi"), ("kmesh", "rtol"))
 _PATHS = ("seed", "centres", "output", "plot", "csv", "checkpoint")
 
 
@@ -118,6 +118,13 @@ def _workers(value: object) -> int:
     if isinstance(value, bool) or not re.fullmatch(r"0*[1-9][0-9]*", str(value)):
         raise ValueError(f"expected a positive number of processes, found {value!r}")
     return int(str(value))
+
+
+def _count(value: object) -> int:
+    number = _number(value)
+    if number < 1 or number != int(number):
+        raise ValueError(f"expected a positive number of k points, found {value!r}")
+    return int(number)
 
 
 def _spin_degeneracy(value: object) -> int:
@@ -212,6 +219,7 @@ class Settings(BaseModel):
     output, plot, csv : files to write.
     workers : number of processes of this machine that share the k points; or dask : address of a scheduler, tcp://...; or
     mpi : whether the processes of an MPI job do. checkpoint : file that the sum is kept in; resume : go on from it.
+    rtol : relative error to reach, instead of kmesh; max_points : k points, and max_time : seconds, that it may cost.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -244,6 +252,9 @@ class Settings(BaseModel):
     mpi: bool = False
     checkpoint: PathText | None = None
     resume: bool = False
+    rtol: Positive | None = None
+    max_points: Annotated[int, BeforeValidator(_count)] | None = None
+    max_time: Positive | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
@@ -251,6 +262,10 @@ class Settings(BaseModel):
             raise ValueError("give either seed or material")
         if self.fermi is not None and self.filling is not None:
             raise ValueError("give either fermi (eV) or filling (electrons per cell)")
+        if self.kmesh is not None and self.rtol is not None:
+            raise ValueError("give either kmesh or rtol: with rtol the mesh converges by itself")
+        if self.rtol is None and (self.max_points is not None or self.max_time is not None):
+            raise ValueError("max_points and max_time bound the work that rtol asks for: give rtol")
         if self.spn and self.spin_order is not None:
             raise ValueError("give either spn or spin_order: each is a spin operator")
         if (self.workers is not None) + (self.dask is not None) + self.mpi > 1:

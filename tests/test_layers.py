@@ -22,7 +22,8 @@ BANDS = MODEL | {"crossgap", "bands"}
 CALCULATORS = BANDS | {"calculators"}
 GROUPS = {"pointgroup", "tensors", "irreducible", "symmetry"}
 PARTS = CALCULATORS | GROUPS | {"occupation", "kmesh", "radial", "progress", "executors", "checkpoint", "result"}
-COMPUTE = PARTS | {"sums", "symmetric_sums", "axion", "compute", "tabulate"}
+SELF_CONVERGING = {"cubature", "cells", "adaptive", "converge", "rays"}
+COMPUTE = PARTS | SELF_CONVERGING | {"sums", "symmetric_sums", "axion", "compute", "tabulate"}
 LOAD = MODEL | {"adapters", "lattices", "materials", "loading"}
 PLOTTING = COMPUTE | {"plotting"}
 ALLOWED = {
@@ -60,9 +61,14 @@ ALLOWED = {
     "tensors": CALCULATORS | {"pointgroup"},
     "irreducible": {"kmesh", "pointgroup"},
     "symmetric_sums": PARTS | {"sums"},
+    "cubature": set(),
+    "cells": PARTS | {"sums", "cubature"},
+    "adaptive": PARTS | {"cells"},
+    "converge": PARTS | {"sums", "cubature", "cells", "adaptive"},
+    "rays": PARTS | {"converge"},
     "sums": PARTS,
     "axion": BANDS | {"kmesh", "sums"},
-    "compute": PARTS | {"sums", "symmetric_sums", "axion"},
+    "compute": PARTS | {"sums", "symmetric_sums", "axion"} | SELF_CONVERGING,
     "plotting": COMPUTE,
     "reproduce": PLOTTING | {"lattices"},
     "report": PLOTTING | LOAD | {"screening", "plugins"},

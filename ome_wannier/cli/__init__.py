@@ -102,6 +102,9 @@ def run(
     ] = None,
     checkpoint: Annotated[str | None, typer.Option(metavar="FILE", help="Keep the sum so far: half.npz.")] = None,
     resume: Annotated[bool | None, typer.Option("--resume", help="Go on from the checkpoint, if it is there.")] = None,
+    rtol: Annotated[str | None, typer.Option(metavar="REL", help="Relative error to reach, instead of --kmesh: 1e-3.")] = None,
+    max_points: Annotated[str | None, typer.Option(metavar="N", help="With --rtol: k points it may cost.")] = None,
+    max_time: Annotated[str | None, typer.Option(metavar="S", help="With --rtol: seconds it may cost.")] = None,
     debug: Debug = False,
 ) -> None:
     """Compute the response tensors with their errors."""

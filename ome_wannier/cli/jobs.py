@@ -114,7 +114,7 @@ def complete(settings: Settings, source: Source, model: Model, note: Note) -> Se
     chosen: dict[str, Any] = {}
     if entry and entry.folder.parent == materials.library():  # a file of settings tells names from paths
         chosen = {"seed": None, "material": entry.name}
-    if settings.kmesh is None and not isinstance(model, KDotP):
+    if settings.kmesh is None and settings.rtol is None and not isinstance(model, KDotP):
         size, why = default_mesh(source, model)
         chosen["kmesh"] = size
         note(f"no --kmesh given: took {' '.join(map(str, size))}, {why}")
@@ -198,7 +198,7 @@ def _arguments(settings: Settings) -> dict[str, Any]:
         "checkpoint": settings.checkpoint,
         "resume": settings.resume,
     }
-    tolerances = {"degeneracy_tol": settings.degeneracy_tol, "symmetry_tol": settings.symmetry_tol}
+    tolerances = {key: getattr(settings, key) for key in ("degeneracy_tol", "symmetry_tol", "rtol", "max_points", "max_time")}
     return given | {key: value for key, value in tolerances.items() if value is not None}
 
 

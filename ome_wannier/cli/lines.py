@@ -73,7 +73,7 @@ def about_lines(result: xr.Dataset) -> list[str]:
     variables = {str(name): v.attrs for name, v in result.data_vars.items()}
     order = next((f"index order: {a['index_order']}" for a in variables.values() if "index_order" in a), "")
     other = conversion_line(result.attrs["periodic"].count("T")) if order else ""
-    error = f"error: {result.attrs['error_estimate']}"
+    error = f"error: {result.attrs['error_estimate']}{convergence(result)}"
     symmetry = symmetry_line(result)
     left_out: dict[str, list[str]] = {}
     for name, attrs in variables.items():
@@ -81,6 +81,15 @@ def about_lines(result: xr.Dataset) -> list[str]:
             left_out.setdefault(attrs["left_out"], []).append(name)
     more = [f"left out of {', '.join(names)}: {note}" for note, names in left_out.items()]
     return [text for text in (order, other, symmetry, error, f"left out: {result.attrs['left_out']}", *more) if text]
+
+
+def convergence(result: xr.Dataset) -> str:
+    """Whether a result that was to converge by itself did."""
+    about = result.attrs
+    if "rtol" not in about:
+        return ""
+    missed = f"not for {about['not_converged']}" if about["not_converged"] else "for all elements that symmetry allows"
+    return f"; converged to rtol = {about['rtol']:g} {missed}; {about['k_points']} k points, {about['kmesh']}"
 
 
 def symmetry_line(result: xr.Dataset) -> str:
@@ -91,7 +100,7 @@ def symmetry_line(result: xr.Dataset) -> str:
     group = f"point group {about['symmetry_group']}, violated by up to {about['symmetry_violation_eV']:.2g} eV"
     if about["symmetry"] == "off":
         return f"symmetry: not used ({group})"
-    return f"symmetry: {group}; {about['irreducible_points']} k points"
+    return f"symmetry: {group}; {about.get('k_points', about.get('irreducible_points'))} k points"
 
 
 def conversion_line(dimension: int) -> str:

@@ -1,0 +1,263 @@
+"""Integrals over cells of the Brillouin zone, with what the points of a cell say about their error.
+
+The error of a cell has two parts. One is the difference of two rules of different degree. The other is what no point of the
+cell has seen: from the band velocities follows how far a level may move between the points, and a Fermi surface that may
+pass there unseen counts as if it did. A pocket between the points thus keeps its cell open until the points are so close
+that it can no longer be there, or is too small to matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bands import Bands
+from .calculators import Observable
+from .calculators.base import evaluate
+from .cubature import Rule
+from .kmesh import KMesh
+from .occupation import Occupation
+from .sums import WORKING_SET, Lattice, bytes_per_point
+
+Array = NDArray[np.float64]
+
+#: velocities between the points may exceed those at the points by this factor
+MARGIN = 1.5
+#: points whose levels move by no more than this many k_B T to the next one see every Fermi surface between them
+SEEN = 5.0
+#: by how much a rule may be worse than the sequence of lower ones promises
+DOUBT = 4.0
+#: measures of cells are sorted into classes of powers of two within these bounds
+CLASSES = (-40, 40)
+
+
+class Job(NamedTuple):
+    """What a worker needs to know.
+
+    mix : (columns of all observables, columns of all asked quantities), what the asked ones are made of.
+    surface : (columns of all observables,), which are weighted with -df/de.
+    """
+
+    model: Lattice
+    observables: tuple[Observable, ...]
+    occupation: Occupation
+    degeneracy_tol: float
+    mix: Array
+    surface: NDArray[np.bool_]
+    rule: Rule
+
+
+class Cells(NamedTuple):
+    """Boxes in units of the reciprocal vectors of the periodic directions: centres and half widths (cells, d)."""
+
+    centre: Array
+    half: Array
+
+
+class Part(NamedTuple):
+    """Sums over cells, each (levels, columns of the asked quantities), levels being Fermi levels times temperatures.
+
+    value : the integral. size : integral of its absolute value. added, square : sum of the errors of the rule, and of their
+    squares. unseen : what the points may have missed. scale : the integral were all states at the Fermi level.
+    """
+
+    value: Array
+    size: Array
+    added: Array
+    square: Array
+    unseen: Array
+    scale: Array
+
+
+class Found(NamedTuple):
+    """What a block of cells gave: sums by class, the class of every cell (cells,), how strongly it varies (cells, d), and the
+    widest degenerate group in eV."""
+
+    parts: dict[int, Part]
+    classes: NDArray[np.int64]
+    variation: Array
+    widest_group: float
+
+
+def integrate(job: Job, item: tuple[Cells, Array]) -> Found:
+    """Integrate a block of cells; `item` holds tolerances (levels, columns) too, by which errors are measured."""
+    cells, tolerance = item
+    together = max(1, WORKING_SET // (len(job.rule.nodes) * _bytes(job)))
+    found = [
+        _together(job, Cells(*(x[s : s + together] for x in cells)), tolerance) for s in range(0, len(cells.half), together)
+    ]
+    classes = np.concatenate([f[1] for f in found])
+    stack = np.concatenate([f[0] for f in found], axis=1)
+    parts = {int(c): Part(*stack[:, classes == c].sum(axis=1)) for c in np.unique(classes)}
+    return Found(parts, classes, np.concatenate([f[2] for f in found]), max(f[3] for f in found))
+
+
+def _bytes(job: Job) -> int:
+    """Memory per point."""
+    levels = len(job.occupation.fermi) * len(job.occupation.temperature)
+    order = max(o.order for o in job.observables)
+    each = bytes_per_point(job.model.n_orbitals, order, job.model.external is not None)
+    return each + 8 * levels * (8 * job.model.n_orbitals + 3 * len(job.surface))
+
+
+def _together(job: Job, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[np.int64], Array, float]:
+    """The fields of `Part` of every cell (6, cells, levels, columns), classes, variations, widest group."""
+    rule, model = job.rule, job.model
+    nc, m = len(cells.half), len(rule.nodes)
+    directions = np.flatnonzero(model.periodic)
+    k = np.zeros((nc, m, 3))
+    k[:, :, directions] = cells.centre[:, None] + cells.half[:, None] * rule.nodes
+    states = _states(job, k.reshape(-1, 3))
+    volume = np.prod(2 * cells.half, axis=1)[:, None, None]
+
+    def split(x: Array) -> Array:
+        return x.reshape(nc, m, *x.shape[1:])
+
+    # how far levels move to the next point: (cells, 1, bands) at most, by direction
+    move = np.abs(split(states.slope)).max(axis=1) * cells.half[:, None, :] * rule.reach * MARGIN
+    total = np.repeat(move.sum(axis=2)[:, None], m, axis=1).reshape(nc * m, -1)
+    f, df = job.occupation.factors(states.energies)
+    g = split(_mixed(job, states.weights, f, df))
+    hidden_sea, hidden_surface = _hidden(job.occupation, split(states.energies), split(total))
+    absolute = np.abs(states.weights)
+    unseen = split(_mixed(job, absolute, hidden_sea.reshape(f.shape), hidden_surface.reshape(f.shape)))
+    top = split(_everywhere(job, states.weights))
+
+    def sums(weights: Array, x: Array) -> Array:
+        return np.asarray(np.tensordot(x, weights, axes=(1, 0)) * volume)
+
+    value = sums(rule.high, g)
+    difference = _sharpened(value - sums(rule.low, g), value - sums(rule.lowest, g), tolerance)
+    positive = np.abs(rule.high)
+    missed = sums(positive, unseen)
+    fields = [value, sums(positive, np.abs(g)), np.abs(difference), difference**2, missed, sums(positive, top)]
+    error = (np.abs(difference) + missed) / tolerance
+    measure = error.max(axis=(1, 2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        classes = np.clip(np.nan_to_num(np.floor(np.log2(measure)), nan=CLASSES[0], neginf=CLASSES[0]), *CLASSES).astype(int)
+    # cells are halved along the strongest variation or, for what was not seen, along which levels move most
+    vary = np.stack([(np.abs(sums(v, g)) / tolerance).max(axis=(1, 2)) for v in rule.variation], axis=1)
+    blind = (missed / tolerance).max(axis=(1, 2)) > (np.abs(difference) / tolerance).max(axis=(1, 2))
+    near = np.any(hidden_sea + hidden_surface > 0, axis=(1, 3))
+    moves = (move * near[:, :, None]).max(axis=1)
+    return np.stack(fields), classes, np.where(blind[:, None], moves, vary), states.widest_group
+
+
+def _sharpened(low: Array, lowest: Array, tolerance: Array) -> Array:
+    """The errors of the best rule from its differences (cells, levels, columns) to two of falling degree.
+
+    Where differences fall by a factor from one rule to the next, the error is smaller than the last by that factor again;
+    DOUBT times that is taken. (The idea is that of Berntsen, Espelid, Genz, ACM Trans. Math. Softw. 17, 437 (1991).)
+    """
+    a, b = ((np.abs(x) / tolerance).max(axis=2, keepdims=True) for x in (low, lowest))
+    return np.asarray(low * np.minimum(1.0, DOUBT * a / np.maximum(b, np.finfo(float).tiny)))
+
+
+class Survey(NamedTuple):
+    """What the points of a mesh say about the integrand: `size` and `scale` of a `Part`, and how much finer a mesh has to be
+    that resolves every Fermi surface that may be there (0: there is none)."""
+
+    part: Part
+    refine: float
+
+
+def survey(job: Job, mesh: KMesh) -> Survey:
+    """Look at the integrand on a coarse mesh."""
+    k = mesh.points()
+    step = max(1, WORKING_SET // _bytes(job))
+    spacing = np.array([1 / n for n, p in zip(mesh.size, job.model.periodic, strict=True) if p])
+    width = job.occupation.widths
+    mu = np.repeat(job.occupation.fermi, len(job.occupation.temperature))
+    size = scale = np.zeros((len(mu), job.mix.shape[1]))
+    refine = 0.0
+    for s in range(0, len(k), step):
+        states = _states(job, k[s : s + step])
+        f, df = job.occupation.factors(states.energies)
+        size = size + np.abs(_mixed(job, states.weights, f, df)).sum(axis=0)
+        scale = scale + _everywhere(job, states.weights).sum(axis=0)
+        move = MARGIN * (np.abs(states.slope) @ spacing / 2)[..., None]
+        passes = np.abs(states.energies[..., None] - mu) < move
+        steps = np.where(passes, move / np.maximum(SEEN * width, np.finfo(float).tiny), 0.0)
+        refine = max(refine, float(steps.max(initial=0.0)))
+    zero = np.zeros_like(size)
+    return Survey(Part(zero, size / len(k), zero, zero, zero, scale / len(k)), refine)
+
+
+def _everywhere(job: Job, weights: Array) -> Array:
+    """(nk, levels, columns): the integrand at the most, were all states at the Fermi level."""
+    peak = 1 / np.maximum(4 * job.occupation.widths, np.finfo(float).tiny)
+    return np.asarray(np.abs(weights).sum(axis=1)[:, None, :] * np.where(job.surface, peak[:, None], 1.0) @ np.abs(job.mix))
+
+
+class States(NamedTuple):
+    """Energies (nk, n), weights (nk, n, columns) de/dk in units of the reciprocal vectors (nk, n, d), widest group."""
+
+    energies: Array
+    weights: Array
+    slope: Array
+    widest_group: float
+
+
+def _states(job: Job, k: Array) -> States:
+    model = job.model
+    order = max(o.order for o in job.observables)
+    curvature = model.external is not None or any(o.curvature for o in job.observables)
+    bands = Bands(model, k, order=order, curvature=curvature, degeneracy_tol=job.degeneracy_tol, window=job.occupation.window)
+    columns = [evaluate(o, bands) for o in job.observables]
+    weights = np.concatenate([a.reshape(*a.shape[:2], -1) for a in columns], axis=2)
+    reciprocal = 2 * np.pi * np.linalg.inv(model.lattice)[list(bands.axes)][:, np.flatnonzero(model.periodic)]
+    slope = np.stack([bands.slope(a) for a in range(len(bands.axes))], axis=2) @ reciprocal
+    return States(bands.energies, weights, slope, bands.widest_group)
+
+
+def _mixed(job: Job, weights: Array, sea: Array, surface: Array) -> Array:
+    """(nk, levels, asked columns) of the weights (nk, n, columns) and occupations (nk, n, levels)."""
+    out = np.zeros((len(weights), sea.shape[2], weights.shape[2]))
+    for factor, use in ((sea, ~job.surface), (surface, job.surface)):
+        if use.any():
+            out[:, :, use] = np.swapaxes(factor, 1, 2) @ weights[:, :, use]
+    return out @ job.mix
+
+
+def _hidden(occupation: Occupation, energies: Array, move: Array) -> tuple[Array, Array]:
+    """Occupations that the points may have missed, sea and surface (cells, m, n, levels).
+
+    energies, move : (cells, m, n).
+    """
+    mu = np.repeat(occupation.fermi, len(occupation.temperature))
+    width = occupation.widths
+    e, d = energies[..., None], move[..., None]
+    within = np.abs(e - mu) < d
+    # a Fermi surface narrower than the steps between the points
+    surface = np.where(within & (d > SEEN * width), 1 / np.maximum(2 * d, 1e-300), 0.0)
+    # a pocket: all points on one side
+    near = SEEN * width
+    one_side = (e > mu + near).all(axis=1, keepdims=True) | (e < mu - near).all(axis=1, keepdims=True)
+    return np.where(within & one_side, 1.0, 0.0), surface
+
+
+def halved(cells: Cells, variation: Array, share: float) -> Cells:
+    """Every cell halved along the directions whose variation (cells, d) exceeds this share (below 1) of its largest."""
+    for direction in range(cells.half.shape[1]):
+        strongest = variation.max(axis=1)
+        use = (variation[:, direction] > share * strongest) | ((strongest <= 0) & (direction == 0))
+        times = 1 + use
+        row = np.repeat(np.arange(len(use)), times)
+        second = np.concatenate([[False], row[1:] == row[:-1]])
+        centre, half, variation = cells.centre[row], cells.half[row], variation[row]
+        half[use[row], direction] /= 2
+        centre[:, direction] += np.where(use[row], np.where(second, 1, -1) * half[:, direction], 0.0)
+        cells = Cells(centre, half)
+    return cells
+
+
+def base_cells(numbers: Sequence[int], half: bool = False) -> Cells:
+    """The zone cut into boxes, about this many along each direction; or its half, up to 1/2 along the first."""
+    counts = [2 * -(-numbers[0] // 2), *numbers[1:]] if half else list(numbers)
+    ranges = [np.arange(n // 2 if half and i == 0 else n) for i, n in enumerate(counts)]
+    grid = np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, len(counts))
+    size = np.array(counts, dtype=float)
+    return Cells((grid + 0.5) / size, np.broadcast_to(0.5 / size, grid.shape).copy())

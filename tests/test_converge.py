@@ -1,0 +1,273 @@
+"""compute(rtol=...): what it converges to, against integrals that are known; what it must not miss; where it must stop."""
+
+from __future__ import annotations
+
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from toys import SIGMA, from_terms, haldane, random_model, tilted_dirac, two_band
+
+import ome_wannier as ome
+from ome_wannier import executors
+from ome_wannier.cells import base_cells, halved
+from ome_wannier.cli import main
+from ome_wannier.cubature import rule
+from ome_wannier.errors import ConvergenceWarning, SettingsError
+from ome_wannier.occupation import Occupation, fermi_function, minus_fermi_derivative
+from ome_wannier.units import KB
+
+
+@pytest.mark.parametrize(("dimension", "degrees"), [(1, (22, 13, 4)), (2, (7, 5, 3)), (3, (7, 5, 3))])
+def test_rules_are_exact_to_their_degree(dimension, degrees):
+    found = rule(dimension)
+    for weights, degree in zip((found.high, found.low, found.lowest), degrees, strict=True):
+        for powers in product(range(degree + 1), repeat=dimension):
+            if sum(powers) <= degree:
+                exact = np.prod([1 / (p + 1) if p % 2 == 0 else 0.0 for p in powers])
+                assert weights @ np.prod(found.nodes ** np.array(powers), axis=1) == pytest.approx(exact, abs=1e-13)
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_reach_of_rules(dimension):
+    found = rule(dimension)
+    points = np.random.default_rng(1).uniform(-1, 1, (20000, dimension))
+    nearest = np.abs(points[:, None] - found.nodes).max(axis=2).min(axis=1)
+    assert found.reach - 0.02 < nearest.max() <= found.reach
+
+
+def test_halves_fill_the_cells():
+    cells = base_cells((3, 2), half=True)
+    assert np.prod(2 * cells.half, axis=1).sum() == pytest.approx(0.5)
+    parts = halved(cells, np.array([[1.0, 0.5], [0.0, 0.0], [0.1, 1.0], [1.0, 1.0]]), 0.25)
+    assert len(parts.half) == 4 + 2 + 2 + 4
+    assert np.prod(2 * parts.half, axis=1).sum() == pytest.approx(0.5)
+    assert len(np.unique(np.round(parts.centre, 12), axis=0)) == len(parts.centre)
+
+
+def test_occupations():
+    energies = np.linspace(-0.3, 0.3, 41)
+    occupation = Occupation(np.array([-0.1, 0.0, 0.15]), np.array([0.0, 300.0]))
+    f, df = (x.reshape(41, 3, 2) for x in occupation.factors(energies))
+    for i, mu in enumerate(occupation.fermi):
+        assert np.array_equal(f[:, i, 0], fermi_function(energies, mu, 0.0))
+        np.testing.assert_allclose(f[:, i, 1], fermi_function(energies, mu, 300 * KB), atol=1e-15)
+        np.testing.assert_allclose(df[:, i, 1], minus_fermi_derivative(energies, mu, 300 * KB), rtol=1e-13)
+    # at T = 0 the boxes of the histogram, here for states of weight one
+    histogram = np.zeros((occupation.n_rows, 1))
+    occupation.add(histogram, energies, np.ones((41, 1)))
+    box = occupation.evaluate(histogram, np.array([True]))[:, 0, 0]
+    np.testing.assert_allclose(df[:, :, 0].sum(axis=0), box, rtol=1e-12)
+
+
+def pocket(mass, at=(0.3712, 0.2187)):
+    """A Dirac cone of unit velocity and this mass (eV, lattice constant 1) at an odd place, alone in its zone."""
+    phase = np.exp(-2j * np.pi * np.array(at))
+    terms = {(0, 0): (mass + 2) * SIGMA[2]}
+    for R, p, s in (((1, 0), phase[0], SIGMA[0]), ((0, 1), phase[1], SIGMA[1])):
+        X = p * (s / 2j - SIGMA[2] / 2)
+        terms[R] = X
+        terms[tuple(-x for x in R)] = np.conj(X).T
+    return from_terms(np.diag([1.0, 1.0, 10.0]), terms, np.zeros((2, 3)))
+
+
+def upper_band(kind):
+    """The number of electrons (sea) or the density of states (surface) of the second band."""
+
+    def weights(bands):
+        return np.broadcast_to([0.0, 1.0], bands.energies.shape)[..., None].repeat(1, axis=2)
+
+    return ome.calculators.Observable(
+        f"upper_{kind}", "states of the second band", "own", kind, 1, 1, "-", "-", weights, dims=("moment",)
+    )
+
+
+@pytest.mark.parametrize("kind", ["sea", "surface"])
+def test_a_needle_is_found(kind):
+    # 2e-6 of the zone: no uniform mesh that one would take has a point in it
+    mass, mu, T, rtol = 1e-3, 5e-3, 5.0, 1e-3
+    model = pocket(mass)
+    for n in (48, 96):
+        missed = ome.compute(model, (n, n, 1), [upper_band(kind)], mu, temperature=T)
+        assert abs(missed[f"upper_{kind}"].values).max() < 1e-12
+    result = ome.compute(model, calculators=[upper_band(kind)], fermi=mu, temperature=T, rtol=rtol)
+    occupation = fermi_function if kind == "sea" else minus_fermi_derivative
+    # e^2 = m^2 + k^2 up to e^4, as (k/2 pi) dk = (e/2 pi) de; relative corrections are e^2, 1e-4
+    exact = quad(lambda e: e / (2 * np.pi) * occupation(np.array(e), mu, T * KB), mass, mu + 40 * T * KB, limit=500)[0]
+    value = result[f"upper_{kind}"].values.item()
+    assert result.attrs["converged"] == 1
+    assert abs(value - exact) < (rtol + 1e-4) * exact
+    assert result[f"upper_{kind}_error"].values.item() <= rtol * value
+    assert result.attrs["k_points"] < 60_000
+
+
+def test_narrow_gap_has_its_chern_number():
+    # 8 meV between the masses of the two phases; the curvature sits in 1e-5 of the zone
+    model = haldane(delta=3 * np.sqrt(3) * 0.15 - 0.004)
+    result = ome.compute(model, calculators=["berry_curvature"], fermi=0.0, temperature=0.0, rtol=1e-4)
+    chern = result.berry_curvature.values.item() * 2 * np.pi
+    assert abs(abs(chern) - 1) < 1e-4
+    assert result.attrs["converged"] == 1
+    assert result.attrs["k_points"] < 30_000
+
+
+def test_insulators_take_a_uniform_mesh():
+    names = ["total", "dipole", "quantum_metric"]
+    result = ome.compute(two_band(), calculators=names, fermi=0.0, temperature=50.0, rtol=1e-6)
+    assert result.attrs["kmesh"].startswith("KMesh")
+    assert result.attrs["converged"] == 1
+    exact = ome.compute(two_band(), (240, 240, 1), names, 0.0, temperature=50.0)
+    for name in names:
+        assert abs(result[name] - exact[name]).max() <= 1e-6 * abs(exact[name]).max()
+
+
+@pytest.mark.parametrize("symmetry", ["auto", "off"])
+def test_levels_and_temperatures_together(symmetry):
+    # every element at every level within rtol of the largest one of the same temperature, against a dense mesh
+    levels, temperatures, names, rtol = [0.7, 1.0], [200.0, 400.0], ["total", "extrinsic", "dipole"], 1e-3
+    settings = {"calculators": names, "fermi": levels, "temperature": temperatures, "symmetry": symmetry}
+    result = ome.compute(two_band(), rtol=rtol, **settings)
+    exact = ome.compute(two_band(), (400, 400, 1), **settings)
+    assert result.attrs["converged"] == 1
+    assert result.attrs["kmesh"].startswith("adaptive")
+    for name in names:
+        scale = abs(exact[name]).max(["fermi", "moment", "field"])
+        assert (abs(result[name] - exact[name]) <= rtol * scale).all()
+        assert (abs(result[name] - exact[name]) <= result[f"{name}_error"] + exact[f"{name}_error"]).all()
+        assert (result[f"{name}_error"] <= rtol * abs(result[name]).max(["fermi", "moment", "field"]) * (1 + 1e-12)).all()
+
+
+def test_what_vanishes_does_not_run_for_ever():
+    # inversion forbids all of it: known, the mesh stops at once; unknown, at the size of what cancels
+    model = haldane(delta=0.0)
+    for symmetry in ("auto", "off"):
+        settings = {"fermi": -1.0, "temperature": 300.0, "symmetry": symmetry}
+        result = ome.compute(model, calculators=["total", "extrinsic"], rtol=1e-2, **settings)
+        assert result.attrs["converged"] == 1
+        assert result.attrs["k_points"] < 200_000
+    # an insulator has no Fermi surface: 1 eV is 387 k_B T at 30 K
+    result = ome.compute(haldane(delta=1.5), calculators=["total", "extrinsic"], fermi=0.0, temperature=30.0, rtol=1e-3)
+    assert result.attrs["converged"] == 1
+    assert abs(result.extrinsic).max() == 0
+
+
+def test_what_does_not_converge_is_named():
+    with pytest.warns(ConvergenceWarning, match=r"extrinsic z[xy] at 0\.9 eV, 50 K .*raise max_points"):
+        result = ome.compute(two_band(), calculators=["extrinsic"], fermi=0.9, temperature=50.0, rtol=1e-4, max_points=6000)
+    assert result.attrs["converged"] == 0
+    assert result.attrs["not_converged"].startswith("extrinsic z")
+    assert result.attrs["k_points"] <= 6000
+    exact = ome.compute(two_band(), (500, 500, 1), ["extrinsic"], 0.9, temperature=50.0)
+    assert (abs(result.extrinsic - exact.extrinsic) <= result.extrinsic_error).all()
+
+
+def test_time_is_kept():
+    with pytest.warns(ConvergenceWarning, match="max_time"):
+        result = ome.compute(two_band(), calculators=["extrinsic"], fermi=0.9, temperature=1.0, rtol=1e-6, max_time=0.3)
+    assert result.attrs["converged"] == 0
+    assert result.attrs["wall_time_s"] < 10
+
+
+def same(a, b):
+    return all(np.array_equal(a[name].values, b[name].values) for name in a.data_vars)
+
+
+def test_workers_do_not_change_a_bit():
+    settings = {"calculators": ["total", "extrinsic"], "fermi": [0.8, 0.9], "temperature": 150.0, "rtol": 1e-2}
+    alone = ome.compute(two_band(), **settings)
+    with ThreadPoolExecutor(3) as threads:
+        assert same(alone, ome.compute(two_band(), executor=threads, **settings))
+    assert same(alone, ome.compute(two_band(), memory=2**28, **settings))
+
+
+@pytest.mark.long
+def test_processes_do_not_change_a_bit():
+    settings = {"calculators": ["total", "extrinsic"], "fermi": [0.8, 0.9], "temperature": 50.0, "rtol": 1e-3}
+    with executors.processes(2) as workers:
+        assert same(ome.compute(two_band(), **settings), ome.compute(two_band(), executor=workers, **settings))
+
+
+@pytest.mark.parametrize("T", [0.0, 100.0])
+def test_rays(T):
+    # physics.md section 7 for T = 0; a dense mesh at 100 K
+    names, rtol = ["dipole", "total", "extrinsic"][: 2 if T == 0 else 3], 1e-5
+    levels = [0.0, 0.015]
+    result = ome.compute(tilted_dirac(), calculators=names, fermi=levels, temperature=T, rtol=rtol)
+    assert result.attrs["converged"] == 1
+    exact = ome.compute(tilted_dirac(), ome.PolarMesh(96, 20), names, levels, temperature=T)
+    for name in names:
+        assert abs(result[name] - exact[name]).max() <= rtol * abs(exact[name]).max()
+    if T == 0:
+        angstrom = 1e-10 * 2.434134807e-4  # e^2/hbar Angstrom
+        known = np.array([-2.1220659078919, -1.20481506]) / 2
+        np.testing.assert_allclose(result.dipole.sel(moment="z", field="y") / angstrom, known, atol=1e-5 * 1.1)
+    with pytest.warns(ConvergenceWarning, match="total zy"):
+        ome.compute(tilted_dirac(), calculators=["total"], fermi=0.0100001, temperature=T, rtol=1e-14, max_points=3000)
+
+
+def test_filling():
+    # half filling of a particle-hole symmetric metal
+    terms = {(0, 0): np.zeros((1, 1))}
+    for R in ((1, 0), (0, 1), (-1, 0), (0, -1)):
+        terms[R] = np.full((1, 1), 0.5)
+    model = from_terms(np.diag([3.0, 3.0, 9.0]), terms, np.zeros((1, 3)))
+    settings = {"filling": 0.5, "temperature": 100.0, "rtol": 1e-3}
+    result = ome.compute(model, calculators=["quantum_metric"], **settings)
+    assert abs(result.fermi.item()) < 1e-3 * 100 * KB
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"rtol": 0.0}, "rtol is 0.0"),
+        ({"rtol": "tight"}, "rtol is 'tight'"),
+        ({"rtol": 1e-3, "kmesh": (8, 8, 1)}, "either kmesh or rtol"),
+        ({"rtol": 1e-3, "checkpoint": "x.npz"}, "checkpoint: with rtol"),
+        ({"rtol": 1e-3, "max_points": 0}, "max_points is 0"),
+        ({"rtol": 1e-3, "max_time": -1}, "max_time is -1"),
+    ],
+)
+def test_settings_that_make_no_sense(settings, said):
+    with pytest.raises(SettingsError, match=said):
+        ome.compute(two_band(), calculators=["total"], fermi=0.0, **settings)
+
+
+def test_result_can_be_written(tmp_path):
+    result = ome.compute(two_band(), calculators=["total"], fermi=0.0, rtol=1e-3)
+    ome.save(result, tmp_path / "x.nc")
+    assert ome.load_result(tmp_path / "x.nc").attrs["converged"] == 1
+
+
+@pytest.mark.long
+def test_three_dimensions():
+    model = random_model(3, dimension=3, n=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = ome.compute(model, calculators=["total", "extrinsic"], fermi=0.2, temperature=600.0, rtol=1e-3)
+    exact = ome.compute(model, (96, 96, 96), ["total", "extrinsic"], 0.2, temperature=600.0)
+    for name in ("total", "extrinsic"):
+        assert abs(result[name] - exact[name]).max() <= 1e-3 * abs(exact[name]).max()
+
+
+def test_command_line(tmp_path, capsys):
+    file = tmp_path / "run.toml"
+
+    def called(text, *options):
+        file.write_text(f'material = "haldane"\nfermi = 0.0\ncalculators = ["total"]\n{text}\n')
+        with pytest.raises(SystemExit) as caught:
+            main(["run", str(file), *options])
+        return caught.value.code, " ".join(" ".join(capsys.readouterr()).split())
+
+    code, said = called("kmesh = [8, 8, 1]", "--rtol", "1e-3")
+    assert code == 0
+    assert "converged to rtol = 0.001" in said
+    assert called("rtol = 1e-3")[0] == 0
+    code, said = called("rtol = 1e-3\nkmesh = [8, 8, 1]")
+    assert code == 2
+    assert "either kmesh or rtol" in said
+    code, said = called("max_points = 1000")
+    assert code == 2
+    assert "give rtol" in said
