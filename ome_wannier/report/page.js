@@ -42,7 +42,7 @@
         line: { color: c.colour, width: c === lead ? 2.5 : 1.5 }, marker: { color: c.colour },
         error_y: one && c === lead && chosen.error ? { type: "data", array: chosen.error } : undefined }));
       Plotly.react(plot, traces, layout({
-        xaxis: { title: { text: "Fermi level (eV)" } }, yaxis: { title: { text: "α<sub>" + chosen.name + "</sub> (" + escaped(scan.unit) + ")" } },
+        xaxis: { title: { text: "Fermi level (eV)" } }, yaxis: { automargin: true, title: { standoff: 8, text: "α<sub>" + chosen.name + "</sub> (" + escaped(scan.unit) + ")" } },
         shapes: [{ type: "line", x0: detail.level, x1: detail.level, yref: "paper", y0: 0, y1: 1, line: { color: "#999", width: 1, dash: "dot" } }],
       }), config);
     };
@@ -175,7 +175,7 @@
       if (traces.length === 1) traces[0].yaxis = "y";
       const axis = (text, trace) => {
         const decades = trace ? Math.log10(Math.max(...trace.y)) - Math.log10(Math.min(...trace.y)) : 1;
-        return { type: "log", title: { text: text }, exponentformat: "power", dtick: Math.max(1, Math.ceil(decades / 5)) };
+        return { type: "log", automargin: true, title: { text: text, standoff: 8 }, exponentformat: "power", dtick: Math.max(1, Math.ceil(decades / 5)) };
       };
       const named = traces.map((t) => which.selectedOptions[0].textContent + ", " + t.name);
       const more = { xaxis: { title: { text: "integrated quantum metric" } }, yaxis: axis(named[0] || "", traces[0]), showlegend: traces.length > 1 };
