@@ -11,12 +11,9 @@ from ome_wannier.report import report
 
 tables = ['calculators = ["total", "extrinsic", "quantum_metric", "dipole_polarizability"]']
 for entry in map(ome.materials.entry, ome.materials.names()):
-    around, mesh = "-0.2:0.2:5", ""  # Fermi levels in eV, from that of the material
-    if entry.kmesh is None:  # k.p models are integrated along rays, each level for itself
-        around = "-0.02:0.02:2"
-    else:
-        mesh = f"kmesh = {[4, 4, 4] if entry.kmesh[2] > 1 else [6, 6, 1]}"
-    tables.append(f'[[model]]\nmaterial = "{entry.name}"\naround = "{around}"\n{mesh}')
+    mesh = [4, 4, 4] if entry.kmesh and entry.kmesh[2] > 1 else [6, 6, 1]  # without one, or rtol, they would converge
+    around = "-0.2:0.2:5" if entry.kmesh else "-0.02:0.02:2"  # eV from the Fermi level; k.p models take each level for itself
+    tables.append(f'[[model]]\nmaterial = "{entry.name}"\naround = "{around}"\nkmesh = {mesh}')
 Path("library.toml").write_text("\n".join(tables))
 print(ome.screen("library.toml", "library.db", workers=2))
 

@@ -36,6 +36,8 @@ def screen(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Compute those again that failed before.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and how long it takes.")] = False,
     kmesh: Annotated[tuple[int, int, int] | None, typer.Option(metavar="N1 N2 N3", help="k points, for all.")] = None,
+    rtol: Annotated[str | None, typer.Option(metavar="R", help="Or the relative error to reach; 0.01 by default.")] = None,
+    max_time: Annotated[str | None, typer.Option(metavar="S", help="Seconds that each may take for it; 300.")] = None,
     fermi: Annotated[str | None, typer.Option(metavar="EV", help="Fermi level(s) in eV, for all.")] = None,
     filling: Annotated[str | None, typer.Option(help="Electrons per cell, for all.")] = None,
     around: Annotated[
@@ -48,11 +50,11 @@ def screen(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Compute many materials into one database; what is there already is not computed again."""
-    from .. import screening
+    from .. import screening, settings
     from . import _console, _note
 
-    keys = ("kmesh", "fermi", "filling", "around", "temperature", "tau", "calculators", "kmap")
-    values = dict(zip(keys, (kmesh, fermi, filling, around, temperature, tau, calculators, kmap), strict=True))
+    keys = (*settings.Settings.model_fields, "around", "kmap")
+    values = {key: value for key, value in locals().items() if key in keys and key != "workers"}
     todo = screening.items(what, values)
     console = _console()
     if dry_run:

@@ -80,7 +80,8 @@ def _timed(item: Item, size: int) -> tuple[float, int, int]:
     if not isinstance(model, KDotP):
         full = KMesh(item.settings.kmesh) if item.settings.kmesh else KMesh.default(model.lattice, model.periodic)
         a, b, c = (min(n, size) for n in full.size)
-        item = replace(item, settings=item.settings.model_copy(update={"kmesh": (a, b, c)}))
+        mesh = {"kmesh": (a, b, c), "rtol": None, "max_points": None, "max_time": None}
+        item = replace(item, settings=item.settings.model_copy(update=mesh))
         points, whole = a * b * c, len(full)
     start = time.process_time()
     step_without_store(item)

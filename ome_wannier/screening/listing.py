@@ -34,6 +34,14 @@ _PATHS = ("seed", "folder", "python", "centres")
 _HAMILTONIAN = re.compile(r"(.+)_(tb|hr)\.dat(\.gz|\.bz2|\.xz)?", re.DOTALL)
 _HDF5 = (".hdf5", ".h5")
 _NPZ = "_XX_R_Ham.npz"
+#: what a table says outweighs what holds for all, and the caller both
+_EXCLUSIVE = (
+    (("fermi",), ("filling",)),
+    (("spn",), ("spin_order",)),
+    (("kmesh",), ("rtol", "max_points", "max_time")),
+)
+#: where neither kmesh nor rtol is given: the relative error to reach, and the seconds that each material may take
+DEFAULT = {"rtol": 0.01, "max_time": 300.0}
 #: names of parameters are keys of the database too
 _KEY = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 #: a list that expands to more is a slip of the pen
@@ -105,6 +113,17 @@ def _all(what: Iterable[Any], settings: dict[str, Any]) -> Iterator[Item]:
             yield _item(str(one), settings | {"seed": str(one)}, None)
 
 
+def _chosen(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys with an accuracy: where neither a mesh nor rtol is given, materials converge by themselves within their time."""
+    return {**keys} if keys.get("kmesh") is not None or keys.get("rtol") is not None else {**DEFAULT, **keys}
+
+
+def _outweighed(keys: Mapping[str, Any], by: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys without those that a more particular one among the others excludes."""
+    lost = {k for a, b in _EXCLUSIVE for group, other in ((a, b), (b, a)) if any(k in by for k in group) for k in other}
+    return {k: v for k, v in keys.items() if k not in lost}
+
+
 def _item(name: str, keys: Mapping[str, Any], place: str | None, **more: Any) -> Item:
     """An item with checked settings; `place` is what an error begins with."""
     for key in keys:
@@ -112,7 +131,7 @@ def _item(name: str, keys: Mapping[str, Any], place: str | None, **more: Any) ->
             raise SettingsError(f"{place or ''}{key} belongs to a run, not to a screening")
     own = {key: keys[key] for key in _OWN if key in keys}
     try:
-        checked = validate({k: v for k, v in keys.items() if k not in _OWN})
+        checked = validate(_chosen({k: v for k, v in keys.items() if k not in _OWN}))
         return Item(name, checked, around=_around(own.get("around")), kmap=_kmap(own.get("kmap", 0)), **more)
     except OMEError as error:
         raise SettingsError(f"{place or ''}{error}") from error
@@ -187,9 +206,7 @@ def _expanded(
     joined = {k: str(path.parent / v) for k, v in table.items() if k in _PATHS and isinstance(v, str) and v}
     table = table | joined
     keys = {k: v for k, v in table.items() if k not in _EXPANDED}
-    for exclusive in (("fermi", "filling"), ("spn", "spin_order")):  # what a table says outweighs what holds for all
-        if any(k in keys for k in exclusive):
-            common = {k: v for k, v in common.items() if k not in exclusive}
+    common, keys = _outweighed(_outweighed(common, keys), given), _outweighed(keys, given)
     called = table.get("name")
     if called is not None and not isinstance(called, str):
         raise SettingsError(f"{_place(path, lines, number, 'name')}name: expected a text, found {called!r}")

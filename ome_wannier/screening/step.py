@@ -57,6 +57,7 @@ CALCULATORS = (
 #: settings that the result depends on
 _RESULT = (
     "kmesh", "temperature", "tau", "degeneracy_tol", "symmetry", "symmetry_tol", "include_chern_simons", "filling",
+    "rtol", "max_points", "max_time",
 )  # fmt: skip
 
 
@@ -300,8 +301,10 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
         wanted = [c for c in wanted if c not in forbidden]
     result = compute(model, **_arguments(model, item), calculators=wanted, fermi=plan.levels)
     pairs |= descriptors.of_result(result, plan.reference, plan.gap, item.settings.tau)
+    if "converged" in result.attrs:
+        pairs["converged"] = int(result.attrs["converged"])
     if not isinstance(model, KDotP):
-        pairs["points"] = len(_mesh(model, item))
+        pairs["points"] = int(result.attrs.get("k_points", len(_mesh(model, item))))
         needed = descriptors.bands_needed(model, info.coarse_mesh(model), plan.reference)
         pairs |= {} if needed is None else {"bands_needed": needed}
     _, data = row(result)
@@ -323,8 +326,8 @@ def _arguments(model: Model, item: Item) -> dict[str, Any]:
         "symmetry": settings.symmetry,
         "include_chern_simons": settings.include_chern_simons,
     }
-    tolerances = {"degeneracy_tol": settings.degeneracy_tol, "symmetry_tol": settings.symmetry_tol}
-    return given | {key: value for key, value in tolerances.items() if value is not None}
+    optional = {key: getattr(settings, key) for key in ("degeneracy_tol", "symmetry_tol", "rtol", "max_points", "max_time")}
+    return given | {key: value for key, value in optional.items() if value is not None}
 
 
 def _mesh(model: Lattice, item: Item) -> KMesh:

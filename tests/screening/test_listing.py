@@ -44,6 +44,20 @@ def test_a_table_outweighs_what_holds_for_all_and_the_caller_both(tmp_path: Path
     assert item.around.number == 5
 
 
+def test_without_a_mesh_materials_converge_by_themselves(tmp_path: Path) -> None:
+    (item,) = screening.items("te")
+    assert (item.settings.rtol, item.settings.max_time, item.settings.kmesh) == (0.01, 300.0, None)
+    (item,) = screening.items("te", {"kmesh": (2, 2, 2)})
+    assert (item.settings.rtol, item.settings.max_time) == (None, None)
+    path = write_list(tmp_path, 'material = "te"\nkmesh = [2, 2, 2]', 'material = "te"', head="rtol = 0.1\nmax_points = 50\n")
+    first, second = screening.items(path)
+    assert (first.settings.kmesh, first.settings.rtol, first.settings.max_points) == ((2, 2, 2), None, None)
+    assert (second.settings.rtol, second.settings.max_points) == (0.1, 50)
+    assert [i.settings.rtol for i in screening.items(path, {"rtol": 0.2})] == [0.2, 0.2]
+    with pytest.raises(SettingsError, match="give either kmesh or rtol"):
+        screening.items(write_list(tmp_path, 'material = "te"\nrtol = 0.1\nkmesh = [2, 2, 2]'))
+
+
 def test_folders_are_searched_and_paths_belong_to_the_folder_of_the_list(tmp_path: Path) -> None:
     many = tmp_path / "many"
     for name in ("b/Te_hr.dat", "b/Te_tb.dat.gz", "a/x_tb.dat", "a/y.hdf5", "a/notes.txt", "c/material.toml", "c/z_tb.dat"):

@@ -227,6 +227,21 @@ def test_filling_gives_the_level(tmp_path: Path, db: Path) -> None:
     assert row["bands_needed"] == 2
 
 
+def test_materials_converge_by_themselves_or_say_that_they_did_not(tmp_path: Path, db: Path) -> None:
+    head = 'fermi = 0.0\ncalculators = "total"\ntemperature = 1000\n'
+    path = write_list(tmp_path, "rtol = 0.05\n" + table("lattice", [1]), head=head)
+    assert screened(path, db) == Counts(done=1)
+    (row,) = Store(db).rows()
+    assert row["converged"] == 1
+    assert row["total_max_error"] <= 0.05 * row["total_max"]
+    assert row["points"] > 1
+    assert "warning" not in row
+    short = write_list(tmp_path, "rtol = 1e-6\nmax_points = 100\n" + table("lattice", [1]), head=head)
+    assert screened(short, db) == Counts(done=1)
+    (row,) = [r for r in Store(db).rows() if not r["converged"]]
+    assert "not converged to rtol" in row["warning"]
+
+
 def test_models_in_the_plane_of_k_and_maps(db: Path) -> None:
     """A k.p model beside a lattice with a map of k space, whose mean is the response."""
     path = write_list(
