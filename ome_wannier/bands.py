@@ -153,13 +153,11 @@ class Bands:
 
     def group_mean(self, a: Array) -> Array:
         """Replace per-band values a (nk, n, ...) by their mean over the group, the only gauge-invariant share."""
-        d = self.degenerate_points
-        if len(d):
-            mean = self.same[d] / self.same[d].sum(axis=2, keepdims=True)
-            flat = a[d].reshape(len(d), a.shape[1], -1)
-            a = a.copy()
-            a[d] = (mean @ flat).reshape(a[d].shape)
-        return a
+        if len(self.degenerate_points) == 0:
+            return a
+        flat = np.require(a.reshape(*a.shape[:2], -1), float, ["C", "W"])
+        mean: Array = _kernels().group_mean(flat, *self._groups)
+        return mean.reshape(a.shape)
 
     @cached_property
     def inverse(self) -> Array:

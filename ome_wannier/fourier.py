@@ -39,6 +39,7 @@ class FourierSeries:
         self._flat = np.ascontiguousarray(X.reshape(len(R), -1))
         self._lowest = R.min(axis=0)
         self._boxes: dict[tuple[int, ...], ComplexArray] = {}
+        self._plane: tuple[object, ComplexArray] = (None, self._flat)
 
     def __call__(self, k: Array, order: int, axes: tuple[int, ...]) -> Sums:
         """Sums at fractional `k` (..., 3), with derivatives along the Cartesian `axes` up to `order` (0 to 2).
@@ -65,6 +66,14 @@ class FourierSeries:
             self._boxes = {directions: box}
         return self._boxes[directions]
 
+    def _summed_over_first(self, directions: tuple[int, int, int], k: float, phases: ComplexArray) -> ComplexArray:
+        """The sum over the first direction at its coordinate k, (derivatives, nb, nc * size): neighbouring rows share it."""
+        key = (directions, k, len(phases))
+        if self._plane[0] != key:
+            box = self._box(directions)
+            self._plane = key, (phases @ box.reshape(len(box), -1)).reshape(len(phases), box.shape[1], -1)
+        return self._plane[1]
+
     def _phases(self, k: Array, d: int, order: int) -> ComplexArray:
         """(iR)^q exp(2 pi i k R) along direction d: shape (*k.shape, order + 1, extent); no derivative where R = 0 only."""
         R = self._lowest[d] + np.arange(self._extent(d))
@@ -74,15 +83,14 @@ class FourierSeries:
     def _on_rows(self, rows: Array, c: int, order: int, axes: tuple[int, ...]) -> Sums:
         """On rows (T, L, 3) along direction c: the other two are summed once a row, in Cartesian derivatives, then this one."""
         a, b = (d for d in range(3) if d != c)
-        box = self._box((a, b, c))
-        na, nb, nc, size = box.shape
+        nc, size = self._extent(c), self._flat.shape[1]
         T, L, _ = rows.shape
         ka, where = np.unique(rows[:, 0, a], return_inverse=True)
         pa, pb = self._phases(ka, a, order), self._phases(rows[:, 0, b], b, order)
         lines: dict[tuple[int, int], ComplexArray] = {}
         for u in range(len(ka)):
             t = np.flatnonzero(where == u)
-            planes = (pa[u] @ box.reshape(na, -1)).reshape(-1, nb, nc * size)
+            planes = self._summed_over_first((a, b, c), float(ka[u]), pa[u])
             for qa in range(len(planes)):
                 # every row by itself, so that its bits do not depend on its company
                 line = (pb[t, : order + 1 - qa] @ planes[qa]).reshape(len(t), -1, nc, size)

@@ -61,6 +61,24 @@ def groups(energies, tol):  # type: ignore[no-untyped-def]
 
 
 @_compiled
+def group_mean(a, first, end):  # type: ignore[no-untyped-def]
+    """Means of a (nk, n, c) over the group of every band."""
+    K, N, C = a.shape
+    out = np.empty((K, N, C))
+    for k in range(K):
+        for n in range(N):
+            for c in range(C):
+                if n > first[k, n]:
+                    out[k, n, c] = out[k, n - 1, c]
+                else:
+                    total = 0.0
+                    for p in range(n, end[k, n]):
+                        total += a[k, p, c]
+                    out[k, n, c] = total / (end[k, n] - n)
+    return out
+
+
+@_compiled
 def rotate(U, X):  # type: ignore[no-untyped-def]
     """U^+ X U for a stack X (nk, d, n, n) and U (nk, n, n)."""
     K, D, N, _ = X.shape

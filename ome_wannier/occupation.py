@@ -26,18 +26,24 @@ NODES_PER_KT = 16
 REACH = 40.0
 
 
-def fermi_function(energy: Array, mu: float | Array, kT: float) -> Array:
+def fermi_function(energy: Array, mu: float, kT: float) -> Array:
     """f(e) for k_B T in eV; a step, f(mu) = 1, at kT = 0."""
     if kT == 0:
         return (energy <= mu).astype(float)
-    x = np.clip((energy - mu) / kT, -700, 700)
-    return np.asarray(np.where(x > 0, np.exp(-np.abs(x)), 1.0) / (1 + np.exp(-np.abs(x))))
+    return _fermi_and_derivative(energy, mu, kT)[0]
 
 
-def minus_fermi_derivative(energy: Array, mu: float | Array, kT: float) -> Array:
+def minus_fermi_derivative(energy: Array, mu: float, kT: float) -> Array:
     """-df/de in 1/eV for k_B T > 0 in eV."""
-    z = np.exp(-np.abs(np.clip((energy - mu) / kT, -700, 700)))
-    return np.asarray(z / (1 + z) ** 2 / kT)
+    return _fermi_and_derivative(energy, mu, kT)[1]
+
+
+def _fermi_and_derivative(energy: Array, mu: float | Array, kT: float) -> tuple[Array, Array]:
+    """f(e), and -df/de in 1/eV, for k_B T > 0 in eV."""
+    x = np.clip((energy - mu) / kT, -700, 700)
+    z = np.exp(-np.abs(x))
+    f = np.where(x > 0, z, 1.0) / (1 + z)
+    return np.asarray(f), np.asarray(z / (1 + z) ** 2 / kT)
 
 
 @dataclass(frozen=True)
@@ -168,31 +174,51 @@ class Occupation:
         scatter(flat, rows, coefficients, weights)
 
     def evaluate(self, histogram: Array, surface: NDArray[np.bool_]) -> Array:
-        """Sums at all levels: (nf, nT, columns); columns marked `surface` with -df/de, the others with f."""
-        out = np.empty((len(self.fermi), len(self.temperature), histogram.shape[1]))
-        steps, (low, step, n) = self._steps, self._grid
+        """Sums at all levels (..., nf, nT, columns) of histograms (..., n_rows, columns); `surface` columns with -df/de."""
+        out = np.empty((*histogram.shape[:-2], len(self.fermi), len(self.temperature), histogram.shape[-1]))
+        steps = self._steps
         if self.cold.any():
-            count = np.cumsum(histogram[: len(steps) + 1], axis=0)
-            sea = count[np.searchsorted(steps, self.fermi)]
-            out[:, self.cold] = sea[:, None]
+            count = np.cumsum(histogram[..., : len(steps) + 1, :], axis=-2)
+            sea = count[..., np.searchsorted(steps, self.fermi), :]
+            out[..., self.cold, :] = sea[..., None, :]
             if surface.any():
-                box = np.diff(count[np.searchsorted(steps, self._edges)], axis=0) / np.diff(self._edges)[:, None]
-                out[:, self.cold] = np.where(surface, box, sea)[:, None]
-        below, grid = histogram[len(steps) + 1], histogram[len(steps) + 2 :]
-        nodes: Array = low + step * np.arange(n, dtype=float)
+                box = np.diff(count[..., np.searchsorted(steps, self._edges), :], axis=-2) / np.diff(self._edges)[:, None]
+                out[..., self.cold, :] = np.where(surface, box, sea)[..., None, :]
+        below, grid = histogram[..., len(steps) + 1, :], histogram[..., len(steps) + 2 :, :]
         for t in np.flatnonzero(~self.cold):
             kT = float(self.temperature[t]) * KB
+            nodes, weights = self._nodes(grid, kT)
             counted, filled = 0, below.copy()
             for levels in self._together(kT):
                 mu = self.fermi[levels, None]
-                a = max(int((mu[0, 0] - REACH * kT - low) / step), 0)
-                b = min(int((mu[-1, 0] + REACH * kT - low) / step) + 2, n)
-                filled += grid[counted:a].sum(axis=0)  # full at these levels
+                a, b = np.searchsorted(nodes, [mu[0, 0] - REACH * kT, mu[-1, 0] + REACH * kT])
+                filled += weights[..., counted:a, :].sum(axis=-2)  # full at these levels
                 counted = a
-                f = filled + fermi_function(nodes[a:b], mu, kT) @ grid[a:b]
-                df = minus_fermi_derivative(nodes[a:b], mu, kT) @ grid[a:b] if surface.any() else f
-                out[levels, t] = np.where(surface, df, f)
+                f, df = _fermi_and_derivative(nodes[a:b], mu, kT)
+                around = weights[..., a:b, :]
+                at = out[..., levels, t, :]  # a view
+                at[..., ~surface] = filled[..., None, ~surface] + f @ around[..., ~surface]
+                at[..., surface] = df @ around[..., surface]
         return out
+
+    def _nodes(self, grid: Array, kT: float) -> tuple[Array, Array]:
+        """Energies of nodes as dense as k_B T needs, and the weights (..., nodes, columns) of the grid's on them.
+
+        The weight of every node of the finer grid of a lower temperature is shared as those of states are.
+        """
+        low, step, n = self._grid
+        every = int(kT / NODES_PER_KT / step + 1e-9)
+        if every < 2:
+            return low + step * np.arange(n, dtype=float), grid
+        from scipy.sparse import coo_matrix
+
+        x = np.arange(n) / every
+        j = np.floor(x).astype(np.int64)
+        rows = j[:, None] + np.arange(4)
+        share = coo_matrix((_cubic(x - j).ravel(), (rows.ravel(), np.repeat(np.arange(n), 4)))).tocsr()
+        weights = [share @ part for part in grid.reshape(-1, *grid.shape[-2:])]
+        nodes = low + step * every * (np.arange(share.shape[0], dtype=float) - 1)
+        return nodes, np.reshape(weights, (*grid.shape[:-2], len(nodes), grid.shape[-1]))
 
     def _together(self, kT: float) -> list[slice]:
         """Fermi levels cut into runs no wider than the reach of one of them, so that the nodes around a run serve all of it."""

@@ -47,6 +47,8 @@ WORKING_SET = 2**26
 #: parts of the mesh that are summed for themselves and then added in order, whoever computes them; of small meshes as many
 #: as hold a quarter of the working set each, but `FEW_BLOCKS` if there are rows enough
 BLOCKS, FEW_BLOCKS = 64, 16
+#: bytes of matrices that should pass for every byte of a block's histograms
+HISTOGRAM_COST = 8
 
 
 class Sums(NamedTuple):
@@ -113,11 +115,11 @@ def mesh_sums(
     surface = np.repeat([o.occupation == "surface" for o in observables], [int(np.prod(s)) for s in shapes.values()])
     norm = model.spin_degeneracy / model.cell
     mesh = points if isinstance(points, KMesh) else points.mesh
-    values = _unpack(occupation.evaluate(total.sum(axis=0) * (norm / len(mesh)), surface), shapes)
+    sums = occupation.evaluate(total, surface) * norm
+    values = _unpack(sums.sum(axis=0) / len(mesh), shapes)
     if len(total) == 1:
         return Sums(values, [], widest, shares)
-    of_parts = zip(total, shares, strict=True)
-    parts = [_unpack(occupation.evaluate(one * (norm / (n * mesh.n_sub)), surface), shapes) for one, n in of_parts]
+    parts = [_unpack(part / (n * mesh.n_sub), shapes) for part, n in zip(sums, shares, strict=True)]
     return Sums(values, parts, widest, shares)
 
 
@@ -232,7 +234,9 @@ def _batches(
         )
     n_rows = points.n_rows(length)
     together = max(min(memory - histograms, WORKING_SET) // (each * length), 1)
-    number = min(most, n_rows, max(FEW_BLOCKS, 4 * len(points) * each // WORKING_SET))
+    # the histograms of a block are cleared and added: no more blocks than make that cheap beside the matrices
+    cheap = min(4 * len(points) * each // WORKING_SET, len(points) * each // (HISTOGRAM_COST * histograms))
+    number = min(most, n_rows, max(FEW_BLOCKS, cheap))
     rows = np.array_split(np.arange(n_rows), number)
     return length, together, [(int(r[0]), int(r[-1]) + 1) for r in rows]
 
