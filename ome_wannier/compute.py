@@ -101,8 +101,8 @@ def compute(
     resume : go on from `checkpoint` if it is there; the result is that of a run without interruption, to the last bit.
     rtol : instead of `kmesh`: k points are added, where they are needed, until for every quantity and temperature the error of
         each element at each Fermi level is below `rtol` times the largest absolute value among all elements and levels.
-        Elements that symmetry forbids are not waited for. A quantity below 1% of the integral of the absolute value of its
-        integrand, all of which cancels, is held to that 1% instead (see `converge`). The result says in its attributes whether
+        Elements that symmetry forbids are not waited for. A quantity below 0.1% of the integral of the absolute value of its
+        integrand, all of which cancels, is held to that 0.1% instead (see `converge`). The attributes of the result say whether
         it `converged`, and with how many `k_points`. For a filling, the Fermi level has settled to rtol times k_B T.
     max_points : with `rtol`: k points that may be evaluated. What has not converged by then is named in a ConvergenceWarning.
     max_time : with `rtol`: seconds it may take, likewise; the result then depends on the speed of the machine.
@@ -226,9 +226,13 @@ def _self_converging(
         return _on_mesh(model, wanted, part, group)
 
     occupation = Occupation(levels, temperatures, surface)
-    # half a zone whose other half differs by meV would shift allowed elements: exact ones only
-    exact = [g for g in group.operations if group.trusted or g.holds(EXACT_TOL)]
-    inverts = group.used and any(_inverts(g, model.axes) for g in exact)
+    # half a zone whose other half differs shifts allowed elements: only where that is far below the tolerance
+    smooth = max(0.1 * goal.rtol * KB * float(temperatures.min()), EXACT_TOL)
+    inverts = group.used and any(
+        _inverts(g, model.axes)
+        and (group.trusted or (g.violation < smooth and max(g.curvature_mismatch, g.response_mismatch) < 0.1 * goal.rtol))
+        for g in group.operations
+    )
     zone = converge.Task(model, wanted, observables, occupation, symmetrise, degeneracy_tol, goal, inverts)
     return levels, converge.over_zone(zone, mesh, on_mesh, means.executor, means.progress)
 

@@ -33,7 +33,7 @@ from .sums import Lattice, component_shapes
 Array = NDArray[np.float64]
 
 #: quantities below these shares of what they could be count as zero, see the module's text
-CANCELLED, EMPTY = 1e-2, 1e-9
+CANCELLED, EMPTY = 1e-3, 1e-9
 #: k points that may be evaluated unless told: some minutes for twenty bands
 MAX_POINTS = 2_000_000
 #: points of the default mesh along an edge of the cells to begin with

@@ -124,7 +124,7 @@ def test_insulators_take_a_uniform_mesh():
         assert abs(result[name] - exact[name]).max() <= 1e-6 * abs(exact[name]).max()
 
 
-@pytest.mark.parametrize("symmetry", ["auto", "off"])
+@pytest.mark.parametrize("symmetry", ["auto", pytest.param("off", marks=pytest.mark.long)])
 def test_levels_and_temperatures_together(symmetry):
     # every element at every level within rtol of the largest one of the same temperature, against a dense mesh
     levels, temperatures, names, rtol = [0.7, 1.0], [200.0, 400.0], ["total", "extrinsic", "dipole"], 1e-3
@@ -190,7 +190,7 @@ def test_processes_do_not_change_a_bit():
         assert same(ome.compute(two_band(), **settings), ome.compute(two_band(), executor=workers, **settings))
 
 
-@pytest.mark.parametrize("T", [0.0, 100.0])
+@pytest.mark.parametrize("T", [0.0, pytest.param(100.0, marks=pytest.mark.long)])
 def test_rays(T):
     # physics.md section 7 for T = 0; a dense mesh at 100 K
     names, rtol = ["dipole", "total", "extrinsic"][: 2 if T == 0 else 3], 1e-5
