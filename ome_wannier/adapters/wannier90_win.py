@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
-from scipy import constants
 
 from ..errors import FileFormatError
 from ..model import Structure
+from ..units import BOHR
 from .wannier90_text import Array, number, read_bytes, snippet
-
-BOHR = constants.value("Bohr radius") / constants.angstrom  #: Angstrom
 
 Line = tuple[int, str]  # 1-based number in the file, text without comment
 Block = tuple[int, list[Line]]  # number of its `begin` line, what stands inside

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from ome_wannier import units
 from ome_wannier.adapters import wannier90, wannier90_seed
 from ome_wannier.adapters.wannier90_branch import finite_differences
 from ome_wannier.adapters.wannier90_files import read_centres, read_tb
-from ome_wannier.adapters.wannier90_win import BOHR
 from ome_wannier.errors import AccuracyWarning, FileFormatError, ModelError
 
 MATERIALS = Path(__file__).parents[2] / "materials"
@@ -452,7 +452,7 @@ def test_binary_file(tmp_path):
 
 def test_win_as_people_write_it(tmp_path):
     t = toy()
-    bohr = "\n".join(" ".join(f"{x:.12f}" for x in row) for row in LATTICE / BOHR)
+    bohr = "\n".join(" ".join(f"{x:.12f}" for x in row) for row in LATTICE / units.BOHR)
     cartesian = " ".join(f"{x:.10f}" for x in np.array([0.1, 0.2, 0.3]) @ LATTICE)
     text = (
         f"! a comment\r\nNUM_WANN : 2 # another\n Spinors   .TRUE.\nFermi_Energy=6.5 ! eV\nlength_unit = bohr\n"
@@ -529,7 +529,7 @@ def test_cartesian_projections_and_spinors_on_one_site(tmp_path, unit):
     seed = write(tmp_path, hr=hr_text(toy()), win=win_text(extra))
     with pytest.warns(AccuracyWarning):
         model = wannier90.load(seed)
-    assert np.allclose(model.centres, np.array([[1.0, 2.0, 3.0]] * 2) * (BOHR if unit == "bohr" else 1.0))
+    assert np.allclose(model.centres, np.array([[1.0, 2.0, 3.0]] * 2) * (units.BOHR if unit == "bohr" else 1.0))
 
 
 @pytest.mark.parametrize(

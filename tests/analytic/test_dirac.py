@@ -346,3 +346,18 @@ def test_settings_of_polar_meshes():
     for bad in ({"n_angle": 7}, {"n_angle": 2}, {"n_radial": 3}, {"cutoff": 0.0}, {"cutoff": -1.0}):
         with pytest.raises(SettingsError, match="PolarMesh"):
             ome.PolarMesh(**bad)
+
+
+def test_constants_are_those_of_scipy():
+    """Exact ones to rounding; measured ones to the digits that CODATA's editions agree on."""
+    from scipy import constants as c
+
+    exact = [(units.E2_OVER_HBAR, c.e**2 / c.hbar), (units.E2_OVER_H, c.e**2 / c.h), (units.KB, c.k / c.e), (units.C, c.c)]
+    exact += [(units.HBAR_EV_FS, c.hbar / c.e * 1e15), (units.ANGSTROM, c.angstrom)]
+    for ours, theirs in exact:
+        assert ours == pytest.approx(theirs, rel=1e-14)
+    spin = -c.value("electron g factor") / 2 * c.hbar**2 / (2 * c.m_e) / c.e / c.angstrom**2
+    measured = [(units.MU_0, c.mu_0), (units.MU_B, c.value("Bohr magneton")), (units.SPIN_MOMENT, spin)]
+    measured += [(units.BOHR, c.value("Bohr radius") / c.angstrom)]
+    for ours, theirs in measured:
+        assert ours == pytest.approx(theirs, rel=2e-9)
