@@ -11,8 +11,8 @@ from ome_wannier.report import report
 
 tables = ['calculators = ["total", "extrinsic", "quantum_metric", "dipole_polarizability"]']
 for entry in map(ome.materials.entry, ome.materials.names()):
-    mesh = [4, 4, 4] if entry.kmesh and entry.kmesh[2] > 1 else [6, 6, 1]  # without one, or rtol, they would converge
-    around = "-0.2:0.2:5" if entry.kmesh else "-0.02:0.02:2"  # eV from the Fermi level; k.p models take each level for itself
+    mesh = [2, 2, 2] if entry.kmesh and entry.kmesh[2] > 1 else [4, 4, 1]  # without one, or rtol, they would converge
+    around = "-0.2:0.2:3" if entry.kmesh else "-0.02:0.02:2"  # eV from the Fermi level; k.p models take each level for itself
     tables.append(f'[[model]]\nmaterial = "{entry.name}"\naround = "{around}"\nkmesh = {mesh}')
 Path("library.toml").write_text("\n".join(tables))
 print(ome.screen("library.toml", "library.db", workers=2))
