@@ -1,7 +1,7 @@
 """Screening: many materials into one table that can be trusted and continued.
 
-`listing` says what is to be computed, `step` is what a worker does with one material, `descriptors` are the numbers that a
-row is chosen by, `run` has the workers do it all and stores what they find, `table` reads it back.
+`listing` and `plan` say what is to be computed, `step` is what a worker does with one material, `descriptors` are the
+numbers that a row is chosen by, `run` has the workers do it all and stores what they find, `table` reads it back.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from ..kdotp import KDotP
 from ..kmesh import KMesh
 from ..plugins.ase_db import FAILED, Store
 from .listing import Item
-from .step import failure, loaded, planned, row_key, source_key, step_without_store
+from .plan import loaded, planned, row_key, source_key
+from .step import failure, step_without_store
 
 #: materials that are timed
 SAMPLES = 4

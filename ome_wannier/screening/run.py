@@ -21,7 +21,8 @@ from ..errors import WorkerError
 from ..plugins.ase_db import BEAT, DONE, FAILED, FORBIDDEN, Owner, Store
 from .descriptors import describe
 from .listing import Item, items
-from .step import Job, Outcome, failure, source_key, step
+from .plan import source_key
+from .step import Job, Outcome, failure, step
 
 TITLE = "Orbital magneto-electric response"
 DIED = "its worker died, most often for lack of memory: give it a smaller mesh or memory, or compute it alone"

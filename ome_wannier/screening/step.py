@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import json
 import time
 import warnings
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,50 +12,25 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from .. import __version__, info, materials, symmetry
-from ..adapters import wannier90_seed
-from ..calculators import Calculator, Observable, get, resolve
+from ..calculators import Calculator
 from ..calculators.base import component_axes
 from ..compute import Model, compute
-from ..errors import AccuracyWarning, ModelError, OMEError, SettingsError
+from ..errors import AccuracyWarning, OMEError
 from ..kdotp import KDotP
-from ..kmesh import KMesh
-from ..loading import Source, load, locate, of_entry
 from ..model import TightBinding
-from ..occupation import fermi_function, minus_fermi_derivative
 from ..plugins.ase import row
 from ..plugins.ase_db import DONE, FAILED, FORBIDDEN, Owner, Store
 from ..pointgroup import Operation
-from ..result import combine, first_observable
-from ..sparse import AVAILABLE, SparseTightBinding
-from ..sums import Lattice, filled_level
-from ..tabulate import tabulate
+from ..result import first_observable
+from ..sums import Lattice
 from ..tensors import projector
-from ..units import KB
 from . import descriptors
+from .kmap import kmap
 from .listing import Item
+from .plan import Plan, loaded, mesh_of, planned, row_key, settings_digest, source_key, temperatures
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Array = NDArray[np.float64]
-
-#: what is computed unless told: the responses and their parts, and the geometry that goes with them
-CALCULATORS = (
-    "total",
-    "dipole",
-    "local_intraband",
-    "itinerant",
-    "local",
-    "extrinsic",
-    "dipole_polarizability",
-    "quantum_metric",
-)
-#: settings that the result depends on
-_RESULT = (
-    "kmesh", "temperature", "tau", "degeneracy_tol", "symmetry", "symmetry_tol", "include_chern_simons", "filling",
-    "rtol", "max_points", "max_time",
-)  # fmt: skip
-
 
 class Job(NamedTuple):
     """What all materials of a screening have in common: the database, whose claims they are, whether failures are redone."""
@@ -85,15 +56,6 @@ class Outcome:
     def to_store(self) -> bool:
         """Whether it is news."""
         return self.status in (DONE, FORBIDDEN, FAILED)
-
-
-class Plan(NamedTuple):
-    """What is computed of a model: where it comes from, Fermi levels (eV), the one in question, the gap there, calculators."""
-
-    levels: Array
-    reference: float
-    gap: info.Gap | None
-    wanted: list[Calculator]
 
 
 def step(job: Job, item: Item, token: str) -> Outcome:
@@ -140,127 +102,6 @@ def failure(item: Item, key: str, about: dict[str, Any], error: Exception | str)
     return Outcome(item.name, FAILED, key, pairs=about | {"reason": text(" ".join(reason.split()))})
 
 
-def loaded(item: Item) -> tuple[Model, Source | None]:
-    """The model, and where it comes from where that is a library entry or files."""
-    if item.fault:
-        raise ModelError(item.fault)
-    options = loader_options(item)
-    if item.model is not None:
-        return load(item.model, **options), None
-    if item.python:
-        made = _from_python(item.python, item.settings.parameters or {})
-        return load(made, **{k: v for k, v in options.items() if k not in (item.settings.parameters or {})}), None
-    settings = item.settings
-    source = of_entry(materials.entry(settings.material)) if settings.material else locate(str(settings.seed))
-    return source.load(**options), source
-
-
-def loader_options(item: Item) -> dict[str, Any]:
-    """Options of the loader that the settings contain."""
-    settings = item.settings
-    given = {key: getattr(settings, key) for key in ("spin_degeneracy", "spin_order", "centres", "periodic", "use_wsvec")}
-    given["spn"] = settings.spn or None
-    return {key: value for key, value in given.items() if value is not None} | (settings.parameters or {})
-
-
-def _from_python(where: str, parameters: dict[str, Any]) -> Any:
-    """What a function of a user's file returns."""
-    file, _, name = where.rpartition(":")
-    if not file or not Path(file).is_file():
-        raise ModelError(f"python {where!r}: give 'file.py:function', there is no such file")
-    spec = importlib.util.spec_from_file_location("_ome_wannier_user", file)
-    if spec is None or spec.loader is None:
-        raise ModelError(f"python {where!r}: {file} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not callable(getattr(module, name, None)):
-        raise ModelError(f"{file}: there is no function {name!r}")
-    return getattr(module, name)(**parameters)
-
-
-def planned(model: Model, source: Source | None, item: Item) -> Plan:
-    """What is to be computed of a model.
-
-    Raises
-    ------
-    SettingsError : no Fermi level is known.
-    """
-    window = isinstance(model, SparseTightBinding)  # of bands, in which not everything can be computed
-    wanted, _ = resolve(item.settings.calculators or [n for n in CALCULATORS if not window or n in AVAILABLE])
-    if isinstance(model, KDotP):
-        levels, reference = _levels(item, _known_level(model, source, item), source)
-        return Plan(levels, reference, None, wanted)
-    ranges = info.band_ranges(model, info.coarse_mesh(model))
-    levels, reference = _levels(item, _known_level(model, source, item), source)
-    gap = info.gap_among(ranges, np.array([reference]))
-    if gap is None and item.settings.fermi is not None and item.around is None:
-        gap = info.gap_among(ranges, levels)
-    if gap is not None:
-        reference = (gap.bottom + gap.top) / 2
-        levels = np.unique(np.append(levels, reference))
-    return Plan(levels, reference, gap, wanted)
-
-
-def _known_level(model: Model, source: Source | None, item: Item) -> float | None:
-    """The Fermi level (eV) that the settings, the library or the files name, the middle one of several."""
-    settings = item.settings
-    if settings.fermi is not None:
-        levels = np.atleast_1d(settings.levels())  # type: ignore[arg-type]
-        return float(levels[len(levels) // 2])
-    if settings.filling is not None:
-        if isinstance(model, KDotP):
-            raise SettingsError("a k.p model holds infinitely many electrons: give fermi (eV) instead of filling")
-        return filled_level(model, _mesh(model, item), settings.filling, temperatures(item)[0])
-    if source is not None and source.entry is not None:
-        return source.entry.fermi
-    if source is not None and source.adapter == "wannier90":
-        return wannier90_seed.inspect(source.seed).fermi_energy
-    return None
-
-
-def _levels(item: Item, known: float | None, source: Source | None) -> tuple[Array, float]:
-    """Fermi levels (eV) and the one in question."""
-    if known is None:
-        raise SettingsError("no Fermi level is known: give fermi (eV) or filling (electrons per cell) for this material")
-    if item.around is not None:
-        return known + item.around.levels(), known
-    if item.settings.fermi is not None:
-        return np.atleast_1d(np.asarray(item.settings.levels(), dtype=float)), known
-    entry = None if source is None else source.entry
-    if entry is not None and entry.scan is not None and item.settings.filling is None:
-        return entry.scan.levels(), known
-    return np.array([known]), known
-
-
-def temperatures(item: Item) -> list[float]:
-    """K, as a list."""
-    found = item.settings.temperature
-    return [found] if isinstance(found, float) else list(found)
-
-
-def source_key(item: Item) -> str:
-    """Under which a failure to load is stored: digest of where the model should come from, and how."""
-    said = [item.source, item.name if item.model is not None else "", item.settings.to_json(), repr(item.around)]
-    return _digest("source", *said)
-
-
-def row_key(model: Model, item: Item, plan: Plan) -> str:
-    """Under which a result is stored: digest of the model and of the settings."""
-    return _digest("model", model.sha256, settings_digest(item, plan))
-
-
-def settings_digest(item: Item, plan: Plan) -> str:
-    """Digest of everything but the model that the result depends on."""
-    settings = item.settings.model_dump(mode="json", include=set(_RESULT))
-    names = sorted(c.name for c in plan.wanted)
-    return hashlib.sha256(json.dumps([settings, names, plan.levels.tolist(), item.kmap], sort_keys=True).encode()).hexdigest()
-
-
-def _digest(kind: str, *parts: str) -> str:
-    # not hexadecimal throughout: ASE takes text that may be a number for one
-    return f"{kind}-" + hashlib.sha256("\0".join(parts).encode("utf-8", "backslashreplace")).hexdigest()
-
-
 def _claimed(about: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in about.items() if key != "supersedes"}
 
@@ -304,7 +145,7 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
     if "converged" in result.attrs:
         pairs["converged"] = int(result.attrs["converged"])
     if not isinstance(model, KDotP):
-        pairs["points"] = int(result.attrs.get("k_points", len(_mesh(model, item))))
+        pairs["points"] = int(result.attrs.get("k_points", len(mesh_of(model, item))))
         needed = descriptors.bands_needed(model, info.coarse_mesh(model), plan.reference)
         pairs |= {} if needed is None else {"bands_needed": needed}
     _, data = row(result)
@@ -328,10 +169,6 @@ def _arguments(model: Model, item: Item) -> dict[str, Any]:
     }
     optional = {key: getattr(settings, key) for key in ("degeneracy_tol", "symmetry_tol", "rtol", "max_points", "max_time")}
     return given | {key: value for key, value in optional.items() if value is not None}
-
-
-def _mesh(model: Lattice, item: Item) -> KMesh:
-    return KMesh(item.settings.kmesh) if item.settings.kmesh else KMesh.default(model.lattice, model.periodic)
 
 
 def _group(model: Lattice, tol: float | None) -> tuple[list[Operation], float]:
@@ -360,32 +197,6 @@ def _atoms(model: Model) -> Any:
 
 def _cited(result: xr.Dataset) -> str:
     return text(materials.cite(result))
-
-
-def kmap(model: Lattice, item: Item, pairs: dict[str, Any]) -> dict[str, Any]:
-    """Where in k space the largest element of the total comes from: the integrand on a mesh of the zone of a layer."""
-    if pairs.get("total_element", "none") == "none":
-        return {}
-    calculator = get("total")
-    element, level = pairs["total_element"], pairs["total_fermi"]
-    axis = np.linspace(-0.5, 0.5, item.kmap)
-    open_direction = model.periodic.index(False)
-    first, second = (d for d in range(3) if d != open_direction)
-    k = np.zeros((item.kmap, item.kmap, 3))
-    k[..., first], k[..., second] = axis[None, :], axis[:, None]
-    terms = [get(name) for name in descriptors.terms_of(calculator)]
-    table = tabulate(model, k.reshape(-1, 3), terms)
-    width = max(temperatures(item)[0], 1.0) * KB
-    e = table["energy"].values
-    occupation = {"sea": fermi_function(e, level, width), "surface": minus_fermi_derivative(e, level, width)}
-    values = {}
-    for term in terms:
-        assert isinstance(term, Observable)
-        weights = table[term.name].sel(moment=element[0], field=element[1]).values
-        values[term.name] = (occupation[term.occupation] * weights).sum(axis=1)
-    image = combine(calculator, values).reshape(item.kmap, item.kmap)
-    reciprocal = 2 * np.pi * np.linalg.inv(model.lattice).T[[first, second]]
-    return {"ome_kmap": image, "ome_kmap_vectors": reciprocal, "ome_kmap_of": f"total {element} at {level:.4f} eV"}
 
 
 def text(value: str, longest: int = 500) -> str:

@@ -20,6 +20,7 @@ from ome_wannier.errors import SettingsError, StoreError
 from ome_wannier.kmesh import KMesh
 from ome_wannier.plugins.ase_db import DONE, FAILED, Owner, Store
 from ome_wannier.screening import descriptors, step
+from ome_wannier.screening import plan as planning
 from ome_wannier.screening.run import Counts
 
 
@@ -43,8 +44,8 @@ def test_a_row_holds_what_compute_gives_and_a_second_run_computes_nothing(
     assert screened(path, db) == Counts(done=4)
     item = screening.items(path)[3]
     row = rows(db)["models.py:lattice (seed=2, n=4)"]
-    model, _ = step.loaded(item)
-    plan = step.planned(model, None, item)
+    model, _ = planning.loaded(item)
+    plan = planning.planned(model, None, item)
     direct = ome.compute(model, (6, 6, 1), plan.wanted, plan.levels)
     data = Store(db).data(str(row["key"]))
     assert np.array_equal(data["ome_total"][:, 2, :2], direct["total"].values[:, 0])
@@ -110,7 +111,7 @@ def test_the_middle_of_the_gap_is_among_the_levels(db: Path) -> None:
 def test_bands_needed_by_brute_force(tmp_path: Path) -> None:
     """Every choice of bands next to the Fermi level, the polarizability of each summed pair by pair."""
     item = screening.items(write_list(tmp_path, table("lattice", [5], 5)))[0]
-    model, _ = step.loaded(item)
+    model, _ = planning.loaded(item)
     mesh, level = KMesh((4, 4, 1)), -0.2
     bands = ome.bands.Bands(model, mesh.points())
     shares = np.zeros((6, 6))
@@ -254,7 +255,7 @@ def test_models_in_the_plane_of_k_and_maps(db: Path) -> None:
     assert "gap" not in cone
     data = Store(db).data(str(layer["key"]))
     assert data["ome_kmap"].shape == (24, 24)
-    model, _ = step.loaded(screening.items(path)[1])
+    model, _ = planning.loaded(screening.items(path)[1])
     # the first row and column repeat the last: both are the edge of the zone
     mean = data["ome_kmap"][:-1, :-1].mean()
     assert np.allclose(data["ome_kmap"][0], data["ome_kmap"][-1], rtol=1e-6, atol=1e-9 * abs(data["ome_kmap"]).max())
@@ -287,8 +288,8 @@ def test_what_is_interrupted_gives_up_its_claims(tmp_path: Path, db: Path) -> No
 def test_what_another_screening_computes_is_left_to_it(tmp_path: Path, db: Path) -> None:
     path = write_list(tmp_path, table("lattice", [1]))
     (item,) = screening.items(path)
-    model, _ = step.loaded(item)
-    key = step.row_key(model, item, step.planned(model, None, item))
+    model, _ = planning.loaded(item)
+    key = planning.row_key(model, item, planning.planned(model, None, item))
     store = Store(db)
     store.prepare("t", {})
     store.claim(key, "s", {}, Owner("elsewhere", 1, ""), False)

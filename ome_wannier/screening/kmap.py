@@ -1,0 +1,43 @@
+"""Where in k space the largest element of a row comes from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..calculators import Observable, get
+from ..occupation import fermi_function, minus_fermi_derivative
+from ..result import combine
+from ..sums import Lattice
+from ..tabulate import tabulate
+from ..units import KB
+from . import descriptors
+from .listing import Item
+from .plan import temperatures
+
+
+def kmap(model: Lattice, item: Item, pairs: dict[str, Any]) -> dict[str, Any]:
+    """Where in k space the largest element of the total comes from: the integrand on a mesh of the zone of a layer."""
+    if pairs.get("total_element", "none") == "none":
+        return {}
+    calculator = get("total")
+    element, level = pairs["total_element"], pairs["total_fermi"]
+    axis = np.linspace(-0.5, 0.5, item.kmap)
+    open_direction = model.periodic.index(False)
+    first, second = (d for d in range(3) if d != open_direction)
+    k = np.zeros((item.kmap, item.kmap, 3))
+    k[..., first], k[..., second] = axis[None, :], axis[:, None]
+    terms = [get(name) for name in descriptors.terms_of(calculator)]
+    table = tabulate(model, k.reshape(-1, 3), terms)
+    width = max(temperatures(item)[0], 1.0) * KB
+    e = table["energy"].values
+    occupation = {"sea": fermi_function(e, level, width), "surface": minus_fermi_derivative(e, level, width)}
+    values = {}
+    for term in terms:
+        assert isinstance(term, Observable)
+        weights = table[term.name].sel(moment=element[0], field=element[1]).values
+        values[term.name] = (occupation[term.occupation] * weights).sum(axis=1)
+    image = combine(calculator, values).reshape(item.kmap, item.kmap)
+    reciprocal = 2 * np.pi * np.linalg.inv(model.lattice).T[[first, second]]
+    return {"ome_kmap": image, "ome_kmap_vectors": reciprocal, "ome_kmap_of": f"total {element} at {level:.4f} eV"}
