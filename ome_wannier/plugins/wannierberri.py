@@ -37,10 +37,10 @@ from ..bands import SPIN_REMEDY
 from ..calculators import Calculator, GapTerm, Observable, defaults, names, needs_spin, resolve
 from ..calculators import get as built_in
 from ..calculators.base import component_axes, evaluate
-from ..compute import outside_basis
 from ..errors import SettingsError
 from ..model import TightBinding
 from ..occupation import Occupation
+from ..provenance import outside_basis
 from ..result import INDEX_ORDER, combine, first_observable, unit_of
 from .wannierberri_bands import batches, model_of
 
