@@ -42,11 +42,10 @@ def tight_binding(name):
     )
 
 
-def seconds(work):
-    """Median processor time, after a first run."""
-    work()
+def seconds(work, rounds=ROUNDS):
+    """Median processor time."""
     times = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         start = time.process_time()
         work()
         times.append(time.process_time() - start)
@@ -78,32 +77,35 @@ def test_wannierberri(name, window, tmp_path, monkeypatch, capfd):
     mesh, wide, narrow = CASES[name]
     levels = np.linspace(*(wide if window == "all bands" else narrow), 201)
     system = ome.to_wannierberri(model)
-    grid = wannierberri.Grid(system, NKdiv=1, NKFFT=list(mesh), use_symmetry=False)
 
-    def theirs(kind, **formula):
-        calculator = kind(Efermi=levels, degen_thresh=1e-5, kwargs_formula={"external_terms": False} | formula)
+    def theirs(kind, size):
+        calculator = kind(Efermi=levels, degen_thresh=1e-5, kwargs_formula={"external_terms": False})
         calculator.save_mode = "bin"
+        grid = wannierberri.Grid(system, NKdiv=1, NKFFT=list(size), use_symmetry=False)
         return wannierberri.run(
             system, grid, {"it": calculator}, use_irred_kpt=False, symmetrize=False, parallel=False
         ).results["it"].data
 
-    def ours(calculators=("total", "extrinsic")):
-        return ome.compute(model, mesh, calculators, levels, temperature=0.0, tau=TAU, symmetry="off")
+    def ours(size):
+        return ome.compute(model, size, ["total", "extrinsic"], levels, temperature=0.0, tau=TAU, symmetry="off")
+
+    def per_point(work, rounds):
+        """Milliseconds, less what does not grow with the mesh."""
+        small = tuple(max(n // 2, 1) for n in mesh)
+        difference = seconds(lambda: work(mesh), rounds) - seconds(lambda: work(small), rounds)
+        return 1e3 * difference / (np.prod(mesh) - np.prod(small))
 
     # every second level, whose box is theirs
     mine = ome.compute(model, mesh, ["extrinsic", *ADDED], levels[::2], temperature=0.0, tau=TAU, symmetry="off")
     added = mine.energy_times_moving_curvature.values - levels[::2, None, None] * mine.moving_curvature.values
     height = abs(np.linalg.det(model.lattice)) / model.cell * units.ANGSTROM if model.dimension == 2 else 1.0
-    K = np.swapaxes(theirs(static.GME_orb_FermiSurf), 1, 2)[::2][:, list(model.moments)][:, :, list(model.axes)]
+    K = np.swapaxes(theirs(static.GME_orb_FermiSurf, mesh), 1, 2)[::2][:, list(model.moments)][:, :, list(model.axes)]
     expected = -K * TAU / units.HBAR_EV_FS * height
     np.testing.assert_allclose(mine.extrinsic.values + added, expected, rtol=0, atol=1e-9 * np.abs(expected).max())
 
-    points = float(np.prod(mesh)) / 1e3
-    we, surface, hall = (
-        seconds(f) / points
-        for f in (ours, lambda: theirs(static.GME_orb_FermiSurf), lambda: theirs(static.AHC))
-    )
-    sea = seconds(lambda: theirs(static.GME_orb_FermiSea)) / points
+    we = per_point(ours, ROUNDS)
+    surface, hall = (per_point(lambda size, kind=k: theirs(kind, size), ROUNDS) for k in (static.GME_orb_FermiSurf, static.AHC))
+    sea = per_point(lambda size: theirs(static.GME_orb_FermiSea, size), 1)
     with capfd.disabled():
         print(
             f"\n{name:7s} {window:9s} total + extrinsic {we:8.3f} ms per k; WannierBerri GME_orb_FermiSurf {surface:8.3f} "
