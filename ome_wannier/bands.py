@@ -236,15 +236,15 @@ class Bands:
             self._products[what, a, b] = _kernels().multiply(left, a, self.connections, b)
         return self._products[what, a, b]
 
-    @cached_property
     def moving_dipoles(self) -> ComplexArray:
         """1/2 epsilon_imn {vbar_m, R_n} (nk, moments, n, n) in eV Angstrom^2."""
         found: ComplexArray = _kernels().moving_dipoles(self._velocities, self.connections, *self._groups, self._pair_array)
         return found
 
-    def anticommutators(self) -> ComplexArray:
-        """1/2 epsilon_imn {v_m, R_n} (nk, moments, n, n) in eV Angstrom^2."""
-        found: ComplexArray = _kernels().anticommutators(self._velocities, self.connections, self._pair_array)
+    def interband_anticommutators(self) -> ComplexArray:
+        """1/2 epsilon_imn {v_m - vbar_m, R_n} (nk, moments, n, n) in eV Angstrom^2; between two bands exactly zero."""
+        interband = np.where(self.same[:, None], 0.0, self._velocities)
+        found: ComplexArray = _kernels().anticommutators(interband, self.connections, self._pair_array)
         return found
 
     def commutators(self) -> ComplexArray:

@@ -100,8 +100,9 @@ def compute(
         Elements that symmetry forbids are not waited for. A quantity below 0.1% of the integral of the absolute value of its
         integrand, all of which cancels, is held to that 0.1% instead (see `converge`). The attributes of the result say whether
         it `converged`, and with how many `k_points`. For a filling, the Fermi level has settled to rtol times k_B T.
-    max_points : with `rtol`: k points that may be evaluated. What has not converged by then is named in a ConvergenceWarning.
-    max_time : with `rtol`: seconds it may take, likewise; the result then depends on the speed of the machine.
+    max_points : with `rtol`: k points after which nothing more is begun; a step under way is finished, the first look at the
+        zone and the first cells in any case. What has not converged by then is named in a ConvergenceWarning.
+    max_time : with `rtol`: seconds, likewise; the result then depends on the speed of the machine.
 
     Returns
     -------

@@ -169,8 +169,9 @@ def _uniform(
 ) -> tuple[Converged | None, int]:
     """Nested uniform meshes, if they are enough, and the points that were evaluated.
 
-    Where the integrand is smooth they converge exponentially: the error of a mesh is the deviation of its sub-meshes, which
-    have half its points along each direction, times the factor by which this deviation fell when the points were doubled.
+    The error of a mesh is the deviation of its sub-meshes, which have half its points along each direction. Where the integrand
+    is smooth they converge exponentially, and every doubling makes the deviation fall as much or more: after two falls the
+    error is the deviation times the weaker one. A single fall may be luck, as where bands touch below the level.
     """
     sample = _times(mesh, 0.5)
     seen = cells.survey(job, sample)
@@ -180,6 +181,7 @@ def _uniform(
         return None, points
     norm = task.model.spin_degeneracy / task.model.cell
     previous: dict[str, float] = {}
+    before: dict[str, float] = {}
     for power in range(doublings, DOUBLINGS + 1):
         now = _times(mesh, 2**power)
         if points + len(now) > task.goal.max_points or (deadline is not None and time.monotonic() > deadline):
@@ -190,14 +192,14 @@ def _uniform(
         limits = columns.unpack(limit(seen.part._replace(value=value)) * norm, task.occupation)
         size = {name: float((x * free[name]).max(initial=0.0)) for name, x in found.deviations.items()}
         falls = {name: min(1.0, x / previous[name]) if previous.get(name) else 1.0 for name, x in size.items()}
-        errors = {name: x * falls[name] for name, x in found.deviations.items()}
+        errors = {name: x * max(falls[name], before.get(name, 1.0)) for name, x in found.deviations.items()}
         if all((errors[name] <= limits[name]).all() for name in errors):
-            estimate = "deviation of the sub-meshes (root mean square), times its fall from mesh to mesh"
+            estimate = "deviation of the sub-meshes (root mean square), after two falls times the weaker one"
             attrs = found.attrs | about(errors, limits, task, points) | {"error_estimate": estimate}
             return Converged(found.values, {n: x + found.changes[n] for n, x in errors.items()}, attrs), points
         if previous and any((errors[n] > limits[n]).any() and falls[n] > FAST for n in errors):
             break
-        previous = size
+        previous, before = size, falls if previous else {}
     return None, points
 
 

@@ -154,6 +154,31 @@ def test_what_vanishes_does_not_run_for_ever():
     assert abs(result.extrinsic).max() == 0
 
 
+def test_local_circulation_of_two_bands_is_nothing_to_wait_for():
+    """It takes three bands: exactly zero for two, not a rounding error of equal terms that a tolerance would run after."""
+    result = ome.compute(random_model(2, 2, 2), fermi=[0.0, 0.5], rtol=1e-2, calculators=["local", "dipole"])
+    assert not result["local"].values.any()
+    assert result["dipole"].values.any()
+    assert result.attrs["converged"]
+
+
+@pytest.mark.long
+def test_a_lucky_mesh_is_not_believed():
+    """Bands that touch below the level make meshes converge slowly and by leaps; one leap was taken for convergence, 5% off."""
+    rng = np.random.default_rng(13)
+    lattice = np.diag([2.5, 3.1, 2.8]) + 0.3 * rng.normal(size=(3, 3))
+    R = np.array([r for r in product((-1, 0, 1), repeat=3) if np.abs(r).sum() <= 2])
+    H = (rng.normal(size=(len(R), 3, 3)) + 1j * rng.normal(size=(len(R), 3, 3))) * np.exp(-np.abs(R).sum(axis=1))[:, None, None]
+    H = (H + np.conj(np.swapaxes(H[::-1], 1, 2))) / 2  # R[::-1] is -R
+    H[len(R) // 2] += np.diag([-2.0, 0.0, 2.0])
+    model = ome.TightBinding(lattice, R, H, centres=rng.normal(size=(3, 3)))
+    found = [
+        ome.compute(model, calculators=["local_crossgap"], fermi=[2.5], temperature=1500.0, rtol=rtol)["local_crossgap"].values
+        for rtol in (1e-2, 1e-3)
+    ]
+    assert np.abs(found[0] - found[1]).max() < 1e-2 * np.abs(found[1]).max()
+
+
 def test_what_does_not_converge_is_named():
     with pytest.warns(ConvergenceWarning, match=r"extrinsic z[xy] at 0\.9 eV, 50 K .*raise max_points"):
         result = ome.compute(two_band(), calculators=["extrinsic"], fermi=0.9, temperature=50.0, rtol=1e-4, max_points=6000)

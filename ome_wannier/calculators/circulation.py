@@ -45,7 +45,7 @@ def local(bands: Bands) -> Array:
     Three different bands (groups) take part: it vanishes for two.
     """
 
-    return bands.level_tensor(bands.responses, bands.anticommutators() - bands.moving_dipoles)
+    return bands.level_tensor(bands.responses, bands.interband_anticommutators())
 
 
 CALCULATORS = (

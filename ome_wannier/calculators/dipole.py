@@ -22,7 +22,7 @@ def dipole_polarizability(bands: Bands) -> Array:
 def dipole(bands: Bands) -> Array:
     """Half of the trace of B_b with O_i = 1/2 epsilon_imn {vbar_m, R_n}: (nk, n, moment, field) in Angstrom^3."""
 
-    return bands.level_tensor(bands.responses, bands.moving_dipoles)
+    return bands.level_tensor(bands.responses, bands.moving_dipoles())
 
 
 CALCULATORS = (
