@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def model_line(model: Lattice | KDotP) -> str:
     """Name, size and spin of a model."""
-    known = {1: "one electron per band (spinors)", 2: "two electrons per band (no spin)"}
+    known = {1: "one electron per band (spinors, or no spin counted)", 2: "two electrons per band (no spin)"}
     spin = known.get(model.spin_degeneracy, f"{model.spin_degeneracy} electrons per band (spin and valleys)")
     return f"{model.name}, {model.n_orbitals} orbitals, {spin}, {model.dimension} periodic directions"
 

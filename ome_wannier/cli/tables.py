@@ -79,7 +79,7 @@ def _tensor_table(result: xr.Dataset, names: Sequence[str], dims: tuple[str, ...
 
 def extremes_table(result: xr.Dataset, plus_minus: str = "±") -> Table:
     """The element of every response that exceeds its error most, over the Fermi levels (dims fermi, moment, field)."""
-    table = _table("largest of", "element", "Fermi level (eV)", "value", "unit")
+    table = _table("largest beyond its error", "element", "Fermi level (eV)", "value", "unit")
     for name in quantities(result):
         value, error = result[name], result[f"{name}_error"]
         if value.dims != ("fermi", "moment", "field"):
