@@ -41,6 +41,7 @@ def validate(
     symmetry_tol: float | None,
     memory: float,
 ) -> None:
+    """Refuse settings that make no sense, and calculators that this model cannot give (SettingsError)."""
     tolerances = (("degeneracy_tol", degeneracy_tol), ("symmetry_tol", 0.0 if symmetry_tol is None else symmetry_tol))
     limits = (("tau", tau, "fs"), *((name, number, "eV") for name, number in tolerances))
     for name, number, unit in limits:
@@ -70,6 +71,7 @@ def validate(
 
 
 def refuse_with_rtol(kmesh: object, checkpoint: object, chern_simons: bool) -> None:
+    """Refuse what needs a mesh that is given (SettingsError)."""
     if kmesh is not None:
         raise SettingsError("give either kmesh or rtol: with rtol the mesh converges by itself")
     if checkpoint is not None:
@@ -79,6 +81,7 @@ def refuse_with_rtol(kmesh: object, checkpoint: object, chern_simons: bool) -> N
 
 
 def ray_levels(fermi: ArrayLike | None) -> Array:
+    """Fermi levels (nf,) in eV of a k.p model, which has no filling."""
     if fermi is None:
         raise SettingsError("a k.p model holds infinitely many electrons: give fermi (eV) instead of filling")
     return np.atleast_1d(numbers("fermi", fermi, "eV"))
@@ -93,6 +96,7 @@ def default_mesh(model: Lattice) -> KMesh:
 
 
 def uniform(kmesh: KMesh | PolarMesh | Sequence[int], model: Lattice) -> KMesh:
+    """The mesh that was asked for; SettingsError where it does not fit the directions of the model."""
     if isinstance(kmesh, PolarMesh):
         raise SettingsError("PolarMesh is for k.p models: give KMesh or (N1, N2, N3) for a lattice")
     mesh = kmesh if isinstance(kmesh, KMesh) else KMesh(kmesh)  # type: ignore[arg-type]

@@ -102,6 +102,7 @@ def mesh_part(
     group: Group,
     means: Means,
 ) -> Part:
+    """Integrals over the mesh, or the points of it that symmetry leaves, at the levels asked for."""
     mesh = default_mesh(model) if kmesh is None else uniform(kmesh, model)
     left = points_of(model, mesh, group)
     if filling is None:
@@ -149,6 +150,7 @@ def points_of(model: Lattice, mesh: KMesh, group: Group) -> IrreducibleMesh | No
 
 
 def level_of(model: Lattice, points: Points, filling: object, temperature: float) -> float:
+    """The Fermi level (eV) of a filling in electrons per cell, at a temperature in K."""
     electrons = numbers("filling", filling, "electrons per cell")  # type: ignore[arg-type]
     if electrons.ndim:
         raise SettingsError(f"filling is {filling!r}: give one number of electrons per cell")
@@ -192,6 +194,7 @@ def polar_part(
     degeneracy_tol: float,
     means: Means,
 ) -> Part:
+    """Integrals of a k.p model along rays."""
     if means.checkpoint is not None:
         raise SettingsError("checkpoint: k.p models are integrated along rays, not summed over a mesh: leave it out")
     levels = ray_levels(fermi)
