@@ -1,4 +1,4 @@
-"""The screening itself: workers take the materials one by one, this process stores what they find.
+"""The screening itself: workers take the materials one by one and store what they find; this process counts.
 
 Each material is computed by one worker from beginning to end. What is stored is whole: a process that is killed at any
 moment loses the materials at work, whose claims the next screening takes over.
@@ -95,7 +95,7 @@ def run(
     retry_failed: bool = False,
     executor: Executor | None = None,
 ) -> Generator[Outcome, None, None]:
-    """The same, one outcome at a time, each stored before it is given; closing ends it and gives up what is at work."""
+    """The same, one outcome at a time, each in the database already; closing ends it and gives up what is at work."""
     store = Store(db)
     store.prepare(TITLE, {d.name: (d.name, d.meaning, d.unit) for d in describe()})
     job = Job(store.address, Owner.this(), retry_failed)
@@ -105,10 +105,7 @@ def run(
         if executor is None:
             executor = executors.processes(workers)
             stack.callback(executor.shutdown, cancel_futures=True)
-        for outcome in _outcomes(job, todo, executor, 2 * workers, store):
-            if outcome.to_store:
-                store.finish(outcome.key, outcome.status, outcome.atoms, outcome.pairs, outcome.data)
-            yield outcome
+        yield from _outcomes(job, todo, executor, 2 * workers, store)
 
 
 def _outcomes(job: Job, todo: Sequence[Item], executor: Executor, ahead: int, store: Store) -> Iterator[Outcome]:
@@ -136,7 +133,7 @@ def _outcomes(job: Job, todo: Sequence[Item], executor: Executor, ahead: int, st
                 if not alone:
                     suspects.append(number)
                     continue
-                yield _died(todo[number], store.claimed(job.owner, _token(number)))
+                yield _died(todo[number], store.claimed(job.owner, _token(number))).stored(store)
 
 
 def _submit(executor: Executor, job: Job, todo: Sequence[Item], number: int) -> Future[Outcome]:

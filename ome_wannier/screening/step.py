@@ -1,10 +1,10 @@
-"""What a worker does with one material: load it, claim its row, look at its symmetries, compute, describe."""
+"""What a worker does with one material: load it, claim its row, look at its symmetries, compute, describe, store."""
 
 from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -42,8 +42,8 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a material: "done", "forbidden" and "failed" are to be stored under `key`; "there", "failed before" and
-    "busy" (another screening computes it) are not."""
+    """What came of a material: "done", "forbidden" and "failed" are rows under `key`; "there", "failed before" and "busy"
+    (another screening computes it) are no news."""
 
     name: str
     status: str
@@ -52,18 +52,23 @@ class Outcome:
     pairs: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def to_store(self) -> bool:
-        """Whether it is news."""
-        return self.status in (DONE, FORBIDDEN, FAILED)
+    def stored(self, store: Store) -> Outcome:
+        """The same, put into its row if it is news; without what only the row needs."""
+        if self.status in (DONE, FORBIDDEN, FAILED):
+            store.finish(self.key, self.status, self.atoms, self.pairs, self.data)
+        return replace(self, atoms=None, data={})
 
 
 def step(job: Job, item: Item, token: str) -> Outcome:
-    """Compute one material, unless its row is there; whatever goes wrong with it is an outcome too.
+    """Compute one material and store it, unless its row is there; whatever goes wrong with it is an outcome too.
 
     token : which of the materials of the job it is.
+
+    Raises
+    ------
+    StoreError : a database that cannot be written.
     """
-    start = time.perf_counter()
+    start, store = time.perf_counter(), Store(job.address)
     key = source_key(item)
     about = {"name": text(item.name), "source": text(item.source), **_parameters(item)}
     with threadpool_limits(limits=1, user_api="blas"), warnings.catch_warnings(record=True) as said:
@@ -74,7 +79,7 @@ def step(job: Job, item: Item, token: str) -> Outcome:
             plan = planned(model, source, item)
             key, about["supersedes"] = row_key(model, item, plan), key
             about |= _identity(model, item, plan)
-            claim = Store(job.address).claim(key, token, _claimed(about), job.owner, job.retry)
+            claim = store.claim(key, token, _claimed(about), job.owner, job.retry)
             if claim.state != "claimed":
                 return Outcome(item.name, {"failed": "failed before"}.get(claim.state, claim.state), key)
             outcome = _computed(model, item, plan, key, about)
@@ -83,7 +88,7 @@ def step(job: Job, item: Item, token: str) -> Outcome:
     outcome.pairs["seconds"] = time.perf_counter() - start
     if said and outcome.status != FAILED:
         outcome.pairs["warning"] = text(str(said[0].message))
-    return outcome
+    return outcome.stored(store)
 
 
 def step_without_store(item: Item) -> Outcome:

@@ -282,7 +282,9 @@ def test_what_is_interrupted_gives_up_its_claims(tmp_path: Path, db: Path) -> No
     assert next(found).status == DONE
     store.claim("k-other", "s", {}, Owner.this(), False)
     found.close()
-    assert [r["status"] for r in store.rows()] == [DONE]
+    left = [r["status"] for r in store.rows()]
+    assert left
+    assert set(left) == {DONE}
 
 
 def test_what_another_screening_computes_is_left_to_it(tmp_path: Path, db: Path) -> None:
