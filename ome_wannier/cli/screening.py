@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from ..screening import Item
+    from ..screening import Counts, Item
 
 #: exit code where some materials failed
 SOME_FAILED = 3
@@ -60,18 +60,23 @@ def screen(
     if dry_run:
         _say_estimate(todo, db, workers, retry_failed, console)
         return
-    counts, failures = _run(todo, db, workers, retry_failed)
+    counts, failures, unconverged = _run(todo, db, workers, retry_failed)
     for name, reason in failures[:SHOWN]:
         _note(_plain(f"failed: {name}: {reason}"))
     if len(failures) > SHOWN:
         _note(f"... and {len(failures) - SHOWN} more: ome-wannier export shows all, with status failed")
+    if unconverged:
+        shown = ", ".join(unconverged[:SHOWN]) + (", ..." if len(unconverged) > SHOWN else "")
+        _note(_plain(f"warning: rtol not reached for {len(unconverged)} (errors in rank; --max-time): {shown}"))
     console.print(str(counts), soft_wrap=True)
     if counts.failed or counts.failed_before:
         raise typer.Exit(SOME_FAILED)
 
 
-def _run(todo: Sequence[Item], db: str, workers: int, retry_failed: bool) -> tuple[Any, list[tuple[str, str]]]:
-    """Do it, with a progress bar; the counts, and (name, reason) of what failed."""
+def _run(
+    todo: Sequence[Item], db: str, workers: int, retry_failed: bool
+) -> tuple[Counts, list[tuple[str, str]], list[str]]:
+    """Do it, with a progress bar; the counts, (name, reason) of what failed, and the names of what did not converge."""
     from .. import screening
     from . import _note
     from .jobs import console_is_watched
@@ -93,7 +98,8 @@ def _run(todo: Sequence[Item], db: str, workers: int, retry_failed: bool) -> tup
                 last = time.monotonic()
                 left = passed / len(outcomes) * (len(todo) - len(outcomes))
                 _note(f"{len(outcomes)} of {len(todo)}, {rate}, {_duration(left)} left")
-    return screening.Counts.of(outcomes), failures
+    unconverged = [outcome.name for outcome in outcomes if outcome.pairs.get("converged") == 0]
+    return screening.Counts.of(outcomes), failures, unconverged
 
 
 def _bar() -> Any:
@@ -167,7 +173,8 @@ def _columns(found: pd.DataFrame, asked: str | None, by: str) -> list[str]:
                 raise SettingsError(f"no column {name!r}: one of {', '.join(map(str, found))}")
         return wanted
     response = by.removesuffix("_max").removesuffix("_gap")
-    first = ["name", by, f"{by}_error", f"{response}_element", f"{response}_fermi", "gap", "dimension", "tau_equal"]
+    about = ["gap", "dimension", "tau_equal", "converged"]
+    first = ["name", by, f"{by}_error", f"{response}_element", f"{response}_fermi", *about]
     return list(dict.fromkeys(name for name in first if name in found))
 
 

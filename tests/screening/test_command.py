@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -61,6 +62,20 @@ def test_killed_and_resumed_it_is_as_if_undisturbed(tmp_path: Path) -> None:
     assert "ZeroDivisionError: of the user" in done.stderr
     assert "Traceback" not in done.stderr
     assert numbers(db) == numbers(tmp_path / "calm.db")
+
+
+def test_what_did_not_converge_is_said_and_shown(tmp_path: Path) -> None:
+    """By the command that computed it, and beside the number in the ranking."""
+    head = 'fermi = 0.0\ncalculators = "total"\ntemperature = 1000\nrtol = 0.05\n'
+    path = write_list(tmp_path, table("lattice", [1]), "rtol = 1e-6\nmax_points = 100\n" + table("lattice", [2]), head=head)
+    done = run("screen", path, "--db", tmp_path / "s.db")
+    assert done.returncode == 0, done.stderr
+    assert "rtol not reached for 1 " in done.stderr
+    assert "seed=2" in done.stderr
+    ranked = run("rank", tmp_path / "s.db", "--columns", "name,converged").stdout
+    assert re.search(r"seed=1.* 1\s*$", ranked, re.MULTILINE), ranked
+    assert re.search(r"seed=2.* 0\s*$", ranked, re.MULTILINE), ranked
+    assert "converged" in run("rank", tmp_path / "s.db").stdout
 
 
 @pytest.mark.long
