@@ -66,8 +66,7 @@ def screen(
     if len(failures) > SHOWN:
         _note(f"... and {len(failures) - SHOWN} more: ome-wannier export shows all, with status failed")
     if unconverged:
-        shown = ", ".join(unconverged[:SHOWN]) + (", ..." if len(unconverged) > SHOWN else "")
-        _note(_plain(f"warning: rtol not reached for {len(unconverged)} (errors in rank; --max-time): {shown}"))
+        _note(f"warning: rtol not reached for {len(unconverged)} (errors in rank; --max-time): {_listed(unconverged)}")
     console.print(str(counts), soft_wrap=True)
     if counts.failed or counts.failed_before:
         raise typer.Exit(SOME_FAILED)
@@ -125,6 +124,9 @@ def _say_estimate(todo: Sequence[Item], db: str, workers: int, retry_failed: boo
     if found.seconds is not None:
         said = f"about {_duration(found.seconds / workers)} with {workers} worker{'s' * (workers > 1)}"
         console.print(f"{said}, from a few samples on small meshes")
+    if found.bounded:
+        longest = _duration(found.bound / workers)
+        console.print(f"{found.bounded} converge by themselves, which can take longer: max_time allows them {longest}")
 
 
 def _duration(seconds: float) -> str:
@@ -156,6 +158,9 @@ def rank(
         console.print(f"{number} of {len(found)} rows")
     units = table.units(shown)
     console.print("units: " + "; ".join(f"{name} {unit}" for name, unit in units.items()), soft_wrap=True)
+    vague = found[found[f"{column}_error"] > found[column].abs()] if f"{column}_error" in found else found[:0]
+    if len(vague):
+        _note(f"warning: errors larger than the values: {_listed(vague['name'].tolist())}")
     if column.endswith(("_max", "_gap")) and "dimension" in found and found["dimension"].nunique() > 1:
         _note("warning: layers (A m/V) and crystals (A/V) are not comparable: add --where \"dimension==2\"")
 
@@ -195,6 +200,11 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return "" if value != value else f"{value:.4g}"
     return _plain(str(value))
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names for a line of the console, the first of many."""
+    return _plain(", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else ""))
 
 
 def _plain(text: str) -> str:

@@ -26,7 +26,8 @@ SMALL = (4, 8)
 class Estimate(NamedTuple):
     """Numbers of materials to compute, there already, failed before, and that cannot be loaded; processor time in s.
 
-    unloadable : (name, reason) of those. seconds : of all to compute, None if there are none.
+    unloadable : (name, reason) of those. seconds : of all to compute, None if there are none; where they converge by
+    themselves, on the default mesh. bounded : how many have a `max_time`; bound : the sum of those in s.
     """
 
     todo: int
@@ -34,6 +35,8 @@ class Estimate(NamedTuple):
     failed_before: int
     unloadable: list[tuple[str, str]]
     seconds: float | None
+    bounded: int
+    bound: float
 
 
 def estimate(items: Iterable[Item], store: Store, retry_failed: bool = False) -> Estimate:
@@ -55,7 +58,8 @@ def estimate(items: Iterable[Item], store: Store, retry_failed: bool = False) ->
             there += 1
         else:
             todo.append(item)
-    return Estimate(len(todo), there, failed, bad, _seconds(todo) if todo else None)
+    bounds = [item.settings.max_time for item in todo if item.settings.max_time is not None]
+    return Estimate(len(todo), there, failed, bad, _seconds(todo) if todo else None, len(bounds), sum(bounds))
 
 
 def _seconds(todo: Sequence[Item]) -> float:

@@ -68,6 +68,8 @@ def test_what_did_not_converge_is_said_and_shown(tmp_path: Path) -> None:
     """By the command that computed it, and beside the number in the ranking."""
     head = 'fermi = 0.0\ncalculators = "total"\ntemperature = 1000\nrtol = 0.05\n'
     path = write_list(tmp_path, table("lattice", [1]), "rtol = 1e-6\nmax_points = 100\n" + table("lattice", [2]), head=head)
+    planned = run("screen", path, "--db", tmp_path / "s.db", "--dry-run", "--max-time", "60", "--workers", "2")
+    assert "2 converge by themselves, which can take longer: max_time allows them 60 s" in planned.stdout, planned.stderr
     done = run("screen", path, "--db", tmp_path / "s.db")
     assert done.returncode == 0, done.stderr
     assert "rtol not reached for 1 " in done.stderr
@@ -76,6 +78,17 @@ def test_what_did_not_converge_is_said_and_shown(tmp_path: Path) -> None:
     assert re.search(r"seed=1.* 1\s*$", ranked, re.MULTILINE), ranked
     assert re.search(r"seed=2.* 0\s*$", ranked, re.MULTILINE), ranked
     assert "converged" in run("rank", tmp_path / "s.db").stdout
+
+
+def test_a_ranking_names_what_is_all_error(tmp_path: Path) -> None:
+    head = 'fermi = 0.0\ncalculators = "total"\ntemperature = 50\n'
+    path = write_list(tmp_path, "kmesh = [2, 2, 1]\n" + table("lattice", [1, 2, 3]), head=head)
+    run("screen", path, "--db", tmp_path / "s.db")
+    found = screening.rank(tmp_path / "s.db")
+    vague = set(found["name"][found["total_max_error"] > found["total_max"]])
+    assert vague
+    (said,) = [line for line in run("rank", tmp_path / "s.db").stderr.splitlines() if "errors larger" in line]
+    assert set(re.findall(r"models[^)]*\)", said)) == vague
 
 
 @pytest.mark.long
