@@ -11,7 +11,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from screens import Here, numbers, table, whole, write_list
@@ -159,7 +161,7 @@ def test_two_screeners_on_one_database(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_two_workers_are_nearly_twice_as_fast(tmp_path: Path) -> None:
-    """500 models of 2 to 11 bands, and what of the time is the store's. Measured beside what the machine gives others."""
+    """500 models of 2 to 11 bands. Measured beside what the machine gives others."""
     path = write_list(tmp_path, table("lattice", list(range(50)), list(range(2, 12))), head=_HEAD)
     walls, spent = [], []
     for workers in (1, 2):
@@ -177,7 +179,38 @@ def test_two_workers_are_nearly_twice_as_fast(tmp_path: Path) -> None:
     assert walls[0] / walls[1] > 1.8
 
 
-_HEAD = 'kmesh = [24, 24, 1]\nfermi = 0.0\naround = "-0.5:0.5:21"\n'
+@pytest.mark.long
+def test_what_of_the_time_is_the_stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Less than a twentieth, of materials that converge as they do by default, beside 500 that are there already."""
+    db = tmp_path / "s.db"
+    path = write_list(tmp_path, table("lattice", list(range(50)), list(range(2, 12))), head="kmesh = [2, 2, 1]\nfermi = 0.0\n")
+    screening.screen(path, db, executor=Here())
+    spent: list[float] = []
+
+    def timed(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return method(*args, **kwargs)
+            finally:
+                spent.append(time.perf_counter() - start)
+
+        return call
+
+    for name in ("claim", "finish"):
+        monkeypatch.setattr(Store, name, timed(getattr(Store, name)))
+    (tmp_path / "default").mkdir()
+    some = write_list(tmp_path / "default", table("lattice", list(range(2)), list(range(2, 12, 3))), head=_LEVELS)
+    start = time.perf_counter()
+    assert screening.screen(some, db, executor=Here()).done == 8
+    whole_time = time.perf_counter() - start
+    print(json.dumps({"store": sum(spent), "all": whole_time, "ms per material": 125 * sum(spent)}))
+    assert len(spent) == 16
+    assert sum(spent) < 0.05 * whole_time
+
+
+_LEVELS = 'fermi = 0.0\naround = "-0.5:0.5:21"\n'
+_HEAD = "kmesh = [24, 24, 1]\n" + _LEVELS
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +221,28 @@ def test_columns_are_described_where_ase_looks_for_it(store: Store) -> None:
     described = connect(store.address).metadata
     assert set(described["key_descriptions"]) == {"gap", "fermi"}
     assert described["title"] == "title"
+
+
+def test_no_row_costs_a_look_at_all_others(store: Store) -> None:
+    """SQLite's plan of every statement of a claim and its end: what is looked for is found through an index."""
+    said: list[str] = []
+    connect = sqlite3.connect
+
+    def tracing(*args: object, **kwargs: object) -> sqlite3.Connection:
+        connection = connect(*args, **kwargs)  # type: ignore[call-overload]
+        connection.set_trace_callback(said.append)
+        return connection  # type: ignore[no-any-return]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite3, "connect", tracing)
+        store.claim("k-a", "source", {"name": "a"}, ME, False)
+        store.finish("k-a", DONE, None, {"name": "a", "gap": 1.5, "supersedes": "source-a"}, {})
+    looked = [text for text in said if "text_key_values" in text and text.startswith(("SELECT", "DELETE"))]
+    assert len(looked) > 3
+    with closing(connect(store.address)) as connection:
+        for text in looked:
+            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}")]
+            assert not [step for step in plan if step.startswith("SCAN")], (text, plan)
 
 
 def test_this_process_is_alive_and_its_name_reads_back() -> None:
