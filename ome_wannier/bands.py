@@ -90,18 +90,34 @@ class Bands:
         return out
 
     @cached_property
-    def crossgap(self) -> Array:
-        """Weights of the local and the itinerant circulation in the cross-gap form: (2, nk, n, moment, field) in Angstrom^3.
+    def interband(self) -> Array:
+        """Weights of the cross-gap form of the interband response, both circulations: (nk, n, moment, field) in Angstrom^3."""
+        if self.outside_moments.N:
+            return self.local_circulation + self.itinerant_circulation
+        out: Array = _crossgap().interband(*self._crossgap_arguments)
+        return out
 
-        With states outside the basis, where the model knows them, in the velocity.
-        """
-        from .crossgap import crossgap  # imports numba
+    @cached_property
+    def local_circulation(self) -> Array:
+        """The local part of `interband`."""
+        out: Array = _crossgap().local(*self._crossgap_arguments)
+        return out
 
+    @cached_property
+    def itinerant_circulation(self) -> Array:
+        """The itinerant part of `interband`."""
+        if self.outside_moments.N:
+            out: Array = _crossgap().itinerant(*self._crossgap_arguments)
+            return out
+        return self.interband - self.local_circulation
+
+    @property
+    def _crossgap_arguments(self) -> tuple[Any, ...]:
+        """With states outside the basis, where the model knows them, in the velocity."""
         N, v = self.outside_moments.N, self._velocities
         if N:
             v = v + np.stack([1j * (N[a] - adjoint(N[a])) for a in range(len(self.axes))], axis=1)
-        out: Array = crossgap(v, *self._connections, *self._groups, *self._passed, self._pair_array)
-        return out
+        return (v, *self._connections, *self._groups, *self._passed, self._pair_array)
 
     @cached_property
     def _passed(self) -> tuple[Ints, Ints]:
@@ -402,3 +418,10 @@ def _kernels() -> Any:
     from . import kernels
 
     return kernels
+
+
+def _crossgap() -> Any:
+    """The compiled cross-gap form; likewise."""
+    from . import crossgap
+
+    return crossgap

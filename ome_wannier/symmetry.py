@@ -141,12 +141,13 @@ def _fingerprint(model: Lattice, k: Array, middle: float, width: float) -> _Fing
         assert isinstance(found, Observable)
         return np.asarray(np.einsum("kn,kn...->k...", f, evaluate(found, bands)))
 
-    names = [["berry_curvature"], ["local_crossgap", "itinerant_crossgap"]] if model.moments else []
+    names = ["berry_curvature", "interband"] if model.moments else []
+    names += ["spin"] if model.has_spin and model.axes else []
     tensors = []
-    for parts in names + ([["spin"]] if model.has_spin and model.axes else []):
-        first = get(parts[0])
-        assert isinstance(first, Observable)
-        tensors.append((first, sum((filled(p) for p in parts), np.zeros(()))))
+    for name in names:
+        observable = get(name)
+        assert isinstance(observable, Observable)
+        tensors.append((observable, filled(name)))
     metric = np.einsum("kaa->k", filled("quantum_metric")).mean() if model.axes else 1.0
     return _Fingerprint(e, tensors, max(float(metric), 1e-12))
 

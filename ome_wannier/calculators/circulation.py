@@ -101,8 +101,7 @@ CALCULATORS = (
         "commutator_residual",
         "total minus (dipole + itinerant_sea + local + local_intraband): zero where the positions commute",
         (
-            ("local_crossgap", 1.0),
-            ("itinerant_crossgap", 1.0),
+            ("interband", 1.0),
             ("metric_curl", 0.5),
             ("dipole", -2.0),
             ("itinerant_sea", -1.0),

@@ -16,26 +16,31 @@ from numpy.typing import NDArray
 
 from ..bands import Bands, adjoint
 from . import outside
-from .base import Combination, Observable
+from .base import Observable
 
 Array = NDArray[np.float64]
 
 
-def local_crossgap(bands: Bands) -> Array:
-    """Weights of the first sum, both intermediate bands empty: (nk, n, moment, field) in Angstrom^3.
+def interband(bands: Bands) -> Array:
+    """Weights of both sums: (nk, n, moment, field) in Angstrom^3."""
+    return bands.interband + _beyond(bands)
 
-    Where the model knows the states outside the basis they take part as u', the band that the field does not mix in.
-    """
-    beyond = [outside.circulation(bands, m, n) for m, n in bands.pairs]
-    known = [adjoint(Y) for Y in beyond if Y is not None]
-    inside: Array = bands.crossgap[0]
-    return inside + bands.level_tensor(bands.responses, np.stack(known, axis=1)) if known else inside
+
+def local_crossgap(bands: Bands) -> Array:
+    """Weights of the first sum, both intermediate bands empty: (nk, n, moment, field) in Angstrom^3."""
+    return bands.local_circulation + _beyond(bands)
 
 
 def itinerant_crossgap(bands: Bands) -> Array:
     """Weights of the second sum, both intermediate bands occupied: (nk, n, moment, field) in Angstrom^3."""
-    weights: Array = bands.crossgap[1]
-    return weights
+    return bands.itinerant_circulation
+
+
+def _beyond(bands: Bands) -> Array | float:
+    """What states outside the basis, where the model knows them, add as u', the band that the field does not mix in."""
+    beyond = [outside.circulation(bands, m, n) for m, n in bands.pairs]
+    known = [adjoint(Y) for Y in beyond if Y is not None]
+    return bands.level_tensor(bands.responses, np.stack(known, axis=1)) if known else 0.0
 
 
 _REFERENCE = "Malashevich et al., New J. Phys. 12, 053032 (2010); Essin et al., Phys. Rev. B 81, 205104 (2010)"
@@ -63,11 +68,15 @@ CALCULATORS = (
         _REFERENCE,
         itinerant_crossgap,
     ),
-    Combination(
+    Observable(
         "interband",
         "field-induced interband orbital moment, in the cross-gap form",
-        (("local_crossgap", 1.0), ("itinerant_crossgap", 1.0)),
+        "alpha",
+        "sea",
+        -1,
+        -1,
         "alpha = eps_imn Re sum_ou B_ou [sum_u' v_m,uu' R_n,u'o + sum_o' R_n,uo' v_m,o'o]",
         f"{_REFERENCE}; first term of Cullen et al. (2025), Eq. (57); Xiao et al., Phys. Rev. B 103, 045401 (2021)",
+        interband,
     ),
 )

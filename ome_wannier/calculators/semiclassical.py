@@ -64,7 +64,7 @@ def semiclassical(prefactor: Literal["wavepacket", "operator", "kubo"] = "operat
     return Combination(
         "semiclassical",
         f"semiclassical response, prefactor {prefactor}",
-        (("local_crossgap", 1.0), ("itinerant_crossgap", 1.0), ("metric_curl", PREFACTORS[prefactor])),
+        (("interband", 1.0), ("metric_curl", PREFACTORS[prefactor])),
         f"alpha = interband + {PREFACTORS[prefactor]:.4g} metric_curl",
         "Cullen, Arovas, Raimondi, Culcer (2025), Eq. (57); physics.md 6f",
     )
@@ -74,7 +74,7 @@ CALCULATORS = (
     Combination(
         "total",
         "intrinsic orbital magneto-electric response",
-        (("local_crossgap", 1.0), ("itinerant_crossgap", 1.0), ("metric_curl", 0.5)),
+        (("interband", 1.0), ("metric_curl", 0.5)),
         "alpha = interband + 1/2 metric_curl",
         "physics.md 6c, 6d: the density-matrix response of Cullen et al. (2025) with the terms restored that Eq. (52) drops",
         "in 3D the isotropic part lacks the Chern-Simons term",

@@ -76,12 +76,7 @@ CALCULATORS = (
     Combination(
         "total_with_spin",
         "intrinsic magneto-electric response, orbital and spin",
-        (
-            ("local_crossgap", 1.0),
-            ("itinerant_crossgap", 1.0),
-            ("metric_curl", 0.5),
-            ("spin_along_moments", 1.0),
-        ),
+        (("interband", 1.0), ("metric_curl", 0.5), ("spin_along_moments", 1.0)),
         "alpha = total + spin",
         "physics.md section 5",
         "in 3D the isotropic part lacks the Chern-Simons term",

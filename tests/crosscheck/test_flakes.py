@@ -302,11 +302,11 @@ def cross_gap(v, R, B, p, i, b):
 
 @pytest.mark.parametrize("name", ["insulator_2d", "slab", "insulator_3d", "metal_2d", "metal_3d", "matrix_insulator_2d"])
 def test_cross_gap_form_at_every_partition(name):
-    """Sums over the lowest p bands of the two cross-gap weights equal the double sums over occupied and empty bands."""
+    """Sums over the lowest p bands of the cross-gap weights equal the double sums over occupied and empty bands."""
     model = TOYS[name].model
     k = np.random.default_rng(2).uniform(-0.5, 0.5, (5, 3)) * np.array(model.periodic)
     bands = Bands(model, k)
-    weights = [np.cumsum(get(n)(bands), axis=1) for n in ("local_crossgap", "itinerant_crossgap")]
+    weights = [np.cumsum(get(n)(bands), axis=1) for n in ("local_crossgap", "itinerant_crossgap", "interband")]
     for x in range(len(k)):
         if model.position is None:
             _, v, R, B = eigensystem(model, k[x])
@@ -318,7 +318,7 @@ def test_cross_gap_form_at_every_partition(name):
             for i, moment in enumerate(model.moments):
                 for b, axis in enumerate(model.axes):
                     expected = cross_gap(v, R, B, p, moment, axis)
-                    for w, reference in zip(weights, expected, strict=True):
+                    for w, reference in zip(weights, (*expected, sum(expected)), strict=True):
                         size = np.abs(B).max() * np.abs(v).max() * np.abs(R).max()
                         assert w[x, p - 1, i, b] == pytest.approx(reference, rel=0, abs=1e-12 * size)
 
