@@ -117,7 +117,7 @@ class Bands:
         N, v = self.outside_moments.N, self._velocities
         if N:
             v = v + np.stack([1j * (N[a] - adjoint(N[a])) for a in range(len(self.axes))], axis=1)
-        return (v, *self._connections, *self._groups, *self._passed, self._pair_array)
+        return (v, self.connections, self.energies, *self._groups, *self._passed, self._pair_array)
 
     @cached_property
     def _passed(self) -> tuple[Ints, Ints]:
@@ -213,28 +213,24 @@ class Bands:
         return np.ascontiguousarray(np.einsum("kann->akn", self._velocities).real)
 
     @cached_property
-    def _connections(self) -> tuple[ComplexArray, ComplexArray]:
-        """R and B of `connection` and `response`, (nk, axes, n, n) each."""
-        R, B = _kernels().connections(self.energies, *self._groups, self._velocities)
-        return R, B
+    def connections(self) -> ComplexArray:
+        """`connection` along all axes, (nk, axes, n, n)."""
+        out: ComplexArray = _kernels().connections(self.energies, *self._groups, self._velocities)
+        return out
+
+    @cached_property
+    def responses(self) -> ComplexArray:
+        """`response` along all axes, (nk, axes, n, n)."""
+        out: ComplexArray = _kernels().responses(self.energies, *self._groups, self.connections)
+        return out
 
     def connection(self, a: int) -> ComplexArray:
         """Off-diagonal Berry connection R_a = -i v_a / (e_m - e_n) (nk, n, n) in Angstrom, zero inside groups."""
-        return self._connections[0][:, a]
+        return self.connections[:, a]
 
     def response(self, b: int) -> ComplexArray:
         """B_b = R_b / (e_m - e_n) (nk, n, n) in Angstrom/eV: the density matrix that a field makes is B_b (f_m - f_n)."""
-        return self._connections[1][:, b]
-
-    @property
-    def connections(self) -> ComplexArray:
-        """`connection` along all axes, (nk, axes, n, n)."""
-        return self._connections[0]
-
-    @property
-    def responses(self) -> ComplexArray:
-        """`response` along all axes, (nk, axes, n, n)."""
-        return self._connections[1]
+        return self.responses[:, b]
 
     def velocity_connection(self, m: int, n: int) -> ComplexArray:
         """v_m @ R_n (nk, n, n)."""

@@ -33,17 +33,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from .kernels import SMALL, _compiled, product, row_product
+from .kernels import SMALL, _compiled, product, response, row_product
 
 #: bands in a panel and in a block: products of fewer rows are slower than what they leave out
 PANEL = 24
 
 
 @_compiled
-def interband(v, R, B, first, end, below, above, pairs):  # type: ignore[no-untyped-def]
+def interband(v, R, e, first, end, below, above, pairs):  # type: ignore[no-untyped-def]
     """Weights whose sum over the bands below a Fermi level is Q, both circulations: (nk, n, pairs, axes).
 
-    v, R, B : (nk, axes, n, n), R = -i v / (e_m - e_n). first, end : (nk, n) group of each band. pairs : (pairs, 2) axes m, n.
+    v, R : (nk, axes, n, n), R = -i v / (e_m - e_n). e, first, end : (nk, n) energies, group of each band. pairs : (pairs, 2)
+        axes m, n.
     below, above : (nk,) bands from below[k] to above[k] may be passed by the Fermi level; both are bounds of groups. What lies
         below is the weight of band 0.
     """
@@ -55,10 +56,10 @@ def interband(v, R, B, first, end, below, above, pairs):  # type: ignore[no-unty
         start, stop = below[k], above[k]
         if 0 < start < N:
             both[:] = 0.0
-            _partition(v[k], R[k], B[k], start, pairs, both)
+            _partition(v[k], R[k], e[k], start, pairs, both)
             out[k, 0] += both[0] + both[1]
         if start < stop:
-            _pairs_of_passed(v[k], R[k], B[k], first[k], end[k], start, stop, pairs, space, out[k])
+            _pairs_of_passed(v[k], R[k], e[k], first[k], end[k], start, stop, pairs, space, out[k])
             if D == 3 and N > 2:
                 panels = _cuts(start, stop)
                 for i in range(len(panels) - 1):
@@ -67,12 +68,12 @@ def interband(v, R, B, first, end, below, above, pairs):  # type: ignore[no-unty
 
 
 @_compiled
-def _pairs_of_passed(v, R, B, first, end, start, stop, pairs, space, out):  # type: ignore[no-untyped-def]
+def _pairs_of_passed(v, R, e, first, end, start, stop, pairs, space, out):  # type: ignore[no-untyped-def]
     """Re [B_b (v_m R_n + R_n vbar_m - v_n R_m - R_m vbar_n)]_pp, p from start to stop, added to out (n, pairs, axes)."""
     D, N, _ = v.shape
     w = stop - start
     one, two = space[0, : w * N].reshape(w, N), space[1, : w * N].reshape(w, N)
-    found, left = space[0, : w * N].view(np.float64).reshape(1, w, 2 * N), B.view(np.float64)
+    found, left = space[0, : w * N].view(np.float64).reshape(1, w, 2 * N), R.view(np.float64)
     for i in range(len(pairs)):
         m, n = pairs[i]
         product(R[n, start:stop], v[m], one)
@@ -84,6 +85,8 @@ def _pairs_of_passed(v, R, B, first, end, start, stop, pairs, space, out):  # ty
                 x, y = v[m, p, g], v[n, p, g]
                 for q in range(N):
                     one[p - start, q] += x * R[n, g, q] - y * R[m, g, q]
+            for q in range(N):  # R is zero in the group
+                one[p - start, q] *= 0.0 if first[p] <= q < end[p] else 1.0 / (e[p] - e[q])
             for b in range(D):
                 out[p, i, b] += row_product(left, b, p, found, 0, p - start, 0, N)
 
@@ -119,27 +122,30 @@ def _triples_around(R, start, stop, space, out):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def local(v, R, B, first, end, below, above, pairs):  # type: ignore[no-untyped-def]
+def local(v, R, e, first, end, below, above, pairs):  # type: ignore[no-untyped-def]
     """The same for the local circulation alone; v may be any Hermitian matrices: (nk, n, pairs, axes)."""
     K, D, N, _ = v.shape
     out = np.zeros((K, N, len(pairs), D))
     both = np.zeros((2, len(pairs), D))
     blocks = _cuts(0, N)
+    B = np.empty((D, N, N), dtype=np.complex128)
     space = np.empty((3, D, N * N), dtype=np.complex128)
     rows = np.empty((3, D, N * 2 * PANEL), dtype=np.complex128)
     products = np.empty((2, D * D, 4 * PANEL * PANEL), dtype=np.complex128)
     for k in range(K):
         if 0 < below[k] < N:
             both[:] = 0.0
-            _partition(v[k], R[k], B[k], below[k], pairs, both)
+            _partition(v[k], R[k], e[k], below[k], pairs, both)
             out[k, 0] += both[0]
+        if below[k] < above[k]:
+            response(R[k], e[k], first[k], end[k], B)
         if N <= SMALL:
-            _one_by_one(v[k], R[k], B[k], first[k], end[k], below[k], above[k], pairs, out[k])
+            _one_by_one(v[k], R[k], B, first[k], end[k], below[k], above[k], pairs, out[k])
         elif below[k] < above[k]:
             columns = (
                 _columns(v[k], blocks, space[0]),
                 _columns(R[k], blocks, space[1]),
-                _columns(B[k], blocks, space[2]),
+                _columns(B, blocks, space[2]),
             )
             panels = _cuts(below[k], above[k])
             for i in range(len(panels) - 1):
@@ -148,18 +154,18 @@ def local(v, R, B, first, end, below, above, pairs):  # type: ignore[no-untyped-
                 for j in range(len(blocks) - 1):
                     block = blocks[j], blocks[j + 1]
                     if block[1] > ends[0]:
-                        _passed_from_above(v[k], B[k], columns, rows, ends, block, end[k], pairs, products, out[k])
+                        _passed_from_above(v[k], B, columns, rows, ends, block, end[k], pairs, products, out[k])
                     if block[0] < ends[1]:
-                        _passed_from_below(B[k], columns, rows, ends, block, first[k], pairs, products, out[k])
+                        _passed_from_below(B, columns, rows, ends, block, first[k], pairs, products, out[k])
     return out
 
 
-def itinerant(v, R, B, first, end, below, above, pairs):  # type: ignore[no-untyped-def]
+def itinerant(v, R, e, first, end, below, above, pairs):  # type: ignore[no-untyped-def]
     """The same for the itinerant circulation alone: minus the local one with occupied and empty bands exchanged."""
     N = v.shape[-1]
-    v, R, B = (np.ascontiguousarray(x[..., ::-1, ::-1]) for x in (v, R, B))
-    first, end = np.ascontiguousarray(N - end[:, ::-1]), np.ascontiguousarray(N - first[:, ::-1])
-    found = local(v, R, B, first, end, N - above, N - below, pairs)[:, ::-1]
+    v, R = (np.ascontiguousarray(x[..., ::-1, ::-1]) for x in (v, R))
+    e, first, end = (np.ascontiguousarray(x[:, ::-1]) for x in (e, N - end, N - first))
+    found = local(v, R, e, first, end, N - above, N - below, pairs)[:, ::-1]
     band = np.arange(N)
     out = np.where(((band >= below[:, None]) & (band < above[:, None]))[:, :, None, None], found, 0.0)
     out[:, 0] -= found.sum(axis=1)  # the exchanged Q of all bands that are empty when the Fermi level is below the window
@@ -212,18 +218,17 @@ def _columns(X, blocks, out):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _partition(v, R, B, o, pairs, out):  # type: ignore[no-untyped-def]
+def _partition(v, R, e, o, pairs, out):  # type: ignore[no-untyped-def]
     """Q of the lowest o bands occupied, local and itinerant, added to out (2, pairs, axes)."""
     D, N, _ = v.shape
     u = N - o
     # blocks in one piece each, for BLAS
-    R_ou, B_ou = np.empty((D, o, u), dtype=np.complex128), np.empty((D, o, u), dtype=np.complex128)
+    R_ou = np.empty((D, o, u), dtype=np.complex128)
     v_oo, v_uu = np.empty((D, o, o), dtype=np.complex128), np.empty((D, u, u), dtype=np.complex128)
     for a in range(D):
-        R_ou[a], B_ou[a] = R[a, :o, o:], B[a, :o, o:]
-        v_oo[a], v_uu[a] = v[a, :o, :o], v[a, o:, o:]
+        R_ou[a], v_oo[a], v_uu[a] = R[a, :o, o:], v[a, :o, :o], v[a, o:, o:]
     found = np.empty((4, o, u), dtype=np.complex128)
-    left, right = B_ou.view(np.float64), found.view(np.float64)
+    left, right = R_ou.view(np.float64), found.view(np.float64)
     for i in range(len(pairs)):
         m, n = pairs[i]
         product(R_ou[n], v_uu[m], found[0])
@@ -231,9 +236,10 @@ def _partition(v, R, B, o, pairs, out):  # type: ignore[no-untyped-def]
         product(v_oo[m], R_ou[n], found[2])
         product(v_oo[n], R_ou[m], found[3])
         for p in range(o):
-            for q in range(2 * u):
-                right[0, p, q] -= right[1, p, q]
-                right[2, p, q] -= right[3, p, q]
+            for q in range(u):
+                inverse = 1.0 / (e[p] - e[o + q])
+                found[0, p, q] = inverse * (found[0, p, q] - found[1, p, q])
+                found[2, p, q] = inverse * (found[2, p, q] - found[3, p, q])
             for b in range(D):
                 for part in range(2):
                     out[part, i, b] += row_product(left, b, p, right, 2 * part, p, 0, u)

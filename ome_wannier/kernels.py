@@ -79,6 +79,24 @@ def group_mean(a, first, end):  # type: ignore[no-untyped-def]
 
 
 @_compiled
+def hermitian(upper):  # type: ignore[no-untyped-def]
+    """Hermitian matrices (m, n, n) of their upper triangles (m, n (n + 1) / 2), row after row."""
+    M, size = upper.shape
+    N = int(np.sqrt(2 * size))
+    out = np.empty((M, N, N), dtype=np.complex128)
+    for m in range(M):
+        at = 0
+        for i in range(N):
+            out[m, i, i] = upper[m, at].real
+            at += 1
+            for j in range(i + 1, N):
+                x = upper[m, at]
+                out[m, i, j], out[m, j, i] = x, np.conj(x)
+                at += 1
+    return out
+
+
+@_compiled
 def rotate(U, X):  # type: ignore[no-untyped-def]
     """U^+ X U for a stack X (nk, d, n, n) and U (nk, n, n)."""
     K, D, N, _ = X.shape
@@ -225,9 +243,9 @@ def moving_expectation(v, b, O, first, end):  # type: ignore[no-untyped-def]
 
 @_compiled
 def connections(energies, first, end, v):  # type: ignore[no-untyped-def]
-    """R_a = -i v_a / (e_m - e_n) and B_a = R_a / (e_m - e_n) of Hermitian v_a, zero inside groups: two stacks (nk, d, n, n)."""
+    """R_a = -i v_a / (e_m - e_n) of a stack of Hermitian v_a, zero inside groups: (nk, d, n, n)."""
     K, D, N, _ = v.shape
-    R, B = np.zeros((K, D, N, N), dtype=np.complex128), np.zeros((K, D, N, N), dtype=np.complex128)
+    R = np.zeros((K, D, N, N), dtype=np.complex128)
     for k in range(K):
         for m in range(N):
             for n in range(end[k, m], N):
@@ -236,9 +254,27 @@ def connections(energies, first, end, v):  # type: ignore[no-untyped-def]
                     x = inverse * v[k, d, m, n]
                     r = complex(x.imag, -x.real)
                     R[k, d, m, n], R[k, d, n, m] = r, complex(r.real, -r.imag)
-                    x = inverse * r
-                    B[k, d, m, n], B[k, d, n, m] = x, complex(-x.real, x.imag)
-    return R, B
+    return R
+
+
+@_compiled
+def responses(energies, first, end, R):  # type: ignore[no-untyped-def]
+    """B_a = R_a / (e_m - e_n) of a stack of R_a, zero inside groups: (nk, d, n, n)."""
+    B = np.empty_like(R)
+    for k in range(len(R)):
+        response(R[k], energies[k], first[k], end[k], B[k])
+    return B
+
+
+@_compiled
+def response(R, e, first, end, B):  # type: ignore[no-untyped-def]
+    """The same at one k, into B (d, n, n)."""
+    D, N, _ = R.shape
+    for m in range(N):
+        for n in range(N):
+            inverse = 0.0 if first[m] <= n < end[m] else 1.0 / (e[m] - e[n])
+            for d in range(D):
+                B[d, m, n] = inverse * R[d, m, n]
 
 
 @_compiled

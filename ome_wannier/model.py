@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .errors import ModelError
 from .external import External, ExternalSeries, Outside
-from .fourier import FourierSeries
+from .fourier import FourierSeries, Sums
 from .validation import checked, frozen, hermitised, partners, point, spin_matrices
 
 Array = NDArray[np.float64]
@@ -262,13 +262,17 @@ class TightBinding:
 
     @cached_property
     def _series(self) -> tuple[FourierSeries, FourierSeries | None, FourierSeries | None]:
-        """Fourier series of the Hamiltonian and, where there are any, of the position (axes of the field) and the spin."""
+        """Fourier series of the Hamiltonian and, where there are any, of the position (axes of the field) and the spin.
+
+        Of their upper triangles: the sums over R and -R, and their derivatives, are Hermitian.
+        """
+        upper = np.triu_indices(self.n_orbitals)
 
         def series(X: ComplexArray | None) -> FourierSeries | None:
-            return None if X is None else FourierSeries(self.lattice, self.R, np.moveaxis(X, 3, 1))
+            return None if X is None else FourierSeries(self.lattice, self.R, np.moveaxis(X[:, *upper], 2, 1))
 
         position = None if self.position is None else self.position[..., list(self.axes)]
-        return FourierSeries(self.lattice, self.R, self.hamiltonian), series(position), series(self.spin)
+        return FourierSeries(self.lattice, self.R, self.hamiltonian[:, *upper]), series(position), series(self.spin)
 
     def matrices(self, k: Array, order: int = 1, curvature: bool = False) -> Matrices:
         """Matrices at fractional `k`, shape (..., 3), in the Wannier gauge; see `Matrices`.
@@ -278,16 +282,16 @@ class TightBinding:
         """
         axes = self.axes
         series, position, spin = self._series
-        h = series(k, order, axes)
+        h = _whole(series(k, order, axes))
         if order == 0:
             return Matrices(h.value)
         if position is None:
             assert self.centres is not None
             matrices = _diagonal_position(h.value, h.first, h.second, self.centres[:, list(axes)])
         else:
-            a = position(k, 1 if order == 2 or curvature else 0, axes)
+            a = _whole(position(k, 1 if order == 2 or curvature else 0, axes))
             matrices = _full_position(h.value, h.first, h.second, a.value, a.first, order, curvature)
-        return matrices if spin is None else matrices._replace(S=spin(k, 0, axes).value)
+        return matrices if spin is None else matrices._replace(S=_whole(spin(k, 0, axes)).value)
 
     @cached_property
     def _external_series(self) -> ExternalSeries | None:
@@ -306,6 +310,17 @@ class TightBinding:
         assert inside.A is not None
         assert inside.F is not None
         return self._external_series(k, inside.H, inside.V, inside.A, inside.F, moments, metric)
+
+
+def _whole(upper: Sums) -> Sums:
+    """Hermitian matrices (..., n, n) of their upper triangles (..., n (n + 1) / 2)."""
+    from .kernels import hermitian  # numba takes a third of a second to import
+
+    def whole(x: ComplexArray) -> ComplexArray:
+        found = hermitian(x.reshape(-1, x.shape[-1]))
+        return np.asarray(found.reshape(*x.shape[:-1], *found.shape[1:]))
+
+    return Sums(*(whole(x) for x in upper if x is not None))
 
 
 def _diagonal_position(H: ComplexArray, dH: ComplexArray, ddH: ComplexArray | None, centres: Array) -> Matrices:
@@ -329,7 +344,7 @@ def _full_position(
     curvature: bool,
 ) -> Matrices:
     """Covariant derivatives with the full position matrix A; dA[b, a] = d_b A_a, ddH[b, a] = d_b d_a H."""
-    from .kernels import covariant, covariant_second  # numba takes a third of a second to import
+    from .kernels import covariant, covariant_second
 
     V = covariant(dH, A, H)
     W = F = None

@@ -11,7 +11,7 @@ PAIRS = {2: [(0, 1)], 3: [(1, 2), (2, 0), (0, 1)]}
 
 
 def matrices(n, axes, multiplets):
-    """v, R, B and groups of levels of random Hermitian velocities, three points."""
+    """v, R, energies and groups of levels of random Hermitian velocities, three points."""
     rng = np.random.default_rng(n)
     energies = np.sort(rng.uniform(-3.0, 3.0, (3, n)), axis=1)
     if multiplets:  # pairs and threes
@@ -20,7 +20,7 @@ def matrices(n, axes, multiplets):
     v = rng.normal(size=(2, 3, axes, n, n))
     v = v[0] + 1j * v[1]
     v = np.ascontiguousarray(v + np.conj(np.swapaxes(v, -1, -2)))
-    return v, *kernels.connections(energies, first, end, v), first, end
+    return v, kernels.connections(energies, first, end, v), energies, first, end
 
 
 def definition(v, R, B, o, pairs):
@@ -35,10 +35,11 @@ def definition(v, R, B, o, pairs):
 @pytest.mark.parametrize(("n", "window"), [(2, (0, 2)), (5, (1, 4)), (9, (0, 9)), (30, (3, 6)), (60, (0, 60)), (60, (40, 59))])
 @pytest.mark.parametrize("axes", [2, 3])
 def test_sums_of_the_weights_are_the_definition_at_every_partition_in_the_window(axes, n, window, multiplets):
-    v, R, B, first, end = matrices(n, axes, multiplets)
+    v, R, e, first, end = matrices(n, axes, multiplets)
+    B = kernels.responses(e, first, end, R)
     pairs = np.array(PAIRS[axes])
     below, above = first[:, window[0]].copy(), end[:, window[1] - 1].copy()
-    arguments = v, R, B, first, end, below, above, pairs
+    arguments = v, R, e, first, end, below, above, pairs
     found = [getattr(crossgap, name)(*arguments) for name in ("local", "itinerant", "interband")]
     for k in range(len(v)):
         for o in {below[k], *end[k, below[k] : above[k]]} - {0}:
@@ -53,8 +54,9 @@ def test_sums_of_the_weights_are_the_definition_at_every_partition_in_the_window
 def test_without_the_triples_the_isotropic_part_is_missing():
     """The per-band form of physics.md section 4 is the cross-gap form but for a multiple of the unit matrix."""
     n, pairs = 7, np.array(PAIRS[3])
-    v, R, B, first, end = matrices(n, 3, False)
-    weights = crossgap.interband(v, R, B, first, end, first[:, 0], end[:, -1], pairs)
+    v, R, e, first, end = matrices(n, 3, False)
+    B = kernels.responses(e, first, end, R)
+    weights = crossgap.interband(v, R, e, first, end, first[:, 0], end[:, -1], pairs)
     slope = np.einsum("kann->kan", v)
     for i, (m, q) in enumerate(PAIRS[3]):
         X = v[:, m] @ R[:, q] + R[:, q] * slope[:, m, None, :] - v[:, q] @ R[:, m] - R[:, m] * slope[:, q, None, :]
