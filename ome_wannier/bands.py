@@ -187,12 +187,14 @@ class Bands:
     @cached_property
     def _velocities(self) -> ComplexArray:
         """(nk, axes, n, n)."""
-        V = self._matrices.V
-        if V is None:
+        if self._matrices.V is None and self._matrices.slope is None:
             self._matrices = self._model.matrices(self._k, 1, self._curvature)
-            V = self._matrices.V
-            assert V is not None
-        return self.rotate(V)
+        found = self._matrices
+        if found.slope is None or found.A is None:
+            return self.rotate(found.velocities())
+        e, U = self._eigh
+        rotated: ComplexArray = _kernels().rotate_covariant(U, e, _whole(found.slope), _whole(found.A))
+        return rotated
 
     def velocity(self, a: int) -> ComplexArray:
         """v_a (nk, n, n) in eV Angstrom."""

@@ -113,6 +113,33 @@ def rotate(U, X):  # type: ignore[no-untyped-def]
 
 
 @_compiled
+def rotate_covariant(U, e, dH, A):  # type: ignore[no-untyped-def]
+    """U^+ (dH_a - i [A_a, H]) U for stacks dH, A (nk, d, n, n) of Hermitian matrices, U (nk, n, n) and e (nk, n) those of H.
+
+    Both are rotated at once, as the Hermitian and the anti-Hermitian part of Z = U^+ (dH + i A) U.
+    """
+    K, D, N, _ = dH.shape
+    out = np.empty((K, D, N, N), dtype=np.complex128)
+    adjoint, X = np.empty((N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
+    Z = np.empty((N, N), dtype=np.complex128)
+    for k in range(K):
+        for i in range(N):
+            for j in range(N):
+                adjoint[j, i] = np.conj(U[k, i, j])
+        for d in range(D):
+            for i in range(N):
+                for j in range(N):
+                    X[i, j] = dH[k, d, i, j] + 1j * A[k, d, i, j]
+            product(X, U[k], Z)
+            product(adjoint, Z, X)
+            for i in range(N):
+                for j in range(N):
+                    x, y = X[i, j], np.conj(X[j, i])
+                    out[k, d, i, j] = ((x + y) - (e[k, j] - e[k, i]) * (x - y)) / 2
+    return out
+
+
+@_compiled
 def covariant(dX, A, X):  # type: ignore[no-untyped-def]
     """dX_a - i [A_a, X] (nk, d, n, n) for Hermitian A_a (of a stack) and X (nk, n, n)."""
     K, D, N, _ = A.shape

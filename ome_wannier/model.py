@@ -27,12 +27,13 @@ class Matrices(NamedTuple):
     """Hamiltonian and its covariant derivatives at a batch of k points, in the Wannier gauge.
 
     H : (nk, n, n) eV.
-    V : (nk, axes, n, n) eV Angstrom, V_a = D_a H, or None.
+    V : (nk, axes, n, n) eV Angstrom, V_a = D_a H, or None; see `velocities`.
     W : (nk, axes, axes, n, n) eV Angstrom^2, [b, a] = D_b D_a H, or None.
     F : (nk, axes, axes, n, n) Angstrom^2, [a, b] = d_a A_b - d_b A_a - i [A_a, A_b], the curvature of the
         Wannier basis itself, or None. It vanishes for a complete (tight-binding) basis.
     A : (nk, axes, n, n) Angstrom, the position operator r(k) inside the basis, or None.
     S : (nk, 3, n, n), the spin operator in units of hbar/2 (Pauli matrices), or None if the model has none.
+    slope : (nk, axes, n, n) eV Angstrom, d_a H where V is left to be made of it and A, which the eigenbasis makes cheaper.
     """
 
     H: ComplexArray
@@ -41,6 +42,16 @@ class Matrices(NamedTuple):
     F: ComplexArray | None = None
     A: ComplexArray | None = None
     S: ComplexArray | None = None
+    slope: ComplexArray | None = None
+
+    def velocities(self) -> ComplexArray:
+        """V, or D_a H = d_a H - i [A_a, H]."""
+        if self.V is not None:
+            return self.V
+        from .kernels import covariant  # numba takes a third of a second to import
+
+        V: ComplexArray = covariant(self.slope, self.A, self.H)
+        return V
 
 
 class Model(Protocol):
@@ -306,10 +317,9 @@ class TightBinding:
         """
         if self._external_series is None:
             return Outside()
-        assert inside.V is not None
         assert inside.A is not None
         assert inside.F is not None
-        return self._external_series(k, inside.H, inside.V, inside.A, inside.F, moments, metric)
+        return self._external_series(k, inside.H, inside.velocities(), inside.A, inside.F, moments, metric)
 
 
 def _whole(upper: Sums) -> Sums:
@@ -346,10 +356,9 @@ def _full_position(
     """Covariant derivatives with the full position matrix A; dA[b, a] = d_b A_a, ddH[b, a] = d_b d_a H."""
     from .kernels import covariant, covariant_second
 
-    V = covariant(dH, A, H)
     W = F = None
     if order == 2:
-        W = covariant_second(ddH, dA, A, H, dH, V)
+        W = covariant_second(ddH, dA, A, H, dH, covariant(dH, A, H))
     if curvature:
         assert dA is not None
         F = np.zeros_like(dA)
@@ -358,7 +367,7 @@ def _full_position(
                 curl = (dA[:, a, b] - dA[:, b, a])[:, None]
                 F[:, a, b] = covariant(curl, A[:, a : a + 1].copy(), A[:, b].copy())[:, 0]
                 F[:, b, a] = -F[:, a, b]
-    return Matrices(H, V, W, F, A)
+    return Matrices(H, None, W, F, A, slope=dH)
 
 
 def moment_axes(axes: tuple[int, ...]) -> tuple[int, ...]:

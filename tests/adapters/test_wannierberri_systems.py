@@ -64,7 +64,7 @@ def test_file_of_wannier90(tmp_path):
     model = MODELS["matrix_3d"]()
     export(model).to_tb_file(str(tmp_path / "x_tb.dat"))
     read = System_R.from_tb_dat(tb_file=str(tmp_path / "x_tb.dat"), berry=True)
-    np.testing.assert_allclose(load(read).matrices(K).V, model.matrices(K).V, atol=1e-6)
+    np.testing.assert_allclose(load(read).matrices(K).velocities(), model.matrices(K).velocities(), atol=1e-6)
     bare = System_R.from_tb_dat(tb_file=str(tmp_path / "x_tb.dat"))
     with pytest.warns(AccuracyWarning, match="no AA"):
         centres = load(bare)

@@ -312,7 +312,7 @@ def test_cross_gap_form_at_every_partition(name):
             _, v, R, B = eigensystem(model, k[x])
         else:  # not a matter of phases: take H and V from the package, they are tested elsewhere
             V = np.zeros((3, model.n_orbitals, model.n_orbitals), dtype=complex)
-            V[list(model.axes)] = bands._matrices.V[x]
+            V[list(model.axes)] = bands._matrices.velocities()[x]
             _, v, R, B = spectrum(bands._matrices.H[x], V)
         for p in range(1, model.n_orbitals):
             for i, moment in enumerate(model.moments):
