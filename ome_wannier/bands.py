@@ -255,12 +255,13 @@ class Bands:
         found: ComplexArray = _kernels().moving_dipoles(self._velocities, self.connections, *self._groups, self._pair_array)
         return found
 
+    @cached_property
     def interband_anticommutators(self) -> ComplexArray:
         """1/2 epsilon_imn {v_m - vbar_m, R_n} (nk, moments, n, n) in eV Angstrom^2; between two bands exactly zero."""
-        interband = np.where(self.same[:, None], 0.0, self._velocities)
-        found: ComplexArray = _kernels().anticommutators(interband, self.connections, self._pair_array)
+        found: ComplexArray = _kernels().anticommutators(self.energies, self.connections, self.commutators, self._pair_array)
         return found
 
+    @cached_property
     def commutators(self) -> ComplexArray:
         """i/2 epsilon_imn [R_m, R_n] (nk, moments, n, n) in Angstrom^2."""
         found: ComplexArray = _kernels().commutators(self.connections, self._pair_array)

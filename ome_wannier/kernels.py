@@ -224,18 +224,25 @@ def moving_dipoles(v, R, first, end, pairs):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def anticommutators(v, R, pairs):  # type: ignore[no-untyped-def]
-    """1/2 ({v_m, R_n} - {v_n, R_m}) for pairs (m, n): (nk, pairs, n, n), Hermitian."""
-    K, _, N, _ = v.shape
-    out, P = np.empty((K, len(pairs), N, N), dtype=np.complex128), np.empty((2, N, N), dtype=np.complex128)
+def anticommutators(e, R, C, pairs):  # type: ignore[no-untyped-def]
+    """1/2 ({v_m, R_n} - {v_n, R_m}) of v = i [e, R], for pairs (m, n): (nk, pairs, n, n), Hermitian.
+
+    With C = i [R_m, R_n] it is (e_p + e_q)/2 C - i (R_m e R_n - R_n e R_m), whatever the zero of energy.
+    """
+    K, _, N, _ = R.shape
+    out = np.empty((K, len(pairs), N, N), dtype=np.complex128)
+    X, P = np.empty((N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
     for k in range(K):
+        level = e[k] - e[k].mean()
         for i in range(len(pairs)):
             m, n = pairs[i]
-            product(v[k, m], R[k, n], P[0])
-            product(v[k, n], R[k, m], P[1])
+            for p in range(N):
+                for q in range(N):
+                    X[p, q] = R[k, m, p, q] * level[q]
+            product(X, R[k, n], P)
             for p in range(N):
                 for q in range(p, N):
-                    x = (P[0, p, q] - P[1, p, q] + np.conj(P[0, q, p] - P[1, q, p])) / 2
+                    x = (level[p] + level[q]) / 2 * C[k, i, p, q] - 1j * (P[p, q] - np.conj(P[q, p]))
                     out[k, i, p, q], out[k, i, q, p] = x, np.conj(x)
     return out
 

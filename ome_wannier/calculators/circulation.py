@@ -36,7 +36,7 @@ def itinerant_sea(bands: Bands) -> Array:
 def three_band_circulation(bands: Bands) -> Array:
     """1/2 epsilon_imn Im [R_b R_m R_n]_nn: (nk, n, moment, field) in Angstrom^3. It vanishes for two bands."""
 
-    return -row_traces(bands.connections, bands.commutators()) / 2
+    return -row_traces(bands.connections, bands.commutators) / 2
 
 
 def local(bands: Bands) -> Array:
@@ -45,7 +45,7 @@ def local(bands: Bands) -> Array:
     Three different bands (groups) take part: it vanishes for two.
     """
 
-    return bands.level_tensor(bands.responses, bands.interband_anticommutators())
+    return bands.level_tensor(bands.responses, bands.interband_anticommutators)
 
 
 CALCULATORS = (
