@@ -23,7 +23,9 @@ Array = NDArray[np.float64]
 
 NODES_PER_KT = 16
 #: Fermi functions are 0 or 1 to double precision this many k_B T away
-REACH = 40.0
+REACH = 36.0
+#: Fermi levels that are evaluated together lie within so many k_B T: wider runs take more nodes, narrower ones more calls
+RUN = 9.0
 
 
 def fermi_function(energy: Array, mu: float, kT: float) -> Array:
@@ -221,10 +223,10 @@ class Occupation:
         return nodes, np.reshape(weights, (*grid.shape[:-2], len(nodes), grid.shape[-1]))
 
     def _together(self, kT: float) -> list[slice]:
-        """Fermi levels cut into runs no wider than the reach of one of them, so that the nodes around a run serve all of it."""
+        """Fermi levels cut into runs that are narrow beside the reach of one of them: the nodes around a run serve all of it."""
         runs, start = [], 0
         while start < len(self.fermi):
-            stop = int(np.searchsorted(self.fermi, self.fermi[start] + REACH * kT, side="right"))
+            stop = int(np.searchsorted(self.fermi, self.fermi[start] + RUN * kT, side="right"))
             runs.append(slice(start, stop))
             start = stop
         return runs

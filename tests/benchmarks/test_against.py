@@ -101,7 +101,8 @@ def test_wannierberri(name, window, tmp_path, monkeypatch, capfd):
     height = abs(np.linalg.det(model.lattice)) / model.cell * units.ANGSTROM if model.dimension == 2 else 1.0
     K = np.swapaxes(theirs(static.GME_orb_FermiSurf, mesh), 1, 2)[::2][:, list(model.moments)][:, :, list(model.axes)]
     expected = -K * TAU / units.HBAR_EV_FS * height
-    np.testing.assert_allclose(mine.extrinsic.values + added, expected, rtol=0, atol=1e-9 * np.abs(expected).max())
+    # rounding: of levels just farther apart than degen_thresh (cr2o3 has some 11 micro-eV) the curvature goes as 1 / spacing^2
+    np.testing.assert_allclose(mine.extrinsic.values + added, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
 
     we = per_point(ours, ROUNDS)
     surface, hall = (per_point(lambda size, kind=k: theirs(kind, size), ROUNDS) for k in (static.GME_orb_FermiSurf, static.AHC))
