@@ -100,9 +100,10 @@ def compute(
         Elements that symmetry forbids are not waited for. A quantity below 0.1% of the integral of the absolute value of its
         integrand, all of which cancels, is held to that 0.1% instead (see `converge`). The attributes of the result say whether
         it `converged`, and with how many `k_points`. For a filling, the Fermi level has settled to rtol times k_B T.
-    max_points : with `rtol`: k points after which nothing more is begun; a step under way is finished, the first look at the
-        zone and the first cells in any case. What has not converged by then is named in a ConvergenceWarning.
-    max_time : with `rtol`: seconds, likewise; the result then depends on the speed of the machine.
+    max_points : with `rtol`: k points; a mesh or first cells that take more are not begun, and after a first look at the zone
+        the result is the finest uniform mesh that fits. What has not converged by then is named in a ConvergenceWarning.
+    max_time : with `rtol`: seconds, likewise, judged by the speed of that first look; with an executor what was begun is
+        finished. The result then depends on the speed of the machine.
 
     Returns
     -------
@@ -135,6 +136,8 @@ def compute(
         raise SettingsError(f"executor is {executor!r}: give a concurrent.futures.Executor, such as executors.processes(2)")
     if resume and checkpoint is None:
         raise SettingsError("resume goes on from a checkpoint: give its file")
+    if rtol is None and (max_time is not None or max_points != converge.MAX_POINTS):
+        raise SettingsError("max_points and max_time bound the work that rtol asks for: give rtol")
     goal = None if rtol is None else converge.checked(rtol, max_points, max_time)
     if goal is not None:
         refuse_with_rtol(kmesh, checkpoint, len(observables) < len(terms))

@@ -40,6 +40,8 @@ MAX_POINTS = 2_000_000
 POINTS_PER_CELL = 4
 #: how often the default mesh may be doubled, and by which factor deviations have to fall, before cells are taken instead
 DOUBLINGS, FAST = 2, 0.3
+#: points along each direction of the coarsest mesh that a result is made of
+FEW = 4
 
 
 class Goal(NamedTuple):
@@ -106,6 +108,20 @@ class Asked(Protocol):
     def goal(self) -> Goal: ...
 
 
+class _Left(NamedTuple):
+    """What may still be spent: k points, the time (of `time.monotonic`) at which to stop, or None, and seconds per point."""
+
+    points: int
+    deadline: float | None
+    pace: float
+
+    def allows(self, points: int) -> bool:
+        return points <= self.points and (self.deadline is None or time.monotonic() + self.pace * points <= self.deadline)
+
+    def after(self, mesh: _Judged) -> _Left:
+        return self._replace(points=self.points - int(mesh.found.attrs["irreducible_points"]))
+
+
 class OnMesh(NamedTuple):
     """What a uniform mesh gives by quantity: values, root mean square deviations of its sub-meshes, what symmetry changes; and
     what to record of it."""
@@ -121,7 +137,8 @@ def over_zone(
 ) -> Converged:
     """Integrals over the zone: on nested uniform meshes, beginning with `mesh`, where they resolve the occupation and
     converge fast, else over cells. `on_mesh` evaluates a uniform mesh."""
-    deadline = None if task.goal.max_time is None else time.monotonic() + task.goal.max_time
+    began = time.monotonic()
+    deadline = None if task.goal.max_time is None else began + task.goal.max_time
     columns = Columns.of(task.model, task.wanted, task.observables)
     job = cells.Job(
         task.model,
@@ -135,77 +152,100 @@ def over_zone(
     free = _allowed(task)
     flat = np.concatenate([free[c.name].ravel() for c in task.wanted])
     limit = _Limit(columns.owner, flat, len(task.occupation.temperature), task.goal.rtol)
-    found, points = _uniform(task, job, limit, free, columns, mesh, on_mesh, deadline)
-    if found is not None:
-        return found
-    budget = adaptive.Budget(task.goal.max_points - points, deadline)
+    sample = _times(mesh, 0.5)
+    seen = cells.survey(job, sample)
+    # how many processes an executor has is not known: with one, a step is begun whatever it takes
+    pace = 0.0 if executor is not None else (time.monotonic() - began) / len(sample)
+    left = _Left(task.goal.max_points - len(sample), deadline, pace)
+
+    def judged(mesh: KMesh) -> _Judged:
+        found = on_mesh(mesh)
+        value = columns.pack(found.values) * task.model.cell / task.model.spin_degeneracy
+        limits = limit(seen.part._replace(value=value)) / task.model.cell * task.model.spin_degeneracy
+        return _Judged(found, found.deviations, columns.unpack(limits, task.occupation))
+
+    uniform, left = _uniform(judged, seen.refine / 2, free, mesh, left)
     numbers = [-(-n // POINTS_PER_CELL) for n, p in zip(mesh.size, task.model.periodic, strict=True) if p]
-    outcome = adaptive.refine(job, cells.base_cells(numbers, task.inverts), limit, budget, executor, progress)
+    start = cells.base_cells(numbers, task.inverts)
+    fits = left.allows(len(start.half) * len(job.rule.nodes))
+    if uniform is None and not fits:  # not even the first cells: the finest mesh that does
+        coarser = [_times(mesh, 0.5**power, FEW) for power in range(1, 6)]
+        uniform = judged(next((m for m in coarser if left.allows(len(m))), coarser[-1]))
+        left = left.after(uniform)
+    if uniform is not None and (uniform.enough or not fits):
+        return _of_mesh(uniform, task, task.goal.max_points - left.points)
+    outcome = adaptive.refine(job, start, limit, adaptive.Budget(left.points, deadline), executor, progress)
+    points = task.goal.max_points - left.points + outcome.points
     norm = task.model.spin_degeneracy / task.model.cell * (2 if task.inverts else 1)
     values, errors, limits = (
         columns.unpack(x * norm, task.occupation) for x in (outcome.part.value, outcome.error, limit(outcome.part))
     )
     raw, values = values, {c.name: task.symmetrise(values[c.name], c) for c in task.wanted}
     # what symmetry forbids is zero; on the whole zone its size tells how well the Hamiltonian obeys
-    left = {n: np.zeros_like(x) if task.inverts else np.abs(raw[n] - x) for n, x in values.items()}
+    rest = {n: np.zeros_like(x) if task.inverts else np.abs(raw[n] - x) for n, x in values.items()}
     zone = "half of the zone" if task.inverts else "the zone"
-    attrs = about(errors, limits, task, points + outcome.points) | {
+    attrs = about(errors, limits, task, points) | {
         "kmesh": f"adaptive: {outcome.cells} cells in {zone}, down to 1/{round(0.5 / outcome.finest)} of a reciprocal vector",
         "error_estimate": "differences of cubature rules, and Fermi surfaces that may pass between the points",
         "widest_degenerate_group_eV": outcome.widest_group,
     }
-    return Converged(values, {n: np.where(free[n], x, left[n]) for n, x in errors.items()}, attrs)
+    return Converged(values, {n: np.where(free[n], x, rest[n]) for n, x in errors.items()}, attrs)
+
+
+class _Judged(NamedTuple):
+    """What a uniform mesh gives, with errors and allowed errors by quantity."""
+
+    found: OnMesh
+    errors: dict[str, Array]
+    limits: dict[str, Array]
+
+    @property
+    def enough(self) -> bool:
+        return all((self.errors[name] <= self.limits[name]).all() for name in self.errors)
+
+
+def _of_mesh(mesh: _Judged, task: Task, points: int) -> Converged:
+    """The result of a uniform mesh."""
+    estimate = "deviation of the sub-meshes (root mean square), after two falls times the weaker one"
+    attrs = mesh.found.attrs | about(mesh.errors, mesh.limits, task, points) | {"error_estimate": estimate}
+    return Converged(mesh.found.values, {n: x + mesh.found.changes[n] for n, x in mesh.errors.items()}, attrs)
 
 
 def _uniform(
-    task: Task,
-    job: cells.Job,
-    limit: _Limit,
-    free: dict[str, NDArray[np.bool_]],
-    columns: Columns,
-    mesh: KMesh,
-    on_mesh: Callable[[KMesh], OnMesh],
-    deadline: float | None,
-) -> tuple[Converged | None, int]:
-    """Nested uniform meshes, if they are enough, and the points that were evaluated.
+    judged: Callable[[KMesh], _Judged], finer: float, free: dict[str, NDArray[np.bool_]], mesh: KMesh, left: _Left
+) -> tuple[_Judged | None, _Left]:
+    """The last of nested uniform meshes, `finer` times finer than `mesh` to begin with, and what is left to spend.
 
     The error of a mesh is the deviation of its sub-meshes, which have half its points along each direction. Where the integrand
     is smooth they converge exponentially, and every doubling makes the deviation fall as much or more: after two falls the
     error is the deviation times the weaker one. A single fall may be luck, as where bands touch below the level.
     """
-    sample = _times(mesh, 0.5)
-    seen = cells.survey(job, sample)
-    points, finer = len(sample), seen.refine / 2
-    doublings = max(0, int(np.ceil(np.log2(finer)))) if np.isfinite(finer) and finer > 0 else 0
+    last: _Judged | None = None
     if not finer <= 2**DOUBLINGS:
-        return None, points
-    norm = task.model.spin_degeneracy / task.model.cell
+        return last, left
+    doublings = max(0, int(np.ceil(np.log2(finer)))) if finer > 0 else 0
     previous: dict[str, float] = {}
     before: dict[str, float] = {}
     for power in range(doublings, DOUBLINGS + 1):
         now = _times(mesh, 2**power)
-        if points + len(now) > task.goal.max_points or (deadline is not None and time.monotonic() > deadline):
+        if not left.allows(len(now)):
             break
-        found = on_mesh(now)
-        points += int(found.attrs["irreducible_points"])
-        value = columns.pack(found.values) / norm
-        limits = columns.unpack(limit(seen.part._replace(value=value)) * norm, task.occupation)
+        last = judged(now)
+        found, limits = last.found, last.limits
+        left = left.after(last)
         size = {name: float((x * free[name]).max(initial=0.0)) for name, x in found.deviations.items()}
         falls = {name: min(1.0, x / previous[name]) if previous.get(name) else 1.0 for name, x in size.items()}
         errors = {name: x * max(falls[name], before.get(name, 1.0)) for name, x in found.deviations.items()}
-        if all((errors[name] <= limits[name]).all() for name in errors):
-            estimate = "deviation of the sub-meshes (root mean square), after two falls times the weaker one"
-            attrs = found.attrs | about(errors, limits, task, points) | {"error_estimate": estimate}
-            return Converged(found.values, {n: x + found.changes[n] for n, x in errors.items()}, attrs), points
-        if previous and any((errors[n] > limits[n]).any() and falls[n] > FAST for n in errors):
+        last = last._replace(errors=errors)
+        if last.enough or (previous and any((errors[n] > limits[n]).any() and falls[n] > FAST for n in errors)):
             break
         previous, before = size, falls if previous else {}
-    return None, points
+    return last, left
 
 
-def _times(mesh: KMesh, factor: float) -> KMesh:
-    """A mesh with this many times the points along every direction that has more than one."""
-    a, b, c = (max(1, round(n * factor)) if n > 1 else 1 for n in mesh.size)
+def _times(mesh: KMesh, factor: float, least: int = 1) -> KMesh:
+    """A mesh with this many times the points, but not less than `least`, along every direction that has more than one."""
+    a, b, c = (max(least, round(n * factor)) if n > 1 else 1 for n in mesh.size)
     return KMesh((a, b, c))
 
 

@@ -223,7 +223,7 @@ class Occupation:
         return nodes, np.reshape(weights, (*grid.shape[:-2], len(nodes), grid.shape[-1]))
 
     def _together(self, kT: float) -> list[slice]:
-        """Fermi levels cut into runs that are narrow beside the reach of one of them: the nodes around a run serve all of it."""
+        """Fermi levels cut into runs, narrow beside the reach of one of them: the nodes around a run serve all of it."""
         runs, start = [], 0
         while start < len(self.fermi):
             stop = int(np.searchsorted(self.fermi, self.fermi[start] + RUN * kT, side="right"))

@@ -196,6 +196,24 @@ def test_time_is_kept():
     assert result.attrs["wall_time_s"] < 10
 
 
+def test_bounds_that_leave_no_room_for_cells_give_the_mesh_that_fits():
+    """Neither bound is waited for where a mesh or the first cells would take more, and the error is still one."""
+    model = random_model(3)
+    settings = {"calculators": ["extrinsic", "quantum_metric"], "fermi": 0.1, "temperature": 300.0, "rtol": 1e-6}
+    with pytest.warns(ConvergenceWarning, match="raise max_points"):
+        few = ome.compute(model, max_points=1000, **settings)
+    with pytest.warns(ConvergenceWarning, match="max_time"):
+        short = ome.compute(model, max_time=1e-3, **settings)
+    exact = ome.compute(model, (240, 240, 1), settings["calculators"], 0.1, temperature=300.0)
+    for result in (few, short):
+        assert result.attrs["converged"] == 0
+        assert result.attrs["kmesh"].startswith("KMesh")
+        for name in settings["calculators"]:
+            # the error is a root mean square deviation: of one standard deviation
+            assert (abs(result[name] - exact[name]) <= 3 * result[f"{name}_error"] + 1e-9 * abs(exact[name]).max()).all()
+    assert short.attrs["k_points"] <= few.attrs["k_points"]
+
+
 def same(a, b):
     return all(np.array_equal(a[name].values, b[name].values) for name in a.data_vars)
 
@@ -253,6 +271,8 @@ def test_filling():
         ({"rtol": 1e-3, "checkpoint": "x.npz"}, "checkpoint: with rtol"),
         ({"rtol": 1e-3, "max_points": 0}, "max_points is 0"),
         ({"rtol": 1e-3, "max_time": -1}, "max_time is -1"),
+        ({"kmesh": (8, 8, 1), "max_time": 5.0}, "max_points and max_time bound the work that rtol asks for"),
+        ({"kmesh": (8, 8, 1), "max_points": 500}, "max_points and max_time bound the work that rtol asks for"),
     ],
 )
 def test_settings_that_make_no_sense(settings, said):
