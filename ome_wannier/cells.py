@@ -205,7 +205,8 @@ def _states(job: Job, k: Array) -> States:
     model = job.model
     order = max(o.order for o in job.observables)
     curvature = model.external is not None or any(o.curvature for o in job.observables)
-    bands = Bands(model, k, order=order, curvature=curvature, degeneracy_tol=job.degeneracy_tol, window=job.occupation.window)
+    # all bands: those that are far from the levels here may be at them between the points
+    bands = Bands(model, k, order=order, curvature=curvature, degeneracy_tol=job.degeneracy_tol)
     columns = [evaluate(o, bands) for o in job.observables]
     weights = np.concatenate([a.reshape(*a.shape[:2], -1) for a in columns], axis=2)
     reciprocal = 2 * np.pi * np.linalg.inv(model.lattice)[list(bands.axes)][:, np.flatnonzero(model.periodic)]
