@@ -229,18 +229,20 @@ class Store:
         """Whether there are tables: ASE would make them, while another process does."""
         if not self.exists:
             raise StoreError(f"{self.address}: there is no such database")
+        db = self._db
         with self._said():
-            yield self._db.initialized or self._has_tables()
+            # one connection for all that is asked, and closed: those that ASE opens for each question it leaves open
+            db.connection, db.change_count = db._connect(), 0
+            try:
+                yield db.initialized or self._has_tables(db.connection.cursor())
+            finally:
+                db.connection.close()
+                db.connection = None
 
-    def _has_tables(self) -> bool:
-        connection = self._db._connect()
-        try:
-            cursor = connection.cursor()
-            server = "SELECT to_regclass('systems')"
-            cursor.execute(server if self._server else "SELECT max(name) FROM sqlite_master WHERE name = 'information'")
-            return cursor.fetchone()[0] is not None
-        finally:
-            connection.close()
+    def _has_tables(self, cursor: Any) -> bool:
+        server = "SELECT to_regclass('systems')"
+        cursor.execute(server if self._server else "SELECT max(name) FROM sqlite_master WHERE name = 'information'")
+        return cursor.fetchone()[0] is not None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
