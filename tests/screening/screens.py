@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -87,5 +88,5 @@ def numbers(db: str | Path) -> dict[str, dict[str, Any]]:
 
 def whole(db: str | Path) -> str:
     """What SQLite says of a database file."""
-    with sqlite3.connect(db) as connection:
+    with closing(sqlite3.connect(db)) as connection:
         return str(connection.execute("PRAGMA integrity_check").fetchone()[0])
