@@ -216,9 +216,11 @@ def test_reading_makes_no_tables(tmp_path: Path) -> None:
 def test_columns_are_described_where_ase_looks_for_it(store: Store) -> None:
     from ase.db import connect
 
-    assert connect(store.address).metadata["key_descriptions"]["gap"] == ["gap", "band gap", "eV"]
+    with connect(store.address) as database:  # else ASE leaves connections open
+        assert database.metadata["key_descriptions"]["gap"] == ["gap", "band gap", "eV"]
     Store(store.address).prepare("other title", {"fermi": ("fermi", "Fermi level", "eV")})
-    described = connect(store.address).metadata
+    with connect(store.address) as database:
+        described = database.metadata
     assert set(described["key_descriptions"]) == {"gap", "fermi"}
     assert described["title"] == "title"
 
