@@ -100,8 +100,8 @@ def compute(
         Elements that symmetry forbids are not waited for. A quantity below 0.1% of the integral of the absolute value of its
         integrand, all of which cancels, is held to that 0.1% instead (see `converge`). The attributes of the result say whether
         it `converged`, and with how many `k_points`. For a filling, the Fermi level has settled to rtol times k_B T.
-    max_points : with `rtol`: k points; a mesh or first cells that take more are not begun, and after a first look at the zone
-        the result is the finest uniform mesh that fits. What has not converged by then is named in a ConvergenceWarning.
+    max_points : with `rtol`: k points; a mesh that takes more is not begun, and cells begin as coarse as they have to, in any
+        case after a first look at the zone. What has not converged by then is named in a ConvergenceWarning.
     max_time : with `rtol`: seconds, likewise, judged by the speed of that first look; with an executor what was begun is
         finished. The result then depends on the speed of the machine.
 

@@ -40,8 +40,8 @@ MAX_POINTS = 2_000_000
 POINTS_PER_CELL = 4
 #: how often the default mesh may be doubled, and by which factor deviations have to fall, before cells are taken instead
 DOUBLINGS, FAST = 2, 0.3
-#: points along each direction of the coarsest mesh that a result is made of
-FEW = 4
+#: how often the edges of the first cells may be doubled where they do not fit the bounds
+COARSER = 4
 
 
 class Goal(NamedTuple):
@@ -166,14 +166,11 @@ def over_zone(
 
     uniform, left = _uniform(judged, seen.refine / 2, free, mesh, left)
     numbers = [-(-n // POINTS_PER_CELL) for n, p in zip(mesh.size, task.model.periodic, strict=True) if p]
-    start = cells.base_cells(numbers, task.inverts)
-    fits = left.allows(len(start.half) * len(job.rule.nodes))
-    if uniform is None and not fits:  # not even the first cells: the finest mesh that does
-        coarser = [_times(mesh, 0.5**power, FEW) for power in range(1, 6)]
-        uniform = judged(next((m for m in coarser if left.allows(len(m))), coarser[-1]))
-        left = left.after(uniform)
-    if uniform is not None and (uniform.enough or not fits):
+    starts = [cells.base_cells([-(-n // 2**power) for n in numbers], task.inverts) for power in range(COARSER + 1)]
+    fitting = [start for start in starts if left.allows(len(start.half) * len(job.rule.nodes))]
+    if uniform is not None and (uniform.enough or len(fitting) < len(starts)):
         return _of_mesh(uniform, task, task.goal.max_points - left.points)
+    start = fitting[0] if fitting else starts[-1]
     outcome = adaptive.refine(job, start, limit, adaptive.Budget(left.points, deadline), executor, progress)
     points = task.goal.max_points - left.points + outcome.points
     norm = task.model.spin_degeneracy / task.model.cell * (2 if task.inverts else 1)
@@ -243,9 +240,9 @@ def _uniform(
     return last, left
 
 
-def _times(mesh: KMesh, factor: float, least: int = 1) -> KMesh:
-    """A mesh with this many times the points, but not less than `least`, along every direction that has more than one."""
-    a, b, c = (max(least, round(n * factor)) if n > 1 else 1 for n in mesh.size)
+def _times(mesh: KMesh, factor: float) -> KMesh:
+    """A mesh with this many times the points along every direction that has more than one."""
+    a, b, c = (max(1, round(n * factor)) if n > 1 else 1 for n in mesh.size)
     return KMesh((a, b, c))
 
 
