@@ -116,9 +116,11 @@ class _Left(NamedTuple):
     pace: float
 
     def allows(self, points: int) -> bool:
+        """Whether so many more fit."""
         return points <= self.points and (self.deadline is None or time.monotonic() + self.pace * points <= self.deadline)
 
     def after(self, mesh: _Judged) -> _Left:
+        """What is left when a mesh has been evaluated; its time passes by itself."""
         return self._replace(points=self.points - int(mesh.found.attrs["irreducible_points"]))
 
 
@@ -260,6 +262,7 @@ class Columns(NamedTuple):
 
     @classmethod
     def of(cls, model: Lattice, wanted: Sequence[Calculator], observables: Sequence[Observable]) -> Columns:
+        """Of what was asked for."""
         shapes = component_shapes(observables, model)
         numbers = [int(np.prod(s)) for s in shapes.values()]
         ends = np.cumsum(numbers)

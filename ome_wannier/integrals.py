@@ -74,6 +74,7 @@ class Group(NamedTuple):
 
     @classmethod
     def of(cls, model: Lattice, asked: Any, tol: float | None) -> Group:
+        """Of a model: found, or those that were asked for."""
         used = not (isinstance(asked, str) and asked == "off")
         found = symmetries.group_of(model, asked, tol)
         said = asked if isinstance(asked, str) else "given"

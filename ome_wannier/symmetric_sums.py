@@ -145,6 +145,7 @@ class _Difference(NamedTuple):
 
     @classmethod
     def of(cls, every: Sums, few: Sums, points: IrreducibleMesh, on_mesh: Change, whole: Change) -> _Difference:
+        """Of the sums over all points of a coarse mesh and over its irreducible ones."""
         correction = whole(_plus(every.full, few.full, -1))
         pairs = zip(_joined(every.parts, points), few.parts, strict=True) if few.parts else [(every.full, few.full)]
         rest = [_plus(_plus(raw, on_mesh(part), -1), correction, -1) for raw, part in pairs]

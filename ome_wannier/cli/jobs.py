@@ -169,6 +169,7 @@ def console_is_watched() -> bool:
 
 
 def source_of(settings: Settings) -> Source:
+    """Where the model comes from: files, or an entry of the library."""
     if settings.material is None:
         assert settings.seed is not None
         return locate(settings.seed)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from ..screening import Counts, Item
+    from ..screening import Item
+    from ..screening.step import Outcome
 
 #: exit code where some materials failed
 SOME_FAILED = 3
@@ -60,7 +61,10 @@ def screen(
     if dry_run:
         _say_estimate(todo, db, workers, retry_failed, console)
         return
-    counts, failures, unconverged = _run(todo, db, workers, retry_failed)
+    outcomes = _run(todo, db, workers, retry_failed)
+    failures = [(o.name, str(o.pairs["reason"])) for o in outcomes if o.status == "failed"]
+    unconverged = [o.name for o in outcomes if o.pairs.get("converged") == 0]
+    counts = screening.Counts.of(outcomes)
     for name, reason in failures[:SHOWN]:
         _note(_plain(f"failed: {name}: {reason}"))
     if len(failures) > SHOWN:
@@ -72,23 +76,19 @@ def screen(
         raise typer.Exit(SOME_FAILED)
 
 
-def _run(
-    todo: Sequence[Item], db: str, workers: int, retry_failed: bool
-) -> tuple[Counts, list[tuple[str, str]], list[str]]:
-    """Do it, with a progress bar; the counts, (name, reason) of what failed, and the names of what did not converge."""
+def _run(todo: Sequence[Item], db: str, workers: int, retry_failed: bool) -> list[Outcome]:
+    """Do it, with a progress bar."""
     from .. import screening
     from . import _note
     from .jobs import console_is_watched
 
-    outcomes, failures = [], []
+    outcomes = []
     bar = _bar() if console_is_watched() else None
     start = last = time.monotonic()
     with closing(screening.run(todo, db, workers, retry_failed=retry_failed)) as found, bar or nullcontext():
         task = bar.add_task("materials", total=len(todo), rate="") if bar else None
         for outcome in found:
             outcomes.append(outcome)
-            if outcome.status == "failed":
-                failures.append((outcome.name, str(outcome.pairs["reason"])))
             passed = time.monotonic() - start
             rate = f"{60 * len(outcomes) / passed:.3g} per minute"
             if bar is not None and task is not None:
@@ -97,8 +97,7 @@ def _run(
                 last = time.monotonic()
                 left = passed / len(outcomes) * (len(todo) - len(outcomes))
                 _note(f"{len(outcomes)} of {len(todo)}, {rate}, {_duration(left)} left")
-    unconverged = [outcome.name for outcome in outcomes if outcome.pairs.get("converged") == 0]
-    return screening.Counts.of(outcomes), failures, unconverged
+    return outcomes
 
 
 def _bar() -> Any:

@@ -25,6 +25,8 @@ from ome_wannier.calculators.base import Observable, stack_tensor
 pytestmark = [pytest.mark.benchmark, pytest.mark.filterwarnings("ignore")]
 
 TAU, ROUNDS = 10.0, 3
+#: eV, levels closer than this are one in both codes: our default for models with diagonal positions
+DEGENERATE = 1e-5
 #: mesh, and ranges of Fermi levels: over all bands, and 1 eV
 CASES = {
     "te": ((10, 10, 10), (-8.0, 12.0), (5.6, 6.6)),
@@ -66,6 +68,17 @@ ADDED = [
 ]
 
 
+def clear(model, mesh, levels):
+    """Levels in whose boxes no two bands are just farther apart than DEGENERATE, where rounding grows as its inverse powers.
+
+    Of Cr2O3, whose pairs are split by some ten micro-eV, a tenth of the levels: 1e-7 there, 4e-11 on all others.
+    """
+    e = np.linalg.eigvalsh(model.matrices(ome.KMesh(mesh).points(), 0).H)
+    spacing = np.diff(e, axis=1)
+    at = ((e[:, 1:] + e[:, :-1]) / 2)[(spacing > DEGENERATE) & (spacing < 5 * DEGENERATE)]
+    return np.array([(np.abs(at - level) > (levels[1] - levels[0]) / 2 + DEGENERATE * 5).all() for level in levels])
+
+
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("window", ["all bands", "1 eV"])
 def test_wannierberri(name, window, tmp_path, monkeypatch, capfd):
@@ -79,7 +92,7 @@ def test_wannierberri(name, window, tmp_path, monkeypatch, capfd):
     system = ome.to_wannierberri(model)
 
     def theirs(kind, size):
-        calculator = kind(Efermi=levels, degen_thresh=1e-5, kwargs_formula={"external_terms": False})
+        calculator = kind(Efermi=levels, degen_thresh=DEGENERATE, kwargs_formula={"external_terms": False})
         calculator.save_mode = "bin"
         grid = wannierberri.Grid(system, NKdiv=1, NKFFT=list(size), use_symmetry=False)
         return wannierberri.run(
@@ -101,8 +114,9 @@ def test_wannierberri(name, window, tmp_path, monkeypatch, capfd):
     height = abs(np.linalg.det(model.lattice)) / model.cell * units.ANGSTROM if model.dimension == 2 else 1.0
     K = np.swapaxes(theirs(static.GME_orb_FermiSurf, mesh), 1, 2)[::2][:, list(model.moments)][:, :, list(model.axes)]
     expected = -K * TAU / units.HBAR_EV_FS * height
-    # rounding: of levels just farther apart than degen_thresh (cr2o3 has some 11 micro-eV) the curvature goes as 1 / spacing^2
-    np.testing.assert_allclose(mine.extrinsic.values + added, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+    use = clear(model, mesh, levels[::2])
+    close = np.abs(mine.extrinsic.values + added - expected)[use]
+    assert close.max() <= 1e-9 * np.abs(expected).max()
 
     we = per_point(ours, ROUNDS)
     surface, hall = (per_point(lambda size, kind=k: theirs(kind, size), ROUNDS) for k in (static.GME_orb_FermiSurf, static.AHC))
@@ -110,7 +124,8 @@ def test_wannierberri(name, window, tmp_path, monkeypatch, capfd):
     with capfd.disabled():
         print(
             f"\n{name:7s} {window:9s} total + extrinsic {we:8.3f} ms per k; WannierBerri GME_orb_FermiSurf {surface:8.3f} "
-            f"({surface / we:5.1f} x), GME_orb_FermiSea {sea:8.3f} ({sea / we:5.1f} x), AHC {hall:8.3f} ({hall / we:5.1f} x)"
+            f"({surface / we:5.1f} x), GME_orb_FermiSea {sea:8.3f} ({sea / we:5.1f} x), AHC {hall:8.3f} ({hall / we:5.1f} x); "
+            f"numbers equal at {use.sum()} of {len(use)} levels, the others not compared"
         )
 
 
