@@ -85,7 +85,7 @@ class Found(NamedTuple):
 def integrate(job: Job, item: tuple[Cells, Array]) -> Found:
     """Integrate a block of cells; `item` holds tolerances (levels, columns) too, by which errors are measured."""
     cells, tolerance = item
-    together = max(1, WORKING_SET // (len(job.rule.nodes) * _bytes(job)))
+    together = max(1, WORKING_SET // (len(job.rule.nodes) * bytes_of(job)))
     found = [
         _together(job, Cells(*(x[s : s + together] for x in cells)), tolerance) for s in range(0, len(cells.half), together)
     ]
@@ -95,7 +95,7 @@ def integrate(job: Job, item: tuple[Cells, Array]) -> Found:
     return Found(parts, classes, np.concatenate([f[2] for f in found]), max(f[3] for f in found))
 
 
-def _bytes(job: Job) -> int:
+def bytes_of(job: Job) -> int:
     """Memory per point."""
     levels = len(job.occupation.fermi) * len(job.occupation.temperature)
     order = max(o.order for o in job.observables)
@@ -110,7 +110,7 @@ def _together(job: Job, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[
     directions = np.flatnonzero(model.periodic)
     k = np.zeros((nc, m, 3))
     k[:, :, directions] = cells.centre[:, None] + cells.half[:, None] * rule.nodes
-    states = _states(job, k.reshape(-1, 3))
+    states = states_at(job, k.reshape(-1, 3))
     volume = np.prod(2 * cells.half, axis=1)[:, None, None]
 
     def split(x: Array) -> Array:
@@ -167,14 +167,14 @@ class Survey(NamedTuple):
 def survey(job: Job, mesh: KMesh) -> Survey:
     """Look at the integrand on a coarse mesh."""
     k = mesh.points()
-    step = max(1, WORKING_SET // _bytes(job))
+    step = max(1, WORKING_SET // bytes_of(job))
     spacing = np.array([1 / n for n, p in zip(mesh.size, job.model.periodic, strict=True) if p])
     width = job.occupation.widths
     mu = np.repeat(job.occupation.fermi, len(job.occupation.temperature))
     size = scale = np.zeros((len(mu), job.mix.shape[1]))
     refine = 0.0
     for s in range(0, len(k), step):
-        states = _states(job, k[s : s + step])
+        states = states_at(job, k[s : s + step])
         f, df = job.occupation.factors(states.energies)
         size = size + np.abs(_mixed(job, states.weights, f, df)).sum(axis=0)
         scale = scale + _everywhere(job, states.weights).sum(axis=0)
@@ -201,7 +201,8 @@ class States(NamedTuple):
     widest_group: float
 
 
-def _states(job: Job, k: Array) -> States:
+def states_at(job: Job, k: Array) -> States:
+    """The states at points (nk, 3)."""
     model = job.model
     order = max(o.order for o in job.observables)
     curvature = model.external is not None or any(o.curvature for o in job.observables)

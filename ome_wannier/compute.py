@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from . import converge, rays
+from . import converge, rays, tolerance
 from .asked import default_mesh, numbers, ray_levels, refuse_with_rtol, validate
 from .bands import default_degeneracy_tol
 from .calculators import Calculator, GapTerm, Observable, defaults, resolve, with_chern_simons
@@ -62,7 +62,7 @@ def compute(
     checkpoint: str | Path | None = None,
     resume: bool = False,
     rtol: float | None = None,
-    max_points: int = converge.MAX_POINTS,
+    max_points: int = tolerance.MAX_POINTS,
     max_time: float | None = None,
 ) -> xr.Dataset:
     """Response tensors of a model as functions of the Fermi level and the temperature.
@@ -98,8 +98,8 @@ def compute(
     rtol : instead of `kmesh`: k points are added, where they are needed, until for every quantity and temperature the error of
         each element at each Fermi level is below `rtol` times the largest absolute value among all elements and levels.
         Elements that symmetry forbids are not waited for. A quantity below 0.1% of the integral of the absolute value of its
-        integrand, all of which cancels, is held to that 0.1% instead (see `converge`). The attributes of the result say whether
-        it `converged`, and with how many `k_points`. For a filling, the Fermi level has settled to rtol times k_B T.
+        integrand, all of which cancels, is held to that 0.1% instead (see `tolerance`). The attributes of the result say
+        whether it `converged`, and with how many `k_points`. For a filling, the Fermi level has settled to rtol times k_B T.
     max_points : with `rtol`: k points; a mesh that takes more is not begun, and cells begin as coarse as they have to, in any
         case after a first look at the zone. What has not converged by then is named in a ConvergenceWarning.
     max_time : with `rtol`: seconds, likewise, judged by the speed of that first look; with an executor what was begun is
@@ -136,9 +136,9 @@ def compute(
         raise SettingsError(f"executor is {executor!r}: give a concurrent.futures.Executor, such as executors.processes(2)")
     if resume and checkpoint is None:
         raise SettingsError("resume goes on from a checkpoint: give its file")
-    if rtol is None and (max_time is not None or max_points != converge.MAX_POINTS):
+    if rtol is None and (max_time is not None or max_points != tolerance.MAX_POINTS):
         raise SettingsError("max_points and max_time bound the work that rtol asks for: give rtol")
-    goal = None if rtol is None else converge.checked(rtol, max_points, max_time)
+    goal = None if rtol is None else tolerance.checked(rtol, max_points, max_time)
     if goal is not None:
         refuse_with_rtol(kmesh, checkpoint, len(observables) < len(terms))
     means = Means(memory, progress, executor, checkpoint, resume)
@@ -155,9 +155,7 @@ def compute(
                 part = polar_part(model, observables, kmesh, fermi, temperatures, degeneracy_tol, means)
             else:
                 assert group is not None
-                part = mesh_part(
-                    model, wanted, observables, kmesh, fermi, filling, temperatures, degeneracy_tol, group, means
-                )
+                part = mesh_part(model, wanted, observables, kmesh, fermi, filling, temperatures, degeneracy_tol, group, means)
                 if len(observables) < len(terms):
                     part = with_gap_terms(model, part, trial)
             levels, attrs, on_mesh = part.fermi, part.attrs, on_mesh_of(model, wanted, part, group)
@@ -191,7 +189,7 @@ def _self_converging(
     temperatures: Array,
     degeneracy_tol: float,
     group: Group | None,
-    goal: converge.Goal,
+    goal: tolerance.Goal,
     means: Means,
 ) -> tuple[Array, converge.Converged]:
     """The Fermi levels, and the integrals to a relative tolerance."""
@@ -235,7 +233,7 @@ def _inverts(operation: Operation, axes: Sequence[int]) -> bool:
 
 
 def _settled_level(
-    model: Lattice, mesh: KMesh, filling: object, temperature: float, group: Group, goal: converge.Goal
+    model: Lattice, mesh: KMesh, filling: object, temperature: float, group: Group, goal: tolerance.Goal
 ) -> float:
     """The Fermi level (eV) of a filling, on a mesh that is doubled until it moves by less than rtol k_B T (of 1 K at T = 0)."""
     level = np.inf

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from . import radial
 from .calculators import Calculator, Observable
-from .converge import CANCELLED, Converged, Goal, about
+from .converge import Converged
 from .kdotp import KDotP
 from .kmesh import PolarMesh
 from .occupation import Occupation
 from .progress import track
 from .result import combine
+from .tolerance import CANCELLED, Goal, about
 from .units import KB
 
 Array = NDArray[np.float64]

@@ -22,7 +22,7 @@ BANDS = MODEL | {"crossgap", "bands"}
 CALCULATORS = BANDS | {"calculators"}
 GROUPS = {"pointgroup", "tensors", "irreducible", "symmetry"}
 PARTS = CALCULATORS | GROUPS | {"occupation", "kmesh", "radial", "progress", "executors", "checkpoint", "result"}
-SELF_CONVERGING = {"cubature", "cells", "adaptive", "converge", "rays"}
+SELF_CONVERGING = {"cubature", "cells", "adaptive", "smearing", "shells", "tolerance", "converge", "rays"}
 SUMS = {"sums", "symmetric_sums", "axion", "asked", "provenance", "integrals"}
 COMPUTE = PARTS | SELF_CONVERGING | SUMS | {"compute", "tabulate"}
 LOAD = MODEL | {"adapters", "lattices", "materials", "loading"}
@@ -65,8 +65,11 @@ ALLOWED = {
     "cubature": set(),
     "cells": PARTS | {"sums", "cubature"},
     "adaptive": PARTS | {"cells"},
-    "converge": PARTS | {"sums", "cubature", "cells", "adaptive"},
-    "rays": PARTS | {"converge"},
+    "tolerance": PARTS | {"sums", "cells"},
+    "smearing": BASE | {"occupation"},
+    "shells": PARTS | {"sums", "cells", "smearing", "tolerance"},
+    "converge": PARTS | {"sums", "cubature", "cells", "adaptive", "shells", "tolerance"},
+    "rays": PARTS | {"tolerance", "converge"},
     "sums": PARTS,
     "axion": BANDS | {"kmesh", "sums"},
     "asked": PARTS | {"sums"},
