@@ -28,10 +28,9 @@ from . import cells
 from .executors import ordered
 from .occupation import Occupation
 from .progress import track
-from .smearing import AS_SMOOTH, TAIL, Steps
+from .smearing import TAIL, Steps
 from .sums import WORKING_SET
 from .tolerance import Left
-from .units import KB
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -42,8 +41,8 @@ SHARE, OUTSIDE = 0.03, 0.02
 FAST = 0.3
 #: cells are better, too, where no step converges on a second whole mesh, or all deviate by this many tolerances on the first
 ROUGH = 1e3
-#: exponential convergence: from the error of one mesh to that of the next is the square of the step before; times this much
-DOUBT = 4.0
+#: the error of a mesh may be so many times what exponential convergence promises
+DOUBT = 2.0
 #: points of a block, which one worker evaluates, and blocks that are computed or wait to be added
 BLOCK, AHEAD = 4096, 64
 
@@ -127,7 +126,8 @@ def integrate(
     points = _halved(_everything(mesh), mesh, inverts)
     near = _joined([], len(mesh))
     earlier, base, kept = np.zeros(1), np.zeros(1), np.zeros(1)
-    before, before_resolved = None, False
+    trend: Trend | None = None
+    before_resolved = False
     evaluated, widest = 0, 0.0
     while True:
         found = _evaluate((job, steps), points, mesh, max(summed, 0), steps.reach(summed, tail), executor, progress)
@@ -140,9 +140,11 @@ def integrate(
         part = part._replace(value=value, size=np.maximum(part.size, np.abs(value)))
         limits = limit(part)
         deviation = _deviation(left[0], left[1], job.mix)
-        fall = np.ones(last + 1) if before is None else _ratio(deviation / limits, before / limits)
-        errors = deviation * (np.minimum(1.0, DOUBT * fall) ** 2)[:, None, None]
-        resolved = _resolved(steps, near, mesh, tail)
+        steepest = _steepest(steps, near, mesh, tail)
+        resolved = steepest.between <= cells.SEEN * steps.kT
+        slowest = steps.fall(steepest.along)
+        fall = np.ones(last + 1) if trend is None else trend.fall(deviation, limits)
+        errors = deviation if trend is None else _errors(deviation, fall, trend.expected, slowest)
         error = errors[last] + kept + neglected * part.size
         converged = resolved[last] and bool((error <= limits).all())
         for step in range(last - 1, summed, -1):  # the narrowest step that this mesh will do for
@@ -151,16 +153,17 @@ def integrate(
                 break
         tail = _tail(limits, part)
         half = steps.half(summed, tail)
-        slow = before_resolved and fall[last] > FAST
+        slow = bool(before_resolved and fall[last] > FAST)
         if np.isinf(half):  # the next mesh would be a whole one
             least = (deviation / limits).max(axis=(1, 2))[resolved].min(initial=np.inf)
-            slow = slow or before is not None or bool(least > ROUGH)
+            slow = slow or trend is not None or bool(least > ROUGH)
         if not converged and not slow:
             near, points = _following(near, mesh, half, job.occupation, inverts)
         if converged or slow or not budget.after(evaluated).allows(len(points.star)):
             return Outcome(part, error, converged, evaluated, tuple(mesh.tolist()), widest)
         neglected = max(neglected, tail) if np.isfinite(half) else 0.0
-        mesh, before, before_resolved = 2 * mesh, deviation, resolved[last]
+        trend = Trend(deviation, slowest if trend is None else np.minimum(1.0, fall) ** 2)
+        mesh, before_resolved = 2 * mesh, resolved[last]
 
 
 def block_sums(work: tuple[cells.Job, Steps], block: Block) -> Found:
@@ -214,16 +217,44 @@ def _joined(near: Sequence[Near], dimension: int) -> Near:
     return Near(at, energy, slope)
 
 
-def _resolved(steps: Steps, near: Near, mesh: Ints, tail: float) -> list[bool]:
-    """Of every step, whether states move little beside its width between the points."""
-    move = cells.MARGIN * np.abs(near.slope) @ (0.5 / mesh)
-    distance = _distance(steps.occupation, near.energy)
-    out = []
-    for width in steps.widths:
-        kT = max(width / AS_SMOOTH, KB * float(steps.occupation.temperature.min()))
-        passing = distance < move - np.log(tail) * kT
-        out.append(float(move[passing].max(initial=0.0)) <= cells.SEEN * kT)
-    return out
+class Steepest(NamedTuple):
+    """Of every step, by how much states that pass a level move at most (eV): between the points, and along one direction from
+    one point to the next."""
+
+    between: Array
+    along: Array
+
+
+def _steepest(steps: Steps, near: Near, mesh: Ints, tail: float) -> Steepest:
+    slope = np.abs(near.slope) / mesh
+    between, along = cells.MARGIN * slope.sum(axis=1) / 2, slope.max(axis=1, initial=0.0)
+    passes = _distance(steps.occupation, near.energy) < between - np.log(tail) * steps.kT[:, None]
+    return Steepest((between * passes).max(axis=1, initial=0.0), (along * passes).max(axis=1, initial=0.0))
+
+
+class Trend(NamedTuple):
+    """Deviations of the mesh before, and what those of every step are expected to fall to on the next one."""
+
+    before: Array
+    expected: Array
+
+    def fall(self, deviation: Array, limits: Array) -> Array:
+        """To what the largest deviation of every step (in units of the tolerances) has fallen; 1 where there was nothing."""
+        now, before = ((x / limits).max(axis=(1, 2)) for x in (deviation, self.before))
+        return np.asarray(np.divide(now, before, out=np.ones_like(now), where=before > 0))
+
+
+def _errors(deviation: Array, fall: Array, expected: Array, slowest: Array) -> Array:
+    """The errors of a mesh, of which deviations are those of its sub-meshes.
+
+    Deviations fall to the square of what they fell to before. What has fallen further than `expected` did so by luck: what a
+    Fermi surface adds to the error of a mesh oscillates with the number of points. The next fall will be the square again, but
+    not below that of the steepest states.
+    """
+    likely = np.maximum(fall, expected)
+    without_luck = np.divide(likely, fall, out=np.ones_like(fall), where=fall > 0)
+    next_fall = np.minimum(1.0, DOUBT * np.maximum(likely**2, slowest))
+    return np.asarray(deviation * (without_luck * next_fall)[:, None, None])
 
 
 def _left(sums: Array, summed: int) -> Array:
@@ -234,12 +265,6 @@ def _left(sums: Array, summed: int) -> Array:
 def _deviation(parts: Array, whole: Array, mix: Array) -> Array:
     """Root mean square deviation of the sub-meshes (steps, levels, asked columns)."""
     return np.asarray(np.sqrt((((parts - whole) @ mix) ** 2).mean(axis=0)))
-
-
-def _ratio(now: Array, before: Array) -> Array:
-    """What the largest of all levels and columns has fallen to (steps,); 1 where there was nothing."""
-    now, before = (x.max(axis=(1, 2)) for x in (now, before))
-    return np.divide(now, before, out=np.ones_like(now), where=before > 0)
 
 
 def _tail(limits: Array, part: cells.Part) -> float:

@@ -36,6 +36,20 @@ class Steps(NamedTuple):
         smeared = 1 + int(np.ceil(np.log2(max(finer, 1.0)))) if not surface.all() else 0
         return cls(occupation, surface, (*(least * 2.0**n for n in range(smeared, 0, -1)), 0.0))
 
+    @property
+    def kT(self) -> Array:
+        """Of every step, that of the Fermi function as sharp (eV)."""
+        return np.maximum(np.array(self.widths) / AS_SMOOTH, KB * float(self.occupation.temperature.min()))
+
+    def fall(self, along: Array) -> Array:
+        """To what the errors of meshes fall at most when points are doubled, where levels move by so much (eV) from one of them
+        to the next: Fourier coefficients of a Gaussian's integral and of a Fermi function (x / sinh x) do."""
+        step, kT = np.array(self.widths)[:, None], KB * np.asarray(self.occupation.temperature)
+        per_eV = np.pi / np.maximum(along, np.finfo(float).tiny)[:, None]
+        gauss = np.exp(-1.5 * np.minimum(per_eV * step, 20) ** 2)
+        fermi = 1 / np.cosh(np.minimum(np.pi * per_eV * kT, 500))
+        return np.asarray(np.where(AS_SMOOTH * kT < step, gauss, fermi).max(axis=1))
+
     def half(self, summed: int, tail: float) -> float:
         """Half the width in eV of the shell outside of which nothing is left, but this tail, once a step has been summed."""
         kT = KB * np.asarray(self.occupation.temperature)
