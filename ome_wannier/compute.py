@@ -218,18 +218,18 @@ def _self_converging(
     # half a zone whose other half differs shifts allowed elements: only where that is far below the tolerance
     smooth = max(0.1 * goal.rtol * KB * float(temperatures.min()), EXACT_TOL)
     inverts = group.used and any(
-        _inverts(g, model.axes)
+        np.allclose(_on_k(g, model.axes), -np.eye(len(model.axes)), atol=1e-6)
         and (group.trusted or (g.violation < smooth and max(g.curvature_mismatch, g.response_mismatch) < 0.1 * goal.rtol))
         for g in group.operations
     )
-    zone = converge.Task(model, wanted, observables, occupation, symmetrise, degeneracy_tol, goal, inverts)
+    order = len(np.unique([np.round(_on_k(g, model.axes), 6) + 0.0 for g in group.operations], axis=0)) if group.used else 1
+    zone = converge.Task(model, wanted, observables, occupation, symmetrise, degeneracy_tol, goal, order, inverts)
     return levels, converge.over_zone(zone, mesh, on_mesh, means.executor, means.progress)
 
 
-def _inverts(operation: Operation, axes: Sequence[int]) -> bool:
-    """Whether it maps every k to -k."""
-    block = operation.rotation[np.ix_(axes, axes)] * operation.time_reversal
-    return bool(np.allclose(block, -np.eye(len(axes)), atol=1e-6))
+def _on_k(operation: Operation, axes: Sequence[int]) -> Array:
+    """The matrix with which it maps k (Cartesian, along the periodic axes)."""
+    return operation.rotation[np.ix_(axes, axes)] * operation.time_reversal
 
 
 def _settled_level(

@@ -44,7 +44,7 @@ class Converged(NamedTuple):
 
 class Task(NamedTuple):
     """What to integrate over the Brillouin zone; `symmetrise` gives a tensor of a quantity the symmetries of the Hamiltonian,
-    and `inverts` says whether they map k to -k."""
+    of which there are `order`, and `inverts` says whether they map k to -k."""
 
     model: Lattice
     wanted: Sequence[Calculator]
@@ -53,6 +53,7 @@ class Task(NamedTuple):
     symmetrise: Callable[[Array, Calculator], Array]
     degeneracy_tol: float
     goal: Goal
+    order: int
     inverts: bool
 
 
@@ -98,7 +99,7 @@ def over_zone(
         limits = limit(seen.part._replace(value=value)) / task.model.cell * task.model.spin_degeneracy
         return _Judged(found, found.deviations, columns.unpack(limits, task.occupation))
 
-    uniform, left = _uniform(judged, seen.refine / 2, free, mesh, left)
+    uniform, left = _uniform(judged, seen.refine / 2, free, mesh, task.order, left)
     if uniform is not None and uniform.enough:
         return _of_mesh(uniform, task, task.goal.max_points - left.points)
     result = _Report(task, columns, limit, free)
@@ -171,23 +172,30 @@ def _of_mesh(mesh: _Judged, task: Task, points: int) -> Converged:
 
 
 def _uniform(
-    judged: Callable[[KMesh], _Judged], finer: float, free: dict[str, NDArray[np.bool_]], mesh: KMesh, left: Left
+    judged: Callable[[KMesh], _Judged],
+    finer: float,
+    free: dict[str, NDArray[np.bool_]],
+    mesh: KMesh,
+    order: int,
+    left: Left,
 ) -> tuple[_Judged | None, Left]:
     """The last of nested uniform meshes, `finer` times finer than `mesh` to begin with, and what is left to spend.
+
+    Where there are Fermi surfaces they end when the symmetries, of which there are `order`, leave more points than `mesh` has.
 
     The error of a mesh is the deviation of its sub-meshes, which have half its points along each direction. Where the integrand
     is smooth they converge exponentially, and every doubling makes the deviation fall as much or more: after two falls the
     error is the deviation times the weaker one. A single fall may be luck, as where bands touch below the level.
     """
     last: _Judged | None = None
-    if not finer <= 2**DOUBLINGS:
+    doublings = max(0, int(np.ceil(np.log2(finer)))) if 0 < finer < np.inf else 0
+    if finer == np.inf:
         return last, left
-    doublings = max(0, int(np.ceil(np.log2(finer)))) if finer > 0 else 0
     previous: dict[str, float] = {}
     before: dict[str, float] = {}
     for power in range(doublings, DOUBLINGS + 1):
         now = _times(mesh, 2**power)
-        if not left.allows(len(now)):
+        if not left.allows(len(now)) or (finer > 0 and len(now) > order * len(mesh)):
             break
         last = judged(now)
         found, limits = last.found, last.limits
