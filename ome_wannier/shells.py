@@ -15,7 +15,7 @@ its velocity, which may change by as much as is allowed for cells (`cells.MARGIN
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from itertools import product
@@ -30,7 +30,7 @@ from .occupation import Occupation
 from .progress import track
 from .smearing import TAIL, Steps
 from .sums import WORKING_SET
-from .tolerance import Left
+from .tolerance import Left, Limit
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -105,7 +105,7 @@ def integrate(
     size: Sequence[int],
     inverts: bool,
     seen: cells.Survey,
-    limit: Callable[[cells.Part], Array],
+    limit: Limit,
     budget: Left,
     executor: Executor | None = None,
     progress: bool = False,
@@ -117,7 +117,7 @@ def integrate(
     job : with temperatures above zero.
     inverts : whether k and -k have the same weights, but for what a symmetrisation removes.
     seen : a look at a mesh of half the size.
-    limit : allowed errors, a function of the sums.
+    limit : allowed errors.
     budget : what may be evaluated.
     """
     steps, part = Steps.of(job.occupation, job.surface, seen.refine / 2), seen.part
@@ -142,9 +142,8 @@ def integrate(
         deviation = _deviation(left[0], left[1], job.mix)
         steepest = _steepest(steps, near, mesh, tail)
         resolved = steepest.between <= cells.SEEN * steps.kT
-        slowest = steps.fall(steepest.along)
-        fall = np.ones(last + 1) if trend is None else trend.fall(deviation, limits)
-        errors = deviation if trend is None else _errors(deviation, fall, trend.expected, slowest)
+        trend = _trend(trend, deviation, limit, limits, steps.fall(steepest.along))
+        errors = deviation * trend.factor[:, None, limit.owner]
         error = errors[last] + kept + neglected * part.size
         converged = resolved[last] and bool((error <= limits).all())
         for step in range(last - 1, summed, -1):  # the narrowest step that this mesh will do for
@@ -153,16 +152,15 @@ def integrate(
                 break
         tail = _tail(limits, part)
         half = steps.half(summed, tail)
-        slow = bool(before_resolved and fall[last] > FAST)
+        slow = before_resolved and bool((trend.fall[last] > FAST)[limit.worst(error / limits) > 1].any())
         if np.isinf(half):  # the next mesh would be a whole one
             least = (deviation / limits).max(axis=(1, 2))[resolved].min(initial=np.inf)
-            slow = slow or trend is not None or bool(least > ROUGH)
+            slow = slow or mesh[0] > size[0] or bool(least > ROUGH)
         if not converged and not slow:
             near, points = _following(near, mesh, half, job.occupation, inverts)
         if converged or slow or not budget.after(evaluated).allows(len(points.star)):
             return Outcome(part, error, converged, evaluated, tuple(mesh.tolist()), widest)
         neglected = max(neglected, tail) if np.isfinite(half) else 0.0
-        trend = Trend(deviation, slowest if trend is None else np.minimum(1.0, fall) ** 2)
         mesh, before_resolved = 2 * mesh, resolved[last]
 
 
@@ -233,28 +231,39 @@ def _steepest(steps: Steps, near: Near, mesh: Ints, tail: float) -> Steepest:
 
 
 class Trend(NamedTuple):
-    """Deviations of the mesh before, and what those of every step are expected to fall to on the next one."""
+    """How deviations fall (see `_trend`), each but the first one of every step and quantity.
 
-    before: Array
-    expected: Array
-
-    def fall(self, deviation: Array, limits: Array) -> Array:
-        """To what the largest deviation of every step (in units of the tolerances) has fallen; 1 where there was nothing."""
-        now, before = ((x / limits).max(axis=(1, 2)) for x in (deviation, self.before))
-        return np.asarray(np.divide(now, before, out=np.ones_like(now), where=before > 0))
-
-
-def _errors(deviation: Array, fall: Array, expected: Array, slowest: Array) -> Array:
-    """The errors of a mesh, of which deviations are those of its sub-meshes.
-
-    Deviations fall to the square of what they fell to before. What has fallen further than `expected` did so by luck: what a
-    Fermi surface adds to the error of a mesh oscillates with the number of points. The next fall will be the square again, but
-    not below that of the steepest states.
+    likely : deviations (steps, levels, columns) without luck. fall : to what they have fallen. expected : to what they will
+    fall at least on the next mesh, and `bound`, at most, if convergence is exponential. factor : errors per deviation.
     """
-    likely = np.maximum(fall, expected)
-    without_luck = np.divide(likely, fall, out=np.ones_like(fall), where=fall > 0)
-    next_fall = np.minimum(1.0, DOUBT * np.maximum(likely**2, slowest))
-    return np.asarray(deviation * (without_luck * next_fall)[:, None, None])
+
+    likely: Array
+    fall: Array
+    expected: Array
+    bound: Array
+    factor: Array
+
+
+def _trend(before: Trend | None, deviation: Array, limit: Limit, limits: Array, slowest: Array) -> Trend:
+    """The errors of a mesh, of which `deviation` is that of its sub-meshes, from what it was on the mesh before.
+
+    Where convergence is exponential, deviations fall to the square of what they fell to before. What has fallen further did so
+    by luck, as what a Fermi surface adds to the error of a mesh oscillates with the number of points. What has fallen less, and
+    less than that of the steepest states (`slowest`), converges more slowly, and is expected to fall no further than it did; so
+    is what has fallen only once, as it does where bands touch and a smooth part is larger at first.
+    """
+    now = limit.worst(deviation / limits)
+    one, slow = np.ones_like(now), np.broadcast_to(slowest[:, None], now.shape)
+    if before is None:
+        return Trend(deviation, one, slow, 0 * one, one)
+    then = limit.worst(before.likely / limits)
+    fall = np.divide(now, then, out=one.copy(), where=then > 0)
+    likely = np.maximum(fall, before.expected)
+    luck = np.divide(likely, fall, out=one.copy(), where=fall > 0)
+    square = np.minimum(1.0, fall) ** 2
+    ahead = np.where(fall <= before.bound, likely**2, likely)
+    factor = luck * np.minimum(1.0, DOUBT * np.maximum(ahead, slow))
+    return Trend(deviation * luck[:, None, limit.owner], fall, square, np.maximum(square, slow), factor)
 
 
 def _left(sums: Array, summed: int) -> Array:

@@ -141,6 +141,10 @@ class Limit:
             out[:, :, own & self.free] = self.rtol * largest[:, None] + np.finfo(float).tiny
         return out.reshape(part.value.shape)
 
+    def worst(self, errors: Array) -> Array:
+        """The largest of every quantity (..., quantities) in units of what is allowed (..., levels, columns)."""
+        return np.stack([errors[..., self.owner == q].max(axis=(-2, -1)) for q in np.unique(self.owner)], axis=-1)
+
 
 class Asked(Protocol):
     """What `about` needs to know of a task."""
