@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,6 +111,13 @@ class Structure:
     positions: tuple[tuple[float, float, float], ...]
 
 
+def brief(model: Any) -> str:
+    """One line for a session, in place of all arrays."""
+    along = ", ".join(str(i + 1) for i, p in enumerate(model.periodic) if p)
+    kind, name = type(model).__name__, f" {model.name}" if model.name else ""
+    return f"<{kind}{name}: {model.n_orbitals} orbitals, {model.spin_degeneracy} electron(s) per band, periodic along {along}>"
+
+
 @dataclass(frozen=True, eq=False)
 class TightBinding:
     """A Hamiltonian given by real-space matrices in a Wannier or tight-binding basis.
@@ -148,6 +155,9 @@ class TightBinding:
     spin: ComplexArray | None = None
     hermiticity_error: float = 0.0
     external: External | None = None
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     def __post_init__(self) -> None:
         lattice = checked(self.lattice, "lattice", float, (3, 3))

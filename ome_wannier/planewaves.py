@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelError
-from .model import ComplexArray, Matrices, Structure, moment_axes
+from .model import ComplexArray, Matrices, Structure, brief, moment_axes
 from .validation import HERMITICITY_TOLERANCE, checked, frozen
 
 Array = NDArray[np.float64]
@@ -52,6 +52,9 @@ class PlaneWaves:
     neutral: int = 0
     spin_degeneracy: int = 1
     name: str = "plane waves"
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     def __post_init__(self) -> None:
         lattice = checked(self.lattice, "lattice", float, (3, 3))

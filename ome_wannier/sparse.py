@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelError
-from .model import ComplexArray, Matrices, Structure, TightBinding
+from .model import ComplexArray, Matrices, Structure, TightBinding, brief
 from .validation import HERMITICITY_TOLERANCE, checked, frozen, point
 
 Array = NDArray[np.float64]
@@ -67,6 +67,9 @@ class SparseTightBinding:
     structure: Structure | None = None
     name: str = "sparse tight binding"
     wider: SparseTightBinding | None = None
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     def __post_init__(self) -> None:
         centres = checked(self.centres, "centres", float, (None, 3))

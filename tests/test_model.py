@@ -301,6 +301,12 @@ def test_arguments_are_copied_and_frozen():
             a[0] = 0
 
 
+def test_models_print_as_one_line():
+    assert repr(ome.load("te")) == "<TightBinding library/te: 18 orbitals, 1 electron(s) per band, periodic along 1, 2, 3>"
+    assert repr(ome.load("mote2-twisted")).startswith("<PlaneWaves library/mote2-twisted: 108 orbitals")
+    assert repr(ome.load("tbg-atomistic", m=16)).startswith("<SparseTightBinding library/tbg-atomistic")
+
+
 def test_periodic_directions():
     """By default those in which some R has a component; a direction may be periodic without one; axes follow the lattice."""
     given = arguments()
