@@ -49,6 +49,13 @@ def test_surface_cone(bulk):
             assert gap(model, direction)[0] / (2 * k) == pytest.approx(expected, rel=1e-3)
 
 
+def test_thin_films_hybridise():
+    """The gaps of the docstring, in meV; each layer divides them by 2.8."""
+    gaps = np.array([1e3 * gap(slab(BI2SE3, np.zeros((n, 3)), np.zeros(n)))[0] for n in range(1, 7)])
+    np.testing.assert_allclose(gaps, [121, 42, 14, 5.0, 1.8, 0.6], rtol=0.04)
+    np.testing.assert_allclose(gaps[:-1] / gaps[1:], 2.85, rtol=0.05)
+
+
 @pytest.mark.parametrize("bulk", [BI2SE3, MNBI2TE4], ids=["Bi2Se3", "MnBi2Te4"])
 def test_trivial_bulk_has_no_surface_states(bulk):
     """The opposite sign of M: no inversion of bands, and the gap of the slab stays that of the bulk, 2 |M| or more."""
@@ -65,6 +72,31 @@ def test_bulk_levels():
     e = b.C + b.D2 * q2 + np.array([-1, -1, 1, 1]) * np.hypot(b.M - b.B2 * q2, off)
     found = levels(slab(b, np.zeros((3, 3)), np.zeros(3)), (x, y, 0))[0]
     np.testing.assert_allclose(found, np.sort(np.repeat(e, 3)), atol=1e-13)
+
+
+@pytest.mark.parametrize("bulk", [BI2SE3, MNBI2TE4], ids=["Bi2Se3", "MnBi2Te4"])
+@pytest.mark.parametrize("layers", [1, 2, 3, 5])
+def test_slabs_are_truncated_bulks(bulk, layers):
+    """The docstring's Hamiltonian of the bulk, Fourier transformed from k_z to layers and cut, has the levels of the slab."""
+    a, c, (x, y) = bulk.spacing, bulk.layer, (0.09, -0.04)
+    s, tau = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]]), np.kron
+    fields, tilts = np.random.default_rng(2).normal(scale=0.05, size=(layers, 3)), np.linspace(0.3, -0.7, layers)
+
+    def of_bulk(z):
+        plane, along = 2 * (2 - np.cos(x * a) - np.cos(y * a)) / a**2, 2 * (1 - np.cos(z * c)) / c**2
+        e = bulk.C + bulk.D1 * along + bulk.D2 * plane
+        mass = bulk.M - bulk.B1 * along - bulk.B2 * plane
+        turn = bulk.A2 / a * (np.sin(y * a) * s[0] - np.sin(x * a) * s[1])
+        stacked = bulk.A1 * np.sin(z * c) / c * tau(s[1], np.eye(2))
+        return e * np.eye(4) + mass * tau(s[2], np.eye(2)) + stacked + tau(s[0], turn)
+
+    n = 8
+    steps = {j: sum(of_bulk(2 * np.pi * i / n / c) * np.exp(-2j * np.pi * i * j / n) for i in range(n)) / n for j in (-1, 0, 1)}
+    H = sum(np.kron(np.eye(layers, k=j), steps[j]) for j in steps)
+    for i in range(layers):
+        block = slice(4 * i, 4 * i + 4)
+        H[block, block] += tau(np.eye(2), np.tensordot(fields[i], s, 1)) + tilts[i] * np.sin(x * a) / a * np.eye(4)
+    np.testing.assert_allclose(levels(slab(bulk, fields, tilts), (x, y, 0))[0], np.linalg.eigvalsh(H), atol=1e-12)
 
 
 def test_exchange_opens_the_gap():
