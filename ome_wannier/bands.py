@@ -333,9 +333,10 @@ class Bands:
         """Diagonal (nk, n) of the Wannier basis' own curvature F_ab in the eigenbasis, in Angstrom^2; zero if complete."""
         if self._model.exact_position:
             return np.zeros_like(self.energies)
-        U = self._eigh[1]
-        diagonal: Array = np.einsum("kin,kin->kn", np.conj(U), self.wannier_curvature(a, b) @ U).real
-        return diagonal
+        U = np.ascontiguousarray(self._eigh[1])
+        # Re conj(x) y is the scalar product of (Re x, Im x) and (Re y, Im y)
+        products = U.view(float) * (self.wannier_curvature(a, b) @ U).view(float)
+        return np.asarray(products.sum(axis=1).reshape(*self.energies.shape, 2).sum(axis=2))
 
     @cached_property
     def outside_moments(self) -> Outside:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import combinations
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -310,9 +311,35 @@ class TightBinding:
             assert self.centres is not None
             matrices = _diagonal_position(h.value, h.first, h.second, self.centres[:, list(axes)])
         else:
-            a = _whole(position(k, 1 if order == 2 or curvature else 0, axes))
-            matrices = _full_position(h.value, h.first, h.second, a.value, a.first, order, curvature)
+            A, dA, curl = self._position(position, k, order, curvature)
+            matrices = _full_position(h.value, h.first, h.second, A, dA, curl)
         return matrices if spin is None else matrices._replace(S=_whole(spin(k, 0, axes)).value)
+
+    def _position(
+        self, position: FourierSeries, k: Array, order: int, curvature: bool
+    ) -> tuple[ComplexArray, ComplexArray | None, ComplexArray | None]:
+        """A, dA[b, a] = d_b A_a where second derivatives are asked for, and the curls d_a A_b - d_b A_a of `self._pairs`."""
+        if order == 2:
+            a = _whole(position(k, 1, self.axes))
+            curls = [a.first[:, x, y] - a.first[:, y, x] for x, y in self._pairs]
+            return a.value, a.first, np.stack(curls, axis=1) if curvature and curls else None
+        if not (curvature and self._pairs):
+            return _whole(position(k, 0, self.axes)).value, None, None
+        both, d = _whole(self._with_curls(k, 0, self.axes)).value, len(self.axes)
+        return np.ascontiguousarray(both[:, :d]), None, np.ascontiguousarray(both[:, d:])
+
+    @cached_property
+    def _pairs(self) -> list[tuple[int, int]]:
+        return list(combinations(range(len(self.axes)), 2))
+
+    @cached_property
+    def _with_curls(self) -> FourierSeries:
+        """The upper triangles of A and of its curls, which are half as many as its derivatives."""
+        assert self.position is not None
+        r = np.moveaxis(self.position[:, *np.triu_indices(self.n_orbitals)][..., list(self.axes)], 2, 1)
+        x = (self.R @ self.lattice)[:, list(self.axes), None]
+        curls = [1j * (x[:, a] * r[:, b] - x[:, b] * r[:, a]) for a, b in self._pairs]
+        return FourierSeries(self.lattice, self.R, np.concatenate([r, np.stack(curls, axis=1)], axis=1))
 
     @cached_property
     def _external_series(self) -> ExternalSeries | None:
@@ -360,23 +387,20 @@ def _full_position(
     ddH: ComplexArray | None,
     A: ComplexArray,
     dA: ComplexArray | None,
-    order: int,
-    curvature: bool,
+    curl: ComplexArray | None,
 ) -> Matrices:
-    """Covariant derivatives with the full position matrix A; dA[b, a] = d_b A_a, ddH[b, a] = d_b d_a H."""
+    """Covariant derivatives with the full position matrix A; ddH[b, a] = d_b d_a H, the others as `_position` gives them."""
     from .kernels import covariant, covariant_second
 
-    W = F = None
-    if order == 2:
-        W = covariant_second(ddH, dA, A, H, dH, covariant(dH, A, H))
-    if curvature:
-        assert dA is not None
-        F = np.zeros_like(dA)
-        for a in range(F.shape[1]):
-            for b in range(a + 1, F.shape[1]):
-                curl = (dA[:, a, b] - dA[:, b, a])[:, None]
-                F[:, a, b] = covariant(curl, A[:, a : a + 1].copy(), A[:, b].copy())[:, 0]
-                F[:, b, a] = -F[:, a, b]
+    W = None if ddH is None else covariant_second(ddH, dA, A, H, dH, covariant(dH, A, H))
+    if curl is None:
+        return Matrices(H, None, W, A=A, slope=dH)
+    d = A.shape[1]
+    F = np.empty((len(H), d, d, *H.shape[1:]), dtype=complex)
+    F[:, range(d), range(d)] = 0
+    for i, (a, b) in enumerate(combinations(range(d), 2)):
+        F[:, a, b] = covariant(curl[:, i : i + 1].copy(), A[:, a : a + 1].copy(), A[:, b].copy())[:, 0]
+        F[:, b, a] = -F[:, a, b]
     return Matrices(H, None, W, F, A, slope=dH)
 
 

@@ -151,6 +151,15 @@ def test_centres_are_a_diagonal_position_matrix(name):
     assert np.array_equal(model.wannier_centres, model.centres)
 
 
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_curvature_of_the_basis_with_and_without_second_derivatives(rng, dimension):
+    # curls summed as such, or from the derivatives of the position
+    model, k = random_model(4, dimension, 5, position="matrix"), rng.random((6, 3))
+    alone, among = (model.matrices(k, order, curvature=True).F for order in (1, 2))
+    np.testing.assert_allclose(alone, among, atol=1e-13)
+    assert np.abs(alone).max() > 0.1
+
+
 def test_matrices_are_hermitian_and_periodic(rng):
     """H, V_a and W_ab + W_ba of a model are Hermitian; H(k + G) = H(k)."""
     for name in ("matrix_metal_3d", "metal_2d"):
