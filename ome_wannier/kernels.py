@@ -152,6 +152,22 @@ def covariant(dX, A, X):  # type: ignore[no-untyped-def]
 
 
 @_compiled
+def basis_curvatures(curl, A):  # type: ignore[no-untyped-def]
+    """F_ab = curl_ab - i [A_a, A_b] (nk, d, d, n, n) of the Hermitian curls (nk, pairs, n, n) of all a < b."""
+    K, D, N, _ = A.shape
+    out, P = np.zeros((K, D, D, N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
+    for k in range(K):
+        pair = 0
+        for a in range(D):
+            for b in range(a + 1, D):
+                product(A[k, a], A[k, b], P)
+                _minus_commutator(curl[k, pair], P, out[k, a, b])
+                out[k, b, a] = -out[k, a, b]
+                pair += 1
+    return out
+
+
+@_compiled
 def covariant_second(ddX, dA, A, X, dX, DX):  # type: ignore[no-untyped-def]
     """D_b D_a X = d_b d_a X - i [d_b A_a, X] - i [A_a, d_b X] - i [A_b, D_a X]: (nk, b, a, n, n)."""
     K, D, N, _ = A.shape

@@ -390,17 +390,10 @@ def _full_position(
     curl: ComplexArray | None,
 ) -> Matrices:
     """Covariant derivatives with the full position matrix A; ddH[b, a] = d_b d_a H, the others as `_position` gives them."""
-    from .kernels import covariant, covariant_second
+    from .kernels import basis_curvatures, covariant, covariant_second
 
     W = None if ddH is None else covariant_second(ddH, dA, A, H, dH, covariant(dH, A, H))
-    if curl is None:
-        return Matrices(H, None, W, A=A, slope=dH)
-    d = A.shape[1]
-    F = np.empty((len(H), d, d, *H.shape[1:]), dtype=complex)
-    F[:, range(d), range(d)] = 0
-    for i, (a, b) in enumerate(combinations(range(d), 2)):
-        F[:, a, b] = covariant(curl[:, i : i + 1].copy(), A[:, a : a + 1].copy(), A[:, b].copy())[:, 0]
-        F[:, b, a] = -F[:, a, b]
+    F = None if curl is None else basis_curvatures(curl, A)
     return Matrices(H, None, W, F, A, slope=dH)
 
 
