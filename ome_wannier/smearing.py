@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erfc, erfcinv
 
 from .occupation import Occupation
 from .units import KB
@@ -52,6 +51,8 @@ class Steps(NamedTuple):
 
     def half(self, summed: int, tail: float) -> float:
         """Half the width in eV of the shell outside of which nothing is left, but this tail, once a step has been summed."""
+        from scipy.special import erfcinv
+
         kT = KB * np.asarray(self.occupation.temperature)
         fermi = -np.log(tail)
         surface = fermi * float(kT.max()) if self.surface.any() else 0.0
@@ -70,6 +71,8 @@ class Steps(NamedTuple):
 
     def functions(self, energies: Array, first: int) -> tuple[list[Array], Array]:
         """Steps from the first one on, and -df/de (1/eV), of states (..., levels): Fermi levels times temperatures."""
+        from scipy.special import erfc
+
         occupation = self.occupation
         f, df = occupation.factors(energies)
         out = []

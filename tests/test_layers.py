@@ -198,11 +198,16 @@ def test_the_reader_of_imports_sees_them(tmp_path: Path) -> None:
 
 
 def test_import_is_quick() -> None:
-    """`import ome_wannier` in a fresh interpreter: under half a second, the best of five.
+    """`import ome_wannier` in a fresh interpreter: at most 7 times `import numpy`, the best of five in turns.
 
-    Processor time, so that other work on the machine does not count.
+    Half a second on the machine where NumPy's takes 0.07 s. Processor time, so that other work on the machine counts little.
     """
-    code = "import time; t = time.process_time(); import ome_wannier; print(time.process_time() - t)"
-    command = [sys.executable, "-c", code]
-    times = [float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(5)]
-    assert min(times) < 0.5
+    modules = ("numpy", "ome_wannier")
+    code = "import time; t = time.process_time(); import {}; print(time.process_time() - t)"
+    commands = {name: [sys.executable, "-c", code.format(name)] for name in modules}
+    times = [
+        [float(subprocess.run(commands[name], capture_output=True, text=True, check=True).stdout) for name in modules]
+        for _ in range(5)
+    ]
+    numpy, ours = (min(column) for column in zip(*times, strict=True))
+    assert ours < 7 * numpy
