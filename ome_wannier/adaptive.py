@@ -117,7 +117,8 @@ def _generation(
     """Evaluate cells, by class, with the widest degenerate group in eV; None when time is out."""
     step = max(1, BLOCK // len(job.rule.nodes))
     items = [(Cells(*(x[s : s + step] for x in cells)), limit) for s in range(0, len(cells.half), step)]
-    gathered: dict[int, list[_Class]] = {}
+    places: dict[int, list[tuple[Cells, Array]]] = {}
+    parts: dict[int, Part] = {}
     widest = 0.0
     with closing(ordered(executor, integrate, job, items, AHEAD)) as results:
         for block, _ in track(items, "k points", progress):
@@ -127,15 +128,16 @@ def _generation(
             widest = max(widest, found.widest_group)
             for c, part in found.parts.items():
                 here = found.classes == c
-                one = _Class(Cells(*(x[here] for x in block)), found.variation[here], part)
-                gathered.setdefault(c, []).append(one)
-    return {c: _one(x) for c, x in gathered.items()}, widest
+                places.setdefault(c, []).append((Cells(*(x[here] for x in block)), found.variation[here]))
+                # added at once: a part for each block would take more memory than the cells
+                parts[c] = Part(*(a + b for a, b in zip(parts[c], part, strict=True))) if c in parts else part
+    return {c: _class(x, parts[c]) for c, x in places.items()}, widest
 
 
-def _one(classes: Sequence[_Class]) -> _Class:
-    """Several as one."""
-    variation = np.concatenate([c.variation for c in classes])
-    return _Class(_joined([c.cells for c in classes]), variation, total(classes))
+def _class(places: Sequence[tuple[Cells, Array]], part: Part) -> _Class:
+    """Cells and their variations, of which these are the sums."""
+    cells, variations = zip(*places, strict=True)
+    return _Class(_joined(cells), np.concatenate(variations), part)
 
 
 def _joined(cells: Sequence[Cells]) -> Cells:
@@ -144,7 +146,8 @@ def _joined(cells: Sequence[Cells]) -> Cells:
 
 def _merged(kept: dict[int, _Class], found: dict[int, _Class]) -> dict[int, _Class]:
     keys = sorted(kept.keys() | found.keys())
-    return {c: _one([x[c] for x in (kept, found) if c in x]) for c in keys}
+    both = {c: [x[c] for x in (kept, found) if c in x] for c in keys}
+    return {c: _class([(x.cells, x.variation) for x in some], total(some)) for c, some in both.items()}
 
 
 def _worst(classes: dict[int, _Class], limit: Array, cells: int) -> dict[int, Cells]:
