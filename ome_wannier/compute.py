@@ -73,10 +73,12 @@ def compute(
     kmesh : `KMesh` or (N1, N2, N3) for tight binding, `PolarMesh` for k.p; by default one of sensible spacing.
     calculators : names or calculators; by default all but the second forms of one quantity (`calculators.CHECKS`).
     fermi : Fermi level(s) in eV, ascending.
-    filling : electrons per cell, instead of `fermi`; of plane waves and windows of bands those added to neutrality.
+    filling : electrons per cell, instead of `fermi`; of plane waves and windows of bands those added to neutrality. One
+        Fermi level, that of the first temperature, holds for all temperatures.
     temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels.
     tau : relaxation time in fs, for the extrinsic part.
-    memory : budget in bytes for the arrays of one batch of k points and the histograms; with `executor`, of each worker.
+    memory : budget in bytes for the arrays of one batch of k points and the histograms; with `executor`, of each worker. With
+        `rtol` it bounds whole uniform meshes alone.
     degeneracy_tol : eV; levels closer than this form one degenerate group. By default 1e-3 for Wannier functions with
         position matrix elements, which split levels that symmetry makes equal, and 1e-5 for other models.
     symmetry : "auto" looks for the operations that the Hamiltonian obeys, among those of its atoms or lattice, with and
