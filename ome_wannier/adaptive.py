@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .cells import Cells, Job, Part, halved, integrate
+from .cells import CLASSES, Cells, Job, Part, added, halved, integrate
 from .executors import ordered
 from .progress import track
 
@@ -24,8 +24,6 @@ Array = NDArray[np.float64]
 
 #: points of a block, which one worker evaluates
 BLOCK = 4096
-#: blocks that are computed or wait to be added
-AHEAD = 64
 #: share of the tolerance that cells may keep which are not halved in a generation
 KEPT = 0.5
 #: cells whose errors exceed those that may stay by this factor are halved along all directions with this share of the variation
@@ -108,7 +106,7 @@ def error_of(part: Part) -> Array:
 
 def total(classes: Iterable[_Class]) -> Part:
     """The sums over all classes."""
-    return Part(*(sum(fields[1:], fields[0]) for fields in zip(*(c.part for c in classes), strict=True)))
+    return added([c.part for c in classes])
 
 
 def _generation(
@@ -120,7 +118,8 @@ def _generation(
     places: dict[int, list[tuple[Cells, Array]]] = {}
     parts: dict[int, Part] = {}
     widest = 0.0
-    with closing(ordered(executor, integrate, job, items, AHEAD)) as results:
+    waiting = job.waiting(job.bytes_per_part * (CLASSES[1] - CLASSES[0]) // (3 * job.octaves))
+    with closing(ordered(executor, integrate, job, items, waiting)) as results:
         for block, _ in track(items, "k points", progress):
             if deadline is not None and time.monotonic() > deadline:
                 return None
@@ -130,7 +129,7 @@ def _generation(
                 here = found.classes == c
                 places.setdefault(c, []).append((Cells(*(x[here] for x in block)), found.variation[here]))
                 # added at once: a part for each block would take more memory than the cells
-                parts[c] = Part(*(a + b for a, b in zip(parts[c], part, strict=True))) if c in parts else part
+                parts[c] = added([parts[c], part]) if c in parts else part
     return {c: _class(x, parts[c]) for c, x in places.items()}, widest
 
 

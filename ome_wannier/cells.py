@@ -18,6 +18,7 @@ from .bands import Bands
 from .calculators import Observable
 from .calculators.base import evaluate
 from .cubature import Rule
+from .errors import SettingsError
 from .kmesh import KMesh
 from .occupation import Occupation
 from .sums import WORKING_SET, Lattice, bytes_per_point
@@ -30,8 +31,11 @@ MARGIN = 1.5
 SEEN = 5.0
 #: by how much a rule may be worse than the sequence of lower ones promises
 DOUBT = 4.0
-#: measures of cells are sorted into classes of powers of two within these bounds
-CLASSES = (-40, 40)
+#: measures of cells are sorted into classes of powers of two within these bounds, or of this power of two at the most where
+#: the sums of so many classes take too much memory
+CLASSES, WIDEST = (-40, 40), 8
+#: blocks that are computed or wait to be added, at the most
+WAITING = 64
 
 
 class Job(NamedTuple):
@@ -39,6 +43,7 @@ class Job(NamedTuple):
 
     mix : (columns of all observables, columns of all asked quantities), what the asked ones are made of.
     surface : (columns of all observables,), which are weighted with -df/de.
+    memory : budget in bytes, of each worker and of the process that adds up what they find.
     """
 
     model: Lattice
@@ -48,6 +53,55 @@ class Job(NamedTuple):
     mix: Array
     surface: NDArray[np.bool_]
     rule: Rule
+    memory: int
+
+    @property
+    def levels(self) -> int:
+        """Fermi levels times temperatures."""
+        return len(self.occupation.fermi) * len(self.occupation.temperature)
+
+    @property
+    def bytes_per_point(self) -> int:
+        """Memory that a point takes while it is evaluated."""
+        order = max(o.order for o in self.observables)
+        each = bytes_per_point(self.model.n_orbitals, order, self.model.external is not None)
+        return each + 8 * self.levels * (8 * self.model.n_orbitals + 3 * len(self.surface))
+
+    @property
+    def bytes_per_part(self) -> int:
+        """Memory of the sums over some cells."""
+        columns: int = self.mix.shape[1]
+        return 8 * len(Part._fields) * self.levels * columns
+
+    @property
+    def working_set(self) -> int:
+        """Memory for points that are evaluated together."""
+        return min(WORKING_SET, self.memory // 4)
+
+    @property
+    def octaves(self) -> int:
+        """The errors of the cells of a class lie within this power of two: their sums, of which a third may be needed thrice
+        at a time, take no more than half of the memory."""
+        return -(-2 * (CLASSES[1] - CLASSES[0]) * self.bytes_per_part // self.memory)
+
+    def waiting(self, each: int) -> int:
+        """How many blocks may be computed or wait to be added, whose results take so many bytes."""
+        return min(WAITING, max(2, self.memory // (4 * each)))
+
+    def check_memory(self) -> None:
+        """Refuse a budget that holds neither a cell nor its sums.
+
+        Raises
+        ------
+        SettingsError : how much it has to be.
+        """
+        cell = 4 * len(self.rule.nodes) * self.bytes_per_point
+        sums = 2 * (CLASSES[1] - CLASSES[0]) * self.bytes_per_part // WIDEST
+        if self.memory < max(cell, sums):
+            raise SettingsError(
+                f"memory {self.memory / 2**20:.3g} MiB: with rtol this model, {self.levels} Fermi levels times temperatures "
+                f"and these calculators need {max(cell, sums) / 2**20:.3g} MiB; raise memory, or give fewer of them"
+            )
 
 
 class Cells(NamedTuple):
@@ -85,22 +139,23 @@ class Found(NamedTuple):
 def integrate(job: Job, item: tuple[Cells, Array]) -> Found:
     """Integrate a block of cells; `item` holds tolerances (levels, columns) too, by which errors are measured."""
     cells, tolerance = item
-    together = max(1, WORKING_SET // (len(job.rule.nodes) * bytes_of(job)))
-    found = [
-        _together(job, Cells(*(x[s : s + together] for x in cells)), tolerance) for s in range(0, len(cells.half), together)
-    ]
-    classes = np.concatenate([f[1] for f in found])
-    stack = np.concatenate([f[0] for f in found], axis=1)
-    parts = {int(c): Part(*stack[:, classes == c].sum(axis=1)) for c in np.unique(classes)}
-    return Found(parts, classes, np.concatenate([f[2] for f in found]), max(f[3] for f in found))
+    together = max(1, job.working_set // (len(job.rule.nodes) * job.bytes_per_point))
+    parts: dict[int, Part] = {}
+    every, variations, widest = [], [], 0.0
+    for s in range(0, len(cells.half), together):
+        fields, classes, variation, group = _together(job, Cells(*(x[s : s + together] for x in cells)), tolerance)
+        for c in np.unique(classes).tolist():
+            part = Part(*fields[:, classes == c].sum(axis=1))
+            parts[c] = added([parts[c], part]) if c in parts else part
+        every.append(classes)
+        variations.append(variation)
+        widest = max(widest, group)
+    return Found(parts, np.concatenate(every), np.concatenate(variations), widest)
 
 
-def bytes_of(job: Job) -> int:
-    """Memory per point."""
-    levels = len(job.occupation.fermi) * len(job.occupation.temperature)
-    order = max(o.order for o in job.observables)
-    each = bytes_per_point(job.model.n_orbitals, order, job.model.external is not None)
-    return each + 8 * levels * (8 * job.model.n_orbitals + 3 * len(job.surface))
+def added(parts: Sequence[Part]) -> Part:
+    """The sums over the cells of all of them."""
+    return Part(*(sum(fields[1:], fields[0]) for fields in zip(*parts, strict=True)))
 
 
 def _together(job: Job, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[np.int64], Array, float]:
@@ -137,7 +192,8 @@ def _together(job: Job, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[
     error = (np.abs(difference) + missed) / tolerance
     measure = error.max(axis=(1, 2))
     with np.errstate(divide="ignore", invalid="ignore"):
-        classes = np.clip(np.nan_to_num(np.floor(np.log2(measure)), nan=CLASSES[0], neginf=CLASSES[0]), *CLASSES).astype(int)
+        power = np.clip(np.nan_to_num(np.floor(np.log2(measure)), nan=CLASSES[0], neginf=CLASSES[0]), *CLASSES)
+    classes = power.astype(np.int64) // job.octaves
     # cells are halved along the strongest variation or, for what was not seen, along which levels move most
     vary = np.stack([(np.abs(sums(v, g)) / tolerance).max(axis=(1, 2)) for v in rule.variation], axis=1)
     blind = (missed / tolerance).max(axis=(1, 2)) > (np.abs(difference) / tolerance).max(axis=(1, 2))
@@ -167,7 +223,7 @@ class Survey(NamedTuple):
 def survey(job: Job, mesh: KMesh) -> Survey:
     """Look at the integrand on a coarse mesh."""
     k = mesh.points()
-    step = max(1, WORKING_SET // bytes_of(job))
+    step = max(1, job.working_set // job.bytes_per_point)
     spacing = np.array([1 / n for n, p in zip(mesh.size, job.model.periodic, strict=True) if p])
     width = job.occupation.widths
     mu = np.repeat(job.occupation.fermi, len(job.occupation.temperature))

@@ -77,8 +77,7 @@ def compute(
         Fermi level, that of the first temperature, holds for all temperatures.
     temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels.
     tau : relaxation time in fs, for the extrinsic part.
-    memory : budget in bytes for the arrays of one batch of k points and the histograms; with `executor`, of each worker. With
-        `rtol` it bounds whole uniform meshes alone.
+    memory : budget in bytes for the arrays of one batch of k points and for all sums; with `executor`, of each worker.
     degeneracy_tol : eV; levels closer than this form one degenerate group. By default 1e-3 for Wannier functions with
         position matrix elements, which split levels that symmetry makes equal, and 1e-5 for other models.
     symmetry : "auto" looks for the operations that the Hamiltonian obeys, among those of its atoms or lattice, with and
@@ -143,7 +142,7 @@ def compute(
     goal = None if rtol is None else tolerance.checked(rtol, max_points, max_time)
     if goal is not None:
         refuse_with_rtol(kmesh, checkpoint, len(observables) < len(terms))
-    means = Means(memory, progress, executor, checkpoint, resume)
+    means = Means(int(memory), progress, executor, checkpoint, resume)
     if isinstance(model, KDotP) and not (isinstance(symmetry, str) and symmetry in ("auto", "off")):
         raise SettingsError("symmetry: k.p models are integrated over all directions: leave it out")
     with threadpool_limits(limits=1, user_api="blas"):
@@ -225,7 +224,7 @@ def _self_converging(
         for g in group.operations
     )
     order = len(np.unique([np.round(_on_k(g, model.axes), 6) + 0.0 for g in group.operations], axis=0)) if group.used else 1
-    zone = converge.Task(model, wanted, observables, occupation, symmetrise, degeneracy_tol, goal, order, inverts)
+    zone = converge.Task(model, wanted, observables, occupation, symmetrise, degeneracy_tol, goal, order, inverts, means.memory)
     return levels, converge.over_zone(zone, mesh, on_mesh, means.executor, means.progress)
 
 

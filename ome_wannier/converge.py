@@ -44,7 +44,7 @@ class Converged(NamedTuple):
 
 class Task(NamedTuple):
     """What to integrate over the Brillouin zone; `symmetrise` gives a tensor of a quantity the symmetries of the Hamiltonian,
-    of which there are `order`, and `inverts` says whether they map k to -k."""
+    of which there are `order`, `inverts` says whether they map k to -k, and `memory` is the budget in bytes."""
 
     model: Lattice
     wanted: Sequence[Calculator]
@@ -55,6 +55,7 @@ class Task(NamedTuple):
     goal: Goal
     order: int
     inverts: bool
+    memory: int
 
 
 class OnMesh(NamedTuple):
@@ -83,7 +84,9 @@ def over_zone(
         columns.mix,
         columns.surface,
         rule(sum(task.model.periodic)),
+        task.memory,
     )
+    job.check_memory()
     free = _allowed(task)
     flat = np.concatenate([free[c.name].ravel() for c in task.wanted])
     limit = Limit(columns.owner, flat, len(task.occupation.temperature), task.goal.rtol)
@@ -105,7 +108,8 @@ def over_zone(
     result = _Report(task, columns, limit, free)
     size = [n for n, p in zip(mesh.size, task.model.periodic, strict=True) if p]
     half = left.half()  # the rest is kept for cells, which take over where meshes do not converge fast
-    if (task.occupation.temperature > 0).all() and not any(n % 2 for n in size) and half.allows(len(mesh)):
+    warm = (task.occupation.temperature > 0).all()
+    if warm and not any(n % 2 for n in size) and half.allows(len(mesh)) and shells.fit(job, seen):
         near = shells.integrate(job, size, task.inverts, seen, limit, half, executor, progress)
         left = left.after(near.points)
         if near.converged:

@@ -29,7 +29,6 @@ from .executors import ordered
 from .occupation import Occupation
 from .progress import track
 from .smearing import TAIL, Steps
-from .sums import WORKING_SET
 from .tolerance import Left, Limit
 
 Array = NDArray[np.float64]
@@ -43,8 +42,10 @@ FAST = 0.3
 ROUGH = 1e3
 #: the error of a mesh may be so many times what exponential convergence promises
 DOUBT = 2.0
-#: points of a block, which one worker evaluates, and blocks that are computed or wait to be added
-BLOCK, AHEAD = 4096, 64
+#: points of a block, which one worker evaluates
+BLOCK = 4096
+#: so many times the sums are in memory at a time
+COPIES = 8
 
 
 class Outcome(NamedTuple):
@@ -98,6 +99,17 @@ class Found(NamedTuple):
     sums: Array
     near: Near
     widest_group: float
+
+
+def fit(job: cells.Job, seen: cells.Survey) -> bool:
+    """Whether the sums do not take more than the budget of memory."""
+    return COPIES * _bytes_of(job, Steps.of(job.occupation, job.surface, seen.refine / 2)) <= job.memory
+
+
+def _bytes_of(job: cells.Job, steps: Steps) -> int:
+    """Memory of the sums over a block."""
+    sub_meshes: int = 2 ** sum(job.model.periodic)
+    return 8 * sub_meshes * len(steps.widths) * job.levels * len(job.surface)
 
 
 def integrate(
@@ -167,9 +179,8 @@ def integrate(
 def block_sums(work: tuple[cells.Job, Steps], block: Block) -> Found:
     """The sums over a block of points; -df/de is taken with the last of the steps."""
     (job, steps), size = work, block.size
-    levels = len(job.occupation.fermi) * len(job.occupation.temperature)
-    sums = np.zeros((2 ** len(size), len(steps.widths), levels, len(job.surface)))
-    near, widest, each = [], 0.0, max(1, WORKING_SET // cells.bytes_of(job))
+    sums = np.zeros((2 ** len(size), len(steps.widths), job.levels, len(job.surface)))
+    near, widest, each = [], 0.0, max(1, job.working_set // job.bytes_per_point)
     for s in range(0, len(block.points.star), each):
         at, star = block.points.some(slice(s, s + each))
         k = np.zeros((len(at), 3))
@@ -201,7 +212,7 @@ def _evaluate(
     blocks = [Block(points.some(slice(s, s + BLOCK)), size, first, reach) for s in range(0, len(points.star), BLOCK)]
     total = block_sums(work, Block(points.some(slice(0)), size, first, reach))
     near = []
-    with closing(ordered(executor, block_sums, work, blocks, AHEAD)) as results:
+    with closing(ordered(executor, block_sums, work, blocks, work[0].waiting(_bytes_of(*work)))) as results:
         for _ in track(blocks, "k points", progress):
             found = next(results)
             total = Found(total.sums + found.sums, total.near, max(total.widest_group, found.widest_group))
@@ -303,9 +314,11 @@ def _following(near: Near, mesh: Ints, half: float, occupation: Occupation, inve
             way = offset * 0.5 / mesh
             doubt = (cells.MARGIN - 1) * np.abs(near.slope) @ np.abs(way)
             comes = _distance(occupation, near.energy + near.slope @ way) < half + doubt
-            found.append((2 * near.at[comes] + offset) % (2 * mesh))
+            at = (2 * near.at[comes] + offset) % (2 * mesh)
+            found.append(np.unique(np.ravel_multi_index(tuple(at.T), tuple(2 * mesh))))
             stays |= comes
-        index = np.concatenate(found)
+        number = np.unique(np.concatenate(found))
+        index = np.stack(np.unravel_index(number, tuple(2 * mesh)), axis=1)
         near = near.some(stays)
     index = index[(index % 2 == 1).any(axis=1)]
     return near._replace(at=2 * near.at), _halved(index, 2 * mesh, inverts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -238,6 +239,26 @@ def test_workers_do_not_change_a_bit():
     with ThreadPoolExecutor(3) as threads:
         assert same(alone, ome.compute(two_band(), executor=threads, **settings))
     assert same(alone, ome.compute(two_band(), memory=2**28, **settings))
+
+
+@pytest.mark.parametrize(
+    ("T", "max_points", "kmesh"), [([0.0, 100.0], 20000, "cells"), ([100.0, 150.0], 200000, "points near")]
+)
+def test_memory_is_kept(T, max_points, kmesh):
+    """Many levels: sums by class of cells, by step and sub-mesh are what takes the memory."""
+    settings = {"calculators": ["total", "extrinsic"], "temperature": T, "rtol": 1e-2, "max_points": max_points}
+    memory = 16 * 2**20
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        ome.compute(two_band(), fermi=[0.8, 0.81], **settings)  # what is imported on the way is not meant
+        tracemalloc.start()
+        result = ome.compute(two_band(), fermi=np.linspace(0.8, 0.81, 151), memory=memory, **settings)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert kmesh in result.attrs["kmesh"]
+    assert peak < memory
+    with pytest.raises(SettingsError, match=r"memory 1 MiB: with rtol .* 302 Fermi levels times temp.* raise"):
+        ome.compute(two_band(), fermi=np.linspace(0.8, 0.81, 151), memory=2**20, **settings)
 
 
 @pytest.mark.long
