@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 
 from .errors import ModelError
 from .external import Outside
+from .kdotp import KDotP
 from .model import Model, OpenBasis
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 Ints = NDArray[np.int64]
 
-#: default spacing in eV below which neighbouring levels belong to one degenerate group: of exact models, whose symmetries
-#: hold to rounding, and of Wannier functions, which split by some 0.1 meV what symmetry makes equal
-DEGENERACY_TOL, WANNIER_DEGENERACY_TOL = 1e-5, 1e-3
+#: default spacing in eV below which neighbouring levels belong to one degenerate group: of hoppings alone, which files round,
+#: of Wannier functions, which split by some 0.1 meV what symmetry makes equal, and of k.p models, whose gaps may be as narrow
+DEGENERACY_TOL, WANNIER_DEGENERACY_TOL, KDOTP_DEGENERACY_TOL = 1e-5, 1e-3, 1e-7
 SPIN_REMEDY = "give spin=, or spin_order= when loading spinor Wannier functions"
 
 
@@ -383,6 +384,8 @@ class Bands:
 
 def default_degeneracy_tol(model: Model) -> float:
     """The spacing in eV of levels that count as one, by the kind of model."""
+    if isinstance(model, KDotP):
+        return KDOTP_DEGENERACY_TOL
     return DEGENERACY_TOL if model.exact_position else WANNIER_DEGENERACY_TOL
 
 

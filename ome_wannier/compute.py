@@ -79,7 +79,7 @@ def compute(
     tau : relaxation time in fs, for the extrinsic part.
     memory : budget in bytes for the arrays of one batch of k points and for all sums; with `executor`, of each worker.
     degeneracy_tol : eV; levels closer than this form one degenerate group. By default 1e-3 for Wannier functions with
-        position matrix elements, which split levels that symmetry makes equal, and 1e-5 for other models.
+        position matrix elements, which split levels that symmetry makes equal, 1e-7 for k.p models, 1e-5 for others.
     symmetry : "auto" looks for the operations that the Hamiltonian obeys, among those of its atoms or lattice, with and
         without time reversal, sums over the points that they leave, and symmetrises the tensors, each by its declared
         parities: forbidden elements are exactly zero. "off" sums over all points and symmetrises nothing. Or operations

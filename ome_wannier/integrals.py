@@ -203,13 +203,13 @@ def polar_part(
     if not isinstance(mesh, PolarMesh):
         raise SettingsError("a k.p model is integrated over the whole plane or space: give kmesh=PolarMesh(...)")
     Occupation(levels, temperatures, surface=False)  # refuses levels that are none
-    jobs = [(mu, T) for mu in levels for T in temperatures]
     pockets = radial.extrema(model)
+    jobs = [(mu, T, radial.ray_origin(model, pockets, float(mu))) for mu in levels for T in temperatures]
+    for mu, T, origin in jobs:
+        radial.warn_of_touching(model, origin, mu, T * KB, degeneracy_tol)
     sums = [
-        radial.integrate(
-            model, observables, mesh, mu, T * KB, degeneracy_tol, radial.ray_origin(model, pockets, float(mu))
-        )
-        for mu, T in track(jobs, "Fermi levels", means.progress)
+        radial.integrate(model, observables, mesh, mu, T * KB, degeneracy_tol, origin)
+        for mu, T, origin in track(jobs, "Fermi levels", means.progress)
     ]
     fine, *others = (
         {

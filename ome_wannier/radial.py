@@ -7,6 +7,7 @@ At zero temperature the Fermi-surface terms are sums over the crossings.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from .bands import Bands
 from .calculators.base import Observable, evaluate
+from .errors import AccuracyWarning
 from .kdotp import KDotP
 from .kmesh import PolarMesh
 from .occupation import fermi_function, minus_fermi_derivative
@@ -30,6 +32,9 @@ SEARCH_POINTS = 8
 #: where bands are as they are at infinity, in units of the scale; beyond it no crossings are looked for
 FARTHEST = 64.0 * 4.0**7
 POINTS_AT_ONCE = 4096
+#: rays are also cut from this factor to the next, down to this share of the first cut towards bands that come close at their
+#: origin, and out to the last crossing
+FACTOR, NEAREST = 4.0, 1e-9
 
 
 class Integrals(NamedTuple):
@@ -98,6 +103,23 @@ def ray_origin(model: KDotP, bands: list[tuple[Array, float, Array, float]], lev
     return np.zeros(model.dimension)
 
 
+def warn_of_touching(model: KDotP, origin: Array, mu: float, kT: float, tol: float) -> None:
+    """AccuracyWarning where bands that touch at the origin of the rays are filled in part.
+
+    Interband integrals diverge there, as the logarithm of the gap, and what is found hangs on `tol`.
+    """
+    levels = _energies(model, origin[None])[0]
+    away = _energies(model, origin + SCALE_CUTS[1] * model.scale * np.eye(model.dimension)[:1])[0]
+    touching = (np.diff(levels) < tol) & (np.diff(away) >= tol)
+    if (touching & (np.abs(levels[1:] - mu) <= max(THERMAL_CUTS) / 2 * kT + tol)).any():
+        warnings.warn(
+            f"bands touch near the Fermi level of {mu:g} eV, within degeneracy_tol = {tol:g} eV: interband parts, `total` too, "
+            "diverge there as the logarithm of the gap; give the model a gap, or lower degeneracy_tol if it has one",
+            AccuracyWarning,
+            stacklevel=5,
+        )
+
+
 def _rays(
     model: KDotP,
     observables: Sequence[Observable],
@@ -115,7 +137,9 @@ def _rays(
     part = [np.zeros(()) for _ in observables]
     size = [np.zeros(()) for _ in observables]
     points = 0
-    jobs = [(*_nodes(model, mesh, directions, crossings, n_radial), False)]
+    farthest = max(c[1].max(initial=0.0) for c in crossings.values())
+    cuts = _cuts(model, origin, directions, tol, farthest)
+    jobs = [(*_nodes(mesh, cuts, len(directions), crossings, n_radial), False)]
     if kT == 0:
         jobs.append((*crossings[0.0][:2], np.ones(len(crossings[0.0][0])), True))
     for ray, radius, measure, on_surface in jobs:
@@ -155,21 +179,35 @@ def _delta(bands: Bands, band: NDArray[np.int64], direction: Array) -> Array:
     return out
 
 
+def _cuts(model: KDotP, origin: Array, directions: Array, tol: float, farthest: float) -> Array:
+    """Radii between which the integrand is smooth but for the crossings of the Fermi level, of which this is the farthest.
+
+    Where bands come close at the origin of the rays, it varies down to where their spacing is what it is at the origin.
+    """
+    cuts = SCALE_CUTS * model.scale
+    here = np.diff(_energies(model, origin[None]), axis=1)
+    away = np.diff(_energies(model, origin + cuts[1] * directions), axis=1)
+    share = np.where(away > tol, here / np.maximum(away, np.finfo(float).tiny), 1.0).min(initial=1.0)
+    inwards = int(np.log(max(float(share), NEAREST)) / np.log(1 / FACTOR))
+    outwards = int(np.log(max(farthest / cuts[-1], 1.0)) / np.log(FACTOR))
+    near, far = FACTOR ** -np.arange(1.0, inwards + 1), FACTOR ** np.arange(1.0, outwards + 1)
+    return np.concatenate([cuts[:1], cuts[1] * near[::-1], cuts[1:], cuts[-1] * far])
+
+
 def _nodes(
-    model: KDotP,
     mesh: PolarMesh,
-    directions: Array,
+    cuts: Array,
+    n_rays: int,
     crossings: dict[float, tuple[NDArray[np.int64], Array, NDArray[np.int64]]],
     n_radial: int,
 ) -> tuple[NDArray[np.int64], Array, Array]:
-    """Ray numbers, radii and radial measures of the nodes of all pieces of all rays."""
+    """Ray numbers, radii and radial measures of the nodes of all pieces of all rays, cut at these radii and crossings."""
     x, w = np.polynomial.legendre.leggauss(n_radial)
     x, w = (x + 1) / 2, w / 2
-    cuts = SCALE_CUTS * model.scale
     rays, radii, measures = [], [], []
     cut_rays = np.concatenate([c[0] for c in crossings.values()])
     cut_radii = np.concatenate([c[1] for c in crossings.values()])
-    for ray in range(len(directions)):
+    for ray in range(n_rays):
         inner = np.unique(np.concatenate([cuts, cut_radii[cut_rays == ray]]))
         inner = np.append(inner[inner < mesh.cutoff], mesh.cutoff)
         a, b = inner[:-1], inner[1:]

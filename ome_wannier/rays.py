@@ -58,6 +58,8 @@ def over_rays(task: Task, progress: bool) -> Converged:
     pockets = radial.extrema(task.model)
     places = [(float(mu), float(T)) for mu in task.occupation.fermi for T in task.occupation.temperature]
     origins = [radial.ray_origin(task.model, pockets, mu) for mu, _ in places]
+    for (mu, T), origin in zip(places, origins, strict=True):
+        radial.warn_of_touching(task.model, origin, mu, T * KB, task.degeneracy_tol)
     found = [
         _level(task, START, place, origin)
         for place, origin in track(list(zip(places, origins, strict=True)), "Fermi levels", progress)

@@ -7,6 +7,7 @@ d = (alpha k_y, -alpha k_x, m) that is alpha^2 (delta_ab - alpha^2 k_a k_b / E0^
 
 from __future__ import annotations
 
+import warnings
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +18,7 @@ from toys import SIGMA, haldane, tilted_dirac
 import ome_wannier as ome
 from ome_wannier import units
 from ome_wannier.calculators import semiclassical_with
-from ome_wannier.errors import SettingsError
+from ome_wannier.errors import AccuracyWarning, SettingsError
 
 ALPHA, M, V_T = 4.0, 0.01, 0.8
 LEVELS = [0.0, 0.0101, 0.0150, 0.0300]
@@ -183,19 +184,19 @@ def test_operator_prefactor_is_total(cone):
         semiclassical_with("other")
 
 
-@pytest.mark.parametrize("T", [15.0, 120.0])
-def test_finite_temperature(T):
+@pytest.mark.parametrize(("T", "m", "mu"), [(15.0, M, 0.012), (120.0, M, 0.012), (300.0, 1e-6, 0.0)])
+def test_finite_temperature(T, m, mu):
     """<y>, L'_d and the metric curl at T > 0 against two-dimensional quadrature of closed forms over k.
 
     <y> = int (f_- - f_+) (-2 G_yy / 2 E0); metric_curl = int sum_s (-df_s/de)(v_x G_yy - v_y G_xy).
     """
-    mu, kT = 0.012, T * units.KB
-    model = tilted_dirac(V_T, ALPHA, M)
+    kT = T * units.KB
+    model = tilted_dirac(V_T, ALPHA, m)
     result = ome.compute(model, ome.PolarMesh(), ["dipole_polarizability", "dipole", "metric_curl"], mu, temperature=T)
 
     def parts(k, angle):
         kx, ky = k * np.cos(angle), k * np.sin(angle)
-        E0 = np.sqrt(M**2 + ALPHA**2 * k**2)
+        E0 = np.sqrt(m**2 + ALPHA**2 * k**2)
         metric = ALPHA**2 / (4 * E0**2)
         Gyy, Gxy = metric * (1 - ALPHA**2 * ky**2 / E0**2), -metric * ALPHA**2 * kx * ky / E0**2
         sea = surface = 0.0
@@ -206,18 +207,29 @@ def test_finite_temperature(T):
             surface += f * (1 - f) / kT * ((V_T + s * ALPHA**2 * kx / E0) * Gyy - s * ALPHA**2 * ky / E0 * Gxy)
         return np.array([sea, surface]) * k / (2 * np.pi) ** 2
 
-    # trapezoid over the angle converges exponentially; Gauss-Legendre over t, k = (m/alpha) t/(1-t)
+    # trapezoid over the angle converges exponentially; Gauss-Legendre over log k
     angles = 2 * np.pi * np.arange(200) / 200
-    edges = np.linspace(0, 1, 81)
+    edges = np.linspace(np.log(1e-8 * m / ALPHA), np.log(1e12 * (M + kT) / ALPHA), 600)
     x, w = np.polynomial.legendre.leggauss(16)
     t = np.concatenate([(a + b) / 2 + (b - a) / 2 * x for a, b in pairwise(edges)])
     dt = np.concatenate([(b - a) / 2 * w for a, b in pairwise(edges)])
-    k, dk = M / ALPHA * t / (1 - t), M / ALPHA * dt / (1 - t) ** 2
+    k, dk = np.exp(t), np.exp(t) * dt
     sea, surface = (parts(k[:, None], angles[None]) @ np.full(200, 2 * np.pi / 200)) @ dk
     # the rays of the package: trapezoid and Gauss-Legendre as well, but cut at other places; both below 1e-9
     assert internal(result, "dipole_polarizability")[0, 1, 1] == pytest.approx(sea, rel=1e-8)
     assert internal(result, "dipole")[0, 0, 1] == pytest.approx(V_T * sea / 2, rel=1e-8)
     assert internal(result, "metric_curl")[0, 0, 1] == pytest.approx(surface, rel=1e-8)
+
+
+@pytest.mark.parametrize("settings", [{}, {"rtol": 1e-3}])
+def test_bands_that_touch_are_named(settings):
+    """What grows as the logarithm of the gap has no value without one; away from the level it has."""
+    model = ome.load("tilted-dirac", mass=0.0)
+    with pytest.warns(AccuracyWarning, match="bands touch near the Fermi level of 0 eV.*diverge"):
+        ome.compute(model, calculators=["total"], fermi=0.0, temperature=300.0, **settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", AccuracyWarning)
+        ome.compute(model, calculators=["total"], fermi=0.1, temperature=30.0, **settings)
 
 
 def test_finite_temperature_is_smeared_zero_temperature():
