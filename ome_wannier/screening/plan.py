@@ -124,7 +124,7 @@ def _known_level(model: Model, source: Source | None, item: Item) -> float | Non
             raise SettingsError("a k.p model holds infinitely many electrons: give fermi (eV) instead of filling")
         return filled_level(model, mesh_of(model, item), settings.filling, temperatures(item)[0])
     if source is not None and source.entry is not None:
-        return source.entry.fermi
+        return source.entry.fermi + info.shift(source.entry, model)
     if source is not None and source.adapter == "wannier90":
         return wannier90_seed.inspect(source.seed).fermi_energy
     return None
@@ -140,7 +140,7 @@ def _levels(item: Item, known: float | None, source: Source | None) -> tuple[Arr
         return np.atleast_1d(np.asarray(item.settings.levels(), dtype=float)), known
     entry = None if source is None else source.entry
     if entry is not None and entry.scan is not None and item.settings.filling is None:
-        return entry.scan.levels(), known
+        return entry.scan.moved(known - entry.fermi).levels(), known  # `known` has been moved for other parameters
     return np.array([known]), known
 
 
