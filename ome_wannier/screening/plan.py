@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .. import info, materials
 from ..adapters import wannier90_seed
+from ..asked import one_temperature
 from ..calculators import Calculator, resolve
 from ..compute import Model
 from ..errors import ModelError, SettingsError
@@ -122,7 +123,7 @@ def _known_level(model: Model, source: Source | None, item: Item) -> float | Non
     if settings.filling is not None:
         if isinstance(model, KDotP):
             raise SettingsError("a k.p model holds infinitely many electrons: give fermi (eV) instead of filling")
-        return filled_level(model, mesh_of(model, item), settings.filling, temperatures(item)[0])
+        return filled_level(model, mesh_of(model, item), settings.filling, one_temperature(np.array(temperatures(item))))
     if source is not None and source.entry is not None:
         return source.entry.fermi + info.shift(source.entry, model)
     if source is not None and source.adapter == "wannier90":
