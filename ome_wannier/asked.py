@@ -80,6 +80,15 @@ def refuse_with_rtol(kmesh: object, checkpoint: object, chern_simons: bool) -> N
         raise SettingsError("rtol: the Chern-Simons part is computed on a mesh: give kmesh, or leave this part out")
 
 
+def one_temperature(temperatures: Array) -> float:
+    """The temperature (K) at which a filling has its Fermi level; SettingsError for several, each of which has its own."""
+    if len(temperatures) > 1:
+        raise SettingsError(
+            f"filling: the {len(temperatures)} temperatures have a Fermi level each: compute one by one, or give fermi (eV)"
+        )
+    return float(temperatures[0])
+
+
 def ray_levels(fermi: ArrayLike | None) -> Array:
     """Fermi levels (nf,) in eV of a k.p model, which has no filling."""
     if fermi is None:

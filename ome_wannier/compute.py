@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from . import converge, rays, tolerance
-from .asked import default_mesh, numbers, ray_levels, refuse_with_rtol, validate
+from .asked import default_mesh, numbers, one_temperature, ray_levels, refuse_with_rtol, validate
 from .bands import default_degeneracy_tol
 from .calculators import Calculator, GapTerm, Observable, defaults, resolve, with_chern_simons
 from .calculators.base import component_axes
@@ -73,8 +73,8 @@ def compute(
     kmesh : `KMesh` or (N1, N2, N3) for tight binding, `PolarMesh` for k.p; by default one of sensible spacing.
     calculators : names or calculators; by default all but the second forms of one quantity (`calculators.CHECKS`).
     fermi : Fermi level(s) in eV, ascending.
-    filling : electrons per cell, instead of `fermi`; of plane waves and windows of bands those added to neutrality. One
-        Fermi level, that of the first temperature, holds for all temperatures.
+    filling : electrons per cell, instead of `fermi`; of plane waves and windows of bands those added to neutrality. The
+        Fermi level differs between temperatures: one at a time.
     temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels.
     tau : relaxation time in fs, for the extrinsic part.
     memory : budget in bytes for the arrays of one batch of k points and for all sums; with `executor`, of each worker.
@@ -157,6 +157,8 @@ def compute(
             else:
                 assert group is not None
                 part = mesh_part(model, wanted, observables, kmesh, fermi, filling, temperatures, degeneracy_tol, group, means)
+                assert isinstance(part.mesh, KMesh)
+                _warn_of_untested(part.mesh, model.periodic)
                 if len(observables) < len(terms):
                     part = with_gap_terms(model, part, trial)
             levels, attrs, on_mesh = part.fermi, part.attrs, on_mesh_of(model, wanted, part, group)
@@ -204,7 +206,7 @@ def _self_converging(
     if filling is None:
         levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
     else:
-        levels = np.array([_settled_level(model, mesh, filling, float(temperatures[0]), group, goal)])
+        levels = np.array([_settled_level(model, mesh, filling, one_temperature(temperatures), group, goal)])
     along = component_axes(model.axes, model.moments)
 
     def symmetrise(tensor: Array, calculator: Calculator) -> Array:
@@ -250,6 +252,24 @@ def _defaults(model: Model) -> list[str]:
     """Names of the calculators that are used unless told."""
     names = defaults(model.has_spin)
     return [n for n in names if n in AVAILABLE] if isinstance(model, SparseTightBinding) else names
+
+
+def _warn_of_untested(mesh: KMesh, periodic: tuple[bool, bool, bool]) -> None:
+    """Warn where the error estimate, made of every second or third point along each direction, misses one or all.
+
+    One point along a direction is a choice, not a slip.
+    """
+    missed = [d for d in range(3) if periodic[d] and mesh.strides[d] == 1 and mesh.size[d] > 1]
+    if not missed:
+        return
+    better = tuple(n + (d in missed) for d, n in enumerate(mesh.size))
+    along = f"the errors say nothing of direction {', '.join(str(d + 1) for d in missed)}"
+    warnings.warn(
+        f"kmesh {mesh.size}: {'the errors are nan' if mesh.n_sub_meshes == 1 else along}, for want of a divisor 2 or 3: "
+        f"take {better}",
+        AccuracyWarning,
+        stacklevel=3,
+    )
 
 
 def _check(attrs: dict[str, Any], values: dict[str, Array], degeneracy_tol: float) -> None:

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from .kdotp import KDotP
 from .kmesh import KMesh
-from .sums import WORKING_SET, Lattice, band_energies, bytes_per_point
+from .materials import Entry
+from .sums import WORKING_SET, Lattice, band_energies, bytes_per_point, filled_level
 
 Array = NDArray[np.float64]
 
@@ -80,3 +82,23 @@ def gap_among(ranges: Array, levels: Array) -> Gap | None:
     gaps = [Gap(below.last, below.top, above.bottom) for below, above in pairwise(groups(ranges))]
     inside = [g for g in gaps if any(g.holds(level) for level in levels.tolist())]
     return max(inside, key=lambda g: g.top - g.bottom, default=None)
+
+
+def shift(entry: Entry, model: Lattice | KDotP) -> float:
+    """How far, in eV, the levels that an entry recommends have to move for a model of it with other parameters.
+
+    They move along with the level of its filling (0 for k.p models, which have none, and for files).
+    """
+    if isinstance(model, KDotP) or not entry.builder:
+        return 0.0
+    own = entry.load()
+    assert not isinstance(own, KDotP)
+    if own.sha256 == model.sha256:
+        return 0.0
+    levels = []
+    for each in (model, own):
+        electrons = entry.electrons(each)
+        if electrons is None:
+            return 0.0
+        levels.append(filled_level(each, coarse_mesh(each), electrons, 0.0))
+    return round(levels[0] - levels[1], 5)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import __version__, converge, radial
 from . import symmetry as symmetries
-from .asked import default_mesh, numbers, ray_levels, uniform
+from .asked import default_mesh, numbers, one_temperature, ray_levels, uniform
 from .axion import chern_simons
 from .calculators import Calculator, GapTerm, Observable
 from .calculators.base import component_axes
@@ -109,7 +109,7 @@ def mesh_part(
     if filling is None:
         levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
     else:
-        levels = np.array([level_of(model, left or mesh, filling, float(temperatures[0]))])
+        levels = np.array([level_of(model, left or mesh, filling, one_temperature(temperatures))])
     occupation = Occupation(levels, temperatures, any(o.occupation == "surface" for o in observables))
 
     def kept(points: Points) -> Checkpoint | None:

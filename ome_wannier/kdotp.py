@@ -47,6 +47,9 @@ class KDotP:
     name: str = "k.p"
     spin: ComplexArray | None = None
 
+    def __repr__(self) -> str:
+        return f"<KDotP {self.name}: k.p in {self.dimension} dimensions, {self.spin_degeneracy} electron(s) per band>"
+
     def __post_init__(self) -> None:
         if self.dimension not in (2, 3):
             raise ModelError(f"dimension is {self.dimension}: a k.p model lives in 2 or 3 dimensions")

@@ -77,6 +77,10 @@ class Scan:
         """(number,) energies in eV."""
         return np.linspace(self.start, self.stop, self.number)
 
+    def moved(self, by: float) -> Scan:
+        """The same, higher by so many eV."""
+        return replace(self, start=self.start + by, stop=self.stop + by) if by else self
+
 
 @dataclass(frozen=True)
 class Citation:
@@ -96,18 +100,23 @@ Value = bool | int | float | str | tuple[float, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """A keyword argument of a builder: its value in the entry, its unit, what it means, and where the value is from."""
+    """A keyword argument of a builder: its value in the entry, its unit, what it means, and where the value is from.
+
+    value : None for a number that the builder chooses. or_vector : whether three components do as well as a number.
+    """
 
     name: str
-    value: Value
     unit: str
     meaning: str
-    status: Literal["computed", "read", "memory", "own"] = "own"
+    value: Value | None = None
+    or_vector: bool = False
+    status: Literal["computed", "read", "memory", "own", "given"] = "own"
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     def __str__(self) -> str:
-        return f"{self.name} = {self.value}{f' {self.unit}' if self.unit else ''}, {self.meaning} [{self.status}]"
+        value = "(not given)" if self.value is None else self.value
+        return f"{self.name} = {value}{f' {self.unit}' if self.unit else ''}, {self.meaning} [{self.status}]"
 
 
 #: what the status of a parameter or an entry means, as `info` prints it
@@ -116,12 +125,15 @@ STATUS = {
     "read": "read in a retrieved source",
     "memory": "from memory, to be verified",
     "own": "chosen by this project",
+    "given": "given instead of the entry's",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
     """One element of one quantity at one Fermi level (eV) and temperature (K), as `source` gives it.
+
+    error : None where the source gives none.
 
     For source "computed", `make references` writes value and error anew, and the tests compute it again.
     """
@@ -131,8 +143,8 @@ class Reference:
     fermi: float
     temperature: float
     value: float
-    error: float
     unit: str
+    error: float | None = None
     kmesh: tuple[int, int, int] | None = None
     source: str = "computed"
 
@@ -140,7 +152,8 @@ class Reference:
 
     def __str__(self) -> str:
         where = f"{self.fermi:g} eV, {self.temperature:g} K{f', mesh {self.kmesh}' if self.kmesh else ''}"
-        return f"{self.quantity} {self.element} = {self.value:.4g} +- {self.error:.1g} {self.unit} at {where} [{self.source}]"
+        error = "" if self.error is None else f" +- {self.error:.1g}"
+        return f"{self.quantity} {self.element} = {self.value:.4g}{error} {self.unit} at {where} [{self.source}]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,12 +222,17 @@ class Entry:
             from .adapters import wannier90
 
             return replace(wannier90.load(self.folder / self.seed, **options), name=PREFIX + self.name)
-        values = {p.name: p.value for p in self.parameters}
         for name, value in options.items():
-            self._check(name, value, values)
+            self._check(name, value)
+        values = {p.name: p.value for p in self.parameters if p.value is not None}
         model: Loaded = self._builder()(**(values | options))
         changed = ", ".join(f"{name}={value!r}" for name, value in options.items())
         return replace(model, name=f"{PREFIX}{self.name}{f' ({changed})' if changed else ''}")
+
+    def used(self, options: Mapping[str, Value]) -> tuple[Parameter, ...]:
+        """The parameters with the values that `load(**options)` takes."""
+        given = {p.name: options[p.name] for p in self.parameters if p.name in options and options[p.name] != p.value}
+        return tuple(replace(p, value=given[p.name], status="given") if p.name in given else p for p in self.parameters)
 
     def electrons(self, model: Loaded) -> float | None:
         """Electrons per cell in the bands of this model, which parameters may have changed; None if not known."""
@@ -234,14 +252,20 @@ class Entry:
             raise ModelError(f"{self.folder / FILE}: {self.builder!r} is no builder of ome_wannier.lattices")
         return function
 
-    def _check(self, name: str, value: object, known: Mapping[str, Value]) -> None:
+    def _check(self, name: str, value: object) -> None:
         """Refuse a parameter that does not exist, or a value of another kind than the entry's."""
+        known = {p.name: p for p in self.parameters}
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             remedy = f"did you mean {near[0]}?" if near else f"it has {', '.join(known) or 'none'}"
             raise ModelError(f"{self.name} has no parameter {name!r}: {remedy}")
-        if not _fits(value, known[name]):
-            raise ModelError(f"{self.name}, parameter {name} is {value!r}: give {_words(known[name])}, such as {known[name]!r}")
+        like = 0.1 if known[name].value is None else known[name].value
+        assert like is not None
+        vector = known[name].or_vector
+        if not (_fits(value, like) or (vector and _fits(value, (0.0, 0.0, 0.0)))):
+            kind = _words(like) + (" or a row of three" if vector else "")
+            shown = list(like) if isinstance(like, tuple) else like  # rows as the command line takes them
+            raise ModelError(f"{self.name}, parameter {name} is {value!r}: give {kind}, such as {shown!r}")
 
 
 def _fits(value: object, like: Value) -> bool:
@@ -318,8 +342,10 @@ def cite(what: str | xr.Dataset) -> str:
 
     Raises
     ------
-    ModelError : a name that the library does not have.
+    ModelError : a name that the library does not have, or what is neither a name nor a result.
     """
+    if not isinstance(what, str) and not (hasattr(what, "attrs") and hasattr(what, "data_vars")):
+        raise ModelError(f"cite({what!r}): give a result of compute() or the name of a library entry, such as 'te'")
     if isinstance(what, str):
         found = entry(what)
         works = [PAPER, *([WANNIER90] if found.seed else []), *_of_entry(found)]

@@ -112,11 +112,12 @@ class Structure:
     positions: tuple[tuple[float, float, float], ...]
 
 
-def brief(model: Any) -> str:
-    """One line for a session, in place of all arrays."""
+def brief(model: Any, size: str = "") -> str:
+    """One line for a session, in place of all arrays; `size` where there is more to say than the number of orbitals."""
     along = ", ".join(str(i + 1) for i, p in enumerate(model.periodic) if p)
     kind, name = type(model).__name__, f" {model.name}" if model.name else ""
-    return f"<{kind}{name}: {model.n_orbitals} orbitals, {model.spin_degeneracy} electron(s) per band, periodic along {along}>"
+    size = size or f"{model.n_orbitals} orbitals"
+    return f"<{kind}{name}: {size}, {model.spin_degeneracy} electron(s) per band, periodic along {along}>"
 
 
 @dataclass(frozen=True, eq=False)

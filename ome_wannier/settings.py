@@ -187,7 +187,11 @@ def _assignment(text: str) -> tuple[str, Any]:
     try:
         return name, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        return name, value
+        try:  # rows of numbers, as Python or nothing brackets them
+            row = value.strip("()").split(",")
+            return name, tuple(map(float, row)) if len(row) > 1 else value
+        except ValueError:
+            return name, value
 
 
 def _path(value: object) -> str:

@@ -69,7 +69,7 @@ class SparseTightBinding:
     wider: SparseTightBinding | None = None
 
     def __repr__(self) -> str:
-        return brief(self)
+        return brief(self, f"{len(self.centres)} orbitals, a window of {self.window} bands")
 
     def __post_init__(self) -> None:
         centres = checked(self.centres, "centres", float, (None, 3))
@@ -214,10 +214,11 @@ class SparseTightBinding:
     def states(self, k: Array) -> tuple[Array, ComplexArray]:
         """Energies (window,) in eV and eigenvectors (n, window) at one fractional `k` (3,)."""
         H = self._bloch(k, self.hopping)
-        n, wanted = len(self.centres), self.window + max(6, self.window // 8)
+        n, wanted = len(self.centres), self.window + max(6, self.window // 5)
         while 3 * wanted < n:
             e, U = _nearest(H, self._level, wanted)
-            low, high = _widest_gap(e[: (wanted - self.window) // 2 + 1]), _widest_gap(e[-(wanted - self.window) // 2 - 1 :])
+            edge = (wanted - self.window) // 4 + 2  # levels at each end among which there is a cut, between unequal ones
+            low, high = _widest_gap(e[:edge]), _widest_gap(e[-edge:])
             below, up_to = levels_below(H, low), levels_below(H, high)
             inside = (e > low) & (e < high)
             if inside.sum() != up_to - below:
@@ -226,7 +227,7 @@ class SparseTightBinding:
             if missing <= 0:
                 start = int(np.argmax(inside)) + self.first - below
                 return e[start : start + self.window], U[:, start : start + self.window]
-            wanted += 2 * missing + 2
+            wanted += max(2 * missing + 2, self.window // 4)  # looking once more costs as much as before
         e, U = np.linalg.eigh(H.toarray())
         return e[self.first : self.first + self.window], U[:, self.first : self.first + self.window]
 

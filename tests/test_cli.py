@@ -111,7 +111,7 @@ class TestRun:
         assert code == 0
         assert "48 x 48 x 1, 2304 points" in out
         assert "no --kmesh given: took 48 48 1, recommended by the library entry hbn" in err
-        assert "took -5 to -2 eV in 121 levels, from the library entry hbn" in err
+        assert "took -5 to -0.5 eV in 181 levels, from the library entry hbn" in err
 
     def test_prints_the_tensor_in_the_gap(self, run: Run) -> None:
         _, out, _ = run("run", "vse2", "--kmesh", "8", "8", "1", "--calculators", "total,berry_curvature,quantum_metric")
@@ -270,11 +270,12 @@ class TestParameters:
 class TestMap:
     def test_zone_and_bands(self, run: Run) -> None:
         options = ("--shape", "8", "8", "--component", "zy", "--temperature", "50")
-        entry = ("mote2-twisted", "-p", "cutoff=2.0")
+        entry = ("mote2-twisted", "-p", "cutoff=2.0", "-p", "theta=4.0")
         code, out, err = run("map", *entry, "--calculator", "local", *options, "--bands", "b.png")
         assert code == 0, err
         assert out == "wrote map.png\nwrote b.png\n"
-        assert "took 0.0146 eV, from the library entry" in err
+        # that of two degrees, 0.0146 eV, is above all bands
+        assert re.search(r"took -?0\.\d+ eV, from the library entry mote2-twisted, moved by -0\.\d+ eV with the level", err)
         assert Path("map.png").stat().st_size > 10_000
         assert Path("b.png").stat().st_size > 10_000
 
@@ -409,6 +410,7 @@ def test_info_follows_the_parameters(run: Run) -> None:
     code, out, _ = run("info", "bi2se3-slab", "-p", "layers=3")
     assert code == 0
     assert "at 6 electrons per cell, 6 bands" in out
+    assert "layers = 3, quintuple layers [given]" in out
     code, out, _ = run("info", "tbg-atomistic", "-p", "m=1")
     assert code == 0
     assert "formula       C\n" in out

@@ -224,6 +224,8 @@ def test_error_estimate_holds_for_smooth_insulators(seed, dimension):
     assert np.concatenate(unlucky).mean() < 0.1
 
 
+@pytest.mark.filterwarnings("ignore:kmesh .* errors say nothing of direction:ome_wannier.errors.AccuracyWarning")
+@pytest.mark.filterwarnings("ignore:kmesh .* errors are nan:ome_wannier.errors.AccuracyWarning")
 @pytest.mark.parametrize("mesh", [(12, 12, 1), (9, 15, 1), (6, 9, 1), (6, 7, 1), (7, 8, 1)])
 @pytest.mark.parametrize("shift", [(0, 0, 0), (0.5, 0.25, 0)])
 def test_error_is_the_deviation_of_the_sub_meshes(mesh, shift):
@@ -244,11 +246,27 @@ def test_error_is_the_deviation_of_the_sub_meshes(mesh, shift):
 
 
 def test_mesh_without_sub_mesh():
-    """5 x 7 points have none: the error is nan, and the attributes say so; values are there."""
-    result = run(kmesh=(5, 7, 1))
+    """5 x 7 points have none: the error is nan, which is said with a mesh that has one; values are there."""
+    with pytest.warns(AccuracyWarning, match=r"kmesh \(5, 7, 1\): the errors are nan.* take \(6, 8, 1\)") as record:
+        result = run(kmesh=(5, 7, 1))
+    assert len(record) == 1
     assert np.isnan(result.total_error).all()
     assert np.isfinite(result.total).all()
     assert "use even numbers" in result.attrs["error_estimate"]
+
+
+def test_mesh_with_sub_meshes_along_one_direction():
+    """The error of 6 x 7 points is that of the first direction alone, which is said."""
+    with pytest.warns(AccuracyWarning, match=r"say nothing of direction 2, for want .* take \(6, 8, 1\)"):
+        result = run(kmesh=(6, 7, 1))
+    assert np.isfinite(result.total_error).all()
+
+
+def test_a_filling_has_one_temperature():
+    """Each temperature has a Fermi level of its own, which the dimensions of a result do not hold."""
+    for more in ({"kmesh": (6, 6, 1)}, {"kmesh": None, "rtol": 0.1}):
+        with pytest.raises(SettingsError, match="2 temperatures have a Fermi level each: compute one by one, or give fermi"):
+            run(fermi=None, filling=1.0, temperature=[0.0, 300.0], **more)
 
 
 def test_meshes_cover_the_zone():
@@ -266,6 +284,7 @@ def test_meshes_cover_the_zone():
     assert (np.ptp(rows, axis=1) > 0).sum(axis=1).tolist() == [1] * 24
 
 
+@pytest.mark.filterwarnings("ignore:kmesh .* errors are nan:ome_wannier.errors.AccuracyWarning")
 @pytest.mark.parametrize("shift", [(0.0, 0.0, 0.0), (0.5, 0.5, 0.0), (0.37, 0.11, 0.0)])
 def test_shifted_meshes_converge_to_the_same(shift):
     """A dense mesh gives the same wherever it starts, even and odd."""

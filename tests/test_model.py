@@ -313,7 +313,11 @@ def test_arguments_are_copied_and_frozen():
 def test_models_print_as_one_line():
     assert repr(ome.load("te")) == "<TightBinding library/te: 18 orbitals, 1 electron(s) per band, periodic along 1, 2, 3>"
     assert repr(ome.load("mote2-twisted")).startswith("<PlaneWaves library/mote2-twisted: 108 orbitals")
-    assert repr(ome.load("tbg-atomistic", m=16)).startswith("<SparseTightBinding library/tbg-atomistic")
+    assert repr(ome.load("tbg-atomistic", m=16)).startswith(
+        "<SparseTightBinding library/tbg-atomistic (m=16): 3268 orbitals, a window of 80 bands, "
+    )
+    cone = "<KDotP library/tilted-dirac: k.p in 2 dimensions, 1 electron(s) per band>"
+    assert repr(ome.load("tilted-dirac")) == cone
 
 
 def test_periodic_directions():

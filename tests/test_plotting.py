@@ -220,6 +220,7 @@ def test_tensor_leaves_no_empty_frames(result2) -> None:
     assert [ax.axison for ax in figure.axes] == [True] * 4 + [False] * 2
 
 
+@pytest.mark.filterwarnings("ignore:kmesh .* errors are nan:ome_wannier.errors.AccuracyWarning")
 def test_tensor_of_a_vector_and_without_error(plane) -> None:
     with np.errstate(all="ignore"):
         result = ome.compute(plane, (5, 5, 1), ["berry_curvature"], 0.1)

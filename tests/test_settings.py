@@ -39,6 +39,9 @@ def job(tmp_path: Path) -> Path:
             'parameters = {theta = 1.05, neel = [1.0, 0, 0], material = "MoS2"}',
             {"parameters": ["theta=1.05", "neel = [1.0, 0, 0]", "material=MoS2"]},
         ),
+        ("parameters = {neel = [0.0, 0.0, 1.0]}", {"parameters": ["neel=0,0,1"]}),
+        ("parameters = {neel = [0.0, 0.0, 1.0]}", {"parameters": ["neel=(0, 0, 1)"]}),
+        ("parameters = {material = 'a,b'}", {"parameters": ["material=a,b"]}),
         ("degeneracy_tol = 1e-4\nsymmetry_tol = 0.1", {"degeneracy_tol": 1e-4, "symmetry_tol": 0.1}),
     ],
 )

@@ -72,7 +72,7 @@ CALCULATORS = (
         "dipole + itinerant + local, as published (misses the intraband half of the local circulation)",
         (("dipole", 1.0), ("metric_curl", 0.5), ("three_band_circulation", 1.0), ("local", 1.0)),
         "alpha = 1/2 (L'_d + L'_IC + L'_LC)",
-        f"{PAPER}, Eq. (49), last line; see physics.md 6c for what it misses",
+        f"{PAPER}, Eq. (49), last line; it misses the intraband half of the local circulation",
     ),
     Observable(
         "three_band_circulation",
@@ -108,6 +108,6 @@ CALCULATORS = (
             ("local", -1.0),
         ),
         "alpha = total - 1/2 (2 L'_d + L'_IC + L'_LC)",
-        "physics.md section 4: uncertainty of the published split by the truncation of the basis",
+        f"{PAPER}: uncertainty of its split by the truncation of the basis",
     ),
 )

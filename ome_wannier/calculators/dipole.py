@@ -54,6 +54,6 @@ CALCULATORS = (
         "intraband half of the local circulation (equal to the dipole part)",
         (("dipole", 1.0),),
         "alpha = 1/2 L'_d: the terms l = m, n of L_LC that the paper drops",
-        "physics.md 6c; checked against finite samples",
+        f"{PAPER}, the terms l = m, n that Eq. (52) drops; checked against finite samples",
     ),
 )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..bands import Bands, row_trace
 from . import outside
-from .base import Combination, Observable, stack_tensor
+from .base import PAPER, Combination, Observable, stack_tensor
 
 Array = NDArray[np.float64]
 
@@ -66,7 +66,7 @@ def semiclassical(prefactor: Literal["wavepacket", "operator", "kubo"] = "operat
         f"semiclassical response, prefactor {prefactor}",
         (("interband", 1.0), ("metric_curl", PREFACTORS[prefactor])),
         f"alpha = interband + {PREFACTORS[prefactor]:.4g} metric_curl",
-        "Cullen, Arovas, Raimondi, Culcer (2025), Eq. (57); physics.md 6f",
+        f"{PAPER}, Eq. (57)",
     )
 
 
@@ -76,7 +76,7 @@ CALCULATORS = (
         "intrinsic orbital magneto-electric response",
         (("interband", 1.0), ("metric_curl", 0.5)),
         "alpha = interband + 1/2 metric_curl",
-        "physics.md 6c, 6d: the density-matrix response of Cullen et al. (2025) with the terms restored that Eq. (52) drops",
+        f"{PAPER}, density-matrix response, with the terms restored that Eq. (52) drops",
         "in 3D the isotropic part lacks the Chern-Simons term",
     ),
     semiclassical(),

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..bands import Bands
 from ..units import SPIN_MOMENT
-from .base import Combination, Observable
+from .base import PAPER, Combination, Observable
 
 Array = NDArray[np.float64]
 
@@ -78,7 +78,7 @@ CALCULATORS = (
         "intrinsic magneto-electric response, orbital and spin",
         (("interband", 1.0), ("metric_curl", 0.5), ("spin_along_moments", 1.0)),
         "alpha = total + spin",
-        "physics.md section 5",
+        f"{PAPER}; {_REFERENCE}",
         "in 3D the isotropic part lacks the Chern-Simons term",
     ),
 )

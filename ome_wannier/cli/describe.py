@@ -80,7 +80,7 @@ def _origin(source: Source, settings: Settings) -> list[tuple[str, str]]:
     said = [("library", f"{entry.name}: {entry.title}" if entry else "no entry")]
     if entry:
         said += [("status", f"{materials.STATUS[entry.status]}; `ome-wannier materials {entry.name}` says more")]
-        said += [("parameter", str(p)) for p in entry.parameters]
+        said += [("parameter", str(p)) for p in entry.used(settings.parameters or {})]
     if source.adapter != "wannier90":
         return said if source.adapter is None else [*said, ("files", f"{source.seed} ({source.adapter})")]
     files = wannier90_seed.inspect(source.seed)

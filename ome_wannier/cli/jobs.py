@@ -134,7 +134,8 @@ def default_mesh(source: Source, model: Lattice) -> tuple[tuple[int, int, int], 
 def _known_fermi(source: Source, model: Model) -> tuple[float | materials.Scan, str]:
     entry = source.entry
     if entry:
-        return entry.scan or entry.fermi, f"from the library entry {entry.name}"
+        by = info.shift(entry, model)
+        return (entry.scan.moved(by) if entry.scan else entry.fermi + by), lines.origin_line(entry, by)
     files = wannier90_seed.inspect(source.seed) if source.adapter == "wannier90" else None
     if files and files.fermi_energy is not None:
         return files.fermi_energy, f"fermi_energy of {files.win}"

@@ -11,6 +11,7 @@ from ..kdotp import KDotP
 from ..materials import STATUS, Entry, Scan
 from ..model import TightBinding
 from ..settings import Settings
+from ..sparse import SparseTightBinding
 from ..sums import Lattice
 from ..units import convert_alpha
 
@@ -22,7 +23,16 @@ def model_line(model: Lattice | KDotP) -> str:
     """Name, size and spin of a model."""
     known = {1: "one electron per band (spinors, or no spin counted)", 2: "two electrons per band (no spin)"}
     spin = known.get(model.spin_degeneracy, f"{model.spin_degeneracy} electrons per band (spin and valleys)")
-    return f"{model.name}, {model.n_orbitals} orbitals, {spin}, {model.dimension} periodic directions"
+    size = f"{model.n_orbitals} orbitals"
+    if isinstance(model, SparseTightBinding):
+        size = f"{len(model.centres)} orbitals, a window of {model.window} bands"
+    return f"{model.name}, {size}, {spin}, {model.dimension} periodic directions"
+
+
+def origin_line(entry: Entry, by: float) -> str:
+    """Where Fermi levels come from that nobody gave, and by how much other parameters moved them (eV)."""
+    moved = f", moved by {by:+g} eV with the level of its filling for these parameters" if by else ""
+    return f"from the library entry {entry.name}{moved}"
 
 
 def entry_lines(entry: Entry) -> list[str]:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from .. import info
 from ..errors import SettingsError
 from ..kdotp import KDotP
 from ..settings import PLOT_FORMATS, Settings
+from . import lines
 from .jobs import Note, check_output, options, source_of
 
 #: bands beyond which a point takes so long that a picture has fewer of them
@@ -51,8 +53,9 @@ def draw(
         raise SettingsError("--bands needs a lattice: a k.p model has no standard path")
     fermi = settings.fermi
     if fermi is None and source.entry:
-        fermi = source.entry.fermi
-        note(f"no --fermi given: took {fermi:g} eV, from the library entry {source.entry.name}")
+        by = info.shift(source.entry, model)
+        fermi = source.entry.fermi + by
+        note(f"no --fermi given: took {fermi:g} eV, {lines.origin_line(source.entry, by)}")
     if not isinstance(fermi, float):
         raise SettingsError("a map is drawn at one Fermi level: give --fermi, in eV")
     if shape is None:
@@ -65,6 +68,7 @@ def draw(
     console.print(f"wrote {picture}", soft_wrap=True)
     if bands:
         if energies is None and source.entry and source.entry.scan:
-            energies = (source.entry.scan.start, source.entry.scan.stop)
+            scan = source.entry.scan.moved(info.shift(source.entry, model))
+            energies = (scan.start, scan.stop)
         plotting.bands(model, None, calculator, component, fermi=fermi, energies=energies, path=bands)
         console.print(f"wrote {bands}", soft_wrap=True)

@@ -255,10 +255,12 @@ def twisted_graphene(
 
     Raises
     ------
-    ModelError : as of the functions that it calls, and for distances that are not positive.
+    ModelError : as of the functions that it calls, and for distances or a window that are not positive.
     """
     if not min(distance_aa, distance_ab) > 0:
         raise ModelError(f"distance_aa = {distance_aa}, distance_ab = {distance_ab}: give positive lengths in Angstrom")
+    if not window >= 1:
+        raise ModelError(f"window is {window}: give a positive number of bands")
     atoms = relaxed(twisted_bilayer(m, r), in_plane=in_plane, distance_aa=distance_aa, distance_ab=distance_ab)
     atoms = strained(atoms, strain, strain_angle, poisson)
     onsite = sublattice_potential(atoms, sublattice)

@@ -58,14 +58,14 @@ def bernal_bilayer(
 
     Source: Schaefer, Nowack, arXiv:2103.04124 (2021), doi:10.48550/arXiv.2103.04124; signs of the hoppings from the authors'
     program. Their values of the extrinsic response to a field along x, in 1e-6 mu_0 M_z / (E tau) for strain of 1 %, are met
-    in sign and trend only, with nothing adjusted (level from the middle of the gap, kT = 0.05 meV, uncertain by 3 %), and
-    counting two valleys but one spin, as that program does: with both spins, as `spin_degeneracy` = 2 gives, responses are
-    twice as large.
+    in sign and trend only, with nothing adjusted (levels from the middle of the gap, kT = 0.05 meV, to 0.5 %; 0.01 meV of the
+    level is 1 %), and counting two valleys but one spin, as that program does: with both spins, as `spin_degeneracy` = 2 gives,
+    responses are twice as large.
 
-    strain along x, displacement  4 meV, level   4.00 meV: published -1.394, here -1.47 ( +5 %)
-    strain along y, displacement  4 meV, level   4.00 meV: published -0.894, here -0.82 ( -8 %)
-    strain along x, displacement 12 meV, level   9.87 meV: published -0.451, here -0.58 (+29 %)
-    strain along y, displacement 12 meV, level -10.13 meV: published +2.415, here +2.21 ( -9 %)
+    strain along x, displacement  4 meV, level   4.00 meV: published -1.394, here -1.48 ( +6 %)
+    strain along y, displacement  4 meV, level   4.00 meV: published -0.894, here -0.78 (-13 %)
+    strain along x, displacement 12 meV, level   9.87 meV: published -0.451, here -0.59 (+31 %)
+    strain along y, displacement 12 meV, level -10.13 meV: published +2.415, here +2.21 ( -8 %)
     """
     tensor = uniaxial_strain(strain, strain_angle, poisson)
     flat = vectors(np.sqrt(3) * bond, HEIGHT)

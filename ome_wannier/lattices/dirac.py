@@ -30,17 +30,18 @@ def tilted_dirac(*, alpha: float = 4.0, mass: float = 0.01, tilt: float = 0.8, s
     ----------
     alpha : velocity times hbar in eV Angstrom.
     mass : half of the gap in eV.
-    tilt : hbar v_t in eV Angstrom, along x; the cone is of type I for |tilt| < alpha.
+    tilt : hbar v_t in eV Angstrom, along x; below alpha, or Fermi surfaces reach to infinity (type II).
     spin_degeneracy : number of identical cones.
 
     Source: Cullen, Arovas, Raimondi, Culcer (2025), model of their figures (physics.md section 7).
 
     Raises
     ------
-    ModelError : an alpha that is not positive.
+    ModelError : an alpha that is not positive, a tilt that is not below it.
     """
     if not alpha > 0:
         raise ModelError(f"alpha is {alpha}: give a positive velocity, times hbar, in eV Angstrom")
+    _type_one("tilt", tilt, "alpha", alpha)
     gradient = np.stack([tilt * _ONE - alpha * _Y, alpha * _X])
 
     def hamiltonian(k: Array) -> ComplexArray:
@@ -116,7 +117,7 @@ def borophene(
     ----------
     gap : eV, between the levels at k = 0. The crystal has none: opened by hand, alike in both valleys. The tilt makes the gap
         between the bands smaller by sqrt(1 - v_t^2 / v_y^2).
-    v_x, v_y, v_t : 1e6 m/s; the cone is tilted along y, of type I for |v_t| < v_y.
+    v_x, v_y, v_t : 1e6 m/s; the cone is tilted along y; |v_t| below v_y, or Fermi surfaces reach to infinity.
     valley : +1 or -1, the time-reversed cone: extrinsic responses are equal, intrinsic ones opposite, and cancel where both
         valleys are filled alike.
     spin_degeneracy : spins (and identical cones).
@@ -126,12 +127,13 @@ def borophene(
 
     Raises
     ------
-    ModelError : another valley, a v_x or v_y that is not positive.
+    ModelError : another valley, a v_x or v_y that is not positive, a v_t that is not below v_y.
     """
     if valley not in (1, -1):
         raise ModelError(f"valley is {valley}: +1 or -1")
     if not (v_x > 0 and v_y > 0):
         raise ModelError(f"v_x = {v_x}, v_y = {v_y}: give positive velocities in 1e6 m/s")
+    _type_one("v_t", v_t, "v_y", v_y)
     x, y, t = (HBAR_1E6 * v for v in (v_x, v_y, v_t))
     gradient = np.stack([valley * x * _X, y * _Y + valley * t * _ONE])
 
@@ -146,3 +148,12 @@ def borophene(
         spin_degeneracy=spin_degeneracy,
         name=f"8-Pmmn borophene (gap={gap:g} eV, v={v_x:g}, {v_y:g}, tilt {v_t:g} x 1e6 m/s, valley {valley:+d})",
     )
+
+
+def _type_one(name: str, tilt: float, limit_name: str, limit: float) -> None:
+    """Refuse an overtilted cone: its pockets are bounded by a lattice only."""
+    if not abs(tilt) < limit:
+        raise ModelError(
+            f"{name} is {tilt}: give a tilt between -{limit:g} and {limit:g} ({limit_name}); the pockets of a steeper cone "
+            "(type II) have no end without a lattice"
+        )

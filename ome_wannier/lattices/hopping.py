@@ -64,13 +64,20 @@ def uniaxial_strain(strain: float, angle: float, poisson: float) -> Array:
 
     Raises
     ------
-    ModelError : numbers that are not finite, or a strain of a half and more.
+    ModelError : numbers that are not finite, a strain of a half and more, a Poisson ratio that no layer has.
     """
+    checked_poisson(poisson)
     if not (np.isfinite((strain, angle, poisson)).all() and abs(strain) < 0.5):
         raise ModelError(f"strain {strain!r} at {angle!r} degrees, Poisson ratio {poisson!r}: give finite numbers, below 0.5")
     c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     along, across = np.array([c, s]), np.array([-s, c])
     return np.asarray(strain * (np.outer(along, along) - poisson * np.outer(across, across)))
+
+
+def checked_poisson(poisson: float) -> None:
+    """Refuse a Poisson ratio outside -1 to 1, the range of stable isotropic layers (ModelError)."""
+    if not -1 < poisson < 1:
+        raise ModelError(f"poisson is {poisson}: give a Poisson ratio between -1 and 1, as that of every stable layer")
 
 
 def deformed(vectors: ArrayLike, tensor: Array) -> Array:

@@ -60,13 +60,21 @@ def twisted_bilayer_graphene(
 
     Raises
     ------
-    ModelError : no moire lattice (theta and strain too small), another valley.
+    ModelError : no moire lattice (theta and strain too small), an angle that is not small, another valley, a velocity that is
+        not positive.
+
+    Warns
+    -----
+    AccuracyWarning : a cutoff too low for the angle.
 
     Sources: Bistritzer, MacDonald, PNAS 108, 12233 (2011), and w = 110 meV from there; strain as in Bi, Yuan, Fu,
     Phys. Rev. B 100, 035448 (2019), for a K of the other sign, with beta from memory (the shift is checked against tight
     binding; other codes halve beta); velocity of t = 2.8 eV. No published value of the response was compared with.
     """
+    if not velocity > 0:
+        raise ModelError(f"velocity is {velocity}: give a positive number, hbar v in eV Angstrom")
     pair = Bilayer(lattice_constant, theta, strain, strain_angle, poisson, valley, cutoff)
+    pair.check_reach(velocity * pair.reach, 3 * max(abs(w_aa), abs(w_ab)))
     n = pair.waves.shape[1]
     momenta, slopes = pair.momenta()
     sigma = np.stack([valley * PAULI[0], PAULI[1]])
@@ -125,7 +133,11 @@ def twisted_tmd(
 
     Raises
     ------
-    ModelError : no moire lattice, another valley, a mass that is not positive.
+    ModelError : no moire lattice, an angle that is not small, another valley, a mass that is not positive.
+
+    Warns
+    -----
+    AccuracyWarning : a cutoff too low for the angle.
 
     Source: Wu, Lovorn, Tutuc, Martin, MacDonald, Phys. Rev. Lett. 122, 086402 (2019), layer 1 their bottom layer; numbers
     for MoTe2 from a public program that has theirs, the mass from memory; no published value of the response was compared with.
@@ -136,6 +148,7 @@ def twisted_tmd(
     n = pair.waves.shape[1]
     p, slopes = pair.momenta()
     inertia = -HBAR2_M / (2 * mass)
+    pair.check_reach(-inertia * pair.reach**2, 6 * abs(potential) + 3 * abs(tunnelling))
     layers = []
     for layer, s in enumerate((1, -1)):
         turn = np.exp(1j * s * np.radians(phase))

@@ -89,8 +89,8 @@ def bi2se3(
     ------
     ModelError : no layers, surfaces that overlap, exchange fields that are no vectors.
     """
-    if not 1 <= layers <= MOST_LAYERS:
-        raise ModelError(f"layers is {layers}: give 2 to {MOST_LAYERS}")
+    if not 2 <= layers <= MOST_LAYERS:
+        raise ModelError(f"layers is {layers}: give 2 to {MOST_LAYERS}, two surfaces need a layer each")
     if not 1 <= depth <= layers / 2:
         raise ModelError(f"depth {depth} of {layers} layers: the two surfaces must not overlap")
     exchange, tilts = np.zeros((layers, 3)), np.zeros(layers)

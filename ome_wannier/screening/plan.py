@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .. import info, materials
 from ..adapters import wannier90_seed
+from ..asked import one_temperature
 from ..calculators import Calculator, resolve
 from ..compute import Model
 from ..errors import ModelError, SettingsError
@@ -122,9 +123,9 @@ def _known_level(model: Model, source: Source | None, item: Item) -> float | Non
     if settings.filling is not None:
         if isinstance(model, KDotP):
             raise SettingsError("a k.p model holds infinitely many electrons: give fermi (eV) instead of filling")
-        return filled_level(model, mesh_of(model, item), settings.filling, temperatures(item)[0])
+        return filled_level(model, mesh_of(model, item), settings.filling, one_temperature(np.array(temperatures(item))))
     if source is not None and source.entry is not None:
-        return source.entry.fermi
+        return source.entry.fermi + info.shift(source.entry, model)
     if source is not None and source.adapter == "wannier90":
         return wannier90_seed.inspect(source.seed).fermi_energy
     return None
@@ -140,7 +141,7 @@ def _levels(item: Item, known: float | None, source: Source | None) -> tuple[Arr
         return np.atleast_1d(np.asarray(item.settings.levels(), dtype=float)), known
     entry = None if source is None else source.entry
     if entry is not None and entry.scan is not None and item.settings.filling is None:
-        return entry.scan.levels(), known
+        return entry.scan.moved(known - entry.fermi).levels(), known  # `known` has been moved for other parameters
     return np.array([known]), known
 
 

@@ -27,6 +27,8 @@ STRAINED = {"theta": 1.2, "strain": 0.003, "strain_angle": 20.0, "sublattice": 0
 GRAPHENE = partial(twisted_bilayer_graphene, **STRAINED)
 TMD = partial(twisted_tmd, theta=2.0, strain=0.005, displacement=0.01, cutoff=2.0)
 MESH = (6, 6, 1)
+#: identities hold at any cutoff, and low ones are fast
+pytestmark = pytest.mark.filterwarnings("ignore:plane waves reach:ome_wannier.errors.AccuracyWarning")
 
 
 def flat_width(theta):

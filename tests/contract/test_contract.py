@@ -363,6 +363,7 @@ def test_convention_one(toy, observable):
     np.testing.assert_allclose(there, here, rtol=0, atol=tolerance(bands) * natural_size(observable, bands).max())
 
 
+@pytest.mark.filterwarnings("ignore:kmesh .* say nothing of direction:ome_wannier.errors.AccuracyWarning")
 @pytest.mark.parametrize(
     ("name", "mesh"),
     [
