@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .cells import CLASSES, Cells, Job, Part, added, halved, integrate
+from .cells import Cells, Job, Part, added, halved, integrate
 from .executors import ordered
 from .progress import track
 
@@ -118,7 +118,7 @@ def _generation(
     places: dict[int, list[tuple[Cells, Array]]] = {}
     parts: dict[int, Part] = {}
     widest = 0.0
-    waiting = job.waiting(job.bytes_per_part * (CLASSES[1] - CLASSES[0]) // (3 * job.octaves))
+    waiting = job.waiting(job.bytes_of_classes // (3 * job.octaves))  # a block has cells of a third of them
     with closing(ordered(executor, integrate, job, items, waiting)) as results:
         for block, _ in track(items, "k points", progress):
             if deadline is not None and time.monotonic() > deadline:

@@ -61,17 +61,31 @@ class Job(NamedTuple):
         return len(self.occupation.fermi) * len(self.occupation.temperature)
 
     @property
+    def bytes_of_matrices(self) -> int:
+        """Memory of the matrices of a point."""
+        order = max(o.order for o in self.observables)
+        return bytes_per_point(self.model.n_orbitals, order, self.model.external is not None)
+
+    @property
+    def bytes_at_levels(self) -> int:
+        """Memory of what a point has at all levels."""
+        return 8 * self.levels * (8 * self.model.n_orbitals + 3 * len(self.surface))
+
+    @property
     def bytes_per_point(self) -> int:
         """Memory that a point takes while it is evaluated."""
-        order = max(o.order for o in self.observables)
-        each = bytes_per_point(self.model.n_orbitals, order, self.model.external is not None)
-        return each + 8 * self.levels * (8 * self.model.n_orbitals + 3 * len(self.surface))
+        return self.bytes_of_matrices + self.bytes_at_levels
 
     @property
     def bytes_per_part(self) -> int:
         """Memory of the sums over some cells."""
         columns: int = self.mix.shape[1]
         return 8 * len(Part._fields) * self.levels * columns
+
+    @property
+    def bytes_of_classes(self) -> int:
+        """Memory of the sums by class, where all classes have cells."""
+        return (CLASSES[1] - CLASSES[0]) * self.bytes_per_part
 
     @property
     def working_set(self) -> int:
@@ -82,7 +96,7 @@ class Job(NamedTuple):
     def octaves(self) -> int:
         """The errors of the cells of a class lie within this power of two: their sums, of which a third may be needed thrice
         at a time, take no more than half of the memory."""
-        return -(-2 * (CLASSES[1] - CLASSES[0]) * self.bytes_per_part // self.memory)
+        return -(-2 * self.bytes_of_classes // self.memory)
 
     def waiting(self, each: int) -> int:
         """How many blocks may be computed or wait to be added, whose results take so many bytes."""
@@ -95,8 +109,8 @@ class Job(NamedTuple):
         ------
         SettingsError : how much it has to be.
         """
-        cell = 4 * len(self.rule.nodes) * self.bytes_per_point
-        sums = 2 * (CLASSES[1] - CLASSES[0]) * self.bytes_per_part // WIDEST
+        cell = 4 * max(self.bytes_of_matrices, len(self.rule.nodes) * self.bytes_at_levels)
+        sums = 2 * self.bytes_of_classes // WIDEST
         if self.memory < max(cell, sums):
             raise SettingsError(
                 f"memory {self.memory / 2**20:.3g} MiB: with rtol this model, {self.levels} Fermi levels times temperatures "
@@ -259,6 +273,13 @@ class States(NamedTuple):
 
 def states_at(job: Job, k: Array) -> States:
     """The states at points (nk, 3)."""
+    step = max(1, job.working_set // job.bytes_of_matrices)  # the points of one cell may be too many for large models
+    found = [_states(job, k[s : s + step]) for s in range(0, max(len(k), 1), step)]
+    energies, weights, slope = (np.concatenate(x) for x in zip(*(f[:3] for f in found), strict=True))
+    return States(energies, weights, slope, max(f.widest_group for f in found))
+
+
+def _states(job: Job, k: Array) -> States:
     model = job.model
     order = max(o.order for o in job.observables)
     curvature = model.external is not None or any(o.curvature for o in job.observables)

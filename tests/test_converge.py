@@ -261,6 +261,16 @@ def test_memory_is_kept(T, max_points, kmesh):
         ome.compute(two_band(), fermi=np.linspace(0.8, 0.81, 151), memory=2**20, **settings)
 
 
+@pytest.mark.filterwarnings("ignore::ome_wannier.errors.ConvergenceWarning")
+def test_matrices_of_one_point_are_enough_memory():
+    """The 33 points of a cell need not fit at once: of tellurium, a quarter of 4 MiB holds the matrices of three."""
+    settings = {"calculators": ["extrinsic"], "fermi": 6.05, "temperature": 100.0, "rtol": 1e-2, "max_points": 2000}
+    few, many = (ome.compute(ome.load("te"), memory=m, **settings) for m in (4 * 2**20, 2**30))
+    assert "cells" in few.attrs["kmesh"]
+    assert few.attrs["k_points"] == many.attrs["k_points"]
+    np.testing.assert_allclose(few.extrinsic, many.extrinsic, rtol=0, atol=1e-9 * float(abs(many.extrinsic).max()))
+
+
 @pytest.mark.long
 def test_processes_do_not_change_a_bit():
     settings = {"calculators": ["total", "extrinsic"], "fermi": [0.8, 0.9], "temperature": 50.0, "rtol": 1e-3}
