@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from .errors import ModelError
 from .external import Outside
 from .kdotp import KDotP
-from .model import Model, OpenBasis
+from .model import Matrices, Model, OpenBasis
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -186,16 +187,21 @@ class Bands:
     # ---- matrices in the eigenbasis ----------------------------------------------------------------------------
 
     @cached_property
-    def _velocities(self) -> ComplexArray:
-        """(nk, axes, n, n)."""
+    def _rotated(self) -> tuple[ComplexArray, Array | None]:
+        """Velocities (nk, axes, n, n), and the diagonals (nk, pairs, n) of -i [A_a, A_b], a < b, if positions take part."""
         if self._matrices.V is None and self._matrices.slope is None:
             self._matrices = self._model.matrices(self._k, 1, self._curvature)
         found = self._matrices
         if found.slope is None or found.A is None:
-            return self.rotate(found.velocities())
+            return self.rotate(found.velocities()), None
         e, U = self._eigh
-        rotated: ComplexArray = _kernels().rotate_covariant(U, e, _whole(found.slope), _whole(found.A))
-        return rotated
+        v, commuted = _kernels().rotate_covariant(U, e, _whole(found.slope), _whole(found.A))
+        return v, commuted
+
+    @property
+    def _velocities(self) -> ComplexArray:
+        """(nk, axes, n, n)."""
+        return self._rotated[0]
 
     def velocity(self, a: int) -> ComplexArray:
         """v_a (nk, n, n) in eV Angstrom."""
@@ -332,12 +338,20 @@ class Bands:
 
     def basis_curvature(self, a: int, b: int) -> Array:
         """Diagonal (nk, n) of the Wannier basis' own curvature F_ab in the eigenbasis, in Angstrom^2; zero if complete."""
-        if self._model.exact_position:
+        if self._model.exact_position or a == b:
             return np.zeros_like(self.energies)
-        U = np.ascontiguousarray(self._eigh[1])
-        # Re conj(x) y is the scalar product of (Re x, Im x) and (Re y, Im y)
-        products = U.view(float) * (self.wannier_curvature(a, b) @ U).view(float)
-        return np.asarray(products.sum(axis=1).reshape(*self.energies.shape, 2).sum(axis=2))
+        pair = list(combinations(range(len(self.axes)), 2)).index((min(a, b), max(a, b)))
+        F = self._basis_curvatures[:, pair]
+        return F if a < b else -F
+
+    @cached_property
+    def _basis_curvatures(self) -> Array:
+        """Of all pairs a < b, (nk, pairs, n)."""
+        commuted, curl = self._rotated[1], self._with_curls().curl
+        assert commuted is not None
+        assert curl is not None
+        F: Array = _kernels().diagonals(self._eigh[1], _whole(curl)) + commuted
+        return F
 
     @cached_property
     def outside_moments(self) -> Outside:
@@ -353,8 +367,7 @@ class Bands:
         model = self._model
         if not isinstance(model, OpenBasis) or model.external is None:
             return Outside()
-        self.wannier_curvature(0, 0)  # asks for it
-        found = model.outside(self._k, self._matrices, moments, metric)
+        found = model.outside(self._k, self._with_curls(), moments, metric)
         return Outside(*({key: self.rotate(X) for key, X in part.items()} for part in found))  # type: ignore[arg-type]
 
     @cached_property
@@ -375,11 +388,17 @@ class Bands:
         """F_ab (nk, n, n) in the Wannier gauge, in Angstrom^2; zero for a basis whose positions commute."""
         if self._model.exact_position:
             return np.zeros_like(self._matrices.H)
-        if self._matrices.F is None:
+        return self._wannier_curvatures[:, a, b]
+
+    @cached_property
+    def _wannier_curvatures(self) -> ComplexArray:
+        return self._with_curls().curvatures()
+
+    def _with_curls(self) -> Matrices:
+        """The matrices, with the curls of A: asked for again if they were not asked for at first."""
+        if self._matrices.curl is None:
             self._matrices = self._model.matrices(self._k, 1 if self._matrices.W is None else 2, True)
-        assert self._matrices.F is not None
-        F: ComplexArray = self._matrices.F[:, a, b]
-        return F
+        return self._matrices
 
 
 def default_degeneracy_tol(model: Model) -> float:

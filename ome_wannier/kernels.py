@@ -116,12 +116,13 @@ def rotate(U, X):  # type: ignore[no-untyped-def]
 def rotate_covariant(U, e, dH, A):  # type: ignore[no-untyped-def]
     """U^+ (dH_a - i [A_a, H]) U for stacks dH, A (nk, d, n, n) of Hermitian matrices, U (nk, n, n) and e (nk, n) those of H.
 
-    Both are rotated at once, as the Hermitian and the anti-Hermitian part of Z = U^+ (dH + i A) U.
+    Both are rotated at once, as the Hermitian and the anti-Hermitian part of Z = U^+ (dH + i A) U. The second answer is what
+    the rotated A give besides: the diagonals (nk, pairs, n) of -i [A_a, A_b] = 2 Im sum_q A_a,nq conj(A_b,nq), a < b.
     """
     K, D, N, _ = dH.shape
-    out = np.empty((K, D, N, N), dtype=np.complex128)
+    out, commuted = np.empty((K, D, N, N), dtype=np.complex128), np.empty((K, D * (D - 1) // 2, N))
     adjoint, X = np.empty((N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
-    Z = np.empty((N, N), dtype=np.complex128)
+    Z, iA = np.empty((N, N), dtype=np.complex128), np.empty((D, N, N), dtype=np.complex128)
     for k in range(K):
         for i in range(N):
             for j in range(N):
@@ -135,7 +136,43 @@ def rotate_covariant(U, e, dH, A):  # type: ignore[no-untyped-def]
             for i in range(N):
                 for j in range(N):
                     x, y = X[i, j], np.conj(X[j, i])
-                    out[k, d, i, j] = ((x + y) - (e[k, j] - e[k, i]) * (x - y)) / 2
+                    iA[d, i, j] = (x - y) / 2
+                    out[k, d, i, j] = (x + y) / 2 - (e[k, j] - e[k, i]) * iA[d, i, j]
+        pair = 0
+        for a in range(D):
+            for b in range(a + 1, D):
+                for n in range(N):
+                    total = 0.0
+                    for q in range(N):
+                        x, y = iA[a, n, q], iA[b, n, q]
+                        total += x.imag * y.real - x.real * y.imag
+                    commuted[k, pair, n] = 2 * total
+                pair += 1
+    return out, commuted
+
+
+@_compiled
+def diagonals(U, X):  # type: ignore[no-untyped-def]
+    """Diagonals (nk, d, n) of U^+ X U for a stack X (nk, d, n, n) of Hermitian matrices and U (nk, n, n).
+
+    They are real, so that two at once are those of U^+ (X_d + i X_d+1) U.
+    """
+    K, D, N, _ = X.shape
+    out = np.empty((K, D, N))
+    two, half = np.zeros((N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
+    for k in range(K):
+        for d in range(0, D, 2):
+            for i in range(N):
+                for j in range(N):
+                    two[i, j] = X[k, d, i, j] + 1j * X[k, d + 1, i, j] if d + 1 < D else X[k, d, i, j]
+            product(two, U[k], half)
+            found = np.zeros(N, dtype=np.complex128)
+            for i in range(N):
+                for n in range(N):
+                    found[n] += np.conj(U[k, i, n]) * half[i, n]
+            out[k, d] = found.real
+            if d + 1 < D:
+                out[k, d + 1] = found.imag
     return out
 
 

@@ -30,8 +30,7 @@ class Matrices(NamedTuple):
     H : (nk, n, n) eV.
     V : (nk, axes, n, n) eV Angstrom, V_a = D_a H, or None; see `velocities`.
     W : (nk, axes, axes, n, n) eV Angstrom^2, [b, a] = D_b D_a H, or None.
-    F : (nk, axes, axes, n, n) Angstrom^2, [a, b] = d_a A_b - d_b A_a - i [A_a, A_b], the curvature of the
-        Wannier basis itself, or None. It vanishes for a complete (tight-binding) basis.
+    curl : (nk, pairs, n, n) Angstrom^2, d_a A_b - d_b A_a for all pairs a < b, or None; see `curvatures`.
     A : (nk, axes, n, n) Angstrom, the position operator r(k) inside the basis, or None.
     S : (nk, 3, n, n), the spin operator in units of hbar/2 (Pauli matrices), or None if the model has none.
     slope : (nk, axes, n, n) eV Angstrom, d_a H where V is left to be made of it and A, which the eigenbasis makes cheaper.
@@ -40,7 +39,7 @@ class Matrices(NamedTuple):
     H: ComplexArray
     V: ComplexArray | None = None
     W: ComplexArray | None = None
-    F: ComplexArray | None = None
+    curl: ComplexArray | None = None
     A: ComplexArray | None = None
     S: ComplexArray | None = None
     slope: ComplexArray | None = None
@@ -53,6 +52,16 @@ class Matrices(NamedTuple):
 
         V: ComplexArray = covariant(self.slope, self.A, self.H)
         return V
+
+    def curvatures(self) -> ComplexArray:
+        """F_ab = d_a A_b - d_b A_a - i [A_a, A_b] (nk, axes, axes, n, n), the curvature of the Wannier basis itself.
+
+        In Angstrom^2. It vanishes for a complete (tight-binding) basis.
+        """
+        from .kernels import basis_curvatures
+
+        F: ComplexArray = basis_curvatures(self.curl, self.A)
+        return F
 
 
 class Model(Protocol):
@@ -88,7 +97,7 @@ class OpenBasis(Protocol):
     def external(self) -> External | None: ...
 
     def outside(self, k: Array, inside: Matrices, moments: bool = False, metric: bool = False) -> Outside:
-        """What is known of them at `k`, for moments and for the metric; `inside` holds V, A and F."""
+        """What is known of them at `k`, for moments and for the metric; `inside` holds A and its curls."""
         ...
 
 
@@ -322,9 +331,9 @@ class TightBinding:
         """A, dA[b, a] = d_b A_a where second derivatives are asked for, and the curls d_a A_b - d_b A_a of `self._pairs`."""
         if order == 2:
             a = _whole(position(k, 1, self.axes))
-            curls = [a.first[:, x, y] - a.first[:, y, x] for x, y in self._pairs]
-            return a.value, a.first, np.stack(curls, axis=1) if curvature and curls else None
-        if not (curvature and self._pairs):
+            first, second = np.array(self._pairs, dtype=int).reshape(-1, 2).T
+            return a.value, a.first, a.first[:, first, second] - a.first[:, second, first] if curvature else None
+        if not curvature:
             return _whole(position(k, 0, self.axes)).value, None, None
         both, d = _whole(self._with_curls(k, 0, self.axes)).value, len(self.axes)
         return np.ascontiguousarray(both[:, :d]), None, np.ascontiguousarray(both[:, d:])
@@ -339,8 +348,9 @@ class TightBinding:
         assert self.position is not None
         r = np.moveaxis(self.position[:, *np.triu_indices(self.n_orbitals)][..., list(self.axes)], 2, 1)
         x = (self.R @ self.lattice)[:, list(self.axes), None]
-        curls = [1j * (x[:, a] * r[:, b] - x[:, b] * r[:, a]) for a, b in self._pairs]
-        return FourierSeries(self.lattice, self.R, np.concatenate([r, np.stack(curls, axis=1)], axis=1))
+        first, second = np.array(self._pairs, dtype=int).reshape(-1, 2).T
+        curls = 1j * (x[:, first] * r[:, second] - x[:, second] * r[:, first])
+        return FourierSeries(self.lattice, self.R, np.concatenate([r, curls], axis=1))
 
     @cached_property
     def _external_series(self) -> ExternalSeries | None:
@@ -351,13 +361,12 @@ class TightBinding:
     def outside(self, k: Array, inside: Matrices, moments: bool = False, metric: bool = False) -> Outside:
         """Matrix elements with the states outside the basis at fractional `k`, in the Wannier gauge; see `Outside`.
 
-        inside : the matrices at `k`, with the curvature F. `moments` asks for N, K, F and Y, `metric` for G.
+        inside : the matrices at `k`, with the curls of A. `moments` asks for N, K, F and Y, `metric` for G.
         """
         if self._external_series is None:
             return Outside()
         assert inside.A is not None
-        assert inside.F is not None
-        return self._external_series(k, inside.H, inside.velocities(), inside.A, inside.F, moments, metric)
+        return self._external_series(k, inside.H, inside.velocities(), inside.A, inside.curvatures(), moments, metric)
 
 
 def _whole(upper: Sums) -> Sums:
@@ -391,11 +400,10 @@ def _full_position(
     curl: ComplexArray | None,
 ) -> Matrices:
     """Covariant derivatives with the full position matrix A; ddH[b, a] = d_b d_a H, the others as `_position` gives them."""
-    from .kernels import basis_curvatures, covariant, covariant_second
+    from .kernels import covariant, covariant_second
 
     W = None if ddH is None else covariant_second(ddH, dA, A, H, dH, covariant(dH, A, H))
-    F = None if curl is None else basis_curvatures(curl, A)
-    return Matrices(H, None, W, F, A, slope=dH)
+    return Matrices(H, None, W, curl, A, slope=dH)
 
 
 def moment_axes(axes: tuple[int, ...]) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 
 import numpy as np
 import pytest
@@ -129,7 +130,7 @@ def test_covariant_derivatives(toy, rng):
                     for a in axes
                 ]
             )
-            np.testing.assert_allclose(got.F[x], F, rtol=0, atol=1e-6 * np.abs(F).max())
+            np.testing.assert_allclose(got.curvatures()[x], F, rtol=0, atol=1e-6 * np.abs(F).max())
 
 
 @pytest.mark.parametrize("name", ["metal_2d", "metal_3d", "slab", "plane_yz", "pt_2d"])
@@ -144,7 +145,7 @@ def test_centres_are_a_diagonal_position_matrix(name):
     a, b = model.matrices(k, 2), full.matrices(k, 2, True)
     for x, y in ((a.H, b.H), (a.velocities(), b.velocities()), (a.W, b.W)):
         np.testing.assert_allclose(x, y, rtol=0, atol=1e-12 * np.abs(x).max())
-    assert np.abs(b.F).max() < 1e-13  # commuting positions: no curvature of the basis
+    assert np.abs(b.curvatures()).max() < 1e-13  # commuting positions: no curvature of the basis
     assert model.exact_position
     assert not full.exact_position
     np.testing.assert_allclose(full.wannier_centres, model.centres)
@@ -155,9 +156,22 @@ def test_centres_are_a_diagonal_position_matrix(name):
 def test_curvature_of_the_basis_with_and_without_second_derivatives(rng, dimension):
     # curls summed as such, or from the derivatives of the position
     model, k = random_model(4, dimension, 5, position="matrix"), rng.random((6, 3))
-    alone, among = (model.matrices(k, order, curvature=True).F for order in (1, 2))
+    alone, among = (model.matrices(k, order, curvature=True).curvatures() for order in (1, 2))
     np.testing.assert_allclose(alone, among, atol=1e-13)
     assert np.abs(alone).max() > 0.1
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("dimension", [2, 3])
+@pytest.mark.parametrize("asked", [True, False])  # at first, or when needed
+def test_curvature_of_the_basis_in_the_eigenbasis(rng, dimension, order, asked):
+    model, k = random_model(9, dimension, 5, position="matrix"), rng.random((6, 3))
+    bands, axes = Bands(model, k, order=order, curvature=asked), range(dimension)
+    U = np.linalg.eigh(model.matrices(k, 0).H)[1]
+    F = model.matrices(k, order, curvature=True).curvatures()
+    for a, b in product(axes, axes):
+        expected = np.einsum("kin,kij,kjn->kn", U.conj(), F[:, a, b], U)
+        np.testing.assert_allclose(bands.basis_curvature(a, b), expected, atol=1e-13 * np.abs(F).max(initial=1.0))
 
 
 def test_matrices_are_hermitian_and_periodic(rng):

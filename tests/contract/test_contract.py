@@ -416,7 +416,7 @@ def test_order_and_curvature_are_declared(observable):
     bands = Bands(TOYS["matrix_insulator_2d"].model, KMesh((2, 2, 1)).points(), order=1, curvature=False)
     observable(bands)
     assert (bands._matrices.W is not None) == (observable.order == 2)
-    assert (bands._matrices.F is not None) == observable.curvature
+    assert (bands._matrices.curl is not None) == observable.curvature
 
 
 @every_pair

@@ -33,6 +33,7 @@ LEVEL = 0.0
 ENERGIES = np.array([-3.2, -2.1, 1.4, 2.3, 6.0, 7.5, 9.0])
 #: points per periodic direction of the discrete transform: more than the range of all products
 GRID = 12
+LATTICE_1D = np.diag([2.9, 9.0, 9.0])
 CYCLIC = ((0, 1, 2), (1, 2, 0), (2, 0, 1))
 
 
@@ -111,7 +112,7 @@ class Large(NamedTuple):
         """The model of the kept functions."""
         size = [GRID] * self.dimension + [1] * (3 - self.dimension)
         k = np.stack(np.meshgrid(*(np.arange(s) / s for s in size), indexing="ij"), -1).reshape(-1, 3)
-        R = r_vectors((True, True, self.dimension == 3), (GRID - 1) // 2)
+        R = r_vectors(np.arange(3) < self.dimension, (GRID - 1) // 2)
         back = np.exp(-2j * np.pi * R @ k.T) / len(k)
         H, _, u, Z = self.matrices(k)
         bra = np.conj(np.swapaxes(u, 1, 2))
@@ -139,8 +140,8 @@ class Large(NamedTuple):
 
 def large_model(dimension, invariant, seed=5):
     rng = np.random.default_rng(seed)
-    lattice = {2: LATTICE_2D, 3: LATTICE_3D}[dimension]
-    R = r_vectors((True, True, dimension == 3), 1)
+    lattice = {1: LATTICE_1D, 2: LATTICE_2D, 3: LATTICE_3D}[dimension]
+    R = r_vectors(np.arange(3) < dimension, 1)
     h = random_arrays(rng, R, LARGE, 0.15, 0.5)
     h[np.flatnonzero(~R.any(axis=1))[0]] += np.diag(ENERGIES)
     edges = (0, OCCUPIED, KEPT) if invariant else (0, OCCUPIED)
@@ -173,7 +174,7 @@ class States:
 
 def setup(dimension, invariant):
     large = large_model(dimension, invariant)
-    k = np.random.default_rng(1).uniform(-0.5, 0.5, (6, 3)) * ([1, 1, dimension == 3])
+    k = np.random.default_rng(1).uniform(-0.5, 0.5, (6, 3)) * (np.arange(3) < dimension)
     return large, k, States(large, k)
 
 
@@ -219,17 +220,22 @@ def test_orbital_moment_and_extrinsic(dimension, invariant):
     close(filled("extrinsic", with_), expected, filled("extrinsic", without))
 
 
-@every_case
-def test_metric_and_its_curl(dimension, invariant):
+@pytest.mark.parametrize(("dimension", "invariant"), [(1, True), (1, False), *CASES])
+def test_metric(dimension, invariant):
     large, k, states = setup(dimension, invariant)
-    d = range(dimension)
     with_, without = (Bands(large.small(external), k, window=(LEVEL, LEVEL)) for external in (True, False))
     # the metric of the occupied states as a whole
     o, u = slice(None, OCCUPIED), slice(OCCUPIED, None)
     across = [R[:, o, u] for R in states.R]
     G = np.stack([np.stack([np.einsum("kou,kou->k", x, np.conj(y)).real for y in across], -1) for x in across], -2)
     close(filled("quantum_metric", with_).sum(1), G, filled("quantum_metric", without).sum(1))
-    # the metric of every band, moving with it, wherever the Fermi level is
+
+
+@every_case
+def test_metric_curl(dimension, invariant):
+    """The metric of every band, moving with it, wherever the Fermi level is."""
+    large, k, states = setup(dimension, invariant)
+    d = range(dimension)
     with_, without = (Bands(large.small(external), k) for external in (True, False))
     g = [[np.einsum("knp,kpn->kn", states.R[a], states.R[b]).real for b in d] for a in d]
     slope = [np.einsum("knn->kn", v).real for v in states.v]
