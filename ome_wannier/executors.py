@@ -82,13 +82,16 @@ def mpi() -> Executor:
 
     Raises
     ------
-    WorkerError : no mpi4py, or not started in the way that makes the other processes workers.
+    WorkerError : no mpi4py, no MPI library, or not started in the way that makes the other processes workers.
     """
     try:
         from mpi4py import MPI
         from mpi4py.futures import MPIPoolExecutor, _core
-    except ImportError as error:
-        raise WorkerError(f"MPI needs mpi4py: pip install 'ome_wannier[mpi]' ({error})") from error
+    except (ImportError, RuntimeError) as error:  # mpi4py raises the latter where it finds no library
+        reason = str(error).splitlines()[0]
+        raise WorkerError(
+            f"MPI needs mpi4py and an MPI library: pip install 'ome_wannier[mpi]', and Open MPI or MPICH ({reason})"
+        ) from error
     if _core.SharedPool is None or MPI.COMM_WORLD.Get_size() < 2:
         raise WorkerError(f"this is not one of several MPI processes under mpi4py.futures: start with {MPI_START}")
     executor: Executor = MPIPoolExecutor(main=False)  # functions are sent with their code: no worker runs the script
