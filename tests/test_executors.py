@@ -508,6 +508,7 @@ def test_command_line(tmp_path: Path, monkeypatch, capsys) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint.Checkpoint, "keep", lambda self, state: _stop(state.done == 2))
         assert command(tmp_path, monkeypatch, "-o", "half.nc", "--checkpoint", "run.npz") == 130
+    assert "kept run.npz: the same command with --resume goes on" in capsys.readouterr().err
     assert (tmp_path / "run.npz").exists()
     assert not (tmp_path / "half.nc").exists()
     assert command(tmp_path, monkeypatch, "-o", "half.nc", "--checkpoint", "run.npz") == 2

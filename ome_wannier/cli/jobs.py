@@ -51,8 +51,13 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
     if settings.kmesh is not None:  # k.p models are integrated along rays to infinity
         console.print(f"mesh    {lines.mesh_line(settings)}", soft_wrap=True)
     console.print(f"Fermi   {lines.fermi_line(settings)}", soft_wrap=True)
-    with _executor(settings) as executor:
-        result = compute(model, **_arguments(settings), progress=console_is_watched(), executor=executor)
+    try:
+        with _executor(settings) as executor:
+            result = compute(model, **_arguments(settings), progress=console_is_watched(), executor=executor)
+    except (KeyboardInterrupt, SystemExit):  # Ctrl-C, SIGTERM
+        if settings.checkpoint and Path(settings.checkpoint).exists():
+            note(f"kept {settings.checkpoint}: the same command with --resume goes on from there")
+        raise
     result.attrs |= {"settings": settings.to_json(), "source": str(source.seed)}
     within, mesh = _gap(model, result["fermi"].values)
     written = write(result, settings, within)  # before printing, which may end early: ... | head
