@@ -119,6 +119,8 @@ def over_zone(
             return result(near.part, near.error, points, about_mesh, estimate, near.widest_group)
     numbers = [-(-n // POINTS_PER_CELL) for n in size]
     starts = [cells.base_cells([-(-n // 2**power) for n in numbers], task.inverts) for power in range(COARSER + 1)]
+    if deadline is not None and executor is None:  # many levels make the points of cells cost more than those of a mesh
+        left = left._replace(pace=max(pace, cells.pace(job)))
     fitting = [start for start in starts if left.allows(len(start.half) * len(job.rule.nodes))]
     if uniform is not None and len(fitting) < len(starts):
         return _of_mesh(uniform, task, task.goal.max_points - left.points)
