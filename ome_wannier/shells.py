@@ -261,7 +261,8 @@ def _trend(before: Trend | None, deviation: Array, limit: Limit, limits: Array, 
     Where convergence is exponential, deviations fall to the square of what they fell to before. What has fallen further did so
     by luck, as what a Fermi surface adds to the error of a mesh oscillates with the number of points. What has fallen less, and
     less than that of the steepest states (`slowest`), converges more slowly, and is expected to fall no further than it did; so
-    is what has fallen only once, as it does where bands touch and a smooth part is larger at first.
+    is what has fallen only once, as it does where bands touch and a smooth part is larger at first. Of smeared steps, which
+    stay as they are once they suffice, that is taken by its root: all sub-meshes may miss a narrow feature in the same way.
     """
     now = limit.worst(deviation / limits)
     one, slow = np.ones_like(now), np.broadcast_to(slowest[:, None], now.shape)
@@ -272,7 +273,8 @@ def _trend(before: Trend | None, deviation: Array, limit: Limit, limits: Array, 
     likely = np.maximum(fall, before.expected)
     luck = np.divide(likely, fall, out=one.copy(), where=fall > 0)
     square = np.minimum(1.0, fall) ** 2
-    ahead = np.where(fall <= before.bound, likely**2, likely)
+    smeared = np.arange(len(now))[:, None] < len(now) - 1
+    ahead = np.select([(before.bound == 0) & smeared, fall <= before.bound], [np.sqrt(likely), likely**2], likely)
     factor = luck * np.minimum(1.0, DOUBT * np.maximum(ahead, slow))
     return Trend(deviation * luck[:, None, limit.owner], fall, square, np.maximum(square, slow), factor)
 
