@@ -108,10 +108,13 @@ def dask(address: str) -> Iterator[Executor]:
     """
     try:
         import distributed
+        from distributed.comm.addressing import get_address_host_port
     except ImportError as error:
         raise WorkerError(f"Dask needs distributed: pip install 'ome_wannier[dask]' ({error})") from error
     connect: Any = distributed.Client
     try:
+        # a client that refuses an address keeps the program from ending
+        get_address_host_port(address)
         client = connect(address, timeout=DASK_PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
         raise WorkerError(f"no Dask scheduler at {address!r}: {error}") from error

@@ -37,7 +37,7 @@ class Operation:
     """A point operation, perhaps with time reversal, and how well a Hamiltonian obeys it.
 
     rotation : (3, 3) Cartesian, determinant +1 or -1.
-    time_reversal : -1 if combined with time reversal, else +1.
+    time_reversal : -1 if combined with time reversal, else +1; SettingsError for anything else, such as True.
     violation : largest change of a band energy in eV.
     curvature_mismatch : root mean square change of the Berry curvature over the trace of the quantum metric.
     response_mismatch : relative change of the intrinsic (orbital, or spin where known) response of single k points.
@@ -48,6 +48,10 @@ class Operation:
     violation: float = 0.0
     curvature_mismatch: float = 0.0
     response_mismatch: float = 0.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.time_reversal, bool | np.bool_) or self.time_reversal not in (1, -1):
+            raise SettingsError(f"time_reversal is {self.time_reversal!r}: give -1 with time reversal, else 1")
 
     def holds(self, tol: float = SYMMETRY_TOL) -> bool:
         """Whether it counts as a symmetry; with a tolerance for exact models the tensors have to match exactly as well."""

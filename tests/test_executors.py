@@ -492,6 +492,15 @@ def test_hosts_that_are_not_there(monkeypatch) -> None:
         pass
 
 
+def test_address_without_a_port() -> None:
+    """Refused before a client's threads keep the program from ending."""
+    pytest.importorskip("distributed")
+    threads = threading.active_count()
+    with pytest.raises(WorkerError, match="no Dask scheduler at 'nowhere': missing port"), executors.dask("nowhere"):
+        pass
+    assert threading.active_count() == threads
+
+
 def command(folder: Path, monkeypatch, *arguments: str) -> int:
     from ome_wannier.cli import main
 

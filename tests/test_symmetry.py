@@ -245,3 +245,10 @@ def test_where_symmetry_is_not_good_enough_all_points_are_summed():
     trusted = ome.compute(model, **settings, symmetry=group)
     assert trusted.attrs["irreducible_points"] < 0.55 * 24**2
     assert (abs(trusted.total - full.total) <= trusted.total_error).all()
+
+
+@pytest.mark.parametrize("value", [True, False, 0, np.True_])
+def test_time_reversal_is_a_sign(value) -> None:
+    """True would count as 1: as an operation without time reversal."""
+    with pytest.raises(SettingsError, match="give -1 with time reversal"):
+        Operation(np.eye(3), value)
