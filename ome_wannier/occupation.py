@@ -40,7 +40,17 @@ def minus_fermi_derivative(energy: Array, mu: float, kT: float) -> Array:
     return _fermi_and_derivative(energy, mu, kT)[1]
 
 
-def _fermi_and_derivative(energy: Array, mu: float | Array, kT: float) -> tuple[Array, Array]:
+def _at_levels(energy: Array, mu: Array, kT: float) -> tuple[Array, Array]:
+    """f(e), and -df/de in 1/eV, (levels, energies) for k_B T > 0 in eV; all within some hundred k_B T, so that the exponential
+    of every pair is the product of two."""
+    y = np.exp((mu[0] - mu) / kT)[:, None] * np.exp((energy - mu[0]) / kT)
+    f = 1 / (1 + y)
+    y *= f
+    y *= f / kT
+    return f, y
+
+
+def _fermi_and_derivative(energy: Array, mu: float, kT: float) -> tuple[Array, Array]:
     """f(e), and -df/de in 1/eV, for k_B T > 0 in eV."""
     x = np.clip((energy - mu) / kT, -700, 700)
     z = np.exp(-np.abs(x))
@@ -190,17 +200,18 @@ class Occupation:
         for t in np.flatnonzero(~self.cold):
             kT = float(self.temperature[t]) * KB
             nodes, weights = self._nodes(grid, kT)
-            counted, filled = 0, below.copy()
+            by_node = np.moveaxis(weights, -2, 0)  # so that all histograms take part in one product
+            sea, around_level = (np.ascontiguousarray(by_node[..., use]) for use in (~surface, surface))
+            counted, filled = 0, below[..., ~surface]
             for levels in self._together(kT):
-                mu = self.fermi[levels, None]
-                a, b = np.searchsorted(nodes, [mu[0, 0] - REACH * kT, mu[-1, 0] + REACH * kT])
-                filled += weights[..., counted:a, :].sum(axis=-2)  # full at these levels
+                mu = self.fermi[levels]
+                a, b = np.searchsorted(nodes, [mu[0] - REACH * kT, mu[-1] + REACH * kT])
+                filled = filled + sea[counted:a].sum(axis=0)  # full at these levels
                 counted = a
-                f, df = _fermi_and_derivative(nodes[a:b], mu, kT)
-                around = weights[..., a:b, :]
-                at = out[..., levels, t, :]  # a view
-                at[..., ~surface] = filled[..., None, ~surface] + f @ around[..., ~surface]
-                at[..., surface] = df @ around[..., surface]
+                f, df = _at_levels(nodes[a:b], mu, kT)
+                at = np.moveaxis(out[..., levels, t, :], -2, 0)  # a view
+                at[..., ~surface] = filled + np.tensordot(f, sea[a:b], 1)
+                at[..., surface] = np.tensordot(df, around_level[a:b], 1)
         return out
 
     def _nodes(self, grid: Array, kT: float) -> tuple[Array, Array]:
