@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -338,19 +337,21 @@ class Bands:
 
     def basis_curvature(self, a: int, b: int) -> Array:
         """Diagonal (nk, n) of the Wannier basis' own curvature F_ab in the eigenbasis, in Angstrom^2; zero if complete."""
-        if self._model.exact_position or a == b:
+        if self._model.exact_position:
             return np.zeros_like(self.energies)
-        pair = list(combinations(range(len(self.axes)), 2)).index((min(a, b), max(a, b)))
-        F = self._basis_curvatures[:, pair]
-        return F if a < b else -F
+        return self._basis_curvatures[:, a, b]
 
     @cached_property
     def _basis_curvatures(self) -> Array:
-        """Of all pairs a < b, (nk, pairs, n)."""
+        """(nk, axes, axes, n)."""
         commuted, curl = self._rotated[1], self._with_curls().curl
         assert commuted is not None
         assert curl is not None
-        F: Array = _kernels().diagonals(self._eigh[1], _whole(curl)) + commuted
+        d = len(self.axes)
+        first, second = np.triu_indices(d, 1)
+        F = np.zeros((len(curl), d, d, commuted.shape[2]))
+        F[:, first, second] = _kernels().diagonals(self._eigh[1], _whole(curl)) + commuted
+        F[:, second, first] = -F[:, first, second]
         return F
 
     @cached_property

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields
 from functools import cached_property
-from itertools import combinations
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -331,16 +330,18 @@ class TightBinding:
         """A, dA[b, a] = d_b A_a where second derivatives are asked for, and the curls d_a A_b - d_b A_a of `self._pairs`."""
         if order == 2:
             a = _whole(position(k, 1, self.axes))
-            first, second = np.array(self._pairs, dtype=int).reshape(-1, 2).T
+            first, second = self._pairs
             return a.value, a.first, a.first[:, first, second] - a.first[:, second, first] if curvature else None
         if not curvature:
             return _whole(position(k, 0, self.axes)).value, None, None
         both, d = _whole(self._with_curls(k, 0, self.axes)).value, len(self.axes)
         return np.ascontiguousarray(both[:, :d]), None, np.ascontiguousarray(both[:, d:])
 
-    @cached_property
-    def _pairs(self) -> list[tuple[int, int]]:
-        return list(combinations(range(len(self.axes)), 2))
+    @property
+    def _pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The axes a and b of all curls."""
+        first, second = np.triu_indices(len(self.axes), 1)
+        return first, second
 
     @cached_property
     def _with_curls(self) -> FourierSeries:
@@ -348,7 +349,7 @@ class TightBinding:
         assert self.position is not None
         r = np.moveaxis(self.position[:, *np.triu_indices(self.n_orbitals)][..., list(self.axes)], 2, 1)
         x = (self.R @ self.lattice)[:, list(self.axes), None]
-        first, second = np.array(self._pairs, dtype=int).reshape(-1, 2).T
+        first, second = self._pairs
         curls = 1j * (x[:, first] * r[:, second] - x[:, second] * r[:, first])
         return FourierSeries(self.lattice, self.R, np.concatenate([r, curls], axis=1))
 
