@@ -57,7 +57,7 @@ def bernal_bilayer(
     spin_degeneracy : 1 or 2.
 
     Source: Schaefer, Nowack, arXiv:2103.04124 (2021), doi:10.48550/arXiv.2103.04124; signs of the hoppings from the authors'
-    program (github.com/physinet/blg_strain, commit 5e4dcb1). *Their extrinsic responses carry a sign error of that program*: its
+    program (github.com/physinet/blg_strain, commit 5e4dcb1). *Their extrinsic responses carry a sign error of that program*:
     d/dk of gamma3 exp(-i k.d) has the wrong sign, in no element but A1 B2. With that sign an independent program meets them to
     0.5 %, with the right one it meets the values here. For a field along x, in 1e-6 mu_0 M_z / (E tau), strain of 1 %, T = 0,
     levels from the middle of the gap, two valleys but one spin (`spin_degeneracy` = 2 doubles them):
