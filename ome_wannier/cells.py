@@ -19,6 +19,7 @@ from .bands import Bands
 from .calculators import Observable
 from .calculators.base import evaluate
 from .cubature import Rule
+from .degeneracy import Degeneracy
 from .errors import SettingsError
 from .kmesh import KMesh
 from .occupation import Occupation
@@ -50,7 +51,7 @@ class Job(NamedTuple):
     model: Lattice
     observables: tuple[Observable, ...]
     occupation: Occupation
-    degeneracy_tol: float
+    degeneracy: Degeneracy
     mix: Array
     surface: NDArray[np.bool_]
     rule: Rule
@@ -295,7 +296,7 @@ def _states(job: Job, k: Array) -> States:
     order = max(o.order for o in job.observables)
     curvature = model.external is not None or any(o.curvature for o in job.observables)
     # all bands: those that are far from the levels here may be at them between the points
-    bands = Bands(model, k, order=order, curvature=curvature, degeneracy_tol=job.degeneracy_tol)
+    bands = Bands(model, k, order=order, curvature=curvature, degeneracy=job.degeneracy)
     columns = [evaluate(o, bands) for o in job.observables]
     weights = np.concatenate([a.reshape(*a.shape[:2], -1) for a in columns], axis=2)
     reciprocal = 2 * np.pi * np.linalg.inv(model.lattice)[list(bands.axes)][:, np.flatnonzero(model.periodic)]

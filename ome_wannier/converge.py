@@ -18,6 +18,7 @@ from . import adaptive, cells, shells
 from .calculators import Calculator, Observable
 from .calculators.base import component_axes
 from .cubature import rule
+from .degeneracy import Degeneracy
 from .kmesh import KMesh
 from .occupation import Occupation
 from .result import first_observable
@@ -51,7 +52,7 @@ class Task(NamedTuple):
     observables: Sequence[Observable]
     occupation: Occupation
     symmetrise: Callable[[Array, Calculator], Array]
-    degeneracy_tol: float
+    degeneracy: Degeneracy
     goal: Goal
     order: int
     inverts: bool
@@ -80,7 +81,7 @@ def over_zone(
         task.model,
         tuple(task.observables),
         task.occupation,
-        task.degeneracy_tol,
+        task.degeneracy,
         columns.mix,
         columns.surface,
         rule(sum(task.model.periodic)),

@@ -17,6 +17,7 @@ from .axion import chern_simons
 from .calculators import Calculator, GapTerm, Observable
 from .calculators.base import component_axes
 from .checkpoint import Checkpoint, digest
+from .degeneracy import Degeneracy
 from .errors import SettingsError
 from .irreducible import IrreducibleMesh
 from .kdotp import KDotP
@@ -99,7 +100,7 @@ def mesh_part(
     fermi: ArrayLike | None,
     filling: float | None,
     temperatures: Array,
-    degeneracy_tol: float,
+    degeneracy: Degeneracy,
     group: Group,
     means: Means,
 ) -> Part:
@@ -115,11 +116,11 @@ def mesh_part(
     def kept(points: Points) -> Checkpoint | None:
         if means.checkpoint is None:
             return None
-        run = digest(model, observables, points, occupation, degeneracy_tol, __version__)
+        run = digest(model, observables, points, occupation, degeneracy, __version__)
         return Checkpoint(means.checkpoint, run, means.resume)
 
     settings: Any = {
-        "degeneracy_tol": degeneracy_tol,
+        "degeneracy": degeneracy,
         "memory": means.memory,
         "progress": means.progress,
         "executor": means.executor,
@@ -192,7 +193,7 @@ def polar_part(
     kmesh: KMesh | PolarMesh | Sequence[int] | None,
     fermi: ArrayLike | None,
     temperatures: Array,
-    degeneracy_tol: float,
+    degeneracy: Degeneracy,
     means: Means,
 ) -> Part:
     """Integrals of a k.p model along rays."""
@@ -206,9 +207,9 @@ def polar_part(
     pockets = radial.extrema(model)
     jobs = [(mu, T, radial.ray_origin(model, pockets, float(mu))) for mu in levels for T in temperatures]
     for mu, T, origin in jobs:
-        radial.warn_of_touching(model, origin, mu, T * KB, degeneracy_tol)
+        radial.warn_of_touching(model, origin, mu, T * KB, degeneracy.tol)
     sums = [
-        radial.integrate(model, observables, mesh, mu, T * KB, degeneracy_tol, origin)
+        radial.integrate(model, observables, mesh, mu, T * KB, degeneracy, origin)
         for mu, T, origin in track(jobs, "Fermi levels", means.progress)
     ]
     fine, *others = (

@@ -19,6 +19,7 @@ from .bands import Bands
 from .calculators import Observable
 from .calculators.base import component_axes, evaluate
 from .checkpoint import Checkpoint, State, soft_termination
+from .degeneracy import Degeneracy
 from .errors import SettingsError
 from .executors import ordered
 from .irreducible import IrreducibleMesh
@@ -85,7 +86,7 @@ def mesh_sums(
     occupation: Occupation,
     *,
     memory: int,
-    degeneracy_tol: float,
+    degeneracy: Degeneracy,
     progress: bool,
     executor: Executor | None = None,
     checkpoint: Checkpoint | None = None,
@@ -109,7 +110,7 @@ def mesh_sums(
     each = bytes_per_point(model.n_orbitals, max(o.order for o in observables), model.external is not None)
     histograms = histogram_bytes(occupation, columns, points)
     length, together, blocks = _batches(points, each, memory, histograms, most_blocks)
-    job = Job(model, tuple(observables), points, occupation, degeneracy_tol, length, together)
+    job = Job(model, tuple(observables), points, occupation, degeneracy, length, together)
     state = State(np.zeros((len(shares), occupation.n_rows, columns)), 0, 0.0)
     total, widest = _add_blocks(job, blocks, state, int(2 * memory // histograms) - 1, progress, executor, checkpoint)
     surface = np.repeat([o.occupation == "surface" for o in observables], [int(np.prod(s)) for s in shapes.values()])
@@ -130,7 +131,7 @@ class Job(NamedTuple):
     observables: tuple[Observable, ...]
     points: Points
     occupation: Occupation
-    degeneracy_tol: float
+    degeneracy: Degeneracy
     length: int
     together: int
 
@@ -145,7 +146,7 @@ def block_sum(job: Job, rows: tuple[int, int]) -> tuple[Array, float]:
     for start in range(*rows, job.together):
         k, histogram, star = job.points.batch(start, min(start + job.together, rows[1]), job.length)
         model, k, use = _wanted(job.model, k, star > 0)
-        bands = Bands(model, k, order=order, curvature=curvature, degeneracy_tol=job.degeneracy_tol, window=window)
+        bands = Bands(model, k, order=order, curvature=curvature, degeneracy=job.degeneracy, window=window)
         weights = _weights(bands, job.observables)
         if (star[use] != 1).any():
             weights *= star[use][:, None, None]
