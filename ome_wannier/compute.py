@@ -166,7 +166,8 @@ def compute(
                 if len(observables) < len(terms):
                     part = with_gap_terms(model, part, trial)
             levels, attrs = part.fermi, part.attrs
-            results, errors = values_and_errors(model, wanted, part, group)
+            results, errors, doubt = values_and_errors(model, wanted, part, group)
+            attrs |= {"levels_in_doubt": doubt}
     if not isinstance(model, KDotP):
         assert group is not None
         attrs |= group.about(model)
@@ -279,6 +280,14 @@ def _check(attrs: dict[str, Any], values: dict[str, Array], degeneracy: Degenera
         warnings.warn(
             f"a degenerate group spreads over {widest:.2g} eV, more than {degeneracy.widest:g} eV: lower degeneracy_tol, which "
             f"is {degeneracy.tol:g} eV",
+            AccuracyWarning,
+            stacklevel=3,
+        )
+    if attrs["levels_in_doubt"]:
+        warnings.warn(
+            f"levels {1e3 * degeneracy.tol:.2g} to {1e3 * degeneracy.doubt:.2g} meV apart would, as one, change "
+            f"{attrs['levels_in_doubt']}, which is in the errors: give degeneracy_tol, less than their spacing if it is real, "
+            "more if symmetry makes them one",
             AccuracyWarning,
             stacklevel=3,
         )

@@ -3,7 +3,8 @@
 Interband weights grow as the inverse third power of the spacing of two levels. Where symmetry makes the two equal and noise
 splits them, as in Wannier functions, what noise makes of that has to be left out; where the spacing is real it has to stay.
 Inversion times time reversal, and inversion with Kramers pairs, make every level of a spinor model double at every k. Such
-models can be recognised; their levels are paired by number, whatever noise does to them. Elsewhere a tolerance decides.
+models can be recognised; their levels are paired by number, whatever noise does to them. Elsewhere a tolerance decides, and
+what a larger one would change is an error of the result.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from .model import Model, TightBinding
 from .units import KB
 
 Array = NDArray[np.float64]
+Arrays = dict[str, Array]
 
 #: default tolerances in eV of models whose positions are exact, which files round, and of k.p models, whose gaps are narrow
 EXACT_TOL, KDOTP_TOL = 1e-5, 1e-7
 #: that of Wannier functions in k_B T of the lowest temperature, its bounds in eV, and what it is at T = 0
 SHARE, LEAST, MOST, COLD_TOL = 0.05, 1e-6, 1e-4, 1e-5
+#: the tolerance up to which those levels may be one as well, in that of the default
+DOUBT = 10.0
 #: random k points that have to have double levels everywhere, by how much these may be split (eV), and the share of the median
 #: distance to the next pair that this may be
 POINTS, SPLIT, NARROW = 60, 5e-3, 0.1
@@ -38,17 +42,21 @@ class Degeneracy:
     tol : eV; neighbouring levels that are no farther apart.
     paired : levels 2i and 2i + 1 (from 0), of an even number, have the mean energy of the two in everything: in groups, in
         denominators and in occupations, so that no result depends on the choice of states among the two.
+    doubt : eV; levels farther apart than `tol` but not than this may be one as well. What that changes is an error.
     """
 
     tol: float
     paired: bool = False
+    doubt: float = 0.0
 
     @classmethod
     def of(cls, model: Model, temperature: Array | float, tol: float | None = None) -> Degeneracy:
-        """Of a model at temperatures in K: what the user gives (eV, and no pairs), or the default of its kind."""
+        """Of a model at temperatures in K: what the user gives (eV, no pairs, no doubt), or the default of its kind."""
         if tol is not None:
             return cls(float(tol))
-        return cls(default_tol(model, temperature), levels_are_double(model))
+        default = default_tol(model, temperature)
+        noisy = not isinstance(model, KDotP) and not model.exact_position
+        return cls(default, levels_are_double(model), DOUBT * default if noisy else 0.0)
 
     def levels(self, energies: Array) -> Array:
         """The energies (nk, n), ascending, that count for these eigenvalues."""
@@ -58,13 +66,23 @@ class Degeneracy:
         return np.repeat(mean, 2, axis=1)
 
     @property
+    def wider(self) -> Degeneracy:
+        """The groups that there are where all levels in doubt are one."""
+        return Degeneracy(self.doubt, self.paired)
+
+    def doubtful(self, energies: Array, top: float) -> NDArray[np.bool_]:
+        """(nk,) whether some of the energies (nk, n) up to `top` (eV), above which states are empty, are in doubt."""
+        spacing = np.diff(energies, axis=1)
+        return np.asarray(((spacing > self.tol) & (spacing <= self.doubt) & (energies[:, :-1] <= top)).any(axis=1))
+
+    @property
     def widest(self) -> float:
         """Spread in eV of a group beyond which levels have been taken together that are not one."""
         return max(10 * self.tol, SPLIT if self.paired else 0.0)
 
 
 def default_tol(model: Model, temperature: Array | float = np.inf) -> float:
-    """The spacing in eV of levels that count as one: by the kind of model and, of Wannier functions, the lowest temperature (K).
+    """The spacing in eV of levels that count as one, by the kind of model and, for Wannier functions, the lowest T in K.
 
     Wannier functions split by some 0.1 meV what symmetry makes equal, and gaps far below k_B T leave no trace.
     """
@@ -74,6 +92,20 @@ def default_tol(model: Model, temperature: Array | float = np.inf) -> float:
         return EXACT_TOL
     lowest = float(np.min(temperature))
     return min(MOST, max(LEAST, SHARE * KB * lowest)) if lowest > 0 else COLD_TOL
+
+
+def decided(values: Arrays, errors: Arrays, changes: Arrays, share: float) -> str:
+    """The quantities about which levels in doubt decide: that they change by more than their other errors, and by how much.
+
+    share : of the largest absolute value of a quantity, below which changes are not worth a word.
+    """
+    found = []
+    for name, change in changes.items():
+        largest = float(np.abs(values[name]).max(initial=0.0))
+        worst = np.where(change > np.nan_to_num(errors[name]), change, 0.0).max(initial=0.0)
+        if worst > share * largest:
+            found.append(f"{name} by {100 * worst / largest:.2g}%" if largest else name)
+    return ", ".join(found)
 
 
 def levels_are_double(model: Model) -> bool:

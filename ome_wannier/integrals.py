@@ -17,7 +17,7 @@ from .axion import chern_simons
 from .calculators import Calculator, GapTerm, Observable
 from .calculators.base import component_axes
 from .checkpoint import Checkpoint, digest
-from .degeneracy import Degeneracy
+from .degeneracy import Degeneracy, decided
 from .errors import SettingsError
 from .irreducible import IrreducibleMesh
 from .kdotp import KDotP
@@ -35,6 +35,9 @@ from .units import KB
 Array = NDArray[np.float64]
 Model = Lattice | KDotP
 
+#: share of the largest value of a quantity beyond which what levels in doubt decide about it is worth a word
+WORTH = 1e-3
+
 
 class Means(NamedTuple):
     """What a result does not depend on."""
@@ -48,7 +51,7 @@ class Means(NamedTuple):
 
 class Part(NamedTuple):
     """Integrals by observable, coarser evaluations of them for the error and the number that each stands for, what
-    symmetry leaves uncertain, the Fermi levels, the mesh, and what to record."""
+    symmetry leaves uncertain, the Fermi levels, the mesh, what to record, and what levels in doubt change (`Degeneracy`)."""
 
     values: dict[str, Array]
     others: list[dict[str, Array]]
@@ -58,6 +61,7 @@ class Part(NamedTuple):
     temperature: Array
     mesh: KMesh | PolarMesh
     attrs: dict[str, Any]
+    doubt: dict[str, Array]
 
 
 class Group(NamedTuple):
@@ -143,7 +147,7 @@ def mesh_part(
         "error_estimate": error,
         "widest_degenerate_group_eV": sums.widest_group,
     }
-    return Part(sums.full, sums.parts, sums.shares, rest, levels, temperatures, mesh, attrs)
+    return Part(sums.full, sums.parts, sums.shares, rest, levels, temperatures, mesh, attrs, sums.doubt)
 
 
 def points_of(model: Lattice, mesh: KMesh, group: Group) -> IrreducibleMesh | None:
@@ -161,13 +165,16 @@ def level_of(model: Lattice, points: Points, filling: object, temperature: float
 
 def values_and_errors(
     model: Model, wanted: Sequence[Calculator], part: Part, group: Group | None
-) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Values and errors (nf, nT, *components) by quantity: the deviations of sub-meshes, and what symmetry changes."""
+) -> tuple[dict[str, Array], dict[str, Array], str]:
+    """Values and errors (nf, nT, *components) by quantity: the deviations of sub-meshes, what symmetry changes, and what levels
+    in doubt do; and about what these decide."""
     values = {c.name: combine(c, part.values) for c in wanted}
     errors = {c.name: _difference(values[c.name], c, part.others, part.shares) for c in wanted}
     if group is not None and not isinstance(model, KDotP):
         errors = {c.name: errors[c.name] + _change(c, part, model, group, values[c.name]) for c in wanted}
-    return values, errors
+    changes = {c.name: _doubt(c, part, model, group) for c in wanted if part.doubt and not isinstance(c, GapTerm)}
+    about = decided(values, errors, changes, WORTH)
+    return values, {name: error + changes.get(name, 0.0) for name, error in errors.items()}, about
 
 
 def with_gap_terms(model: Lattice, part: Part, trial: ArrayLike | None) -> Part:
@@ -222,7 +229,7 @@ def polar_part(
     )
     error = "difference to half the angles and to three quarters of the radial nodes (root mean square)"
     attrs = {"kmesh": repr(mesh), "error_estimate": error, "widest_degenerate_group_eV": 0.0}
-    return Part(fine, others, (1, 1), None, levels, temperatures, mesh, attrs)
+    return Part(fine, others, (1, 1), None, levels, temperatures, mesh, attrs, {})
 
 
 def _difference(
@@ -233,6 +240,15 @@ def _difference(
         return np.full_like(value, np.nan)
     squares = [n * (value - combine(calculator, other)) ** 2 for n, other in zip(shares, others, strict=True)]
     return np.asarray(np.sqrt(sum(squares, np.zeros_like(value)) / sum(shares)))
+
+
+def _doubt(calculator: Calculator, part: Part, model: Model, group: Group | None) -> Array:
+    """What levels in doubt change in a quantity, with the symmetry that it has."""
+    change = combine(calculator, {"chern_simons": np.zeros(()), **part.doubt})
+    if group is not None and group.used:
+        along = component_axes(model.axes, model.moments)
+        change = symmetrised(change, first_observable(calculator), group.operations, along)
+    return np.abs(change)
 
 
 def _change(calculator: Calculator, part: Part, model: Lattice, group: Group, value: Array) -> Array:

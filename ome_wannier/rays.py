@@ -86,7 +86,7 @@ def over_rays(task: Task, progress: bool) -> Converged:
             {n: list(x) for n, x in _limits(task, found, 0.0).items()},
         )
     )
-    attrs = about(Errors(errors, allowed, converged), task, points)
+    attrs = about(Errors(errors, {}, allowed, converged), task, points)
     finest = max((x.mesh for x in found), key=lambda m: _size(task, m))
     attrs |= {"kmesh": f"up to {finest!r}", "widest_degenerate_group_eV": 0.0}
     attrs["error_estimate"] = "differences to half the angles and to three quarters of the radial nodes"

@@ -55,12 +55,14 @@ HISTOGRAM_COST = 8
 class Sums(NamedTuple):
     """Values (nf, nT, *components) by observable on the mesh and on each of its sub-meshes (none for a mesh that cannot be
     divided), and the widest degenerate group in eV; sub-meshes that symmetry joins count once, with their number in `shares`.
+    `doubt` is what the mesh would give more were all levels in doubt one (`Degeneracy.doubt`).
     """
 
     full: dict[str, Array]
     parts: list[dict[str, Array]]
     widest_group: float
     shares: tuple[int, ...]
+    doubt: dict[str, Array]
 
 
 def bytes_per_point(n: int, order: int, outside: bool = False) -> int:
@@ -68,9 +70,9 @@ def bytes_per_point(n: int, order: int, outside: bool = False) -> int:
     return 16 * n * n * (MATRICES_ALIVE[order] + OUTSIDE_ALIVE * outside)
 
 
-def histogram_bytes(occupation: Occupation, columns: int, points: Points) -> int:
-    """Memory of the histograms for this many components: one per sub-mesh, of the sum and of the block at work."""
-    return 2 * len(points.shares) * 8 * occupation.n_rows * columns
+def histogram_bytes(occupation: Occupation, columns: int, number: int) -> int:
+    """Memory of so many histograms for this many components, of the sum and of the block at work."""
+    return 2 * number * 8 * occupation.n_rows * columns
 
 
 def component_shapes(observables: Sequence[Observable], model: Lattice | KDotP) -> Shapes:
@@ -104,24 +106,27 @@ def mesh_sums(
     """
     shares = points.shares
     if not observables:
-        return Sums({}, [{}] * len(shares) if len(shares) > 1 else [], 0.0, shares)
+        return Sums({}, [{}] * len(shares) if len(shares) > 1 else [], 0.0, shares, {})
     shapes = component_shapes(observables, model)
     columns = sum(int(np.prod(s)) for s in shapes.values())
     each = bytes_per_point(model.n_orbitals, max(o.order for o in observables), model.external is not None)
-    histograms = histogram_bytes(occupation, columns, points)
+    number = len(shares) + (degeneracy.doubt > 0)
+    histograms = histogram_bytes(occupation, columns, number)
     length, together, blocks = _batches(points, each, memory, histograms, most_blocks)
     job = Job(model, tuple(observables), points, occupation, degeneracy, length, together)
-    state = State(np.zeros((len(shares), occupation.n_rows, columns)), 0, 0.0)
+    state = State(np.zeros((number, occupation.n_rows, columns)), 0, 0.0)
     total, widest = _add_blocks(job, blocks, state, int(2 * memory // histograms) - 1, progress, executor, checkpoint)
     surface = np.repeat([o.occupation == "surface" for o in observables], [int(np.prod(s)) for s in shapes.values()])
     norm = model.spin_degeneracy / model.cell
     mesh = points if isinstance(points, KMesh) else points.mesh
     sums = occupation.evaluate(total, surface) * norm
-    values = _unpack(sums.sum(axis=0) / len(mesh), shapes)
-    if len(total) == 1:
-        return Sums(values, [], widest, shares)
-    parts = [_unpack(part / (n * mesh.n_sub), shapes) for part, n in zip(sums, shares, strict=True)]
-    return Sums(values, parts, widest, shares)
+    every = sums[: len(shares)]
+    values = _unpack(every.sum(axis=0) / len(mesh), shapes)
+    doubt = _unpack(sums[-1] / len(mesh), shapes) if degeneracy.doubt else {}
+    if len(shares) == 1:
+        return Sums(values, [], widest, shares, doubt)
+    parts = [_unpack(part / (n * mesh.n_sub), shapes) for part, n in zip(every, shares, strict=True)]
+    return Sums(values, parts, widest, shares, doubt)
 
 
 class Job(NamedTuple):
@@ -136,24 +141,45 @@ class Job(NamedTuple):
     together: int
 
 
+    @property
+    def columns(self) -> int:
+        """Components of all observables."""
+        return sum(int(np.prod(s)) for s in component_shapes(self.observables, self.model).values())
+
+
 def block_sum(job: Job, rows: tuple[int, int]) -> tuple[Array, float]:
-    """Histograms (sub-meshes, n_rows, columns) of the rows from the first up to the second, and the widest degenerate group."""
-    order = max(o.order for o in job.observables)
-    curvature = job.model.external is not None or any(o.curvature for o in job.observables)
-    columns = sum(int(np.prod(s)) for s in component_shapes(job.observables, job.model).values())
-    block = np.zeros((len(job.points.shares), job.occupation.n_rows, columns))
-    window, widest = job.occupation.window, 0.0
+    """Histograms of the rows from the first up to the second, and the widest degenerate group.
+
+    Those (sub-meshes, n_rows, columns) and, if levels may be in doubt, one more of what it would change were they one.
+    """
+    occupation, shares, widest = job.occupation, len(job.points.shares), 0.0
+    block = np.zeros((shares + (job.degeneracy.doubt > 0), occupation.n_rows, job.columns))
     for start in range(*rows, job.together):
         k, histogram, star = job.points.batch(start, min(start + job.together, rows[1]), job.length)
-        model, k, use = _wanted(job.model, k, star > 0)
-        bands = Bands(model, k, order=order, curvature=curvature, degeneracy=job.degeneracy, window=window)
-        weights = _weights(bands, job.observables)
-        if (star[use] != 1).any():
-            weights *= star[use][:, None, None]
+        bands, weights, use = _weighted(job, k, star, star > 0, job.degeneracy)
         widest = max(widest, bands.widest_group)
         part = np.repeat(histogram[use], job.model.n_orbitals)
-        job.occupation.add(block, bands.energies.ravel(), weights.reshape(-1, columns), part)
+        occupation.add(block, bands.energies.ravel(), weights.reshape(-1, job.columns), part)
+        doubtful = np.zeros_like(use)
+        doubtful[use] = job.degeneracy.doubtful(bands.energies, occupation.window[1])
+        if doubtful.any():
+            bands, wider, again = _weighted(job, k, star, doubtful, job.degeneracy.wider)
+            occupation.add(block, bands.energies.ravel(), (wider - weights[again[use]]).reshape(-1, job.columns), shares)
     return block, widest
+
+
+def _weighted(
+    job: Job, k: Array, star: NDArray[np.uint8], use: NDArray[np.bool_], degeneracy: Degeneracy
+) -> tuple[Bands, Array, NDArray[np.bool_]]:
+    """The bands at points of a batch, at least those to be used, their weights (nk, n, columns), and which points these are."""
+    order = max(o.order for o in job.observables)
+    curvature = job.model.external is not None or any(o.curvature for o in job.observables)
+    model, k, use = _wanted(job.model, k, use)
+    bands = Bands(model, k, order=order, curvature=curvature, degeneracy=degeneracy, window=job.occupation.window)
+    weights = _weights(bands, job.observables)
+    if (star[use] != 1).any():
+        weights *= star[use][:, None, None]
+    return bands, weights, use
 
 
 @dataclass(frozen=True)
