@@ -108,7 +108,7 @@ def _report(
     finest = round(0.5 / outcome.finest)
     attrs = about(Errors(errors, changes, limits, converged), task, outcome.points) | {
         "kmesh": f"adaptive: {outcome.cells} cells in {zone}, down to 1/{finest} of a reciprocal vector",
-        "error_estimate": "differences of cubature rules, and Fermi surfaces that may pass between the points",
+        "error_estimate": "differences of cubature rules, Fermi surfaces that may pass between the points, and levels in doubt",
         "widest_degenerate_group_eV": outcome.widest_group,
         "levels_in_doubt": decided(values, errors, changes, task.goal.rtol),
     }

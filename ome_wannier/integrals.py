@@ -139,6 +139,7 @@ def mesh_part(
             model, wanted, observables, left, group.operations, occupation, trusted=group.trusted, checkpoint=kept, **settings
         )
         error += f", plus {how}" if how else ""
+    error += ", plus what levels in doubt would change as one" if sums.doubt else ""
     if not sums.parts:
         error = "none: the mesh has no sub-mesh (use even numbers)"
     attrs = {

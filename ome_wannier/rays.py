@@ -88,7 +88,7 @@ def over_rays(task: Task, progress: bool) -> Converged:
     )
     attrs = about(Errors(errors, {}, allowed, converged), task, points)
     finest = max((x.mesh for x in found), key=lambda m: _size(task, m))
-    attrs |= {"kmesh": f"up to {finest!r}", "widest_degenerate_group_eV": 0.0}
+    attrs |= {"kmesh": f"up to {finest!r}", "widest_degenerate_group_eV": 0.0, "levels_in_doubt": ""}
     attrs["error_estimate"] = "differences to half the angles and to three quarters of the radial nodes"
     return Converged(values, errors, attrs)
 
