@@ -82,8 +82,9 @@ def compute(
         lowest temperature, but 1e-6 to 1e-4 (1e-5 at T = 0), for Wannier functions with position matrix elements, which split
         levels that symmetry makes equal; 1e-7 for k.p models, 1e-5 for others. Spinor Wannier functions whose bands are
         double everywhere but for noise, as inversion times time reversal makes them, then have the mean of the two
-        energies (attribute `paired_levels`; see `degeneracy`), and what levels up to ten times that far apart would change as
-        one is an error (attribute `levels_in_doubt`). A number switches both off.
+        energies, and at least that noise as tolerance (attribute `paired_levels`; see `degeneracy`). What levels up to ten
+        times that far apart (twice the noise) would change as one is an error (attribute `levels_in_doubt`). A number
+        switches both off.
     symmetry : "auto" looks for the operations that the Hamiltonian obeys, among those of its atoms or lattice, with and
         without time reversal, sums over the points that they leave, and symmetrises the tensors, each by its declared
         parities: forbidden elements are exactly zero. "off" sums over all points and symmetrises nothing. Or operations

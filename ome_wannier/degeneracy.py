@@ -3,8 +3,8 @@
 Interband weights grow as the inverse third power of the spacing of two levels. Where symmetry makes the two equal and noise
 splits them, as in Wannier functions, what noise makes of that has to be left out; where the spacing is real it has to stay.
 Inversion times time reversal, and inversion with Kramers pairs, make every level of a spinor model double at every k. Such
-models can be recognised; their levels are paired by number, whatever noise does to them. Elsewhere a tolerance decides, and
-what a larger one would change is an error of the result.
+models can be recognised: their levels are paired by number, whatever noise does to them, and the splitting of the pairs tells
+how large noise is. Elsewhere a tolerance decides. What a larger one would change is an error of the result.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Arrays = dict[str, Array]
 EXACT_TOL, KDOTP_TOL = 1e-5, 1e-7
 #: that of Wannier functions in k_B T of the lowest temperature, its bounds in eV, and what it is at T = 0
 SHARE, LEAST, MOST, COLD_TOL = 0.05, 1e-6, 1e-4, 1e-5
-#: the tolerance up to which those levels may be one as well, in that of the default
-DOUBT = 10.0
+#: the tolerance up to which those levels may be one as well, in that of the default, and in the noise where it is known
+DOUBT, DOUBT_OF_NOISE = 10.0, 2.0
 #: random k points that have to have double levels everywhere, by how much these may be split (eV), and the share of the median
 #: distance to the next pair that this may be
 POINTS, SPLIT, NARROW = 60, 5e-3, 0.1
@@ -55,8 +55,12 @@ class Degeneracy:
         if tol is not None:
             return cls(float(tol))
         default = default_tol(model, temperature)
-        noisy = not isinstance(model, KDotP) and not model.exact_position
-        return cls(default, levels_are_double(model), DOUBT * default if noisy else 0.0)
+        doubt = 0.0 if isinstance(model, KDotP) or model.exact_position else DOUBT * default
+        noise = splitting_of_pairs(model)
+        if noise is None:
+            return cls(default, False, doubt)
+        # levels that symmetry makes equal on planes and lines, four and more, are split by as much as the pairs are
+        return cls(max(default, noise), True, max(doubt, DOUBT_OF_NOISE * noise))
 
     def levels(self, energies: Array) -> Array:
         """The energies (nk, n), ascending, that count for these eigenvalues."""
@@ -108,21 +112,25 @@ def decided(values: Arrays, errors: Arrays, changes: Arrays, share: float) -> st
     return ", ".join(found)
 
 
-def levels_are_double(model: Model) -> bool:
-    """Whether Wannier functions of spinors have inversion times time reversal but for noise: double levels at random k.
+def splitting_of_pairs(model: Model) -> float | None:
+    """By how much noise splits the double levels (eV) of Wannier functions of spinors that have inversion times time reversal; None
+    for other models.
 
     Levels that are double by chance or by weak spin-orbit coupling, where inversion is missing, have Berry curvature. What is
     written down as a model has its degeneracies to rounding, and needs no pairs.
     """
     wannier = isinstance(model, TightBinding) and (model.position is not None or model.structure is not None)
     if not wannier or model.spin_degeneracy != 1 or model.n_orbitals % 2 or model.n_orbitals < 4:
-        return False
+        return None
     k = np.random.default_rng(17).uniform(-0.5, 0.5, (POINTS, 1, 3)) * np.array(model.periodic)
     e = np.array([np.linalg.eigvalsh(model.matrices(point, 0).H)[0] for point in k])
     inside, apart = e[:, 1::2] - e[:, ::2], e[:, 2::2] - e[:, 1:-1:2]
-    if inside.max() > min(SPLIT, NARROW * float(np.median(apart))):
-        return False
-    return len(model.axes) < 2 or float(np.median([_curvature_of_pairs(model, point) for point in k[::5]])) < CURVED
+    noise = float(inside.max())
+    if noise > min(SPLIT, NARROW * float(np.median(apart))):
+        return None
+    if len(model.axes) > 1 and float(np.median([_curvature_of_pairs(model, point) for point in k[::5]])) > CURVED:
+        return None
+    return noise
 
 
 def _curvature_of_pairs(model: Model, k: Array) -> Array:

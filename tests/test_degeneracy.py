@@ -12,7 +12,7 @@ import ome_wannier as ome
 from ome_wannier.bands import Bands
 from ome_wannier.calculators import get, names
 from ome_wannier.calculators.base import Observable, evaluate
-from ome_wannier.degeneracy import Degeneracy, default_tol, levels_are_double
+from ome_wannier.degeneracy import Degeneracy, default_tol, splitting_of_pairs
 from ome_wannier.errors import AccuracyWarning
 
 KB = 8.617333262e-5
@@ -73,14 +73,14 @@ def test_nothing_depends_on_the_choice_of_states_in_a_pair():
 
 def test_pairs_are_found_where_symmetry_makes_them():
     """Of Wannier functions with inversion times time reversal, with noise or not; nowhere else."""
-    assert levels_are_double(antiferromagnet(0.0))
-    assert levels_are_double(antiferromagnet(3e-4))
-    assert not levels_are_double(antiferromagnet(0.05))  # that is no noise
-    exact = antiferromagnet(0.0)
-    assert not levels_are_double(rebuilt(exact, position=None, centres=np.zeros((4, 3))))  # written down, not found
-    assert not levels_are_double(random_model(1, 2, 5, position="matrix"))
-    assert levels_are_double(ome.load("cr2o3"))
-    assert not any(levels_are_double(ome.load(name)) for name in ("te", "mos2", "vse2", "hbn"))
+    assert 0 <= splitting_of_pairs(antiferromagnet(0.0)) < 1e-12
+    noisy = antiferromagnet(3e-4)
+    assert 0.5 * splitting(noisy) < splitting_of_pairs(noisy) <= 1.2 * splitting(noisy)
+    assert 0 < splitting_of_pairs(ome.load("cr2o3")) < 1e-5
+    exact = rebuilt(antiferromagnet(0.0), position=None, centres=np.zeros((4, 3)))  # written down, not found
+    others = [antiferromagnet(0.05), exact, random_model(1, 2, 5, position="matrix")]  # 50 meV is no noise
+    others += [ome.load(name) for name in ("te", "mos2", "vse2", "hbn")]
+    assert [splitting_of_pairs(m) for m in others] == [None] * len(others)
 
 
 @cache
@@ -118,7 +118,10 @@ def test_default_tolerances():
         assert default_tol(wannier, temperature) == pytest.approx(expected)
         assert default_tol(exact, temperature) == 1e-5
     assert Degeneracy.of(antiferromagnet(0.0), 300.0) == Degeneracy(1e-4, True, 1e-3)
-    assert Degeneracy.of(antiferromagnet(0.0), 300.0, 2e-3) == Degeneracy(2e-3)
+    noisy = antiferromagnet(3e-4)
+    noise = splitting_of_pairs(noisy)  # which splits other levels that symmetry makes equal, too
+    assert Degeneracy.of(noisy, 300.0) == Degeneracy(noise, True, 2 * noise)
+    assert Degeneracy.of(noisy, 300.0, 2e-3) == Degeneracy(2e-3)
 
 
 @cache
