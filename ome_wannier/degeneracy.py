@@ -113,8 +113,9 @@ def decided(values: Arrays, errors: Arrays, changes: Arrays, share: float) -> st
 
 
 def splitting_of_pairs(model: Model) -> float | None:
-    """By how much noise splits the double levels (eV) of Wannier functions of spinors that have inversion times time reversal; None
-    for other models.
+    """By how much noise splits the double levels (eV) of Wannier functions of spinors that have inversion times time reversal.
+
+    None for other models.
 
     Levels that are double by chance or by weak spin-orbit coupling, where inversion is missing, have Berry curvature. What is
     written down as a model has its degeneracies to rounding, and needs no pairs.
