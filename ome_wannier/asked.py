@@ -37,13 +37,13 @@ def validate(
     wanted: Sequence[Calculator],
     temperatures: Array,
     tau: float,
-    degeneracy_tol: float,
+    degeneracy_tol: float | None,
     symmetry_tol: float | None,
     memory: float,
 ) -> None:
     """Refuse settings that make no sense, and calculators that this model cannot give (SettingsError)."""
-    tolerances = (("degeneracy_tol", degeneracy_tol), ("symmetry_tol", 0.0 if symmetry_tol is None else symmetry_tol))
-    limits = (("tau", tau, "fs"), *((name, number, "eV") for name, number in tolerances))
+    tolerances = (("degeneracy_tol", degeneracy_tol), ("symmetry_tol", symmetry_tol))
+    limits = (("tau", tau, "fs"), *((name, number, "eV") for name, number in tolerances if number is not None))
     for name, number, unit in limits:
         if isinstance(number, str) or not (np.ndim(number) == 0 and np.isfinite(number) and number >= 0):
             raise SettingsError(f"{name} is {number!r}: give a number >= 0, in {unit}")

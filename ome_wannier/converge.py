@@ -19,6 +19,7 @@ from . import adaptive, cells
 from .calculators import Calculator, Observable
 from .calculators.base import component_axes
 from .cubature import rule
+from .degeneracy import Degeneracy, decided
 from .kmesh import KMesh
 from .occupation import Occupation
 from .result import first_observable
@@ -52,7 +53,7 @@ class Task(NamedTuple):
     observables: Sequence[Observable]
     occupation: Occupation
     symmetrise: Callable[[Array, Calculator], Array]
-    degeneracy_tol: float
+    degeneracy: Degeneracy
     goal: Goal
     inverts: bool
     memory: int
@@ -67,7 +68,7 @@ def over_zone(task: Task, mesh: KMesh, executor: Executor | None, progress: bool
         task.model,
         tuple(task.observables),
         task.occupation,
-        task.degeneracy_tol,
+        task.degeneracy,
         columns.mix,
         columns.surface,
         rule(sum(task.model.periodic)),
@@ -95,20 +96,23 @@ def _report(
     """The result of sums over the zone (of volume 1), or half of it, before symmetrisation."""
     norm = task.model.spin_degeneracy / task.model.cell * (2 if task.inverts else 1)
     part = outcome.part
-    raw, errors, limits, converged = (
-        columns.unpack(x * norm, task.occupation) for x in (part.value, outcome.error, limit(part), limit.converged(part))
+    raw, errors, limits, converged, doubt = (
+        columns.unpack(x * norm, task.occupation)
+        for x in (part.value, outcome.error, limit(part), limit.converged(part), part.doubt)
     )
     values = {c.name: task.symmetrise(raw[c.name], c) for c in task.wanted}
+    changes = {c.name: np.abs(task.symmetrise(doubt[c.name], c)) for c in task.wanted}
     # what symmetry forbids is zero; on the whole zone its size tells how well the Hamiltonian obeys
     rest = {n: np.zeros_like(x) if task.inverts else np.abs(raw[n] - x) for n, x in values.items()}
     zone = "half of the zone" if task.inverts else "the zone"
     finest = round(0.5 / outcome.finest)
-    attrs = about(Errors(errors, limits, converged), task, outcome.points) | {
+    attrs = about(Errors(errors, changes, limits, converged), task, outcome.points) | {
         "kmesh": f"adaptive: {outcome.cells} cells in {zone}, down to 1/{finest} of a reciprocal vector",
-        "error_estimate": "differences of cubature rules, and Fermi surfaces that may pass between the points",
+        "error_estimate": "differences of cubature rules, Fermi surfaces that may pass between the points, and levels in doubt",
         "widest_degenerate_group_eV": outcome.widest_group,
+        "levels_in_doubt": decided(values, errors, changes, task.goal.rtol),
     }
-    return Converged(values, {n: np.where(free[n], x, rest[n]) for n, x in errors.items()}, attrs)
+    return Converged(values, {n: np.where(free[n], x + changes[n], rest[n]) for n, x in errors.items()}, attrs)
 
 
 def _allowed(task: Task) -> dict[str, NDArray[np.bool_]]:

@@ -18,6 +18,7 @@ from .axion import chern_simons
 from .calculators import Calculator, Combination, GapTerm, Observable
 from .calculators.base import component_axes
 from .checkpoint import Checkpoint, digest
+from .degeneracy import Degeneracy, decided
 from .errors import AccuracyWarning, SettingsError
 from .irreducible import IrreducibleMesh
 from .kdotp import KDotP
@@ -38,6 +39,8 @@ Model = Lattice | KDotP
 
 #: share of a quantity that the points of a mesh may miss without a word, and points that nobody would take
 COARSE, TOO_MANY = 0.1, 10**8
+#: share of the largest value of a quantity beyond which what levels in doubt decide about it is worth a word
+WORTH = 1e-3
 
 
 class Means(NamedTuple):
@@ -52,12 +55,14 @@ class Means(NamedTuple):
 
 class Part(NamedTuple):
     """Integrals by observable, coarser evaluations of them for the error and the number that each stands for, what the points
-    may miss, what symmetry leaves uncertain, the Fermi levels, the mesh, and what to record."""
+    may miss, what levels in doubt change (`Degeneracy`), what symmetry leaves uncertain, the Fermi levels, the mesh, and what
+    to record."""
 
     values: dict[str, Array]
     others: list[dict[str, Array]]
     shares: tuple[int, ...]
     unseen: dict[str, Array]
+    doubt: dict[str, Array]
     rest: Rest | None
     fermi: Array
     temperature: Array
@@ -105,7 +110,7 @@ def mesh_part(
     fermi: ArrayLike | None,
     filling: float | None,
     temperatures: Array,
-    degeneracy_tol: float,
+    degeneracy: Degeneracy,
     group: Group,
     means: Means,
 ) -> Part:
@@ -121,11 +126,11 @@ def mesh_part(
     def kept(points: Points) -> Checkpoint | None:
         if means.checkpoint is None:
             return None
-        run = digest(model, observables, points, occupation, degeneracy_tol, __version__)
+        run = digest(model, observables, points, occupation, degeneracy, __version__)
         return Checkpoint(means.checkpoint, run, means.resume)
 
     settings: Any = {
-        "degeneracy_tol": degeneracy_tol,
+        "degeneracy": degeneracy,
         "memory": means.memory,
         "progress": means.progress,
         "executor": means.executor,
@@ -140,6 +145,7 @@ def mesh_part(
             model, wanted, observables, left, group.operations, occupation, trusted=group.trusted, checkpoint=kept, **settings
         )
         error += f", plus {how}" if how else ""
+    error += ", plus what levels in doubt would change as one" if sums.doubt else ""
     if not sums.parts:
         error = "none: the mesh has no sub-mesh (use even numbers)"
     attrs = {
@@ -149,7 +155,7 @@ def mesh_part(
         "widest_degenerate_group_eV": sums.widest_group,
         "energy_step_widths": sums.coarsest,
     }
-    return Part(sums.full, sums.parts, sums.shares, sums.unseen, rest, levels, temperatures, mesh, attrs)
+    return Part(sums.full, sums.parts, sums.shares, sums.unseen, sums.doubt, rest, levels, temperatures, mesh, attrs)
 
 
 def points_of(model: Lattice, mesh: KMesh, group: Group) -> IrreducibleMesh | None:
@@ -167,9 +173,9 @@ def level_of(model: Lattice, points: Points, filling: object, temperature: float
 
 def values_and_errors(
     model: Model, wanted: Sequence[Calculator], part: Part, group: Group | None
-) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Values and errors (nf, nT, *components) by quantity: the deviations of sub-meshes, what the points may miss, and what
-    symmetry changes."""
+) -> tuple[dict[str, Array], dict[str, Array], str]:
+    """Values and errors (nf, nT, *components) by quantity: the deviations of sub-meshes, what the points may miss, what
+    symmetry changes, and what levels in doubt do; and about what these decide."""
     values = {c.name: combine(c, part.values) for c in wanted}
     errors = {c.name: _difference(values[c.name], c, part.others, part.shares) for c in wanted}
     if part.unseen:
@@ -178,7 +184,9 @@ def values_and_errors(
         errors = {name: x + missed[name] for name, x in errors.items()}
     if group is not None and not isinstance(model, KDotP):
         errors = {c.name: errors[c.name] + _change(c, part, model, group, values[c.name]) for c in wanted}
-    return values, errors
+    changes = {c.name: _doubt(c, part, model, group) for c in wanted if part.doubt and not isinstance(c, GapTerm)}
+    about = decided(values, errors, changes, WORTH)
+    return values, {name: error + changes.get(name, 0.0) for name, error in errors.items()}, about
 
 
 def with_gap_terms(model: Lattice, part: Part, trial: ArrayLike | None) -> Part:
@@ -204,7 +212,7 @@ def polar_part(
     kmesh: KMesh | PolarMesh | Sequence[int] | None,
     fermi: ArrayLike | None,
     temperatures: Array,
-    degeneracy_tol: float,
+    degeneracy: Degeneracy,
     means: Means,
 ) -> Part:
     """Integrals of a k.p model along rays."""
@@ -218,9 +226,9 @@ def polar_part(
     pockets = radial.extrema(model)
     jobs = [(mu, T, radial.ray_origin(model, pockets, float(mu))) for mu in levels for T in temperatures]
     for mu, T, origin in jobs:
-        radial.warn_of_touching(model, origin, mu, T * KB, degeneracy_tol)
+        radial.warn_of_touching(model, origin, mu, T * KB, degeneracy.tol)
     sums = [
-        radial.integrate(model, observables, mesh, mu, T * KB, degeneracy_tol, origin)
+        radial.integrate(model, observables, mesh, mu, T * KB, degeneracy, origin)
         for mu, T, origin in track(jobs, "Fermi levels", means.progress)
     ]
     fine, *others = (
@@ -233,7 +241,7 @@ def polar_part(
     )
     error = "difference to half the angles and to three quarters of the radial nodes (root mean square)"
     attrs = {"kmesh": repr(mesh), "error_estimate": error, "widest_degenerate_group_eV": 0.0}
-    return Part(fine, others, (1, 1), {}, None, levels, temperatures, mesh, attrs)
+    return Part(fine, others, (1, 1), {}, {}, None, levels, temperatures, mesh, attrs)
 
 
 def _difference(
@@ -273,6 +281,15 @@ def _warn_of_coarse(part: Part, missed: dict[str, Array], values: dict[str, Arra
         AccuracyWarning,
         stacklevel=4,
     )
+
+
+def _doubt(calculator: Calculator, part: Part, model: Model, group: Group | None) -> Array:
+    """What levels in doubt change in a quantity, with the symmetry that it has."""
+    change = combine(calculator, {"chern_simons": np.zeros(()), **part.doubt})
+    if group is not None and group.used:
+        along = component_axes(model.axes, model.moments)
+        change = symmetrised(change, first_observable(calculator), group.operations, along)
+    return np.abs(change)
 
 
 def _change(calculator: Calculator, part: Part, model: Lattice, group: Group, value: Array) -> Array:

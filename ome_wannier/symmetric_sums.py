@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from .calculators import Calculator, GapTerm, Observable
 from .calculators.base import component_axes
 from .checkpoint import Checkpoint
+from .degeneracy import Degeneracy
 from .irreducible import IrreducibleMesh
 from .kmesh import KMesh
 from .occupation import Occupation
@@ -89,7 +90,7 @@ def symmetric_sums(
     *,
     trusted: bool,
     memory: int,
-    degeneracy_tol: float,
+    degeneracy: Degeneracy,
     progress: bool,
     executor: Executor | None = None,
     checkpoint: Callable[[Points], Checkpoint | None] = lambda points: None,
@@ -103,7 +104,7 @@ def symmetric_sums(
 
     def summed(over: Points, kept: Checkpoint | None = None, most_blocks: int = BLOCKS) -> Sums:
         return mesh_sums(
-            model, observables, over, occupation, memory=memory, degeneracy_tol=degeneracy_tol,
+            model, observables, over, occupation, memory=memory, degeneracy=degeneracy,
             progress=progress, executor=executor, checkpoint=kept, most_blocks=most_blocks,
         )  # fmt: skip
 

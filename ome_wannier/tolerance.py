@@ -136,9 +136,11 @@ class Asked(Protocol):
 
 
 class Errors(NamedTuple):
-    """Errors (nf, nT, *components) by quantity, those at which work ends, and those at which there is convergence."""
+    """Errors (nf, nT, *components) by quantity, what more points do not change of them (`Degeneracy.doubt`), errors at which
+    work ends, and those at which there is convergence."""
 
     errors: dict[str, Array]
+    stay: dict[str, Array]
     limits: dict[str, Array]
     converged: dict[str, Array]
 
@@ -147,19 +149,21 @@ def about(found: Errors, task: Asked, points: int) -> dict[str, Any]:
     """What to record of the convergence; warns of the worst element of every quantity that has not converged."""
     failed: list[str] = []
     zero: list[str] = []
+    stays: list[str] = []
     along = component_axes(task.model.axes, task.model.moments)
     for c in task.wanted:
         error = found.errors[c.name]
-        ratio = error / found.converged[c.name]
+        ratio = (error + found.stay.get(c.name, 0.0)) / found.converged[c.name]
         if (ratio <= 1).all():
             continue
         stopped = (error <= found.limits[c.name]).all()
+        settled = (error <= found.converged[c.name]).all()
         worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
         element = "".join(AXES[along[dim][i]] for dim, i in zip(first_observable(c).dims, worst[2:], strict=True))
         level, T = task.occupation.fermi[worst[0]], task.occupation.temperature[worst[1]]
         reached = task.goal.rtol * float(ratio[worst])
         where = f"{c.name} {element} at {level:.6g} eV, {T:g} K (relative error {reached:.1g})"
-        (zero if stopped else failed).append(where)
+        (stays if settled else zero if stopped else failed).append(where)
     if failed:
         warnings.warn(
             f"not converged to rtol = {task.goal.rtol:g} with {points} k points: {'; '.join(failed)}: "
@@ -176,8 +180,8 @@ def about(found: Errors, task: Asked, points: int) -> dict[str, Any]:
         )
     return {
         "rtol": task.goal.rtol,
-        "converged": int(not failed and not zero),
-        "not_converged": "; ".join(failed),
+        "converged": int(not failed and not zero and not stays),
+        "not_converged": "; ".join(failed + stays),
         "counted_as_zero": "; ".join(zero),
         "k_points": points,
     }
