@@ -13,13 +13,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from . import converge, rays, tolerance
-from .asked import default_mesh, numbers, one_temperature, ray_levels, refuse_with_rtol, validate
+from . import converge, doping, rays, tolerance
+from .asked import default_mesh, numbers, ray_levels, refuse_with_rtol, uniform, validate
 from .bands import default_degeneracy_tol
 from .calculators import Calculator, GapTerm, Observable, defaults, resolve, with_chern_simons
 from .calculators.base import component_axes
-from .errors import AccuracyWarning, SettingsError
-from .integrals import Group, Means, level_of, mesh_part, on_mesh_of, points_of, polar_part, with_gap_terms
+from .errors import AccuracyWarning, ConvergenceWarning, SettingsError
+from .integrals import (
+    Group,
+    Means,
+    level_of,
+    mesh_part,
+    occupation_of,
+    on_mesh_of,
+    polar_part,
+    surface_note,
+    with_gap_terms,
+)  # fmt: skip
 from .kdotp import KDotP
 from .kmesh import KMesh, PolarMesh
 from .model import require_model
@@ -74,8 +84,10 @@ def compute(
     calculators : names or calculators; by default all but the second forms of one quantity (`calculators.CHECKS`).
     fermi : Fermi level(s) in eV, ascending.
     filling : electrons per cell, instead of `fermi`; of plane waves and windows of bands those added to neutrality. The
-        Fermi level differs between temperatures: one at a time.
-    temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels.
+        Fermi level differs between temperatures: one at a time. At T = 0 a gap has its level in the middle. `fermi_error_eV`
+        of the result is what the mesh leaves open; what it may change is in the errors.
+    temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels; at a single
+        one they are zero in a gap, and refused in bands.
     tau : relaxation time in fs, for the extrinsic part.
     memory : budget in bytes for the arrays of one batch of k points and for all sums; with `executor`, of each worker.
     degeneracy_tol : eV; levels closer than this form one degenerate group. By default 1e-3 for Wannier functions with
@@ -100,7 +112,7 @@ def compute(
         each element at each Fermi level is below `rtol` times the largest absolute value among all elements and levels.
         Elements that symmetry forbids are not waited for. A quantity below 0.1% of the integral of the absolute value of its
         integrand, all of which cancels, is held to that 0.1% instead (see `tolerance`). The attributes of the result say
-        whether it `converged`, and with how many `k_points`. For a filling, the Fermi level has settled to rtol times k_B T.
+        whether it `converged`, and with how many `k_points`. The level of a filling is looked for on a mesh that is doubled.
     max_points : with `rtol`: k points; a mesh that takes more is not begun, and cells begin as coarse as they have to, in any
         case after a first look at the zone. What has not converged by then is named in a ConvergenceWarning.
     max_time : with `rtol`: seconds, likewise, judged by the speed of that first look; with an executor what was begun is
@@ -147,22 +159,34 @@ def compute(
         raise SettingsError("symmetry: k.p models are integrated over all directions: leave it out")
     with threadpool_limits(limits=1, user_api="blas"):
         group = None if isinstance(model, KDotP) else Group.of(model, symmetry, symmetry_tol)
+        level = None
+        if filling is not None and not isinstance(model, KDotP):
+            assert group is not None
+            mesh = default_mesh(model) if kmesh is None else uniform(kmesh, model)
+            began = time.monotonic()
+            level = level_of(model, mesh, filling, temperatures, group, goal)
+            if goal is not None and goal.max_time is not None:
+                goal = goal._replace(max_time=goal.max_time - (time.monotonic() - began))
+            fermi = _levels_of(model, level, observables, temperatures, goal)
         if goal is not None:
             levels, (results, errors, attrs) = _self_converging(
-                model, wanted, observables, fermi, filling, temperatures, degeneracy_tol, group, goal, means
+                model, wanted, observables, fermi, temperatures, degeneracy_tol, group, goal, means
             )
         else:
             if isinstance(model, KDotP):
                 part = polar_part(model, observables, kmesh, fermi, temperatures, degeneracy_tol, means)
             else:
                 assert group is not None
-                part = mesh_part(model, wanted, observables, kmesh, fermi, filling, temperatures, degeneracy_tol, group, means)
+                levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
+                part = mesh_part(model, wanted, observables, kmesh, levels, temperatures, degeneracy_tol, group, means)
                 assert isinstance(part.mesh, KMesh)
                 _warn_of_untested(part.mesh, model.periodic)
                 if len(observables) < len(terms):
                     part = with_gap_terms(model, part, trial)
             levels, attrs, on_mesh = part.fermi, part.attrs, on_mesh_of(model, wanted, part, group)
             results, errors = on_mesh.values, {n: on_mesh.deviations[n] + on_mesh.changes[n] for n in on_mesh.values}
+    if level is not None:
+        levels, results, errors = _at_filling(level, results, errors, attrs, goal)
     if not isinstance(model, KDotP):
         assert group is not None
         attrs |= group.about(model)
@@ -188,7 +212,6 @@ def _self_converging(
     wanted: Sequence[Calculator],
     observables: Sequence[Observable],
     fermi: ArrayLike | None,
-    filling: float | None,
     temperatures: Array,
     degeneracy_tol: float,
     group: Group | None,
@@ -196,17 +219,13 @@ def _self_converging(
     means: Means,
 ) -> tuple[Array, converge.Converged]:
     """The Fermi levels, and the integrals to a relative tolerance."""
-    surface = any(o.occupation == "surface" for o in observables)
     if isinstance(model, KDotP):
         levels = ray_levels(fermi)
         task = rays.Task(model, wanted, observables, Occupation(levels, temperatures, False), degeneracy_tol, goal)
         return levels, rays.over_rays(task, means.progress)
     assert group is not None
     mesh = default_mesh(model)
-    if filling is None:
-        levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
-    else:
-        levels = np.array([_settled_level(model, mesh, filling, one_temperature(temperatures), group, goal)])
+    levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
     along = component_axes(model.axes, model.moments)
 
     def symmetrise(tensor: Array, calculator: Calculator) -> Array:
@@ -214,10 +233,10 @@ def _self_converging(
         return symmetrised(tensor, first_observable(calculator), group.operations, along) if used else tensor
 
     def on_mesh(points: KMesh) -> converge.OnMesh:
-        part = mesh_part(model, wanted, observables, points, levels, None, temperatures, degeneracy_tol, group, means)
+        part = mesh_part(model, wanted, observables, points, levels, temperatures, degeneracy_tol, group, means)
         return on_mesh_of(model, wanted, part, group)
 
-    occupation = Occupation(levels, temperatures, surface)
+    occupation = occupation_of(model, observables, levels, temperatures)
     # half a zone whose other half differs shifts allowed elements: only where that is far below the tolerance
     smooth = max(0.1 * goal.rtol * KB * float(temperatures.min()), EXACT_TOL)
     inverts = group.used and any(
@@ -227,7 +246,8 @@ def _self_converging(
     )
     order = len(np.unique([np.round(_on_k(g, model.axes), 6) + 0.0 for g in group.operations], axis=0)) if group.used else 1
     zone = converge.Task(model, wanted, observables, occupation, symmetrise, degeneracy_tol, goal, order, inverts, means.memory)
-    return levels, converge.over_zone(zone, mesh, on_mesh, means.executor, means.progress)
+    found = converge.over_zone(zone, mesh, on_mesh, means.executor, means.progress)
+    return levels, found._replace(attrs=found.attrs | surface_note(occupation))
 
 
 def _on_k(operation: Operation, axes: Sequence[int]) -> Array:
@@ -235,17 +255,34 @@ def _on_k(operation: Operation, axes: Sequence[int]) -> Array:
     return operation.rotation[np.ix_(axes, axes)] * operation.time_reversal
 
 
-def _settled_level(
-    model: Lattice, mesh: KMesh, filling: object, temperature: float, group: Group, goal: tolerance.Goal
-) -> float:
-    """The Fermi level (eV) of a filling, on a mesh that is doubled until it moves by less than rtol k_B T (of 1 K at T = 0)."""
-    level = np.inf
-    while True:
-        previous, level = level, level_of(model, points_of(model, mesh, group) or mesh, filling, temperature)
-        size = [2 * n if p else 1 for n, p in zip(mesh.size, model.periodic, strict=True)]
-        mesh = KMesh((size[0], size[1], size[2]))
-        if abs(level - previous) <= goal.rtol * KB * max(temperature, 1.0) or len(mesh) > goal.max_points:
-            return level
+def _levels_of(
+    model: Lattice, level: doping.Level, observables: Sequence[Observable], temperatures: Array, goal: tolerance.Goal | None
+) -> Array:
+    """The level of a filling and, where its error counts, those that it may be as well: (1,) or (3,) eV."""
+    alone = np.array([level.value])
+    levels = level.spread(0.0 if goal is None else doping.negligible(level.temperature, goal.rtol))
+    if len(levels) > 1 and level.temperature == 0:
+        occupation_of(model, observables, alone, temperatures)  # refuses a Fermi surface, which has no width of its own
+    return levels
+
+
+def _at_filling(
+    level: doping.Level,
+    results: dict[str, Array],
+    errors: dict[str, Array],
+    attrs: dict[str, Any],
+    goal: tolerance.Goal | None,
+) -> tuple[Array, dict[str, Array], dict[str, Array]]:
+    """The level of a filling, results and errors there, of those at its spread; `attrs` gets what is to be recorded."""
+    results, errors, failed = doping.charged(level, results, errors, None if goal is None else goal.rtol)
+    attrs |= level.about()
+    if failed:
+        said = f"{', '.join(failed)} at the level of the filling, which is known to {level.error:.2g} eV"
+        attrs |= {"converged": 0, "not_converged": "; ".join(filter(None, [attrs["not_converged"], said]))}
+        warnings.warn(
+            f"not converged to rtol = {attrs['rtol']:g}: {said}: raise max_points (or max_time)", ConvergenceWarning, stacklevel=3
+        )
+    return np.array([level.value]), results, errors
 
 
 def _defaults(model: Model) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import __version__, converge, radial
+from . import __version__, converge, doping, radial
 from . import symmetry as symmetries
 from .asked import default_mesh, numbers, one_temperature, ray_levels, uniform
 from .axion import chern_simons
@@ -18,6 +18,7 @@ from .calculators import Calculator, GapTerm, Observable
 from .calculators.base import component_axes
 from .checkpoint import Checkpoint, digest
 from .errors import SettingsError
+from .info import Look
 from .irreducible import IrreducibleMesh
 from .kdotp import KDotP
 from .kmesh import KMesh, PolarMesh
@@ -26,9 +27,10 @@ from .occupation import Occupation
 from .pointgroup import Operation, symbol
 from .progress import track
 from .result import combine, first_observable
-from .sums import Lattice, Points, filled_level, mesh_sums
+from .sums import Lattice, Points, mesh_sums
 from .symmetric_sums import Rest, symmetric_sums
 from .tensors import symmetrised
+from .tolerance import Goal
 from .units import KB
 
 Array = NDArray[np.float64]
@@ -96,21 +98,16 @@ def mesh_part(
     wanted: Sequence[Calculator],
     observables: Sequence[Observable],
     kmesh: KMesh | PolarMesh | Sequence[int] | None,
-    fermi: ArrayLike | None,
-    filling: float | None,
+    levels: Array,
     temperatures: Array,
     degeneracy_tol: float,
     group: Group,
     means: Means,
 ) -> Part:
-    """Integrals over the mesh, or the points of it that symmetry leaves, at the levels asked for."""
+    """Integrals over the mesh, or the points of it that symmetry leaves, at these Fermi levels (nf,) in eV."""
     mesh = default_mesh(model) if kmesh is None else uniform(kmesh, model)
     left = points_of(model, mesh, group)
-    if filling is None:
-        levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
-    else:
-        levels = np.array([level_of(model, left or mesh, filling, one_temperature(temperatures))])
-    occupation = Occupation(levels, temperatures, any(o.occupation == "surface" for o in observables))
+    occupation = occupation_of(model, observables, levels, temperatures)
 
     def kept(points: Points) -> Checkpoint | None:
         if means.checkpoint is None:
@@ -141,6 +138,7 @@ def mesh_part(
         "irreducible_points": len(points),
         "error_estimate": error,
         "widest_degenerate_group_eV": sums.widest_group,
+        **surface_note(occupation),
     }
     return Part(sums.full, sums.parts, sums.shares, rest, levels, temperatures, mesh, attrs)
 
@@ -150,12 +148,51 @@ def points_of(model: Lattice, mesh: KMesh, group: Group) -> IrreducibleMesh | No
     return IrreducibleMesh.of(mesh, group.operations, model.lattice, model.periodic) if group.used else None
 
 
-def level_of(model: Lattice, points: Points, filling: object, temperature: float) -> float:
-    """The Fermi level (eV) of a filling in electrons per cell, at a temperature in K."""
+def level_of(
+    model: Lattice, mesh: KMesh, filling: object, temperatures: Array, group: Group, goal: Goal | None = None
+) -> doping.Level:
+    """The Fermi level of a filling in electrons per cell on a mesh, or on doubled ones until it has settled.
+
+    Raises
+    ------
+    SettingsError : what is no number of electrons that the bands hold, or several temperatures.
+    """
     electrons = numbers("filling", filling, "electrons per cell")  # type: ignore[arg-type]
     if electrons.ndim:
         raise SettingsError(f"filling is {filling!r}: give one number of electrons per cell")
-    return filled_level(model, points, float(electrons), temperature)
+    n, T = float(electrons), one_temperature(temperatures)
+
+    def points(mesh: KMesh) -> Points:
+        return points_of(model, mesh, group) or mesh
+
+    level = (
+        doping.filled_level(model, points(mesh), n, T)
+        if goal is None
+        else doping.settled_level(model, mesh, points, n, T, goal)
+    )
+    doping.warn_of_level(level)
+    return level
+
+
+def occupation_of(
+    model: Lattice, observables: Sequence[Observable], levels: Array, temperatures: Array
+) -> Occupation:
+    """The occupation of the observables; where a Fermi surface at T = 0 has a single level, a gap is looked for around it."""
+    surface = any(o.occupation == "surface" for o in observables)
+    Occupation(levels, temperatures, surface=False)  # refuses levels that are none
+    if not surface or len(levels) > 1 or (temperatures > 0).all():
+        return Occupation(levels, temperatures, surface)
+    gap = Look.at(model).gap_among(levels)
+    return Occupation(levels, temperatures, surface, None if gap is None else (gap.bottom, gap.top))
+
+
+def surface_note(occupation: Occupation) -> dict[str, str]:
+    """What to record of a Fermi surface at T = 0 that has no states."""
+    if occupation.gap is None:
+        return {}
+    low, high = occupation.gap
+    said = f"no states at the level: gap from {low:.6g} to {high:.6g} eV; Fermi-surface terms at T = 0 are zero"
+    return {"fermi_surface": said}
 
 
 def on_mesh_of(model: Model, wanted: Sequence[Calculator], part: Part, group: Group | None) -> converge.OnMesh:
