@@ -14,22 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from . import converge, doping, rays, tolerance
-from .asked import default_mesh, numbers, ray_levels, refuse_with_rtol, uniform, validate
+from .asked import default_mesh, electrons, numbers, ray_levels, refuse_with_rtol, uniform, validate
 from .bands import default_degeneracy_tol
 from .calculators import Calculator, GapTerm, Observable, defaults, resolve, with_chern_simons
 from .calculators.base import component_axes
-from .errors import AccuracyWarning, ConvergenceWarning, SettingsError
-from .integrals import (
-    Group,
-    Means,
-    level_of,
-    mesh_part,
-    occupation_of,
-    on_mesh_of,
-    polar_part,
-    surface_note,
-    with_gap_terms,
-)  # fmt: skip
+from .errors import AccuracyWarning, SettingsError
+from .integrals import Group, Means, level_of, mesh_part, occupation_of, polar_part, values_and_errors, with_gap_terms
 from .kdotp import KDotP
 from .kmesh import KMesh, PolarMesh
 from .model import require_model
@@ -108,15 +98,16 @@ def compute(
     checkpoint : file that the sum over the mesh is kept in every half minute, and when it is interrupted (Ctrl-C, SIGTERM);
         removed when the result is complete.
     resume : go on from `checkpoint` if it is there; the result is that of a run without interruption, to the last bit.
-    rtol : instead of `kmesh`: k points are added, where they are needed, until for every quantity and temperature the error of
-        each element at each Fermi level is below `rtol` times the largest absolute value among all elements and levels.
-        Elements that symmetry forbids are not waited for. A quantity below 0.1% of the integral of the absolute value of its
-        integrand, all of which cancels, is held to that 0.1% instead (see `tolerance`). The attributes of the result say
-        whether it `converged`, and with how many `k_points`. The level of a filling is looked for on a mesh that is doubled.
-    max_points : with `rtol`: k points; a mesh that takes more is not begun, and cells begin as coarse as they have to, in any
-        case after a first look at the zone. What has not converged by then is named in a ConvergenceWarning.
-    max_time : with `rtol`: seconds, likewise, judged by the speed of that first look; with an executor what was begun is
-        finished. The result then depends on the speed of the machine.
+    rtol : instead of `kmesh`: the zone is cut into cells, finer where needed, until for every quantity and temperature the
+        error of each element at each Fermi level is below `rtol` times the largest absolute value among all elements and
+        levels. Elements that symmetry forbids are not waited for. Work ends sooner for a quantity below 0.1% of the integral of
+        the absolute value of its integrand, all of which cancels: the attribute `counted_as_zero` names it, and it has not
+        converged (see `tolerance`). `converged`, `not_converged` and `k_points` say the rest. The level of a filling is
+        looked for on a mesh that is doubled.
+    max_points : with `rtol`: k points; the first cells are as coarse as they have to be. What has not converged by then is
+        named in a ConvergenceWarning.
+    max_time : with `rtol`: seconds, likewise, judged by the speed of one cell. The result then depends on the speed of the
+        machine.
 
     Returns
     -------
@@ -163,11 +154,13 @@ def compute(
         if filling is not None and not isinstance(model, KDotP):
             assert group is not None
             mesh = default_mesh(model) if kmesh is None else uniform(kmesh, model)
-            began = time.monotonic()
+            began, filling = time.monotonic(), electrons(filling)
+            if (temperatures == 0).all() and not doping.in_gap(model, filling):  # a Fermi surface has no width of its own there
+                Occupation(np.zeros(1), temperatures, any(o.occupation == "surface" for o in observables))
             level = level_of(model, mesh, filling, temperatures, group, goal)
             if goal is not None and goal.max_time is not None:
                 goal = goal._replace(max_time=goal.max_time - (time.monotonic() - began))
-            fermi = _levels_of(model, level, observables, temperatures, goal)
+            fermi = level.spread(0.0 if goal is None else doping.negligible(level.temperature, goal.rtol))
         if goal is not None:
             levels, (results, errors, attrs) = _self_converging(
                 model, wanted, observables, fermi, temperatures, degeneracy_tol, group, goal, means
@@ -183,10 +176,10 @@ def compute(
                 _warn_of_untested(part.mesh, model.periodic)
                 if len(observables) < len(terms):
                     part = with_gap_terms(model, part, trial)
-            levels, attrs, on_mesh = part.fermi, part.attrs, on_mesh_of(model, wanted, part, group)
-            results, errors = on_mesh.values, {n: on_mesh.deviations[n] + on_mesh.changes[n] for n in on_mesh.values}
+            levels, attrs = part.fermi, part.attrs
+            results, errors = values_and_errors(model, wanted, part, group)
     if level is not None:
-        levels, results, errors = _at_filling(level, results, errors, attrs, goal)
+        levels, results, errors = doping.charged(level, results, errors, attrs)
     if not isinstance(model, KDotP):
         assert group is not None
         attrs |= group.about(model)
@@ -232,10 +225,6 @@ def _self_converging(
         used = group.used and not isinstance(calculator, GapTerm)
         return symmetrised(tensor, first_observable(calculator), group.operations, along) if used else tensor
 
-    def on_mesh(points: KMesh) -> converge.OnMesh:
-        part = mesh_part(model, wanted, observables, points, levels, temperatures, degeneracy_tol, group, means)
-        return on_mesh_of(model, wanted, part, group)
-
     occupation = occupation_of(model, observables, levels, temperatures)
     # half a zone whose other half differs shifts allowed elements: only where that is far below the tolerance
     smooth = max(0.1 * goal.rtol * KB * float(temperatures.min()), EXACT_TOL)
@@ -244,45 +233,13 @@ def _self_converging(
         and (group.trusted or (g.violation < smooth and max(g.curvature_mismatch, g.response_mismatch) < 0.1 * goal.rtol))
         for g in group.operations
     )
-    order = len(np.unique([np.round(_on_k(g, model.axes), 6) + 0.0 for g in group.operations], axis=0)) if group.used else 1
-    zone = converge.Task(model, wanted, observables, occupation, symmetrise, degeneracy_tol, goal, order, inverts, means.memory)
-    found = converge.over_zone(zone, mesh, on_mesh, means.executor, means.progress)
-    return levels, found._replace(attrs=found.attrs | surface_note(occupation))
+    zone = converge.Task(model, wanted, observables, occupation, symmetrise, degeneracy_tol, goal, inverts, means.memory)
+    return levels, converge.over_zone(zone, mesh, means.executor, means.progress)
 
 
 def _on_k(operation: Operation, axes: Sequence[int]) -> Array:
     """The matrix with which it maps k (Cartesian, along the periodic axes)."""
     return operation.rotation[np.ix_(axes, axes)] * operation.time_reversal
-
-
-def _levels_of(
-    model: Lattice, level: doping.Level, observables: Sequence[Observable], temperatures: Array, goal: tolerance.Goal | None
-) -> Array:
-    """The level of a filling and, where its error counts, those that it may be as well: (1,) or (3,) eV."""
-    alone = np.array([level.value])
-    levels = level.spread(0.0 if goal is None else doping.negligible(level.temperature, goal.rtol))
-    if len(levels) > 1 and level.temperature == 0:
-        occupation_of(model, observables, alone, temperatures)  # refuses a Fermi surface, which has no width of its own
-    return levels
-
-
-def _at_filling(
-    level: doping.Level,
-    results: dict[str, Array],
-    errors: dict[str, Array],
-    attrs: dict[str, Any],
-    goal: tolerance.Goal | None,
-) -> tuple[Array, dict[str, Array], dict[str, Array]]:
-    """The level of a filling, results and errors there, of those at its spread; `attrs` gets what is to be recorded."""
-    results, errors, failed = doping.charged(level, results, errors, None if goal is None else goal.rtol)
-    attrs |= level.about()
-    if failed:
-        said = f"{', '.join(failed)} at the level of the filling, which is known to {level.error:.2g} eV"
-        attrs |= {"converged": 0, "not_converged": "; ".join(filter(None, [attrs["not_converged"], said]))}
-        warnings.warn(
-            f"not converged to rtol = {attrs['rtol']:g}: {said}: raise max_points (or max_time)", ConvergenceWarning, stacklevel=3
-        )
-    return np.array([level.value]), results, errors
 
 
 def _defaults(model: Model) -> list[str]:

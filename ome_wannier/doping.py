@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import AccuracyWarning, SettingsError
+from .errors import AccuracyWarning, ConvergenceWarning, SettingsError
 from .info import Gap, Look, coarse_mesh
 from .kdotp import KDotP
 from .kmesh import KMesh
@@ -53,7 +53,7 @@ class Level(NamedTuple):
     gap: Gap | None
 
     def spread(self, negligible: float = 0.0) -> Array:
-        """The level alone where its error is negligible (or unknown), else with those that it may be as well: (1,) or (3,) eV."""
+        """The level alone, if its error is negligible or unknown, or with those that it may be as well: (1,) or (3,) eV."""
         if not self.error > negligible:
             return np.array([self.value])
         return self.value + max(self.error, LEAST) * np.array([-1.0, 0.0, 1.0])
@@ -154,6 +154,12 @@ def gap_of(model: Lattice, electrons: float) -> Gap | None:
     return Look.at(model).gap(bands) if bands else None
 
 
+def in_gap(model: Lattice, electrons: float) -> bool:
+    """Whether a filling has its level in a gap at T = 0."""
+    gap = gap_of(model, electrons)
+    return gap is not None and gap.is_open
+
+
 def filled_level(model: Lattice, points: Points, electrons: float, temperature: float, gap: Gap | None = None) -> Level:
     """The Fermi level of a filling on a mesh, at a temperature in K; `gap` is `gap_of` the filling, where that is known.
 
@@ -197,8 +203,8 @@ def settled_level(
 
 
 def negligible(temperature: float, rtol: float) -> float:
-    """eV by which a level may be wrong without moving a response by more than a tenth of rtol: responses change with exp(level /
-    k_B T) at the most; at T = 0, as at 1 K."""
+    """eV by which a level may be wrong without moving a response by more than a tenth of rtol: responses change as
+    exp(level / k_B T) at the most; at T = 0 what would do at 1 K."""
     return SETTLED * rtol * KB * max(temperature, 1.0)
 
 
@@ -208,24 +214,30 @@ def warn_of_level(level: Level) -> None:
     if gap is None or not gap.is_open or gap.bottom - OUTSIDE * kT <= level.value <= gap.top + OUTSIDE * kT:
         return
     away = max(gap.bottom - level.value, level.value - gap.top) / kT
+    where = f"lies {away:.2g} k_B T outside the gap from {gap.bottom:.5g} to {gap.top:.5g} eV"
     warnings.warn(
-        f"filling: the level of {level.electrons:g} electrons, {level.value:.5g} eV on this mesh, lies {away:.2g} k_B T outside the "
-        f"gap from {gap.bottom:.5g} to {gap.top:.5g} eV: take a finer kmesh, or rtol",
+        f"filling: the level of {level.electrons:g} electrons, {level.value:.5g} eV, {where}: take a finer kmesh, or rtol",
         AccuracyWarning,
         stacklevel=4,
     )
 
 
 def charged(
-    level: Level, values: dict[str, Array], errors: dict[str, Array], rtol: float | None
-) -> tuple[dict[str, Array], dict[str, Array], list[str]]:
-    """Values at the level, of those (nf, nT, *components) at its `spread`, and errors with the largest change within the
-    latter; with `rtol`, quantities whose change exceeds it."""
-    middle = {name: x[len(x) // 2 :][:1] for name, x in values.items()}
+    level: Level, values: dict[str, Array], errors: dict[str, Array], attrs: dict[str, Any]
+) -> tuple[Array, dict[str, Array], dict[str, Array]]:
+    """The level (1,), values there, of those (nf, nT, *components) at its `spread`, and errors, with the largest change within
+    the latter. `attrs` gets what is to be recorded; warns where, with `rtol`, the change exceeds it."""
+    middle, wrong = ({name: x[len(x) // 2 :][:1] for name, x in of.items()} for of in (values, errors))
     change = {name: np.abs(x - middle[name]).max(axis=0, keepdims=True) for name, x in values.items()}
-    largest = {name: np.abs(x).max(initial=0.0) for name, x in middle.items()}
-    failed = [n for n, x in change.items() if rtol is not None and x.max(initial=0.0) > rtol * largest[n]]
-    return middle, {n: x[len(x) // 2 :][:1] + change[n] for n, x in errors.items()}, failed
+    attrs |= level.about()
+    rtol = attrs.get("rtol")
+    failed = [n for n, x in change.items() if rtol and x.max(initial=0.0) > rtol * np.abs(middle[n]).max(initial=0.0)]
+    if failed:
+        said = f"{', '.join(failed)} at the level of the filling, which is known to {level.error:.2g} eV"
+        attrs |= {"converged": 0, "not_converged": "; ".join(filter(None, [attrs["not_converged"], said]))}
+        remedy = "raise max_points (or max_time)"
+        warnings.warn(f"not converged to rtol = {rtol:g}: {said}: {remedy}", ConvergenceWarning, stacklevel=3)
+    return np.array([level.value]), middle, {name: x + change[name] for name, x in wrong.items()}
 
 
 def fermi_levels(

@@ -115,8 +115,8 @@ class Look:
 
 
 def _downhill(energy: Callable[[Array], Array], starts: Array, size: tuple[int, int, int]) -> float:
-    """The lowest energy that is reached from points (starts, 3) by steps to the lowest neighbour on a grid, halved where there is
-    none, until neighbours differ by `EDGE`; starts that cannot reach below the others are left."""
+    """The lowest energy that is reached from points (starts, 3) by steps to the lowest neighbour on a grid, halved where there
+    is none, until neighbours differ by `EDGE`; starts that cannot reach below the others are left."""
     steps = np.array([*product(*((0, -1, 1) if n > 1 else (0,) for n in size))]) / np.array(size)  # the first is none
     k, scale = starts, np.full(len(starts), 0.5)
     while True:

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import __version__, converge, doping, radial
+from . import __version__, doping, radial
 from . import symmetry as symmetries
-from .asked import default_mesh, numbers, one_temperature, ray_levels, uniform
+from .asked import default_mesh, one_temperature, ray_levels, uniform
 from .axion import chern_simons
 from .calculators import Calculator, GapTerm, Observable
 from .calculators.base import component_axes
@@ -138,7 +138,7 @@ def mesh_part(
         "irreducible_points": len(points),
         "error_estimate": error,
         "widest_degenerate_group_eV": sums.widest_group,
-        **surface_note(occupation),
+        **occupation.about(),
     }
     return Part(sums.full, sums.parts, sums.shares, rest, levels, temperatures, mesh, attrs)
 
@@ -149,34 +149,28 @@ def points_of(model: Lattice, mesh: KMesh, group: Group) -> IrreducibleMesh | No
 
 
 def level_of(
-    model: Lattice, mesh: KMesh, filling: object, temperatures: Array, group: Group, goal: Goal | None = None
+    model: Lattice, mesh: KMesh, filling: float, temperatures: Array, group: Group, goal: Goal | None = None
 ) -> doping.Level:
     """The Fermi level of a filling in electrons per cell on a mesh, or on doubled ones until it has settled.
 
     Raises
     ------
-    SettingsError : what is no number of electrons that the bands hold, or several temperatures.
+    SettingsError : more electrons than the bands hold, or none; several temperatures.
     """
-    electrons = numbers("filling", filling, "electrons per cell")  # type: ignore[arg-type]
-    if electrons.ndim:
-        raise SettingsError(f"filling is {filling!r}: give one number of electrons per cell")
-    n, T = float(electrons), one_temperature(temperatures)
+    T = one_temperature(temperatures)
 
     def points(mesh: KMesh) -> Points:
         return points_of(model, mesh, group) or mesh
 
-    level = (
-        doping.filled_level(model, points(mesh), n, T)
-        if goal is None
-        else doping.settled_level(model, mesh, points, n, T, goal)
-    )
+    if goal is None:
+        level = doping.filled_level(model, points(mesh), filling, T)
+    else:
+        level = doping.settled_level(model, mesh, points, filling, T, goal)
     doping.warn_of_level(level)
     return level
 
 
-def occupation_of(
-    model: Lattice, observables: Sequence[Observable], levels: Array, temperatures: Array
-) -> Occupation:
+def occupation_of(model: Lattice, observables: Sequence[Observable], levels: Array, temperatures: Array) -> Occupation:
     """The occupation of the observables; where a Fermi surface at T = 0 has a single level, a gap is looked for around it."""
     surface = any(o.occupation == "surface" for o in observables)
     Occupation(levels, temperatures, surface=False)  # refuses levels that are none
@@ -186,24 +180,15 @@ def occupation_of(
     return Occupation(levels, temperatures, surface, None if gap is None else (gap.bottom, gap.top))
 
 
-def surface_note(occupation: Occupation) -> dict[str, str]:
-    """What to record of a Fermi surface at T = 0 that has no states."""
-    if occupation.gap is None:
-        return {}
-    low, high = occupation.gap
-    said = f"no states at the level: gap from {low:.6g} to {high:.6g} eV; Fermi-surface terms at T = 0 are zero"
-    return {"fermi_surface": said}
-
-
-def on_mesh_of(model: Model, wanted: Sequence[Calculator], part: Part, group: Group | None) -> converge.OnMesh:
-    """Values by quantity with the deviations of sub-meshes and what symmetry changes."""
+def values_and_errors(
+    model: Model, wanted: Sequence[Calculator], part: Part, group: Group | None
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Values and errors (nf, nT, *components) by quantity: the deviations of sub-meshes, and what symmetry changes."""
     values = {c.name: combine(c, part.values) for c in wanted}
-    deviations = {c.name: _difference(values[c.name], c, part.others, part.shares) for c in wanted}
-    if group is None or isinstance(model, KDotP):
-        changes = {name: np.zeros_like(x) for name, x in values.items()}
-    else:
-        changes = {c.name: _change(c, part, model, group, values[c.name]) for c in wanted}
-    return converge.OnMesh(values, deviations, changes, part.attrs)
+    errors = {c.name: _difference(values[c.name], c, part.others, part.shares) for c in wanted}
+    if group is not None and not isinstance(model, KDotP):
+        errors = {c.name: errors[c.name] + _change(c, part, model, group, values[c.name]) for c in wanted}
+    return values, errors
 
 
 def with_gap_terms(model: Lattice, part: Part, trial: ArrayLike | None) -> Part:

@@ -92,6 +92,13 @@ class Occupation:
                 "whose spacing is the width of the delta function, or one in a gap: give several, or a temperature"
             )
 
+    def about(self) -> dict[str, str]:
+        """What to record of a Fermi surface at T = 0 that has no states."""
+        if self.gap is None:
+            return {}
+        said = "no states at the level: gap from {:.6g} to {:.6g} eV; Fermi-surface terms at T = 0 are zero".format(*self.gap)
+        return {"fermi_surface": said}
+
     @cached_property
     def cold(self) -> NDArray[np.bool_]:
         """(nT,) which temperatures are zero."""

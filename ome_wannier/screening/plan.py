@@ -48,8 +48,8 @@ _RESULT = (
 
 
 class Plan(NamedTuple):
-    """What is computed of a model: Fermi levels (eV), the one in question, the gap there, calculators; no levels, and None, where
-    they are that of a filling."""
+    """What is computed of a model: Fermi levels (eV), the one in question, the gap there, calculators; no levels, and None,
+    where it is that of a filling."""
 
     levels: Array
     reference: float | None
@@ -141,6 +141,7 @@ def _known_level(model: Model, source: Source | None, item: Item) -> float | Non
 def level_of_filling(model: Lattice, item: Item) -> doping.Level:
     """The level of the filling that the settings give, as `compute` finds it."""
     settings, T = item.settings, np.array(temperatures(item))
+    assert settings.filling is not None
     goal = None if settings.rtol is None else checked(settings.rtol, settings.max_points or MAX_POINTS, settings.max_time)
     group = Group.of(model, settings.symmetry, settings.symmetry_tol)
     return level_of(model, mesh_of(model, item), settings.filling, T, group, goal)
