@@ -116,7 +116,7 @@ def planned(model: Model, source: Source | None, item: Item) -> Plan:
     if gap is None and item.settings.fermi is not None and item.around is None:
         gap = look.gap_among(levels)
     if gap is not None:
-        reference = gap.middle
+        reference = gap.middle if item.settings.filling is None else reference
         levels = np.unique(np.append(levels, reference))
     return Plan(levels, reference, gap, wanted)
 
