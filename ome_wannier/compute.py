@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from . import converge, rays, tolerance
-from .asked import default_mesh, numbers, one_temperature, ray_levels, refuse_with_rtol, validate
+from . import converge, doping, rays, tolerance
+from .asked import default_mesh, electrons, numbers, ray_levels, refuse_with_rtol, uniform, validate
 from .calculators import Calculator, GapTerm, Observable, defaults, resolve, with_chern_simons
 from .calculators.base import component_axes
 from .degeneracy import Degeneracy
 from .errors import AccuracyWarning, SettingsError
-from .integrals import Group, Means, level_of, mesh_part, points_of, polar_part, values_and_errors, with_gap_terms
+from .integrals import Group, Means, level_of, mesh_part, occupation_of, polar_part, values_and_errors, with_gap_terms
 from .kdotp import KDotP
 from .kmesh import KMesh, PolarMesh
 from .model import require_model
@@ -74,8 +74,10 @@ def compute(
     calculators : names or calculators; by default all but the second forms of one quantity (`calculators.CHECKS`).
     fermi : Fermi level(s) in eV, ascending.
     filling : electrons per cell, instead of `fermi`; of plane waves and windows of bands those added to neutrality. The
-        Fermi level differs between temperatures: one at a time.
-    temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels.
+        Fermi level differs between temperatures: one at a time. At T = 0 a gap has its level in the middle. `fermi_error_eV`
+        of the result is what the mesh leaves open; what it may change is in the errors.
+    temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels; at a single
+        one they are zero in a gap, and refused in bands.
     tau : relaxation time in fs, for the extrinsic part.
     memory : budget in bytes for the arrays of one batch of k points and for all sums; with `executor`, of each worker.
     degeneracy_tol : eV; levels closer than this form one degenerate group, and no others do. By default 0.05 k_B T of the
@@ -105,8 +107,8 @@ def compute(
         error of each element at each Fermi level is below `rtol` times the largest absolute value among all elements and
         levels. Elements that symmetry forbids are not waited for. Work ends sooner for a quantity below 0.1% of the integral of
         the absolute value of its integrand, all of which cancels: the attribute `counted_as_zero` names it, and it has not
-        converged (see `tolerance`). `converged`, `not_converged` and `k_points` say the rest. For a filling, the Fermi level
-        has settled to rtol times k_B T.
+        converged (see `tolerance`). `converged`, `not_converged` and `k_points` say the rest. The level of a filling is
+        looked for on a mesh that is doubled.
     max_points : with `rtol`: k points; the first cells are as coarse as they have to be. What has not converged by then is
         named in a ConvergenceWarning.
     max_time : with `rtol`: seconds, likewise, judged by the speed of one cell. The result then depends on the speed of the
@@ -153,16 +155,28 @@ def compute(
     with threadpool_limits(limits=1, user_api="blas"):
         degeneracy = Degeneracy.of(model, temperatures, degeneracy_tol)
         group = None if isinstance(model, KDotP) else Group.of(model, symmetry, symmetry_tol)
+        level = None
+        if filling is not None and not isinstance(model, KDotP):
+            assert group is not None
+            mesh = default_mesh(model) if kmesh is None else uniform(kmesh, model)
+            began, filling = time.monotonic(), electrons(filling)
+            if (temperatures == 0).all() and not doping.in_gap(model, filling):  # a Fermi surface has no width of its own there
+                Occupation(np.zeros(1), temperatures, any(o.occupation == "surface" for o in observables))
+            level = level_of(model, mesh, filling, temperatures, group, goal)
+            if goal is not None and goal.max_time is not None:
+                goal = goal._replace(max_time=goal.max_time - (time.monotonic() - began))
+            fermi = level.spread(0.0 if goal is None else doping.negligible(level.temperature, goal.rtol))
         if goal is not None:
             levels, (results, errors, attrs) = _self_converging(
-                model, wanted, observables, fermi, filling, temperatures, degeneracy, group, goal, means
+                model, wanted, observables, fermi, temperatures, degeneracy, group, goal, means
             )
         else:
             if isinstance(model, KDotP):
                 part = polar_part(model, observables, kmesh, fermi, temperatures, degeneracy, means)
             else:
                 assert group is not None
-                part = mesh_part(model, wanted, observables, kmesh, fermi, filling, temperatures, degeneracy, group, means)
+                levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
+                part = mesh_part(model, wanted, observables, kmesh, levels, temperatures, degeneracy, group, means)
                 assert isinstance(part.mesh, KMesh)
                 _warn_of_untested(part.mesh, model.periodic)
                 if len(observables) < len(terms):
@@ -170,6 +184,8 @@ def compute(
             levels, attrs = part.fermi, part.attrs
             results, errors, doubt = values_and_errors(model, wanted, part, group)
             attrs |= {"levels_in_doubt": doubt}
+    if level is not None:
+        levels, results, errors = doping.charged(level, results, errors, attrs)
     if not isinstance(model, KDotP):
         assert group is not None
         attrs |= group.about(model)
@@ -196,7 +212,6 @@ def _self_converging(
     wanted: Sequence[Calculator],
     observables: Sequence[Observable],
     fermi: ArrayLike | None,
-    filling: float | None,
     temperatures: Array,
     degeneracy: Degeneracy,
     group: Group | None,
@@ -204,24 +219,20 @@ def _self_converging(
     means: Means,
 ) -> tuple[Array, converge.Converged]:
     """The Fermi levels, and the integrals to a relative tolerance."""
-    surface = any(o.occupation == "surface" for o in observables)
     if isinstance(model, KDotP):
         levels = ray_levels(fermi)
         task = rays.Task(model, wanted, observables, Occupation(levels, temperatures, False), degeneracy, goal)
         return levels, rays.over_rays(task, means.progress)
     assert group is not None
     mesh = default_mesh(model)
-    if filling is None:
-        levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
-    else:
-        levels = np.array([_settled_level(model, mesh, filling, one_temperature(temperatures), group, goal)])
+    levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
     along = component_axes(model.axes, model.moments)
 
     def symmetrise(tensor: Array, calculator: Calculator) -> Array:
         used = group.used and not isinstance(calculator, GapTerm)
         return symmetrised(tensor, first_observable(calculator), group.operations, along) if used else tensor
 
-    occupation = Occupation(levels, temperatures, surface)
+    occupation = occupation_of(model, observables, levels, temperatures)
     # half a zone whose other half differs shifts allowed elements: only where that is far below the tolerance
     smooth = max(0.1 * goal.rtol * KB * float(temperatures.min()), EXACT_TOL)
     inverts = group.used and any(
@@ -236,19 +247,6 @@ def _self_converging(
 def _on_k(operation: Operation, axes: Sequence[int]) -> Array:
     """The matrix with which it maps k (Cartesian, along the periodic axes)."""
     return operation.rotation[np.ix_(axes, axes)] * operation.time_reversal
-
-
-def _settled_level(
-    model: Lattice, mesh: KMesh, filling: object, temperature: float, group: Group, goal: tolerance.Goal
-) -> float:
-    """The Fermi level (eV) of a filling, on a mesh that is doubled until it moves by less than rtol k_B T (of 1 K at T = 0)."""
-    level = np.inf
-    while True:
-        previous, level = level, level_of(model, points_of(model, mesh, group) or mesh, filling, temperature)
-        size = [2 * n if p else 1 for n, p in zip(mesh.size, model.periodic, strict=True)]
-        mesh = KMesh((size[0], size[1], size[2]))
-        if abs(level - previous) <= goal.rtol * KB * max(temperature, 1.0) or len(mesh) > goal.max_points:
-            return level
 
 
 def _defaults(model: Model) -> list[str]:

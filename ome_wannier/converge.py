@@ -111,6 +111,7 @@ def _report(
         "error_estimate": "differences of cubature rules, Fermi surfaces that may pass between the points, and levels in doubt",
         "widest_degenerate_group_eV": outcome.widest_group,
         "levels_in_doubt": decided(values, errors, changes, task.goal.rtol),
+        **task.occupation.about(),
     }
     return Converged(values, {n: np.where(free[n], x + changes[n], rest[n]) for n, x in errors.items()}, attrs)
 
