@@ -22,8 +22,8 @@ from .progress import track
 
 Array = NDArray[np.float64]
 
-#: points of a block, which one worker evaluates
-BLOCK = 4096
+#: points of a block, which one worker evaluates, at the most, and bytes that pass through it: some tenths of a second
+BLOCK, BLOCK_BYTES = 4096, 2**29
 #: share of the tolerance that cells may keep which are not halved in a generation
 KEPT = 0.5
 #: cells whose errors exceed those that may stay by this factor are halved along all directions with this share of the variation
@@ -113,7 +113,7 @@ def _generation(
     job: Job, cells: Cells, limit: Array, executor: Executor | None, progress: bool, deadline: float | None
 ) -> tuple[dict[int, _Class], float] | None:
     """Evaluate cells, by class, with the widest degenerate group in eV; None when time is out."""
-    step = max(1, BLOCK // len(job.rule.nodes))
+    step = max(1, min(BLOCK, BLOCK_BYTES // job.bytes_per_point) // len(job.rule.nodes))
     items = [(Cells(*(x[s : s + step] for x in cells)), limit) for s in range(0, len(cells.half), step)]
     places: dict[int, list[tuple[Cells, Array]]] = {}
     parts: dict[int, Part] = {}

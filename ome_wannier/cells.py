@@ -20,7 +20,6 @@ from .calculators import Observable
 from .calculators.base import evaluate
 from .cubature import Rule
 from .errors import SettingsError
-from .kmesh import KMesh
 from .occupation import Occupation
 from .sums import WORKING_SET, Lattice, bytes_per_point
 
@@ -30,8 +29,6 @@ Array = NDArray[np.float64]
 MARGIN = 1.5
 #: points whose levels move by no more than this many k_B T to the next one see every Fermi surface between them
 SEEN = 5.0
-#: by how much a rule may be worse than the sequence of lower ones promises
-DOUBT = 4.0
 #: measures of cells are sorted into classes of powers of two within these bounds, or of this power of two at the most where
 #: the sums of so many classes take too much memory
 CLASSES, WIDEST = (-40, 40), 8
@@ -169,10 +166,10 @@ def integrate(job: Job, item: tuple[Cells, Array]) -> Found:
 
 
 def pace(job: Job) -> float:
-    """Seconds per point of cells: those of one, twice as small as the zone."""
-    dimension = sum(job.model.periodic)
-    one = Cells(np.full((1, dimension), 0.25), np.full((1, dimension), 0.25))
+    """Seconds per point of cells: those of one."""
+    one = base_cells([1] * sum(job.model.periodic))
     limit = np.ones((job.levels, job.mix.shape[1]))
+    states_at(job, np.zeros((1, 3)))  # what is compiled on the way is not meant
     began = time.monotonic()
     integrate(job, (one, limit))
     return (time.monotonic() - began) / len(job.rule.nodes)
@@ -210,7 +207,7 @@ def _together(job: Job, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[
         return np.asarray(np.tensordot(x, weights, axes=(1, 0)) * volume)
 
     value = sums(rule.high, g)
-    difference = _sharpened(value - sums(rule.low, g), value - sums(rule.lowest, g), tolerance)
+    difference = value - sums(rule.low, g)
     positive = np.abs(rule.high)
     missed = sums(positive, unseen)
     fields = [value, sums(positive, np.abs(g)), np.abs(difference), difference**2, missed, sums(positive, top)]
@@ -225,46 +222,6 @@ def _together(job: Job, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[
     near = np.any(hidden_sea + hidden_surface > 0, axis=(1, 3))
     moves = (move * near[:, :, None]).max(axis=1)
     return np.stack(fields), classes, np.where(blind[:, None], moves, vary), states.widest_group
-
-
-def _sharpened(low: Array, lowest: Array, tolerance: Array) -> Array:
-    """The errors of the best rule from its differences (cells, levels, columns) to two of falling degree.
-
-    Where differences fall by a factor from one rule to the next, the error is smaller than the last by that factor again;
-    DOUBT times that is taken. (The idea is that of Berntsen, Espelid, Genz, ACM Trans. Math. Softw. 17, 437 (1991).)
-    """
-    a, b = ((np.abs(x) / tolerance).max(axis=2, keepdims=True) for x in (low, lowest))
-    return np.asarray(low * np.minimum(1.0, DOUBT * a / np.maximum(b, np.finfo(float).tiny)))
-
-
-class Survey(NamedTuple):
-    """What the points of a mesh say about the integrand: `size` and `scale` of a `Part`, and how much finer a mesh has to be
-    that resolves every Fermi surface that may be there (0: there is none)."""
-
-    part: Part
-    refine: float
-
-
-def survey(job: Job, mesh: KMesh) -> Survey:
-    """Look at the integrand on a coarse mesh."""
-    k = mesh.points()
-    step = max(1, job.working_set // job.bytes_per_point)
-    spacing = np.array([1 / n for n, p in zip(mesh.size, job.model.periodic, strict=True) if p])
-    width = job.occupation.widths
-    mu = np.repeat(job.occupation.fermi, len(job.occupation.temperature))
-    size = scale = np.zeros((len(mu), job.mix.shape[1]))
-    refine = 0.0
-    for s in range(0, len(k), step):
-        states = states_at(job, k[s : s + step])
-        f, df = job.occupation.factors(states.energies)
-        size = size + np.abs(_mixed(job, states.weights, f, df)).sum(axis=0)
-        scale = scale + _everywhere(job, states.weights).sum(axis=0)
-        move = MARGIN * (np.abs(states.slope) @ spacing / 2)[..., None]
-        passes = np.abs(states.energies[..., None] - mu) < move
-        steps = np.where(passes, move / np.maximum(SEEN * width, np.finfo(float).tiny), 0.0)
-        refine = max(refine, float(steps.max(initial=0.0)))
-    zero = np.zeros_like(size)
-    return Survey(Part(zero, size / len(k), zero, zero, zero, scale / len(k)), refine)
 
 
 def _everywhere(job: Job, weights: Array) -> Array:

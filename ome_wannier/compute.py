@@ -19,7 +19,7 @@ from .bands import default_degeneracy_tol
 from .calculators import Calculator, GapTerm, Observable, defaults, resolve, with_chern_simons
 from .calculators.base import component_axes
 from .errors import AccuracyWarning, SettingsError
-from .integrals import Group, Means, level_of, mesh_part, on_mesh_of, points_of, polar_part, with_gap_terms
+from .integrals import Group, Means, level_of, mesh_part, points_of, polar_part, values_and_errors, with_gap_terms
 from .kdotp import KDotP
 from .kmesh import KMesh, PolarMesh
 from .model import require_model
@@ -96,15 +96,16 @@ def compute(
     checkpoint : file that the sum over the mesh is kept in every half minute, and when it is interrupted (Ctrl-C, SIGTERM);
         removed when the result is complete.
     resume : go on from `checkpoint` if it is there; the result is that of a run without interruption, to the last bit.
-    rtol : instead of `kmesh`: k points are added, where they are needed, until for every quantity and temperature the error of
-        each element at each Fermi level is below `rtol` times the largest absolute value among all elements and levels.
-        Elements that symmetry forbids are not waited for. A quantity below 0.1% of the integral of the absolute value of its
-        integrand, all of which cancels, is held to that 0.1% instead (see `tolerance`). The attributes of the result say
-        whether it `converged`, and with how many `k_points`. For a filling, the Fermi level has settled to rtol times k_B T.
-    max_points : with `rtol`: k points; a mesh that takes more is not begun, and cells begin as coarse as they have to, in any
-        case after a first look at the zone. What has not converged by then is named in a ConvergenceWarning.
-    max_time : with `rtol`: seconds, likewise, judged by the speed of that first look; with an executor what was begun is
-        finished. The result then depends on the speed of the machine.
+    rtol : instead of `kmesh`: the zone is cut into cells, finer where needed, until for every quantity and temperature the
+        error of each element at each Fermi level is below `rtol` times the largest absolute value among all elements and
+        levels. Elements that symmetry forbids are not waited for. Work ends sooner for a quantity below 0.1% of the integral of
+        the absolute value of its integrand, all of which cancels: the attribute `counted_as_zero` names it, and it has not
+        converged (see `tolerance`). `converged`, `not_converged` and `k_points` say the rest. For a filling, the Fermi level
+        has settled to rtol times k_B T.
+    max_points : with `rtol`: k points; the first cells are as coarse as they have to be. What has not converged by then is
+        named in a ConvergenceWarning.
+    max_time : with `rtol`: seconds, likewise, judged by the speed of one cell. The result then depends on the speed of the
+        machine.
 
     Returns
     -------
@@ -161,8 +162,8 @@ def compute(
                 _warn_of_untested(part.mesh, model.periodic)
                 if len(observables) < len(terms):
                     part = with_gap_terms(model, part, trial)
-            levels, attrs, on_mesh = part.fermi, part.attrs, on_mesh_of(model, wanted, part, group)
-            results, errors = on_mesh.values, {n: on_mesh.deviations[n] + on_mesh.changes[n] for n in on_mesh.values}
+            levels, attrs = part.fermi, part.attrs
+            results, errors = values_and_errors(model, wanted, part, group)
     if not isinstance(model, KDotP):
         assert group is not None
         attrs |= group.about(model)
@@ -213,10 +214,6 @@ def _self_converging(
         used = group.used and not isinstance(calculator, GapTerm)
         return symmetrised(tensor, first_observable(calculator), group.operations, along) if used else tensor
 
-    def on_mesh(points: KMesh) -> converge.OnMesh:
-        part = mesh_part(model, wanted, observables, points, levels, None, temperatures, degeneracy_tol, group, means)
-        return on_mesh_of(model, wanted, part, group)
-
     occupation = Occupation(levels, temperatures, surface)
     # half a zone whose other half differs shifts allowed elements: only where that is far below the tolerance
     smooth = max(0.1 * goal.rtol * KB * float(temperatures.min()), EXACT_TOL)
@@ -225,9 +222,8 @@ def _self_converging(
         and (group.trusted or (g.violation < smooth and max(g.curvature_mismatch, g.response_mismatch) < 0.1 * goal.rtol))
         for g in group.operations
     )
-    order = len(np.unique([np.round(_on_k(g, model.axes), 6) + 0.0 for g in group.operations], axis=0)) if group.used else 1
-    zone = converge.Task(model, wanted, observables, occupation, symmetrise, degeneracy_tol, goal, order, inverts, means.memory)
-    return levels, converge.over_zone(zone, mesh, on_mesh, means.executor, means.progress)
+    zone = converge.Task(model, wanted, observables, occupation, symmetrise, degeneracy_tol, goal, inverts, means.memory)
+    return levels, converge.over_zone(zone, mesh, means.executor, means.progress)
 
 
 def _on_k(operation: Operation, axes: Sequence[int]) -> Array:

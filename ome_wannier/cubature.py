@@ -1,8 +1,7 @@
-"""Cubature rules on a cell: points, weights of three degrees, and along which direction values vary most.
+"""Cubature rules on a cell: points, weights of two degrees, and along which direction values vary most.
 
-Two and three dimensions: Genz and Malik, J. Comput. Appl. Math. 6, 295 (1980), degrees 7 and 5 with 17 and 33 points, one of
-degree 3 on the centre and the corners of these, and their fourth differences along each direction. One dimension:
-Gauss-Kronrod, 15 and 7 points, and 5 of these.
+Two and three dimensions: Genz and Malik, J. Comput. Appl. Math. 6, 295 (1980), degrees 7 and 5 with 17 and 33 points, and their
+fourth differences along each direction. One dimension: Gauss-Kronrod, 15 and 7 points.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ Array = NDArray[np.float64]
 class Rule(NamedTuple):
     """A rule on the cube [-1, 1]^d.
 
-    nodes : (m, d). high, low, lowest : (m,) weights of rules of falling degree, summing to 1.
+    nodes : (m, d). high, low : (m,) weights of rules of falling degree, summing to 1.
     variation : (d, m), applied to values at the nodes: how strongly they vary along each direction.
     reach : no point of the cube is farther from the nearest node than this along every direction (maximum norm).
     """
@@ -28,7 +27,6 @@ class Rule(NamedTuple):
     nodes: Array
     high: Array
     low: Array
-    lowest: Array
     variation: Array
     reach: float
 
@@ -50,14 +48,13 @@ def _genz_malik(d: int) -> Rule:
     numbers = (1, len(inner), len(outer), len(pairs), len(corners))
     high = ((12824 - 9120 * d + 400 * d**2) / 19683, 980 / 6561, (1820 - 400 * d) / 19683, 200 / 19683, 6859 / 19683 / 2**d)
     low = ((729 - 950 * d + 50 * d**2) / 729, 245 / 486, (265 - 100 * d) / 1458, 25 / 729, 0.0)
-    lowest = (8 / 27, 0.0, 0.0, 0.0, 19 / 27 / 2**d)
     variation = np.zeros((d, len(nodes)))
     variation[:, 0] = -2 * (1 - 1 / 7)
     for i in range(d):
         variation[i, 1 + 2 * i : 3 + 2 * i] = 1.0
         variation[i, 1 + 2 * d + 2 * i : 3 + 2 * d + 2 * i] = -1 / 7
-    a, b, c = (np.repeat(w, numbers) for w in (high, low, lowest))
-    return Rule(nodes, a, b, c, variation, {2: 0.35, 3: 0.48}[d])
+    a, b = (np.repeat(w, numbers) for w in (high, low))
+    return Rule(nodes, a, b, variation, {2: 0.35, 3: 0.48}[d])
 
 
 def _gauss_kronrod() -> Rule:
@@ -68,7 +65,6 @@ def _gauss_kronrod() -> Rule:
     x = np.sort(np.concatenate([gauss, added, -added]))
     legendre = np.polynomial.legendre.legvander(x, 14).T
     high = np.linalg.solve(legendre, np.eye(15)[0])
-    low, lowest, five = np.zeros(15), np.zeros(15), [1, 5, 7, 9, 13]
+    low = np.zeros(15)
     low[1::2] = weights / 2
-    lowest[five] = np.linalg.solve(legendre[:5, five], np.eye(5)[0])
-    return Rule(x[:, None], high, low, lowest, (high - low)[None], 0.11)
+    return Rule(x[:, None], high, low, (high - low)[None], 0.11)

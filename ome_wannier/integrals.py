@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import __version__, converge, radial
+from . import __version__, radial
 from . import symmetry as symmetries
 from .asked import default_mesh, numbers, one_temperature, ray_levels, uniform
 from .axion import chern_simons
@@ -158,15 +158,15 @@ def level_of(model: Lattice, points: Points, filling: object, temperature: float
     return filled_level(model, points, float(electrons), temperature)
 
 
-def on_mesh_of(model: Model, wanted: Sequence[Calculator], part: Part, group: Group | None) -> converge.OnMesh:
-    """Values by quantity with the deviations of sub-meshes and what symmetry changes."""
+def values_and_errors(
+    model: Model, wanted: Sequence[Calculator], part: Part, group: Group | None
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Values and errors (nf, nT, *components) by quantity: the deviations of sub-meshes, and what symmetry changes."""
     values = {c.name: combine(c, part.values) for c in wanted}
-    deviations = {c.name: _difference(values[c.name], c, part.others, part.shares) for c in wanted}
-    if group is None or isinstance(model, KDotP):
-        changes = {name: np.zeros_like(x) for name, x in values.items()}
-    else:
-        changes = {c.name: _change(c, part, model, group, values[c.name]) for c in wanted}
-    return converge.OnMesh(values, deviations, changes, part.attrs)
+    errors = {c.name: _difference(values[c.name], c, part.others, part.shares) for c in wanted}
+    if group is not None and not isinstance(model, KDotP):
+        errors = {c.name: errors[c.name] + _change(c, part, model, group, values[c.name]) for c in wanted}
+    return values, errors
 
 
 def with_gap_terms(model: Lattice, part: Part, trial: ArrayLike | None) -> Part:

@@ -18,7 +18,7 @@ from .kmesh import PolarMesh
 from .occupation import Occupation
 from .progress import track
 from .result import combine
-from .tolerance import CANCELLED, Goal, about
+from .tolerance import CANCELLED, Errors, Goal, about
 from .units import KB
 
 Array = NDArray[np.float64]
@@ -66,7 +66,7 @@ def over_rays(task: Task, progress: bool) -> Converged:
     ]
     points = sum(level.points for level in found)
     while True:
-        limits = _limits(task, found)
+        limits = _limits(task, found, CANCELLED)
         open_levels = [i for i, x in enumerate(found) if any((x.error(n) > limits[n][i]).any() for n in limits)]
         finer = {i: _finer(found[i], {n: x[i] for n, x in limits.items()}) for i in open_levels}
         # a finer mesh takes as many more points as it has more rays and nodes
@@ -76,15 +76,16 @@ def over_rays(task: Task, progress: bool) -> Converged:
         for i, mesh in track(list(finer.items()), "Fermi levels", progress):
             found[i] = _level(task, mesh, places[i], origins[i])
             points += found[i].points
-    values, errors, allowed = (
-        {n: np.stack(x).reshape(len(task.occupation.fermi), -1, *np.shape(x[0])) for n, x in per_level.items()}
+    values, errors, allowed, converged = (
+        {n: np.stack(list(x)).reshape(len(task.occupation.fermi), -1, *np.shape(x[0])) for n, x in per_level.items()}
         for per_level in (
             {c.name: [x.values[c.name] for x in found] for c in task.wanted},
             {c.name: [x.error(c.name) for x in found] for c in task.wanted},
-            {c.name: list(limits[c.name]) for c in task.wanted},
+            {n: list(x) for n, x in limits.items()},
+            {n: list(x) for n, x in _limits(task, found, 0.0).items()},
         )
     )
-    attrs = about(errors, allowed, task, points)
+    attrs = about(Errors(errors, allowed, converged), task, points)
     finest = max((x.mesh for x in found), key=lambda m: _size(task, m))
     attrs |= {"kmesh": f"up to {finest!r}", "widest_degenerate_group_eV": 0.0}
     attrs["error_estimate"] = "differences to half the angles and to three quarters of the radial nodes"
@@ -105,12 +106,12 @@ def _level(task: Task, mesh: PolarMesh, place: tuple[float, float], origin: Arra
     return _Level(values, angles, nodes, {n: np.abs(s) for n, s in sizes.items()}, mesh, sums.points)
 
 
-def _limits(task: Task, found: Sequence[_Level]) -> dict[str, Array]:
-    """Allowed errors by quantity, one for each Fermi level and temperature."""
+def _limits(task: Task, found: Sequence[_Level], cancelled: float) -> dict[str, Array]:
+    """Allowed errors by quantity, one for each Fermi level and temperature: of the value, or this share of what cancels."""
     n_temperatures = len(task.occupation.temperature)
     out = {}
     for c in task.wanted:
-        reference = [max(np.abs(x.values[c.name]).max(), CANCELLED * x.sizes[c.name].max()) for x in found]
+        reference = [max(np.abs(x.values[c.name]).max(), cancelled * x.sizes[c.name].max()) for x in found]
         largest = np.reshape(reference, (-1, n_temperatures)).max(axis=0)
         limit = task.goal.rtol * np.tile(largest, len(found) // n_temperatures) + np.finfo(float).tiny
         out[c.name] = limit.reshape(-1, *[1] * found[0].values[c.name].ndim)

@@ -1,15 +1,14 @@
 """What `rtol` asks for: allowed errors, what they may cost, and what to say of those that were not reached.
 
 The error of every element, at every Fermi level and temperature, is to be at most `rtol` times the largest absolute value
-that the elements of the same quantity have at that temperature, over all Fermi levels. A quantity much smaller than what its
-integrand cancels counts as zero: the reference is at least `CANCELLED` times the integral of the absolute value of the
-integrand, and `EMPTY` times what there would be were all states at the Fermi level. Elements that the symmetries of the
-Hamiltonian forbid are not waited for.
+that the elements of the same quantity have at that temperature, over all Fermi levels, or `EMPTY` times what there would be
+were all states at the Fermi level. Work ends sooner for a quantity much smaller than what its integrand cancels: at `CANCELLED`
+times the integral of the absolute value of the integrand. It then counts as zero, is named, and has not converged: there are
+three states. Elements that the symmetries of the Hamiltonian forbid are not waited for.
 """
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,8 +28,8 @@ from .sums import Lattice, component_shapes
 
 Array = NDArray[np.float64]
 
-#: quantities below these shares of what they could be count as zero, see the module's text
-CANCELLED, EMPTY = 1e-3, 1e-9
+#: shares of what a quantity could be, see the module's text
+CANCELLED, EMPTY = 1e-3, 1e-12
 #: k points that may be evaluated unless told: some minutes for twenty bands
 MAX_POINTS = 2_000_000
 
@@ -64,27 +63,6 @@ def checked(rtol: object, max_points: object, max_time: object) -> Goal:
     return Goal(float(rtol), int(max_points), seconds)  # type: ignore[arg-type, call-overload]
 
 
-class Left(NamedTuple):
-    """What may still be spent: k points, the time (of `time.monotonic`) at which to stop, or None, and seconds per point."""
-
-    points: int
-    deadline: float | None
-    pace: float
-
-    def allows(self, points: int) -> bool:
-        """Whether so many more fit."""
-        return points <= self.points and (self.deadline is None or time.monotonic() + self.pace * points <= self.deadline)
-
-    def half(self) -> Left:
-        """Half of it, of the time from now on."""
-        deadline = None if self.deadline is None else (time.monotonic() + self.deadline) / 2
-        return self._replace(points=self.points // 2, deadline=deadline)
-
-    def after(self, points: int) -> Left:
-        """What is left when so many points have been evaluated; their time passes by itself."""
-        return self._replace(points=self.points - points)
-
-
 class Columns(NamedTuple):
     """How the columns of all observables make up those of the asked quantities.
 
@@ -116,14 +94,10 @@ class Columns(NamedTuple):
         levels = (len(occupation.fermi), len(occupation.temperature))
         return {name: x[:, self.owner == i].reshape(*levels, *s) for i, (name, s) in enumerate(self.shapes.items())}
 
-    def pack(self, values: dict[str, Array]) -> Array:
-        """The inverse of `unpack`."""
-        return np.concatenate([values[n].reshape(-1, int(np.prod(s))) for n, s in self.shapes.items()], axis=1)
-
 
 @dataclass(frozen=True)
 class Limit:
-    """The allowed error (levels, columns), a function of the sums."""
+    """Allowed errors (levels, columns), functions of the sums: at which to stop, and at which to speak of convergence."""
 
     owner: NDArray[np.int64]
     free: NDArray[np.bool_]
@@ -131,19 +105,21 @@ class Limit:
     rtol: float
 
     def __call__(self, part: cells.Part) -> Array:
-        shape = (-1, self.n_temperatures, len(self.owner))
-        value, size, scale = (x.reshape(shape) for x in (np.abs(part.value), part.size, part.scale))
-        reference = np.maximum(value, np.maximum(CANCELLED * size, EMPTY * scale)).max(axis=0)
-        out = np.full(value.shape, np.inf)
-        for quantity in np.unique(self.owner):
-            own = self.owner == quantity
-            largest = reference[:, own & self.free].max(axis=1, initial=0.0)
-            out[:, :, own & self.free] = self.rtol * largest[:, None] + np.finfo(float).tiny
-        return out.reshape(part.value.shape)
+        """At which to stop: of a quantity that is nearly all cancelled, a share of what cancels."""
+        return self._of(part, np.maximum(np.abs(part.value), CANCELLED * part.size))
 
-    def worst(self, errors: Array) -> Array:
-        """The largest of every quantity (..., quantities) in units of what is allowed (..., levels, columns)."""
-        return np.stack([errors[..., self.owner == q].max(axis=(-2, -1)) for q in np.unique(self.owner)], axis=-1)
+    def converged(self, part: cells.Part) -> Array:
+        """At which a quantity has converged: a share of its value."""
+        return self._of(part, np.abs(part.value))
+
+    def _of(self, part: cells.Part, reference: Array) -> Array:
+        shape = (-1, self.n_temperatures, len(self.owner))
+        largest = np.maximum(reference, EMPTY * part.scale).reshape(shape).max(axis=0)
+        out = np.full((len(part.value) // self.n_temperatures, *largest.shape), np.inf)
+        for quantity in np.unique(self.owner):
+            free = (self.owner == quantity) & self.free
+            out[:, :, free] = self.rtol * largest[:, free].max(axis=1, initial=0.0)[:, None] + np.finfo(float).tiny
+        return out.reshape(part.value.shape)
 
 
 class Asked(Protocol):
@@ -159,18 +135,31 @@ class Asked(Protocol):
     def goal(self) -> Goal: ...
 
 
-def about(errors: dict[str, Array], limits: dict[str, Array], task: Asked, points: int) -> dict[str, Any]:
+class Errors(NamedTuple):
+    """Errors (nf, nT, *components) by quantity, those at which work ends, and those at which there is convergence."""
+
+    errors: dict[str, Array]
+    limits: dict[str, Array]
+    converged: dict[str, Array]
+
+
+def about(found: Errors, task: Asked, points: int) -> dict[str, Any]:
     """What to record of the convergence; warns of the worst element of every quantity that has not converged."""
-    failed = []
+    failed: list[str] = []
+    zero: list[str] = []
     along = component_axes(task.model.axes, task.model.moments)
     for c in task.wanted:
-        ratio = errors[c.name] / limits[c.name]
-        if not (ratio <= 1).all():
-            worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
-            element = "".join(AXES[along[dim][i]] for dim, i in zip(first_observable(c).dims, worst[2:], strict=True))
-            level, T = task.occupation.fermi[worst[0]], task.occupation.temperature[worst[1]]
-            reached = task.goal.rtol * float(ratio[worst])
-            failed.append(f"{c.name} {element} at {level:.6g} eV, {T:g} K (relative error {reached:.1g})")
+        error = found.errors[c.name]
+        ratio = error / found.converged[c.name]
+        if (ratio <= 1).all():
+            continue
+        stopped = (error <= found.limits[c.name]).all()
+        worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
+        element = "".join(AXES[along[dim][i]] for dim, i in zip(first_observable(c).dims, worst[2:], strict=True))
+        level, T = task.occupation.fermi[worst[0]], task.occupation.temperature[worst[1]]
+        reached = task.goal.rtol * float(ratio[worst])
+        where = f"{c.name} {element} at {level:.6g} eV, {T:g} K (relative error {reached:.1g})"
+        (zero if stopped else failed).append(where)
     if failed:
         warnings.warn(
             f"not converged to rtol = {task.goal.rtol:g} with {points} k points: {'; '.join(failed)}: "
@@ -178,4 +167,17 @@ def about(errors: dict[str, Array], limits: dict[str, Array], task: Asked, point
             ConvergenceWarning,
             stacklevel=5,
         )
-    return {"rtol": task.goal.rtol, "converged": int(not failed), "not_converged": "; ".join(failed), "k_points": points}
+    if zero:
+        warnings.warn(
+            f"counted as zero, not converged to rtol = {task.goal.rtol:g} of the value: {'; '.join(zero)}: below "
+            f"{CANCELLED:g} of what cancels in it over the zone; a lower rtol resolves it",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+    return {
+        "rtol": task.goal.rtol,
+        "converged": int(not failed and not zero),
+        "not_converged": "; ".join(failed),
+        "counted_as_zero": "; ".join(zero),
+        "k_points": points,
+    }

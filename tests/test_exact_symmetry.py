@@ -159,8 +159,8 @@ def test_symmetric_cr2o3_from_a_fifth_of_the_points():
     k = np.random.default_rng(0).uniform(size=(5, 3))
     levels = [np.linalg.eigvalsh(m.matrices(k, 0).H) for m in (model, symmetric)]
     assert abs(levels[0] - levels[1]).max() < 0.05  # eV: it is still Cr2O3
-    # bands some meV apart make rounding grow to 1e-8 of what is left in the gap, where they are all below the level, and to 1e-10
-    # of what `total` cancels to at 7.0 eV; 7.2 eV sets the size. With degeneracy_tol of 10 meV rounding is 2e-11 of each
+    # bands some meV apart make rounding grow to 1e-8 of what is left in the gap, where they are all below the level, and to
+    # 1e-10 of what `total` cancels to at 7.0 eV; 7.2 eV sets the size. With degeneracy_tol of 10 meV rounding is 2e-11 of each
     names, levels = ["total", "interband", "quantum_metric"], [7.0, 7.2, 8.2379]
     few = compared(symmetric, (12, 12, 12), names, levels, each=False)[1]
     compared(symmetric, (12, 12, 12), names, levels, degeneracy_tol=0.01)

@@ -22,7 +22,7 @@ BANDS = MODEL | {"crossgap", "bands"}
 CALCULATORS = BANDS | {"calculators"}
 GROUPS = {"pointgroup", "tensors", "irreducible", "symmetry"}
 PARTS = CALCULATORS | GROUPS | {"occupation", "kmesh", "radial", "progress", "executors", "checkpoint", "result"}
-SELF_CONVERGING = {"cubature", "cells", "adaptive", "smearing", "shells", "tolerance", "converge", "rays"}
+SELF_CONVERGING = {"cubature", "cells", "adaptive", "tolerance", "converge", "rays"}
 SUMS = {"sums", "symmetric_sums", "axion", "asked", "provenance", "integrals"}
 COMPUTE = PARTS | SELF_CONVERGING | SUMS | {"compute", "tabulate"}
 LOAD = MODEL | {"adapters", "lattices", "materials", "loading"}
@@ -66,9 +66,7 @@ ALLOWED = {
     "cells": PARTS | {"sums", "cubature"},
     "adaptive": PARTS | {"cells"},
     "tolerance": PARTS | {"sums", "cells"},
-    "smearing": BASE | {"occupation"},
-    "shells": PARTS | {"sums", "cells", "smearing", "tolerance"},
-    "converge": PARTS | {"sums", "cubature", "cells", "adaptive", "shells", "tolerance"},
+    "converge": PARTS | {"sums", "cubature", "cells", "adaptive", "tolerance"},
     "rays": PARTS | {"tolerance", "converge"},
     "sums": PARTS,
     "axion": BANDS | {"kmesh", "sums"},

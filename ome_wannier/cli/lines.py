@@ -99,6 +99,8 @@ def convergence(result: xr.Dataset) -> str:
     if "rtol" not in about:
         return ""
     missed = f"not for {about['not_converged']}" if about["not_converged"] else "for all elements that symmetry allows"
+    if about.get("counted_as_zero"):
+        missed += f", counted as zero: {about['counted_as_zero']}"
     return f"; converged to rtol = {about['rtol']:g} {missed}; {about['k_points']} k points, {about['kmesh']}"
 
 

@@ -58,7 +58,7 @@ DESCRIPTORS = (
     Descriptor("metric", "1/Angstrom (3D), 1 (2D)", "trace of the integrated quantum metric at the Fermi level in question"),
     Descriptor("polarizable", "e/Angstrom/V (3D), e/V (2D)", "mean of the diagonal of the dipole polarizability there"),
     Descriptor("bands_needed", "", f"fewest bands next to the Fermi level that bring {SHARE:.0%} of the polarizability"),
-    Descriptor("converged", "", "1 if the error reached rtol, 0 if max_points or max_time came first; see the warning"),
+    Descriptor("converged", "", "1 if the error reached rtol, 0 if not, or if a quantity counted as zero; see the warning"),
     Descriptor("seconds", "s", "time it took"),
     Descriptor("points", "", "k points"),
     Descriptor("model_sha256", "", "digest of the model"),
