@@ -1,8 +1,8 @@
 """Random models with small pockets, and what is asked of them.
 
 `draw(seed, number)` is the same problem always. Every kind below is a function of a random generator that makes hoppings, says
-about where the pocket is, and what the symmetries forbid altogether. Where the pocket goes is drawn apart: k is shifted by phases
-of the hoppings.
+about where the pocket is, and what the symmetries forbid altogether. Where the pocket goes is drawn apart: phases of the
+hoppings shift k.
 """
 
 from __future__ import annotations
@@ -117,7 +117,8 @@ def two_valleys(g: np.random.Generator) -> Shape:
     unlike, tilt = D * g.uniform(0.01, 0.3), g.uniform(-0.5, 0.5, 2) * v
     parts = [constant((D + b) * SZ), cosine(X, -b * SZ), cosine(Y, unlike * SZ), constant(unlike * g.uniform(-1, 1) * S0)]
     parts += [sine(X, v[0] * SX + tilt[0] * S0), sine(Y, v[1] * SY + tilt[1] * S0)]
-    return Shape(summed(*parts), np.array([[0, 0], [0, 0.5]]), 1, f"gaps {2e3 * (D - unlike):.2f}, {2e3 * (D + unlike):.2f} meV")
+    words = f"gaps {2e3 * (D + unlike):.2f}, {2e3 * (D - unlike):.2f} meV"
+    return Shape(summed(*parts), np.array([[0, 0], [0, 0.5]]), 1, words)
 
 
 def quadratic(g: np.random.Generator) -> Shape:
@@ -239,7 +240,8 @@ def chiral(g: np.random.Generator) -> Shape:
     for R, x, y, s in zip((X3, Y3, Z3), t, a, (SX, SY, SZ), strict=True):
         parts += [cosine(R, -2 * x * S0), sine(R, y * s)]
     words = f"spin-orbit {1e3 * a.mean():.1f} meV, Zeeman {1e3 * z:.2f} meV"
-    return Shape(summed(*parts), np.zeros((1, 3)), 0, words, () if z else T_ODD, bool(z))
+    spins = None if z else np.zeros((2, 3))  # time reversal takes one spin to the other, at the same place
+    return Shape(summed(*parts), np.zeros((1, 3)), 0, words, () if z else T_ODD, bool(z), None, spins)
 
 
 def weyl(g: np.random.Generator) -> Shape:
@@ -367,7 +369,8 @@ def _levels(
         place, depth = "in the gap", -g.uniform(0, 0.5) * (gap if shape.band else 0.05)
     else:
         place, depth = "no pocket near", -(g.uniform(0.4, 0.6) * gap if shape.band else g.uniform(0.05, 0.3))
-    number = int(g.choice([1, 3, 5, 21], p=[0.5, 0.15, 0.15, 0.2] if model.dimension == 2 else [0.6, 0.2, 0.2, 0.0]))
+    many = 0.2 if model.dimension == 2 and T.min() > 0 else 0.0
+    number = int(g.choice([1, 3, 5, 21], p=[0.5, 0.15, 0.35 - many, many]))
     if T.min() == 0 and number == 1:
         number = 1 if not set(quantities) & {"extrinsic", "metric_curl", "total"} else 3
     spacing = log_uniform(g, 2e-4, 3e-3) if T.max() == 0 else kT * log_uniform(g, 0.5, 4)
@@ -375,8 +378,8 @@ def _levels(
     apices = pockets.copy()
     if place in ("in the pocket", "at the edge") and sign * (mu[number // 2] - edge) < 0.5 * gap:
         apices[at] = edge_k
-    where = f"{1e3 * depth:.2f} meV above" if sign > 0 else f"{1e3 * depth:.2f} meV below"
-    words = f"{number} levels at {1e3 * mu[0]:.2f} meV, {place} ({where} its edge), {' and '.join(f'{t:g}' for t in T)} K"
+    steps = f", and {number - 1} more each {1e3 * spacing:.2f} meV" if number > 1 else ""
+    words = f"level {1e3 * mu[0]:.2f} meV, {place} (depth {1e3 * depth:.2f} meV){steps}, {' and '.join(f'{t:g}' for t in T)} K"
     return Levels(mu, T), apices, words
 
 

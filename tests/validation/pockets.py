@@ -1,44 +1,51 @@
-"""Small pockets: is what `compute(rtol=...)` calls converged, converged, and are the errors errors?
+"""Small pockets: is what `compute(rtol=...)` calls converged, converged, and are its errors large enough?
 
     python tests/validation/pockets.py --problems 500 --seed 0 [--only NUMBER ...] [--page]
 
-Random problems (pocket_problems.py) with truths that share no code with the package (pocket_truths.py). Prints every claim that
-is false and every error that is understated, and a table by kind. `--page` writes POCKETS.md, as `make validation` does.
+Random problems (pocket_problems.py) with truths that share no code with the package (pocket_truths.py). Prints every claim
+that is false, every error that is understated, and a table by kind; `--page` writes POCKETS.md, as `make validation` does.
+Exits with 1 if there was one of either.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
-import re
 import sys
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
 
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
 
 import numpy as np  # noqa: E402
 from pocket_problems import Problem, draw  # noqa: E402
-from pocket_truths import COARSE, FINE, KB, SURFACE, TAU, Levels, by_mesh, by_rays, mesh_size  # noqa: E402
+from pocket_truths import COARSE, FINE, TAU, by_mesh, by_rays, could_be, mesh_size  # noqa: E402
 
 import ome_wannier as ome  # noqa: E402
 
 Array = np.ndarray
 
-PAGE = Path(__file__).resolve().parent / "POCKETS.md"
+PAGE = HERE / "POCKETS.md"
+SOURCES = tuple(HERE / f"{name}.py" for name in ("pockets", "pocket_problems", "pocket_truths"))
 RTOLS = (1e-2, 1e-3)
-#: a truth counts whose rules agree to this part of the smallest rtol
+#: a truth counts whose two rules agree to this part of the smallest rtol
 SURE = 0.1
-#: quantities below this share of what all states at the Fermi level would give are empty: the package says so of 1e-9
+#: quantities below this share of what they could be are nothing
 EMPTY = 1e-9
-#: points and seconds that a problem may take
-POINTS, SECONDS = 2_000_000, 20.0
+#: points and seconds that a run may take
+POINTS, SECONDS = 2_000_000, 10.0
+#: errors are understated where the value is off by more than this many of them
+UNDERSTATED = 2.0
 
 
 class Truth(NamedTuple):
@@ -51,8 +58,8 @@ class Truth(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Of one quantity of one run: off is the largest deviation beyond the truth's accuracy in units of rtol, ratio in units of
-    the reported error; claimed: converged, and not counted as zero."""
+    """Of one quantity of one run. claimed : converged, and not counted as zero. off, ratio : the largest deviation, beyond the
+    truth's own uncertainty, in units of rtol times the largest element, and of the reported error."""
 
     kind: str
     number: int
@@ -71,49 +78,54 @@ class Verdict(NamedTuple):
 
     @property
     def understated(self) -> bool:
-        return self.ratio > 2
+        return self.ratio > UNDERSTATED
+
+    def __str__(self) -> str:
+        what = "false" if self.false else "understated" if self.understated else "holds"
+        claimed = "claimed" if self.claimed else "not claimed"
+        return (
+            f"{what}: problem {self.number}, {self.name}, rtol {self.rtol:g}, {claimed}: off by {self.off:.2g} rtol, "
+            f"{self.ratio:.2g} times the error, {self.points} points in {self.seconds:.1f} s: {self.kind}, {self.words}"
+        )
+
+
+class Item(NamedTuple):
+    """What a process needs to know of a problem: its seed and number, tolerances, how many points a mesh may have that checks
+    the truth, and how many seconds a run may take."""
+
+    seed: int
+    number: int
+    rtols: tuple[float, ...]
+    mesh: int
+    seconds: float
+
+
+class Studied(NamedTuple):
+    """What became of a problem: verdicts, and how far a uniform mesh is from the truth, where it was affordable."""
+
+    verdicts: list[Verdict]
+    on_mesh: float | None
 
 
 # ---- truths ------------------------------------------------------------------------------------------------------------
 
 
 def truth(problem: Problem) -> Truth | None:
-    """What the problem's quantities are, or None where two rules differ by more than a tenth of the smallest tolerance."""
+    """What the problem's quantities are; None where two rules differ by more than a tenth of the smallest tolerance."""
     d = problem.model.dimension
-    fine, coarse = (by_rays(problem.model, problem.levels, problem.names, problem.boxes, x[d]) for x in (FINE, COARSE))
-    accuracy = {n: abs(fine[n] - coarse[n]).max(axis=(0, 2)) for n in fine}
-    nothing = _nothing(problem)
-    for n in fine:
-        if n in problem.zero:
-            fine[n], accuracy[n] = np.zeros_like(fine[n]), np.zeros_like(accuracy[n])
-        size = abs(fine[n]).max(axis=(0, 2))
-        if (accuracy[n] > np.maximum(SURE * min(RTOLS) * size, 1e-3 * nothing[n])).any():
-            return None
-    return Truth(fine, accuracy, nothing)
+    values, coarse = (by_rays(problem.model, problem.levels, problem.names, problem.boxes, x[d]) for x in (FINE, COARSE))
+    accuracy = {n: abs(values[n] - coarse[n]).max(axis=(0, 2)) for n in values}
+    nothing = {n: EMPTY * x for n, x in could_be(problem.model, problem.levels, problem.names).items()}
+    for n in problem.zero:
+        if n in values:
+            values[n], accuracy[n] = np.zeros_like(values[n]), np.zeros_like(accuracy[n])
+    sure = {n: np.maximum(SURE * min(RTOLS) * abs(x).max(axis=(0, 2)), SURE * nothing[n]) for n, x in values.items()}
+    return Truth(values, accuracy, nothing) if all((accuracy[n] <= sure[n]).all() for n in values) else None
 
 
-def _nothing(problem: Problem) -> dict[str, Array]:
-    """EMPTY times the largest element were every state half filled, and at the Fermi level, from a coarse mesh."""
-    from pocket_truths import _grid, sea_weights, si, simple, surface_weights
-
-    model, levels = problem.model, problem.levels
-    n = {2: 30, 3: 12}[model.dimension]
-    e, v = model.states(_grid((n,) * model.dimension, 0, n**model.dimension) + 0.317 / n)
-    peaks = [1 / (4 * KB * T) if T else 1 / max(np.diff(levels.edges).min(initial=1.0), 1e-9) for T in levels.temperature]
-    found = {}
-    for name in problem.names:
-        total = 0.0
-        for part in simple([name]):
-            weights = (surface_weights if part in SURFACE else sea_weights)(part, e, v)
-            mean = abs(weights).sum(axis=1).mean(axis=0).max() * si(part, model)
-            total = total + mean * (np.array(peaks) if part in SURFACE else np.ones(len(peaks)))
-        found[name] = EMPTY * total
-    return found
-
-
-def checked_on_mesh(problem: Problem, found: Truth, most: int) -> float | None:
-    """The largest deviation of a uniform mesh from the truth, relative to the largest element of a quantity and temperature; None
-    where it takes more points than allowed."""
+def deviation_of_mesh(problem: Problem, found: Truth, most: int) -> float | None:
+    """The largest deviation of a uniform mesh from the truth, relative to the largest element of a quantity at a temperature;
+    None at T = 0, and where it takes more points than allowed."""
     if problem.levels.temperature.min() == 0:
         return None
     size = mesh_size(problem.model, problem.levels)
@@ -121,10 +133,9 @@ def checked_on_mesh(problem: Problem, found: Truth, most: int) -> float | None:
         return None
     mesh = by_mesh(problem.model, problem.levels, problem.names, size)
     worst = 0.0
-    for n in problem.names:
-        if n not in problem.zero:
-            off, size_of = (abs(x).max(axis=(0, 2)) for x in (mesh[n] - found.values[n], found.values[n]))
-            worst = max(worst, float((off / np.maximum(size_of, found.nothing[n])).max()))
+    for n in set(problem.names) - set(problem.zero):
+        off, largest = (abs(x).max(axis=(0, 2)) for x in (mesh[n] - found.values[n], found.values[n]))
+        worst = max(worst, float((off / np.maximum(largest, found.nothing[n] / min(RTOLS))).max()))
     return worst
 
 
@@ -145,54 +156,47 @@ def model_of(problem: Problem) -> ome.TightBinding:
     return ome.TightBinding(**given, position=position)
 
 
-def run(problem: Problem, rtol: float) -> tuple[object, float]:
-    """The package's result, and how long it took."""
-    levels: Levels = problem.levels
-    began = time.perf_counter()
+def judge(problem: Problem, found: Truth, item: Item, rtol: float) -> list[Verdict]:
+    """Run the package; one verdict for each quantity."""
+    model, levels, began = model_of(problem), problem.levels, time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        result = ome.compute(
-            model_of(problem),
-            fermi=levels.fermi,
-            temperature=levels.temperature,
-            tau=TAU,
-            calculators=problem.names,
-            rtol=rtol,
-            max_points=POINTS,
-            max_time=SECONDS,
-        )
-    return result, time.perf_counter() - began
-
-
-def judge(problem: Problem, number: int, found: Truth, rtol: float) -> list[Verdict]:
-    """One verdict for each quantity."""
-    result, seconds = run(problem, rtol)
-    counted = set(re.findall(r"\w+", str(result.attrs.get("counted_as_zero", ""))))
+        settings = {"calculators": problem.names, "tau": TAU, "max_points": POINTS, "max_time": item.seconds}
+        result = ome.compute(model, fermi=levels.fermi, temperature=levels.temperature, rtol=rtol, **settings)
+    seconds = time.perf_counter() - began
+    unclaimed = {entry.split(" ")[0] for x in ("not_converged", "counted_as_zero") for entry in result.attrs[x].split("; ")}
     out = []
     for name in problem.names:
-        value, error = (result[q].values.reshape(found.values[name].shape) for q in (name, f"{name}_error"))
-        off = np.maximum(abs(value - found.values[name]).max(axis=2) - found.accuracy[name], 0.0)
-        allowed = rtol * np.maximum(abs(found.values[name]).max(axis=(0, 2)), found.nothing[name])
-        each = np.maximum(abs(value - found.values[name]) - found.accuracy[name][:, None], 0.0)
-        # what is nothing at all may be off by the same
-        each = np.where(each > rtol * found.nothing[name][:, None], each, 0.0)
-        ratio = (each / np.maximum(error, 1e-300)).max()
-        claimed = bool(result.attrs["converged"]) and name not in counted
+        true, nothing = found.values[name], found.nothing[name]
+        value, error = (result[q].values.reshape(true.shape) for q in (name, f"{name}_error"))
+        off = np.maximum(abs(value - true) - found.accuracy[name][:, None], 0.0)
+        allowed = rtol * np.maximum(abs(true).max(axis=(0, 2)), nothing)
+        counts = off > rtol * nothing[:, None]
+        ratio = float((np.where(counts, off, 0.0) / np.maximum(error, np.finfo(float).tiny)).max())
+        worst = float((off.max(axis=(0, 2)) / allowed).max())
         points = int(result.attrs["k_points"])
-        worst = float((off / np.maximum(allowed, 1e-300)).max())
-        out.append(Verdict(problem.kind, number, rtol, name, claimed, worst, float(ratio), points, seconds, problem.words))
+        claimed = name not in unclaimed
+        out.append(Verdict(problem.kind, item.number, rtol, name, claimed, worst, ratio, points, seconds, problem.words))
     return out
 
 
-def study(item: tuple[int, int, tuple[float, ...], int]) -> tuple[list[Verdict], float | None] | None:
-    """All verdicts on a problem (seed, number, tolerances, points of the mesh that checks the truth); None without a truth."""
-    seed, number, rtols, mesh = item
-    problem = draw(seed, number)
+def study(item: Item) -> Studied | None:
+    """All verdicts on a problem; None without a truth."""
+    problem = draw(item.seed, item.number)
     found = truth(problem)
     if found is None:
         return None
-    on_mesh = checked_on_mesh(problem, found, mesh)
-    return [v for rtol in rtols for v in judge(problem, number, found, rtol)], on_mesh
+    verdicts = [v for rtol in item.rtols for v in judge(problem, found, item, rtol)]
+    return Studied(verdicts, deviation_of_mesh(problem, found, item.mesh))
+
+
+def studies(items: Iterator[Item], workers: int) -> Iterator[Studied | None]:
+    """What became of the problems, in order; `workers` processes."""
+    if workers == 1:
+        yield from map(study, items)
+    with ProcessPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
+        while pool is not None and (some := list(islice(items, 8 * workers))):
+            yield from pool.map(study, some)
 
 
 # ---- the table ---------------------------------------------------------------------------------------------------------
@@ -200,15 +204,16 @@ def study(item: tuple[int, int, tuple[float, ...], int]) -> tuple[list[Verdict],
 HEADER = ("kind", "problems", "claims", "false", "worst, in rtol", "understated", "worst ratio", "points, 1e-2", "1e-3")
 
 
-def table(verdicts: Sequence[Verdict]) -> list[tuple[str, ...]]:
+def table(verdicts: Sequence[Verdict]) -> list[str]:
     """One row for each kind, and one for all."""
     kinds = sorted({v.kind for v in verdicts})
-    return [HEADER, *(_row(k, [v for v in verdicts if v.kind == k]) for k in kinds), _row("all", verdicts)]
+    rows = [HEADER, ("---",) * len(HEADER), *(_row(k, [v for v in verdicts if v.kind == k]) for k in kinds)]
+    return [f"| {' | '.join(row)} |" for row in (*rows, _row("all", verdicts))]
 
 
 def _row(name: str, some: Sequence[Verdict]) -> tuple[str, ...]:
     claims = [v for v in some if v.claimed]
-    points = [np.exp(np.mean([np.log(v.points) for v in some if v.rtol == r] or [0.0])) for r in RTOLS]
+    means = [np.exp(np.mean([np.log(v.points) for v in some if v.rtol == rtol] or [0.0])) for rtol in RTOLS]
     return (
         name,
         str(len({v.number for v in some})),
@@ -217,78 +222,88 @@ def _row(name: str, some: Sequence[Verdict]) -> tuple[str, ...]:
         f"{max((v.off for v in claims), default=0.0):.2g}",
         str(sum(v.understated for v in some)),
         f"{max((v.ratio for v in some), default=0.0):.2g}",
-        *(f"{p:.0f}" for p in points),
+        *(f"{mean:.0f}" for mean in means),
     )
 
 
-def lines(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    head, *rest = (f"| {' | '.join(row)} |" for row in rows)
-    return [head, "|" + " --- |" * len(HEADER), *rest]
+ABOUT = """\
+# Small pockets
+
+Written by [pockets.py](pockets.py): `make validation` writes this page again. Random models with small Fermi pockets anywhere
+in the zone ([pocket_problems.py](pocket_problems.py)) are integrated to rtol = 1e-2 and 1e-3, and compared with truths that
+share no code with the package ([pocket_truths.py](pocket_truths.py)): rays from the pocket, broken where bands cross levels.
+A truth counts if a second, coarser rule agrees to a tenth of the smaller tolerance.
+
+A claim is a quantity that a run calls converged and does not count as zero; it is false where it is off by more than rtol times
+its largest element. An error is understated where the value is off by more than twice as much, claimed or not. Points are
+geometric means. Problem N of the seed alone: `python tests/validation/pockets.py --seed SEED --only N`.
+"""
 
 
-def told(v: Verdict) -> str:
-    """A line about a verdict."""
-    what = "FALSE" if v.false else "understated" if v.understated else "ok"
-    claimed = "claimed" if v.claimed else "not claimed"
-    return (
-        f"{what}: number {v.number}, {v.kind}, {v.name}, rtol {v.rtol:g}, {claimed}: off by {v.off:.3g} rtol, {v.ratio:.3g} times "
-        f"the error; {v.points} points, {v.seconds:.1f} s: {v.words}"
-    )
+def fingerprint() -> str:
+    """Of the scripts: the page names those that wrote it."""
+    return hashlib.sha256("".join(x.read_text(encoding="utf-8") for x in SOURCES).encode()).hexdigest()[:16]
 
 
-def verdicts_of(items: Iterator[tuple[int, int, tuple[float, ...], int]], wanted: int, workers: int) -> Iterator[object]:
-    """Studies of problems in order until so many had a truth."""
-    done = 0
-    with ProcessPoolExecutor(workers) if workers > 1 else _Here() as pool:
-        while done < wanted:
-            for found in pool.map(study, list(islice(items, 4 * workers))):
-                if found is not None and done < wanted:
-                    done += 1
-                    yield found
-                elif found is None:
-                    yield None
+def page(command: str, verdicts: Sequence[Verdict], dropped: int, meshes: Sequence[float], seconds: float) -> list[str]:
+    """The lines of the page."""
+    bad = [f"- {v}" for v in verdicts if v.false or v.understated]
+    late = max(0.0, max(v.seconds for v in verdicts) - seconds)
+    agree = f"Uniform meshes, affordable for {len(meshes)} of the truths, agree with them to {max(meshes, default=0.0):.1g}"
+    return [
+        ABOUT,
+        f"`{command}`, ome_wannier {ome.__version__}, sha256 of the scripts {fingerprint()}.",
+        "",
+        *table(verdicts),
+        "",
+        f"{dropped} more problems had no truth good enough. {agree} of the largest element.",
+        f"The slowest run took {late:.1f} s longer than its `max_time` of {seconds:g} s.",
+        "",
+        *(["False claims and understated errors:", "", *bad] if bad else ["No claim is false, and no error is understated."]),
+        "",
+    ]
 
 
-class _Here:
-    """An executor that is this process."""
-
-    def __enter__(self) -> _Here:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    map = staticmethod(map)
+def arguments() -> argparse.Namespace:
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--problems", type=int, default=500, help="with a truth (500)")
+    ask.add_argument("--seed", type=int, default=0)
+    ask.add_argument("--start", type=int, default=0, help="the first number (0)")
+    ask.add_argument("--only", type=int, nargs="+", help="numbers of problems; every verdict on them is printed")
+    ask.add_argument("--rtol", type=float, nargs="+", default=list(RTOLS))
+    ask.add_argument("--workers", type=int, default=2, help="processes (2)")
+    ask.add_argument("--mesh", type=int, default=400_000, help="points of meshes that check the truths, at the most")
+    ask.add_argument("--seconds", type=float, default=SECONDS, help=f"that a run may take ({SECONDS:g})")
+    ask.add_argument("--verbose", action="store_true", help="print every verdict")
+    ask.add_argument("--page", action="store_true", help="write POCKETS.md")
+    return ask.parse_args()
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("--problems", type=int, default=500)
-    ask.add_argument("--seed", type=int, default=0)
-    ask.add_argument("--only", type=int, nargs="+", help="numbers of problems, all that is found of them")
-    ask.add_argument("--rtol", type=float, nargs="+", default=list(RTOLS))
-    ask.add_argument("--workers", type=int, default=2)
-    ask.add_argument("--mesh", type=int, default=400_000, help="points of uniform meshes that truths are checked with")
-    ask.add_argument("--start", type=int, default=0, help="the first number")
-    ask.add_argument("--page", action="store_true", help="write POCKETS.md")
-    ask.add_argument("--all", action="store_true", help="print every verdict")
-    given = ask.parse_args()
-    numbers = iter(given.only) if given.only else count(given.start)
-    items = ((given.seed, n, tuple(given.rtol), given.mesh) for n in numbers)
+    given = arguments()
+    numbers: Iterable[int] = given.only or count(given.start)
+    items = (Item(given.seed, n, tuple(given.rtol), given.mesh, given.seconds) for n in numbers)
+    wanted = len(given.only) if given.only else given.problems
     verdicts: list[Verdict] = []
     meshes: list[float] = []
-    dropped = 0
-    for found in verdicts_of(items, len(given.only) if given.only else given.problems, given.workers):
+    done = dropped = 0
+    for found in studies(items, given.workers):
         if found is None:
             dropped += 1
             continue
-        verdicts += found[0]
-        meshes += [found[1]] if found[1] is not None else []
-        for v in found[0]:
-            if given.all or given.only or v.false or v.understated:
-                print(told(v), flush=True)
-    print("\n".join(lines(table(verdicts))))
-    print(f"dropped {dropped}; {len(meshes)} truths agree with meshes to {max(meshes, default=0):.2g}; slowest {max(v.seconds for v in verdicts):.1f} s")
+        done += 1
+        verdicts += found.verdicts
+        meshes += [] if found.on_mesh is None else [found.on_mesh]
+        for v in found.verdicts:
+            if given.verbose or given.only or v.false or v.understated:
+                print(v, flush=True)
+        if done == wanted:
+            break
+    command = f"python tests/validation/pockets.py --problems {done} --seed {given.seed}"
+    text = page(command, verdicts, dropped, meshes, given.seconds)
+    if given.page:
+        PAGE.write_text("\n".join(text), encoding="utf-8")
+    print("\n".join(text[1:]))
     sys.exit(any(v.false or v.understated for v in verdicts))
 
 
