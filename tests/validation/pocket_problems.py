@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
-from pocket_truths import KB, Box, Levels, Model
+from pocket_truths import KB, Box, Levels, Model, least
 
 Array = np.ndarray
 Hoppings = dict[tuple[int, ...], Array]
@@ -31,7 +30,8 @@ NAMES = ("extrinsic", "metric_curl", "berry_curvature", "quantum_metric", "inter
 @dataclass(frozen=True)
 class Shape:
     """A model before it is put anywhere: hoppings, pockets (n, d) in reduced coordinates, the band above the gap at them, what
-    symmetry makes zero, which shifts keep the symmetry, and a few words. `lattice` and `centres` where they matter."""
+    symmetry makes zero, which shifts keep the symmetry, and a few words. `lattice` and `centres` where they matter;
+    `directions` are those that a truth takes, in units of what simple pockets need."""
 
     hoppings: Hoppings
     pockets: Array
@@ -41,11 +41,12 @@ class Shape:
     movable: bool = True
     lattice: Array | None = None
     centres: Array | None = None
+    directions: int = 1
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A model and what is asked; `boxes` are for the truth, `zero` are the quantities that symmetry forbids.
+    """A model and what is asked; `boxes` and `directions` are for the truth, `zero` are the quantities that symmetry forbids.
 
     positions : whether the package gets the model as Wannier functions with position matrices, not as centres.
     """
@@ -54,6 +55,7 @@ class Problem:
     words: str
     model: Model
     boxes: tuple[Box, ...]
+    directions: int
     levels: Levels
     names: tuple[str, ...]
     zero: tuple[str, ...]
@@ -187,7 +189,7 @@ def bernal(g: np.random.Generator) -> Shape:
     third = (lattice[0] + lattice[1]) / 3
     centres = np.array([np.zeros(2), third, third, 2 * third])
     pockets = np.array([[2 / 3, 1 / 3], [1 / 3, 2 / 3]])
-    return Shape(hop, pockets, 2, f"potential {1e3 * u:.2f} meV", T_ODD, False, lattice, centres)
+    return Shape(hop, pockets, 2, f"potential {1e3 * u:.2f} meV", T_ODD, False, lattice, centres, 4)
 
 
 def double(g: np.random.Generator) -> Shape:
@@ -286,7 +288,9 @@ def draw(seed: int, number: int) -> Problem:
     quantities = _quantities(g, shape)
     levels, apices, words = _levels(g, model, shape, pockets, quantities)
     words = f"{shape.words}, {words}, at {np.round(where % 1, 4).tolist()}"
-    return Problem(kind, words, model, boxes(apices), levels, quantities, shape.zero, bool(g.random() < 0.2))
+    positions = bool(g.random() < 0.2)
+    words += ", as Wannier functions" if positions else ""
+    return Problem(kind, words, model, boxes(apices), shape.directions, levels, quantities, shape.zero, positions)
 
 
 def _placed(g: np.random.Generator, shape: Shape) -> tuple[Model, Array]:
@@ -317,21 +321,7 @@ def _placed(g: np.random.Generator, shape: Shape) -> tuple[Model, Array]:
 def _narrowest(model: Model, shape: Shape, start: Array) -> Array:
     """Where the bands on both sides of the gap (or both lowest ones) are closest, near `start`."""
     n = max(shape.band, 1)
-    return _least(lambda k: np.diff(model.energies(k)[:, n - 1 : n + 1], axis=1)[:, 0], start, 0.1)
-
-
-def _least(function: Callable[[Array], Array], start: Array, half: float) -> Array:
-    """The minimum of a function within a box, by grids that shrink around the best point."""
-    d = len(start)
-    offsets = np.array(list(product(np.linspace(-1, 1, {2: 17, 3: 9}[d]), repeat=d)))
-    best = np.asarray(start, dtype=float)
-    while half > 1e-9:
-        values = function(best + half * offsets)
-        found = best + half * offsets[np.argmin(values)]
-        if np.min(values) < function(best[None])[0]:
-            best = found
-        half *= 0.5
-    return best
+    return least(lambda k: np.diff(model.energies(k)[:, n - 1 : n + 1], axis=1)[:, 0], start, 0.1)
 
 
 def _quantities(g: np.random.Generator, shape: Shape) -> tuple[str, ...]:
@@ -354,7 +344,7 @@ def _levels(
     at = g.integers(len(pockets))
     hole = shape.band > 0 and g.random() < 0.5
     band, sign = (shape.band - 1, -1) if hole else (shape.band, 1)
-    edge_k = _least(lambda k: sign * model.energies(k)[:, band], pockets[at], 0.06)
+    edge_k = least(lambda k: sign * model.energies(k)[:, band], pockets[at], 0.06)
     edge = model.energies(edge_k[None])[0, band]
     gap = max(0.0, float(np.diff(model.energies(pockets[at][None])[0])[max(shape.band, 1) - 1]))
     kT = KB * T.max()

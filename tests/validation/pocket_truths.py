@@ -14,7 +14,7 @@ neighbouring levels that the package documents.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
@@ -402,12 +402,30 @@ def mesh_size(model: Model, levels: Levels) -> tuple[int, ...]:
     quarter of the narrowest gap, at the most: errors of a sum over a uniform mesh fall as exp(-2 pi x / step), x the distance
     of the poles, which are at pi k_B T and half the gap in energy, to 4e-6."""
     d, n = model.dimension, {2: 240, 3: 40}[model.dimension]
-    e = model.energies(grid((n,) * d, 0, n**d))
+    k = grid((n,) * d, 0, n**d)
+    e = model.energies(k)
     gaps = np.diff(e, axis=1)
-    step = min(1.5 * KB * levels.temperature.min(), gaps[gaps > SAME].min() / 4)
+    at, band = np.unravel_index(np.where(gaps > SAME, gaps, np.inf).argmin(), gaps.shape)
+    narrowest = least(lambda q: np.diff(model.energies(q)[:, band : band + 2], axis=1)[:, 0], k[at], 2 / n)
+    gap = float(np.diff(model.energies(narrowest[None])[0])[band])
+    step = min(1.5 * KB * levels.temperature.min(), gap / 4)
     e = e.reshape(*(n,) * d, -1)
     rise = [abs(np.roll(e, -1, axis=i) - e).max() * n for i in range(d)]
     return tuple(2 * int(np.ceil(r / step / 2)) for r in rise)
+
+
+def least(function: Callable[[Array], Array], start: Array, half: float) -> Array:
+    """The minimum of a function within a box, by grids that shrink around the best point."""
+    d = len(start)
+    offsets = np.array(list(product(np.linspace(-1, 1, {2: 17, 3: 9}[d]), repeat=d)))
+    best = np.asarray(start, dtype=float)
+    while half > 1e-9:
+        values = function(best + half * offsets)
+        found = best + half * offsets[np.argmin(values)]
+        if np.min(values) < function(best[None])[0]:
+            best = found
+        half *= 0.5
+    return best
 
 
 def by_mesh(model: Model, levels: Levels, names: Sequence[str], size: tuple[int, ...]) -> dict[str, Array]:

@@ -112,8 +112,11 @@ class Studied(NamedTuple):
 
 def truth(problem: Problem) -> Truth | None:
     """What the problem's quantities are; None where two rules differ by more than a tenth of the smallest tolerance."""
-    d = problem.model.dimension
-    values, coarse = (by_rays(problem.model, problem.levels, problem.names, problem.boxes, x[d]) for x in (FINE, COARSE))
+    rules = [x[problem.model.dimension] for x in (FINE, COARSE)]
+    values, coarse = (
+        by_rays(problem.model, problem.levels, problem.names, problem.boxes, x._replace(pieces=x.pieces * problem.directions))
+        for x in rules
+    )
     accuracy = {n: abs(values[n] - coarse[n]).max(axis=(0, 2)) for n in values}
     nothing = {n: EMPTY * x for n, x in could_be(problem.model, problem.levels, problem.names).items()}
     for n in problem.zero:
