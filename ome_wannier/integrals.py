@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -14,10 +15,10 @@ from . import __version__, radial
 from . import symmetry as symmetries
 from .asked import default_mesh, numbers, one_temperature, ray_levels, uniform
 from .axion import chern_simons
-from .calculators import Calculator, GapTerm, Observable
+from .calculators import Calculator, Combination, GapTerm, Observable
 from .calculators.base import component_axes
 from .checkpoint import Checkpoint, digest
-from .errors import SettingsError
+from .errors import AccuracyWarning, SettingsError
 from .irreducible import IrreducibleMesh
 from .kdotp import KDotP
 from .kmesh import KMesh, PolarMesh
@@ -28,11 +29,15 @@ from .progress import track
 from .result import combine, first_observable
 from .sums import Lattice, Points, filled_level, mesh_sums
 from .symmetric_sums import Rest, symmetric_sums
-from .tensors import symmetrised
+from .tensors import applied, projector, symmetrised
 from .units import KB
+from .unseen import FINE
 
 Array = NDArray[np.float64]
 Model = Lattice | KDotP
+
+#: share of a quantity that the points of a mesh may miss without a word, and points that nobody would take
+COARSE, TOO_MANY = 0.1, 10**8
 
 
 class Means(NamedTuple):
@@ -46,12 +51,13 @@ class Means(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Integrals by observable, coarser evaluations of them for the error and the number that each stands for, what
-    symmetry leaves uncertain, the Fermi levels, the mesh, and what to record."""
+    """Integrals by observable, coarser evaluations of them for the error and the number that each stands for, what the points
+    may miss, what symmetry leaves uncertain, the Fermi levels, the mesh, and what to record."""
 
     values: dict[str, Array]
     others: list[dict[str, Array]]
     shares: tuple[int, ...]
+    unseen: dict[str, Array]
     rest: Rest | None
     fermi: Array
     temperature: Array
@@ -124,7 +130,7 @@ def mesh_part(
         "progress": means.progress,
         "executor": means.executor,
     }
-    error = f"deviation of the sub-meshes of every {mesh.strides} point (root mean square)"
+    error = f"deviation of the sub-meshes of every {mesh.strides} point (root mean square), plus what passes between the points"
     points: Points = mesh
     if left is None:
         sums, rest = mesh_sums(model, observables, mesh, occupation, checkpoint=kept(mesh), **settings), None
@@ -141,8 +147,9 @@ def mesh_part(
         "irreducible_points": len(points),
         "error_estimate": error,
         "widest_degenerate_group_eV": sums.widest_group,
+        "energy_step_widths": sums.coarsest,
     }
-    return Part(sums.full, sums.parts, sums.shares, rest, levels, temperatures, mesh, attrs)
+    return Part(sums.full, sums.parts, sums.shares, sums.unseen, rest, levels, temperatures, mesh, attrs)
 
 
 def points_of(model: Lattice, mesh: KMesh, group: Group) -> IrreducibleMesh | None:
@@ -161,9 +168,14 @@ def level_of(model: Lattice, points: Points, filling: object, temperature: float
 def values_and_errors(
     model: Model, wanted: Sequence[Calculator], part: Part, group: Group | None
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Values and errors (nf, nT, *components) by quantity: the deviations of sub-meshes, and what symmetry changes."""
+    """Values and errors (nf, nT, *components) by quantity: the deviations of sub-meshes, what the points may miss, and what
+    symmetry changes."""
     values = {c.name: combine(c, part.values) for c in wanted}
     errors = {c.name: _difference(values[c.name], c, part.others, part.shares) for c in wanted}
+    if part.unseen:
+        missed = {c.name: _missed(c, part, model, group) for c in wanted}
+        _warn_of_coarse(part, missed, values)
+        errors = {name: x + missed[name] for name, x in errors.items()}
     if group is not None and not isinstance(model, KDotP):
         errors = {c.name: errors[c.name] + _change(c, part, model, group, values[c.name]) for c in wanted}
     return values, errors
@@ -221,7 +233,7 @@ def polar_part(
     )
     error = "difference to half the angles and to three quarters of the radial nodes (root mean square)"
     attrs = {"kmesh": repr(mesh), "error_estimate": error, "widest_degenerate_group_eV": 0.0}
-    return Part(fine, others, (1, 1), None, levels, temperatures, mesh, attrs)
+    return Part(fine, others, (1, 1), {}, None, levels, temperatures, mesh, attrs)
 
 
 def _difference(
@@ -232,6 +244,35 @@ def _difference(
         return np.full_like(value, np.nan)
     squares = [n * (value - combine(calculator, other)) ** 2 for n, other in zip(shares, others, strict=True)]
     return np.asarray(np.sqrt(sum(squares, np.zeros_like(value)) / sum(shares)))
+
+
+def _missed(calculator: Calculator, part: Part, model: Model, group: Group | None) -> Array:
+    """What the points of a mesh may miss of a quantity: the sum over its terms, and over what is averaged by symmetry."""
+    terms = calculator.terms if isinstance(calculator, Combination) else [(calculator.name, 1.0)]
+    total = sum((abs(c) * part.unseen[name] for name, c in terms if name in part.unseen), np.zeros(()))
+    if group is None or not group.used or not total.ndim:
+        return np.asarray(total)
+    observable, along = first_observable(calculator), component_axes(model.axes, model.moments)
+    return applied(abs(projector(observable, group.operations, along)), total, len(observable.dims))
+
+
+def _warn_of_coarse(part: Part, missed: dict[str, Array], values: dict[str, Array]) -> None:
+    """Warn of quantities of which the points may miss a good part, with a mesh that resolves the Fermi surfaces."""
+    names = [n for n, x in missed.items() if (x.max(initial=0.0) > COARSE * abs(values[n]).max(initial=0.0))]
+    if not names:
+        return
+    mesh, step = part.mesh, part.attrs["energy_step_widths"]
+    assert isinstance(mesh, KMesh)
+    finer = [n * max(step / FINE, 1.0) if n > 1 else 1.0 for n in mesh.size]
+    size = " x ".join(f"{2 * np.ceil(n / 2):.0f}" if n > 1 else "1" for n in finer)
+    better = f"take {size} points, or rtol" if np.prod(finer) < TOO_MANY else "take rtol"
+    moved = f"levels move by up to {step:.3g} k_B T" if (part.temperature > 0).all() else "levels move, at T = 0,"
+    warnings.warn(
+        f"kmesh {mesh.size} does not resolve the Fermi surfaces of {', '.join(names[:3] + ['...'] * (len(names) > 3))}: "
+        f"{moved} from point to point; the errors say so: {better}",
+        AccuracyWarning,
+        stacklevel=4,
+    )
 
 
 def _change(calculator: Calculator, part: Part, model: Lattice, group: Group, value: Array) -> Array:
