@@ -302,7 +302,7 @@ def main() -> None:
                 print(v, flush=True)
         if done == wanted:
             break
-    command = f"python tests/validation/pockets.py --problems {done} --seed {given.seed}"
+    command = " ".join(["python tests/validation/pockets.py", *sys.argv[1:]])
     text = page(command, verdicts, dropped, meshes, given.seconds)
     if given.page:
         PAGE.write_text("\n".join(text), encoding="utf-8")
