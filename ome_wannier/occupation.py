@@ -117,6 +117,11 @@ class Occupation:
         middle = (self.fermi[1:] + self.fermi[:-1]) / 2
         return np.concatenate([[2 * self.fermi[0] - middle[0]], middle, [2 * self.fermi[-1] - middle[-1]]])
 
+    @property
+    def boxes(self) -> tuple[Array, Array]:
+        """Lower and upper edges (nf,) in eV of what -df/de is at T = 0."""
+        return self._edges[:-1], self._edges[1:]
+
     @cached_property
     def _grid(self) -> tuple[float, float, int]:
         """First node, spacing and number of nodes of the uniform grid for T > 0; no nodes if T = 0 only."""
