@@ -73,7 +73,7 @@ class Checkpoint:
     def _read(self) -> State:
         try:
             with self.path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                unseen = Unseen(file["unseen"], float(file["coarsest"]))
+                unseen = Unseen(file["unseen"][0], file["unseen"][1], float(file["coarsest"]))
                 run, state = str(file["run"]), State(file["total"], unseen, int(file["done"]), float(file["widest"]))
         except (ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
             raise FileFormatError(self.path, None, "a checkpoint", str(error)) from error
@@ -100,9 +100,9 @@ class Checkpoint:
 
         def fill(path: Path) -> None:
             with path.open("wb") as file:
-                total, (steps, coarsest), done, widest = state
-                run = np.array(self._run)
-                np.savez(file, run=run, total=total, unseen=steps, coarsest=coarsest, done=done, widest=widest)
+                total, (size, variance, coarsest), done, widest = state
+                run, unseen = np.array(self._run), np.stack([size, variance])
+                np.savez(file, run=run, total=total, unseen=unseen, coarsest=coarsest, done=done, widest=widest)
 
         whole(self.path, fill)
         self._written = time.monotonic()

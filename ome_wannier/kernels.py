@@ -46,6 +46,46 @@ def scatter(histogram, rows, coefficients, weights):  # type: ignore[no-untyped-
 
 
 @_compiled
+def unseen(energies, move, weights, fermi, widths, surface, resolved, size, variance):  # type: ignore[no-untyped-def]
+    """Add to `size` and `variance` (levels, temperatures, columns) what points may miss, see the module `unseen`.
+
+    energies, move : (nk, n). weights : (nk, n, columns). Returns the largest move in units of the width.
+    """
+    K, N, C = weights.shape
+    here, farthest, coarsest = np.zeros_like(size), np.zeros(size.shape[:2]), 0.0
+    for k in range(K):
+        low, high = len(fermi), 0
+        for n in range(N):
+            e, d = energies[k, n], move[k, n]
+            if d <= resolved * widths.min():
+                continue
+            first, end = np.searchsorted(fermi, e - d), np.searchsorted(fermi, e + d)
+            if first < end:
+                low, high = min(low, first), max(high, end)
+            for t in range(len(widths)):
+                if first >= end or d <= resolved * widths[t]:
+                    continue
+                coarsest = max(coarsest, d / widths[t])
+                x = 2 * np.pi**2 * widths[t] / d
+                alias = min(2 * x / np.sinh(x), 1.0)
+                for i in range(first, end):
+                    farthest[i, t] = max(farthest[i, t], d)
+                    below = (fermi[i] - e + d) / (2 * d) - (1.0 if e <= fermi[i] else 0.0)
+                    for c in range(C):
+                        here[i, t, c] += alias * weights[k, n, c] * (0.5 / d if surface[c] else below)
+        for i in range(low, high):
+            for t in range(len(widths)):
+                for c in range(C):
+                    x = here[i, t, c]
+                    size[i, t, c] += abs(x)
+                    # the integral of (df/de)^2 over the energy is 1 / (6 k_B T)
+                    variance[i, t, c] += x * x * (farthest[i, t] / (3 * widths[t]) if surface[c] else 1.0)
+                    here[i, t, c] = 0.0
+                farthest[i, t] = 0.0
+    return coarsest
+
+
+@_compiled
 def groups(energies, tol):  # type: ignore[no-untyped-def]
     """First band and end (one beyond the last) of the degenerate group of every band: two arrays (nk, n)."""
     K, N = energies.shape

@@ -30,7 +30,7 @@ from .occupation import Occupation
 from .planewaves import PlaneWaves
 from .progress import track
 from .sparse import SparseTightBinding
-from .unseen import Unseen, spacing, with_states
+from .unseen import Unseen, spacing, with_points
 
 Array = NDArray[np.float64]
 Shapes = dict[str, tuple[int, ...]]
@@ -165,9 +165,9 @@ def block_sum(job: Job, rows: tuple[int, int]) -> Block:
         k, histogram, star = job.points.batch(start, min(start + job.together, rows[1]), job.length)
         bands, weights, use = _weighted(job, k, star, star > 0, job.degeneracy)
         widest = max(widest, bands.widest_group)
-        energies, states = bands.energies.ravel(), weights.reshape(-1, columns)
-        occupation.add(block, energies, states, np.repeat(histogram[use], job.model.n_orbitals))
-        missed = with_states(missed, occupation, energies, bands.moves.ravel(), states, job.surface)
+        part = np.repeat(histogram[use], job.model.n_orbitals)
+        occupation.add(block, bands.energies.ravel(), weights.reshape(-1, columns), part)
+        missed = with_points(missed, occupation, bands.energies, bands.moves, weights, job.surface)
         doubtful = np.zeros_like(use)
         doubtful[use] = job.degeneracy.doubtful(bands.energies, occupation.window[1])
         if doubtful.any():

@@ -3,10 +3,11 @@
 Extrapolated linearly to the neighbouring points, the level of a state moves by up to d, the sum over the directions of the
 mesh of |slope| times the spacing. If it could reach the Fermi level on the way, a Fermi surface may pass nearby; a band that is
 convex (or concave) from a point to an extremum of its own cannot get farther. Such a state counts as if it were spread evenly
-over 2d, with |weight| / (2 d) for -df/de, and half of |weight| for f, times the relative error of a sum of -df/de over points
-that are d apart: 2 x / sinh x, x = 2 pi^2 k_B T / d, from the first term of Poisson's summation formula, or 1 if that is less.
+over 2d: with weight / (2 d) for -df/de, and for f with the share of 2d below the level in place of 0 or 1, times the relative
+error of a sum of -df/de over points that are d apart: 2 x / sinh x, x = 2 pi^2 k_B T / d, from the first term of Poisson's
+summation formula, or 1 if that is less. At one k point neighbouring bands may cancel.
 
-All of that may be missing, as a pocket that no point sees is. Where many states are near the level, they sample the Fermi
+All of that may be missing, as a pocket that no point sees is. Where many points are near the level, they sample the Fermi
 surface at random, and what is uncertain is the scatter of the sum. The error is the smaller of the two.
 """
 
@@ -33,28 +34,29 @@ DEVIATIONS = 2.0
 
 
 class Unseen(NamedTuple):
-    """Sums over states near the levels, and the largest d in units of the width.
+    """Sums over k points, and the largest d in units of the width.
 
-    steps : (2, nT, nf + 1, columns), what |weight| and the variance of the sum grow by from level to level.
+    size, variance : (nf, nT, columns), of what may be missing at each, and of the squares of its scatter.
     coarsest : d / width.
     """
 
-    steps: Array
+    size: Array
+    variance: Array
     coarsest: float
 
     @classmethod
     def none(cls, occupation: Occupation, columns: int) -> Unseen:
-        """Of no states."""
-        return cls(np.zeros((2, len(occupation.temperature), len(occupation.fermi) + 1, columns)), 0.0)
+        """Of no points."""
+        shape = (len(occupation.fermi), len(occupation.temperature), columns)
+        return cls(np.zeros(shape), np.zeros(shape), 0.0)
 
     def plus(self, other: Unseen) -> Unseen:
-        """Of the states of both."""
-        return Unseen(self.steps + other.steps, max(self.coarsest, other.coarsest))
+        """Of the points of both."""
+        return Unseen(self.size + other.size, self.variance + other.variance, max(self.coarsest, other.coarsest))
 
     def error(self) -> Array:
-        """(nf, nT, columns) of the sums over the states."""
-        size, variance = np.maximum(np.cumsum(self.steps, axis=2)[:, :, :-1], 0.0)
-        return np.swapaxes(np.minimum(size, DEVIATIONS * np.sqrt(variance)), 0, 1)
+        """(nf, nT, columns) of the sums over the points."""
+        return np.asarray(np.minimum(self.size, DEVIATIONS * np.sqrt(self.variance)))
 
 
 def spacing(mesh: KMesh, lattice: Array, axes: Sequence[int]) -> Array:
@@ -63,30 +65,13 @@ def spacing(mesh: KMesh, lattice: Array, axes: Sequence[int]) -> Array:
     return np.asarray(vectors[:, [n > 1 for n in mesh.size]])
 
 
-def with_states(
+def with_points(
     found: Unseen, occupation: Occupation, energies: Array, move: Array, weights: Array, surface: NDArray[np.bool_]
 ) -> Unseen:
-    """With states (ns,), `weights` (ns, columns), added one after the other; `surface` columns are weighted with -df/de."""
-    from .kernels import scatter  # numba takes a third of a second to import
+    """With more points, one after the other: energies and d (nk, n), weights (nk, n, columns), of which `surface` ones go with
+    -df/de."""
+    from .kernels import unseen  # numba takes a third of a second to import
 
     widths = np.maximum(occupation.widths.reshape(len(occupation.fermi), -1).min(axis=0), STEP)
-    first = np.searchsorted(occupation.fermi, energies - move)
-    end = np.searchsorted(occupation.fermi, energies + move)
-    near = (first < end) & (move > RESOLVED * widths.min())
-    rows, move = np.stack([first[near], end[near]], axis=1), move[near]
-    size = np.abs(weights[near]) * np.where(surface, 1 / (2 * move[:, None]), 0.5)
-    signs = np.broadcast_to([1.0, -1.0], rows.shape).copy()
-    coarsest = found.coarsest
-    for t, width in enumerate(widths):
-        use = move > RESOLVED * width
-        if not use.any():
-            continue
-        d = move[use, None]
-        coarsest = max(coarsest, float(d.max() / width))
-        x = np.minimum(2 * np.pi**2 * width / d, 700.0)
-        amount = size[use] * np.minimum(2 * x / np.sinh(x), 1.0)
-        # the integral of (df/de)^2 over the energy is 1 / (6 k_B T)
-        variance = amount**2 * np.where(surface, d / (3 * width), 1.0)
-        scatter(found.steps[0, t], rows[use], signs[use], amount)
-        scatter(found.steps[1, t], rows[use], signs[use], variance)
-    return Unseen(found.steps, coarsest)
+    coarsest = unseen(energies, move, weights, occupation.fermi, widths, surface, RESOLVED, found.size, found.variance)
+    return found._replace(coarsest=max(found.coarsest, coarsest))

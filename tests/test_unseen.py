@@ -13,7 +13,7 @@ from ome_wannier.errors import AccuracyWarning
 from ome_wannier.kmesh import KMesh
 from ome_wannier.occupation import Occupation, minus_fermi_derivative
 from ome_wannier.units import KB
-from ome_wannier.unseen import Unseen, with_states
+from ome_wannier.unseen import Unseen, with_points
 
 
 @pytest.mark.parametrize("T", [10.0, 50.0])
@@ -72,19 +72,31 @@ def test_irreducible_points_miss_what_all_points_miss():
         assert few[f"{name}_error"].max() > 0.5 * full[f"{name}_error"].max()
 
 
-def test_one_state():
-    """Of a single state far from resolved all of its weight spread over 2 d counts; of one that is resolved next to nothing."""
-    T, d, mu = 100.0, np.array([1.0, 1.0, 1e-3, 1.0]), np.array([-0.3, 0.0, 0.2])
-    occupation = Occupation(mu, np.array([T]))
-    energies, weights = np.array([0.0, 5.0, 0.0, -1.1]), np.array([[2.0, -2.0]] * 4)
+def of_points(energies, moves, weights, T=100.0, levels=(-0.3, 0.0, 0.2)):
+    """What points (nk, n) miss at these levels of a Fermi-surface term and of one of the sea with the same weights."""
+    occupation = Occupation(np.array(levels), np.array([T]))
+    both = np.repeat(np.array(weights, dtype=float)[..., None], 2, axis=2)
     surface = np.array([True, False])
-    found = [
-        with_states(Unseen.none(occupation, 2), occupation, energies[[i]], d[[i]], weights[[i]], surface) for i in range(4)
-    ]
-    np.testing.assert_allclose(found[0].error()[:, 0], [[2 / 2 / d[0], 1.0]] * 3, rtol=1e-12)
-    assert found[0].coarsest == pytest.approx(d[0] / (T * KB))
-    assert not any(x.error().any() for x in found[1:3])
-    np.testing.assert_allclose(found[3].error()[:, 0, 0], [1.0, 0.0, 0.0], atol=1e-15)
+    found = with_points(Unseen.none(occupation, 2), occupation, np.array(energies), np.array(moves), both, surface)
+    return found.error()[:, 0], found.coarsest
+
+
+def test_one_point():
+    """Far from resolved all of a weight counts, spread over 2 d; resolved, next to nothing; out of reach, nothing."""
+    error, coarsest = of_points([[0.0]], [[1.0]], [[2.0]])
+    np.testing.assert_allclose(error[:, 0], 1.0, rtol=1e-12)
+    np.testing.assert_allclose(error[:, 1], 2 * np.array([0.35, 0.5, 0.4]), rtol=1e-12)
+    assert coarsest == pytest.approx(1.0 / (100 * KB))
+    for energy, move in ((5.0, 1.0), (0.0, 1e-3)):
+        assert not of_points([[energy]], [[move]], [[2.0]])[0].any()
+    np.testing.assert_allclose(of_points([[-1.1]], [[1.0]], [[2.0]])[0][:, 0], [1.0, 0.0, 0.0], atol=1e-15)
+
+
+def test_bands_that_nearly_touch_cancel():
+    """Two bands 1 meV apart with opposite weights of 1000: what may be missing is their difference, not their sum."""
+    error, _ = of_points([[0.1, 0.101]], [[1.0, 1.0]], [[1000.0, -1000.0]])
+    assert error[:, 0].max() < 1e-9
+    assert error[:, 1].max() < 1.0
 
 
 @pytest.mark.parametrize("steps", [2.0, 3.0, 4.0, 6.0])
