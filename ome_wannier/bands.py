@@ -125,8 +125,9 @@ class Bands:
     def _passed(self) -> tuple[Ints, Ints]:
         """First band (nk,) that a Fermi level in the window may pass, and the end of those: bounds of degenerate groups."""
         first, end = self._groups
-        highest = np.maximum.accumulate(self.energies + self.moves, axis=1)
-        lowest = np.minimum.accumulate((self.energies - self.moves)[:, ::-1], axis=1)  # of a band and those above, backwards
+        reach = self.moves.sum(axis=2)
+        highest = np.maximum.accumulate(self.energies + reach, axis=1)
+        lowest = np.minimum.accumulate((self.energies - reach)[:, ::-1], axis=1)  # of a band and those above, backwards
         low, high = (highest <= self._window[0]).sum(axis=1), (lowest <= self._window[1]).sum(axis=1)
         k, n = np.arange(len(low)), first.shape[1]
         below = np.where(low < n, first[k, np.minimum(low, n - 1)], n)
@@ -225,10 +226,10 @@ class Bands:
 
     @cached_property
     def moves(self) -> Array:
-        """(nk, n) in eV: how far levels move on the way to the next points of the mesh, extrapolated linearly."""
+        """(nk, n, directions) in eV: how far levels move on the way to the next points of the mesh, extrapolated linearly."""
         if not self._spacing.shape[1]:
-            return np.zeros_like(self.energies)
-        return np.asarray(np.abs(np.tensordot(self._slopes, self._spacing, (0, 0))).sum(axis=2))
+            return np.zeros((*self.energies.shape, 0))
+        return np.abs(np.tensordot(self._slopes, self._spacing, (0, 0)))
 
     @cached_property
     def connections(self) -> ComplexArray:

@@ -46,27 +46,27 @@ def scatter(histogram, rows, coefficients, weights):  # type: ignore[no-untyped-
 
 
 @_compiled
-def unseen(energies, move, weights, fermi, widths, surface, resolved, size, variance):  # type: ignore[no-untyped-def]
+def unseen(energies, step, reach, weights, fermi, widths, surface, resolved, size, variance):  # type: ignore[no-untyped-def]
     """Add to `size` and `variance` (levels, temperatures, columns) what points may miss, see the module `unseen`.
 
-    energies, move : (nk, n). weights : (nk, n, columns). Returns the largest move in units of the width.
+    energies, step, reach : (nk, n). weights : (nk, n, columns). Returns the largest step in units of the width.
     """
     K, N, C = weights.shape
     here, farthest, coarsest = np.zeros_like(size), np.zeros(size.shape[:2]), 0.0
     for k in range(K):
         low, high = len(fermi), 0
         for n in range(N):
-            e, d = energies[k, n], move[k, n]
-            if d <= resolved * widths.min():
+            e, d, s = energies[k, n], reach[k, n], step[k, n]
+            if s <= resolved * widths.min():
                 continue
             first, end = np.searchsorted(fermi, e - d), np.searchsorted(fermi, e + d)
             if first < end:
                 low, high = min(low, first), max(high, end)
             for t in range(len(widths)):
-                if first >= end or d <= resolved * widths[t]:
+                if first >= end or s <= resolved * widths[t]:
                     continue
-                coarsest = max(coarsest, d / widths[t])
-                x = 2 * np.pi**2 * widths[t] / d
+                coarsest = max(coarsest, s / widths[t])
+                x = 2 * np.pi**2 * widths[t] / s
                 alias = min(2 * x / np.sinh(x), 1.0)
                 for i in range(first, end):
                     farthest[i, t] = max(farthest[i, t], d)

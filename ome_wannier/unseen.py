@@ -3,9 +3,10 @@
 Extrapolated linearly to the neighbouring points, the level of a state moves by up to d, the sum over the directions of the
 mesh of |slope| times the spacing. If it could reach the Fermi level on the way, a Fermi surface may pass nearby; a band that is
 convex (or concave) from a point to an extremum of its own cannot get farther. Such a state counts as if it were spread evenly
-over 2d: with weight / (2 d) for -df/de, and for f with the share of 2d below the level in place of 0 or 1, times the relative
-error of a sum of -df/de over points that are d apart: 2 x / sinh x, x = 2 pi^2 k_B T / d, from the first term of Poisson's
-summation formula, or 1 if that is less. At one k point neighbouring bands may cancel.
+over 2d: with weight / (2 d) for -df/de, and for f with the share of 2d below the level in place of 0 or 1. At one k point
+neighbouring bands may cancel. This is charged times the relative error of a sum of -df/de over a row of points, between which
+the level moves by s, the largest of the summands of d: 2 x / sinh x, x = 2 pi^2 k_B T / s, from the first term of Poisson's
+summation formula, or 1 if that is less.
 
 All of that may be missing, as a pocket that no point sees is. Where many points are near the level, they sample the Fermi
 surface at random, and what is uncertain is the scatter of the sum. The error is the smaller of the two.
@@ -34,10 +35,10 @@ DEVIATIONS = 2.0
 
 
 class Unseen(NamedTuple):
-    """Sums over k points, and the largest d in units of the width.
+    """Sums over k points, and the largest s in units of the width.
 
     size, variance : (nf, nT, columns), of what may be missing at each, and of the squares of its scatter.
-    coarsest : d / width.
+    coarsest : s / width.
     """
 
     size: Array
@@ -68,10 +69,11 @@ def spacing(mesh: KMesh, lattice: Array, axes: Sequence[int]) -> Array:
 def with_points(
     found: Unseen, occupation: Occupation, energies: Array, move: Array, weights: Array, surface: NDArray[np.bool_]
 ) -> Unseen:
-    """With more points, one after the other: energies and d (nk, n), weights (nk, n, columns), of which `surface` ones go with
-    -df/de."""
+    """With more points, one after the other: energies (nk, n), by how much they move along each direction (nk, n, directions),
+    and weights (nk, n, columns), of which `surface` ones go with -df/de."""
     from .kernels import unseen  # numba takes a third of a second to import
 
     widths = np.maximum(occupation.widths.reshape(len(occupation.fermi), -1).min(axis=0), STEP)
-    coarsest = unseen(energies, move, weights, occupation.fermi, widths, surface, RESOLVED, found.size, found.variance)
+    step, reach = move.max(axis=2, initial=0.0), move.sum(axis=2)
+    coarsest = unseen(energies, step, reach, weights, occupation.fermi, widths, surface, RESOLVED, found.size, found.variance)
     return found._replace(coarsest=max(found.coarsest, coarsest))

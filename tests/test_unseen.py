@@ -77,7 +77,8 @@ def of_points(energies, moves, weights, T=100.0, levels=(-0.3, 0.0, 0.2)):
     occupation = Occupation(np.array(levels), np.array([T]))
     both = np.repeat(np.array(weights, dtype=float)[..., None], 2, axis=2)
     surface = np.array([True, False])
-    found = with_points(Unseen.none(occupation, 2), occupation, np.array(energies), np.array(moves), both, surface)
+    moves = np.array(moves)[..., None]
+    found = with_points(Unseen.none(occupation, 2), occupation, np.array(energies), moves, both, surface)
     return found.error()[:, 0], found.coarsest
 
 
