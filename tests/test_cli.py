@@ -59,13 +59,18 @@ def importable(root: Path) -> None:
 QUICK = ("--kmesh", "4", "4", "1", "--calculators", "total,extrinsic")
 
 
+def says_coarse(err: str) -> bool:
+    """Whether a run said that so few points resolve no Fermi surface, in one line, and nothing else."""
+    return err.startswith("warning: kmesh (4, 4, 1) does not resolve the Fermi surfaces of") and err.count("\n") == 1
+
+
 class TestRun:
     def test_writes_everything(self, run: Run, tmp_path: Path) -> None:
         code, out, err = run(
             "run", "hbn", *QUICK, "--fermi", "-3.6:-2.6:11", "-o", "a.nc", "--csv", "a.csv", "--plot", "a.png", "--tau", "5"
         )  # fmt: skip
         assert code == 0
-        assert err == ""
+        assert says_coarse(err)
         assert "wrote a.nc\nwrote a.csv\nwrote a.png" in out
         assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "a.nc", "a.png"]
         result = ome.load_result("a.nc")
@@ -141,7 +146,7 @@ class TestRun:
         assert "warning: no mine.win" in err
         assert re.search(r"error: no Fermi level is known: give --fermi .* or --filling .* from -20\.\d+ to 8\.\d+ eV", err)
         code, out, err = run("run", "mine", *QUICK, "--filling", "8", "--spin-degeneracy", "2")
-        assert (code, err) == (0, "")
+        assert (code, says_coarse(err)) == (0, True)
         assert "two electrons per band" in out
 
     def test_fermi_energy_of_win(self, run: Run, root: Path, tmp_path: Path) -> None:
@@ -464,13 +469,13 @@ class TestProcess:
 
     def test_piped_output_is_plain(self, tmp_path: Path) -> None:
         done = process("run", "hbn", *QUICK, "--fermi", "-3.3", cwd=tmp_path)
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.returncode, says_coarse(done.stderr)) == (0, True)
         assert "\x1b" not in done.stdout
         assert "\r" not in done.stdout
 
     def test_ascii_output(self, tmp_path: Path) -> None:
         done = process("run", "hbn", *QUICK, "--fermi", "-3.3", cwd=tmp_path, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.returncode, says_coarse(done.stderr)) == (0, True)
         assert " +- " in done.stdout
 
     def test_reader_that_leaves(self, tmp_path: Path) -> None:
