@@ -125,7 +125,7 @@ def mesh_sums(
     mesh = points if isinstance(points, KMesh) else points.mesh
     sums = occupation.evaluate(total, surface) * norm
     every = sums[: len(shares)]
-    values, missed = (_unpack(x / len(mesh), shapes) for x in (every.sum(axis=0), unseen.error() * norm))
+    values, missed = (_unpack(x / len(mesh), shapes) for x in (every.sum(axis=0), unseen.error(occupation) * norm))
     doubt = _unpack(sums[-1] / len(mesh), shapes) if degeneracy.doubt else {}
     parts = [_unpack(part / (n * mesh.n_sub), shapes) for part, n in zip(every, shares, strict=True)]
     return Sums(values, parts if len(parts) > 1 else [], widest, shares, missed, unseen.coarsest, doubt)

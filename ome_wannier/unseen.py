@@ -30,6 +30,8 @@ Array = NDArray[np.float64]
 RESOLVED, FINE = 2.0, 4.0
 #: eV; occupations that change over less than this are steps
 STEP = 1e-12
+#: Fermi levels at which this is summed, at the most; those between have the larger of the two next to them
+LEVELS = 64
 #: standard deviations of the scatter that are charged
 DEVIATIONS = 2.0
 
@@ -37,7 +39,7 @@ DEVIATIONS = 2.0
 class Unseen(NamedTuple):
     """Sums over k points, and the largest s in units of the width.
 
-    size, variance : (nf, nT, columns), of what may be missing at each, and of the squares of its scatter.
+    size, variance : (levels, nT, columns), of what may be missing at each, and of the squares of its scatter.
     coarsest : s / width.
     """
 
@@ -48,16 +50,25 @@ class Unseen(NamedTuple):
     @classmethod
     def none(cls, occupation: Occupation, columns: int) -> Unseen:
         """Of no points."""
-        shape = (len(occupation.fermi), len(occupation.temperature), columns)
+        shape = (len(_some(occupation)), len(occupation.temperature), columns)
         return cls(np.zeros(shape), np.zeros(shape), 0.0)
 
     def plus(self, other: Unseen) -> Unseen:
         """Of the points of both."""
         return Unseen(self.size + other.size, self.variance + other.variance, max(self.coarsest, other.coarsest))
 
-    def error(self) -> Array:
+    def error(self, occupation: Occupation) -> Array:
         """(nf, nT, columns) of the sums over the points."""
-        return np.asarray(np.minimum(self.size, DEVIATIONS * np.sqrt(self.variance)))
+        error = np.minimum(self.size, DEVIATIONS * np.sqrt(self.variance))
+        every = np.arange(len(occupation.fermi))
+        below, above = (np.searchsorted(_some(occupation), every, side) for side in ("right", "left"))
+        return np.asarray(np.maximum(error[below - 1], error[above]))
+
+
+def _some(occupation: Occupation) -> NDArray[np.int64]:
+    """Numbers of the Fermi levels at which sums are made, ascending, the first and the last among them."""
+    n = len(occupation.fermi)
+    return np.unique(np.linspace(0, n - 1, min(n, LEVELS)).round().astype(np.int64))
 
 
 def spacing(mesh: KMesh, lattice: Array, axes: Sequence[int]) -> Array:
@@ -75,5 +86,6 @@ def with_points(
 
     widths = np.maximum(occupation.widths.reshape(len(occupation.fermi), -1).min(axis=0), STEP)
     step, reach = move.max(axis=2, initial=0.0), move.sum(axis=2)
-    coarsest = unseen(energies, step, reach, weights, occupation.fermi, widths, surface, RESOLVED, found.size, found.variance)
+    levels = occupation.fermi[_some(occupation)]
+    coarsest = unseen(energies, step, reach, weights, levels, widths, surface, RESOLVED, found.size, found.variance)
     return found._replace(coarsest=max(found.coarsest, coarsest))

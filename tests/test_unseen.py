@@ -79,7 +79,7 @@ def of_points(energies, moves, weights, T=100.0, levels=(-0.3, 0.0, 0.2)):
     surface = np.array([True, False])
     moves = np.array(moves)[..., None]
     found = with_points(Unseen.none(occupation, 2), occupation, np.array(energies), moves, both, surface)
-    return found.error()[:, 0], found.coarsest
+    return found.error(occupation)[:, 0], found.coarsest
 
 
 def test_one_point():
@@ -98,6 +98,15 @@ def test_bands_that_nearly_touch_cancel():
     error, _ = of_points([[0.1, 0.101]], [[1.0, 1.0]], [[1000.0, -1000.0]])
     assert error[:, 0].max() < 1e-9
     assert error[:, 1].max() < 1.0
+
+
+def test_many_levels():
+    """Summed at 64 of them: those between have the larger of the two errors next to them."""
+    levels = np.linspace(-1, 1, 500)
+    some, _ = of_points([[0.0]], [[0.5]], [[2.0]], levels=levels)
+    inside = abs(levels) < 0.5
+    np.testing.assert_allclose(some[inside, 0], 2.0, rtol=1e-12)
+    assert not some[abs(levels) > 0.5 + 2 / 63].any()
 
 
 @pytest.mark.parametrize("steps", [2.0, 3.0, 4.0, 6.0])
