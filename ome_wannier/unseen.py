@@ -3,10 +3,10 @@
 Extrapolated linearly to the neighbouring points, the level of a state moves by up to d, the sum over the directions of the
 mesh of |slope| times the spacing. If it could reach the Fermi level on the way, a Fermi surface may pass nearby; a band that is
 convex (or concave) from a point to an extremum of its own cannot get farther. Such a state counts as if it were spread evenly
-over 2d: with weight / (2 d) for -df/de, and for f with the share of 2d below the level in place of 0 or 1. At one k point
-neighbouring bands may cancel. This is charged times the relative error of a sum of -df/de over a row of points, between which
-the level moves by s, the largest of the summands of d: 2 x / sinh x, x = 2 pi^2 k_B T / s, from the first term of Poisson's
-summation formula, or 1 if that is less.
+over 2d: with weight / (2 d) for -df/de, and for f with the share of 2d below the level in place of 0 or 1. Bands closer than
+d / 10 count as what they add up to: large terms of pairs of bands cancel there. This is charged times the relative error of a
+sum of -df/de over a row of points, between which the level moves by s, the largest of the summands of d: 2 x / sinh x,
+x = 2 pi^2 k_B T / s, from the first term of Poisson's summation formula, or 1 if that is less.
 
 All of that may be missing, as a pocket that no point sees is. Where many points are near the level, they sample the Fermi
 surface at random, and what is uncertain is the scatter of the sum. The error is the smaller of the two.
