@@ -38,11 +38,10 @@ def validate(
     temperatures: Array,
     tau: float,
     degeneracy_tol: float,
-    symmetry_tol: float | None,
     memory: float,
 ) -> None:
     """Refuse settings that make no sense, and calculators that this model cannot give (SettingsError)."""
-    tolerances = (("degeneracy_tol", degeneracy_tol), ("symmetry_tol", 0.0 if symmetry_tol is None else symmetry_tol))
+    tolerances = (("degeneracy_tol", degeneracy_tol),)
     limits = (("tau", tau, "fs"), *((name, number, "eV") for name, number in tolerances))
     for name, number, unit in limits:
         if isinstance(number, str) or not (np.ndim(number) == 0 and np.isfinite(number) and number >= 0):

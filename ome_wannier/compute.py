@@ -16,20 +16,20 @@ from threadpoolctl import threadpool_limits
 from . import converge, rays, tolerance
 from .asked import default_mesh, numbers, one_temperature, ray_levels, refuse_with_rtol, validate
 from .bands import default_degeneracy_tol
-from .calculators import Calculator, GapTerm, Observable, defaults, resolve, with_chern_simons
-from .calculators.base import component_axes
+from .calculators import Calculator, Observable, defaults, resolve, with_chern_simons
 from .errors import AccuracyWarning, SettingsError
-from .integrals import Group, Means, level_of, mesh_part, points_of, polar_part, values_and_errors, with_gap_terms
+from .imposed import broken_line, imposed_line, warn_of_changes
+from .integrals import Means, level_of, mesh_part, outcome_of, points_of, polar_part, with_gap_terms
 from .kdotp import KDotP
 from .kmesh import KMesh, PolarMesh
 from .model import require_model
 from .occupation import Occupation
-from .pointgroup import EXACT_TOL, Operation
+from .pointgroup import Operation
 from .provenance import provenance
-from .result import build, first_observable
+from .result import Outcome, build
 from .sparse import AVAILABLE, SparseTightBinding
 from .sums import Lattice
-from .tensors import symmetrised
+from .symmetry import Group, group_of
 from .units import KB
 
 if TYPE_CHECKING:
@@ -54,7 +54,6 @@ def compute(
     memory: int = 2**30,
     degeneracy_tol: float | None = None,
     symmetry: str | Sequence[Operation] | Any = "auto",
-    symmetry_tol: float | None = None,
     include_chern_simons: bool = False,
     trial: ArrayLike | None = None,
     progress: bool = False,
@@ -81,12 +80,12 @@ def compute(
     degeneracy_tol : eV; levels closer than this form one degenerate group. By default 1e-3 for Wannier functions with
         position matrix elements, which split levels that symmetry makes equal, 1e-7 for k.p models, 1e-5 for others.
     symmetry : "auto" looks for the operations that the Hamiltonian obeys, among those of its atoms or lattice, with and
-        without time reversal, sums over the points that they leave, and symmetrises the tensors, each by its declared
-        parities: forbidden elements are exactly zero. "off" sums over all points and symmetrises nothing. Or operations
-        to be used: a list of `symmetry.Operation` that generate the group, or what spglib.get_magnetic_symmetry_dataset
-        gives for the cell of the model.
-    symmetry_tol : eV; operations violated by more are dropped. By default 0.01 for Wannier functions, and rounding for
-        other models (`symmetry.tolerance`).
+        without time reversal, and gives the tensors their symmetry, each by its declared parities. Points that operations
+        join which hold to rounding are summed once, and what these forbid is exactly zero. What others change, which
+        Wannier functions obey but for noise (`symmetry`), is an error, and the values without them are kept as
+        `<name>_raw`. "off" sums over all points, and symmetrises nothing. Or operations to be relied on: a list of
+        `symmetry.Operation` that generate the group, or what spglib.get_magnetic_symmetry_dataset gives for the cell of
+        the model; those that the Hamiltonian breaks by more than 30 meV are dropped with a warning.
     include_chern_simons : add the Chern-Simons part to `total`, `total_with_spin` and `semiclassical` (3D insulators).
     trial : (n, occupied) trial orbitals for the Chern-Simons part; by default they are looked for.
     progress : show a progress bar on anything over two seconds.
@@ -98,7 +97,8 @@ def compute(
     resume : go on from `checkpoint` if it is there; the result is that of a run without interruption, to the last bit.
     rtol : instead of `kmesh`: the zone is cut into cells, finer where needed, until for every quantity and temperature the
         error of each element at each Fermi level is below `rtol` times the largest absolute value among all elements and
-        levels. Elements that symmetry forbids are not waited for. Work ends sooner for a quantity below 0.1% of the integral of
+        levels. Elements that exact symmetries forbid are not waited for; quantities of which others leave nothing are held to
+        `rtol` times the integral of the absolute value of their integrand. Work ends sooner for a quantity below 0.1% of the integral of
         the absolute value of its integrand, all of which cancels: the attribute `counted_as_zero` names it, and it has not
         converged (see `tolerance`). `converged`, `not_converged` and `k_points` say the rest. For a filling, the Fermi level
         has settled to rtol times k_B T.
@@ -119,9 +119,8 @@ def compute(
     Notes
     -----
     The error estimate is the root mean square deviation of the sub-meshes of every second (or third) point from the whole
-    mesh, which they make up, plus what symmetrisation changes: on a coarse mesh, the difference to the sum over all of its
-    points (root mean square over its sub-meshes); with symmetry="off", the part of the tensor that symmetries forbid. It
-    covers neither the Wannier functions nor the DFT calculation behind them.
+    mesh, which they make up, plus what symmetry changes that holds but for noise. It covers neither the Wannier functions nor
+    the DFT calculation behind them.
     """
     start = time.perf_counter()
     require_model(model)
@@ -131,7 +130,7 @@ def compute(
     observables = [t for t in terms if isinstance(t, Observable)]
     temperatures = np.atleast_1d(numbers("temperature", temperature, "K"))
     degeneracy_tol = default_degeneracy_tol(model) if degeneracy_tol is None else degeneracy_tol
-    validate(model, wanted, temperatures, tau, degeneracy_tol, symmetry_tol, memory)
+    validate(model, wanted, temperatures, tau, degeneracy_tol, memory)
     if (fermi is None) == (filling is None):
         raise SettingsError("give either fermi (eV) or filling (electrons per cell)")
     if executor is not None and not isinstance(executor, Executor):
@@ -147,9 +146,9 @@ def compute(
     if isinstance(model, KDotP) and not (isinstance(symmetry, str) and symmetry in ("auto", "off")):
         raise SettingsError("symmetry: k.p models are integrated over all directions: leave it out")
     with threadpool_limits(limits=1, user_api="blas"):
-        group = None if isinstance(model, KDotP) else Group.of(model, symmetry, symmetry_tol)
+        group = None if isinstance(model, KDotP) else group_of(model, symmetry)
         if goal is not None:
-            levels, (results, errors, attrs) = _self_converging(
+            levels, found = _self_converging(
                 model, wanted, observables, fermi, filling, temperatures, degeneracy_tol, group, goal, means
             )
         else:
@@ -157,24 +156,20 @@ def compute(
                 part = polar_part(model, observables, kmesh, fermi, temperatures, degeneracy_tol, means)
             else:
                 assert group is not None
-                part = mesh_part(model, wanted, observables, kmesh, fermi, filling, temperatures, degeneracy_tol, group, means)
+                part = mesh_part(model, observables, kmesh, fermi, filling, temperatures, degeneracy_tol, group, means)
                 assert isinstance(part.mesh, KMesh)
                 _warn_of_untested(part.mesh, model.periodic)
                 if len(observables) < len(terms):
                     part = with_gap_terms(model, part, trial)
-            levels, attrs = part.fermi, part.attrs
-            results, errors = values_and_errors(model, wanted, part, group)
-    if not isinstance(model, KDotP):
-        assert group is not None
-        attrs |= group.about(model)
-    _check(attrs, results, degeneracy_tol)
+            levels, found = part.fermi, outcome_of(model, wanted, observables, part, group)
+    attrs = {} if group is None or isinstance(model, KDotP) else _of_symmetry(model, wanted, group)
+    _check(found, degeneracy_tol)
     attrs |= provenance(model) | {"degeneracy_tol_eV": degeneracy_tol, "tau_fs": float(tau)}
     if checkpoint is not None:
         Path(checkpoint).unlink(missing_ok=True)
-    return build(
+    result = build(
         wanted,
-        results,
-        errors,
+        found,
         fermi=levels,
         temperature=temperatures if np.ndim(temperature) else float(temperatures[0]),
         axes=model.axes,
@@ -182,6 +177,14 @@ def compute(
         tau=tau,
         attrs=attrs | {"wall_time_s": time.perf_counter() - start},
     )
+    warn_of_changes(result)
+    return result
+
+
+def _of_symmetry(model: Lattice, wanted: Sequence[Calculator], group: Group) -> dict[str, Any]:
+    """What to record of the symmetries: those imposed, and those of the atoms that the Hamiltonian breaks."""
+    lines = {"symmetry_imposed": imposed_line(model, wanted, group), "symmetry_broken": broken_line(model, wanted, group)}
+    return group.about(model.lattice) | lines
 
 
 def _self_converging(
@@ -195,7 +198,7 @@ def _self_converging(
     group: Group | None,
     goal: tolerance.Goal,
     means: Means,
-) -> tuple[Array, converge.Converged]:
+) -> tuple[Array, Outcome]:
     """The Fermi levels, and the integrals to a relative tolerance."""
     surface = any(o.occupation == "surface" for o in observables)
     if isinstance(model, KDotP):
@@ -208,27 +211,9 @@ def _self_converging(
         levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
     else:
         levels = np.array([_settled_level(model, mesh, filling, one_temperature(temperatures), group, goal)])
-    along = component_axes(model.axes, model.moments)
-
-    def symmetrise(tensor: Array, calculator: Calculator) -> Array:
-        used = group.used and not isinstance(calculator, GapTerm)
-        return symmetrised(tensor, first_observable(calculator), group.operations, along) if used else tensor
-
     occupation = Occupation(levels, temperatures, surface)
-    # half a zone whose other half differs shifts allowed elements: only where that is far below the tolerance
-    smooth = max(0.1 * goal.rtol * KB * float(temperatures.min()), EXACT_TOL)
-    inverts = group.used and any(
-        np.allclose(_on_k(g, model.axes), -np.eye(len(model.axes)), atol=1e-6)
-        and (group.trusted or (g.violation < smooth and max(g.curvature_mismatch, g.response_mismatch) < 0.1 * goal.rtol))
-        for g in group.operations
-    )
-    zone = converge.Task(model, wanted, observables, occupation, symmetrise, degeneracy_tol, goal, inverts, means.memory)
+    zone = converge.Task(model, wanted, observables, occupation, group, degeneracy_tol, goal, means.memory)
     return levels, converge.over_zone(zone, mesh, means.executor, means.progress)
-
-
-def _on_k(operation: Operation, axes: Sequence[int]) -> Array:
-    """The matrix with which it maps k (Cartesian, along the periodic axes)."""
-    return operation.rotation[np.ix_(axes, axes)] * operation.time_reversal
 
 
 def _settled_level(
@@ -237,7 +222,7 @@ def _settled_level(
     """The Fermi level (eV) of a filling, on a mesh that is doubled until it moves by less than rtol k_B T (of 1 K at T = 0)."""
     level = np.inf
     while True:
-        previous, level = level, level_of(model, points_of(model, mesh, group) or mesh, filling, temperature)
+        previous, level = level, level_of(model, points_of(model, mesh, group), filling, temperature)
         size = [2 * n if p else 1 for n, p in zip(mesh.size, model.periodic, strict=True)]
         mesh = KMesh((size[0], size[1], size[2]))
         if abs(level - previous) <= goal.rtol * KB * max(temperature, 1.0) or len(mesh) > goal.max_points:
@@ -268,9 +253,9 @@ def _warn_of_untested(mesh: KMesh, periodic: tuple[bool, bool, bool]) -> None:
     )
 
 
-def _check(attrs: dict[str, Any], values: dict[str, Array], degeneracy_tol: float) -> None:
+def _check(found: Outcome, degeneracy_tol: float) -> None:
     """Warn where the numbers mean less than they seem to."""
-    widest = attrs["widest_degenerate_group_eV"]
+    values, widest = found.raw or found.values, found.attrs["widest_degenerate_group_eV"]
     if widest > 10 * degeneracy_tol:
         warnings.warn(
             f"a degenerate group spreads over {widest:.2g} eV, more than ten times degeneracy_tol = {degeneracy_tol:g} eV: "

@@ -1,4 +1,9 @@
-"""Integrals on a given mesh, or along rays: by observable, with coarser evaluations of them and the symmetry that they have."""
+"""Integrals on a given mesh, or along rays: by observable, with coarser evaluations of them and the symmetry that they have.
+
+Operations that hold to rounding, or were given, leave fewer points to sum. Wannier functions obey the others of their crystal
+to some meV. To first order, averages over whole stars do not feel that in the elements that symmetry allows, but single points
+of the stars do: all points are summed, and what symmetrisation then changes is an error, the whole of what is forbidden.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import __version__, radial
-from . import symmetry as symmetries
 from .asked import default_mesh, numbers, one_temperature, ray_levels, uniform
 from .axion import chern_simons
-from .calculators import Calculator, GapTerm, Observable
+from .calculators import Calculator, Observable
 from .calculators.base import component_axes
 from .checkpoint import Checkpoint, digest
 from .errors import SettingsError
@@ -23,15 +27,16 @@ from .kdotp import KDotP
 from .kmesh import KMesh, PolarMesh
 from .model import TightBinding
 from .occupation import Occupation
-from .pointgroup import Operation, symbol
+from .pointgroup import Operation
 from .progress import track
-from .result import combine, first_observable
+from .result import Outcome, combine, imposed
 from .sums import Lattice, Points, filled_level, mesh_sums
-from .symmetric_sums import Rest, symmetric_sums
-from .tensors import symmetrised
+from .symmetry import Group
+from .tensors import applied, projector
 from .units import KB
 
 Array = NDArray[np.float64]
+Values = dict[str, Array]
 Model = Lattice | KDotP
 
 
@@ -46,54 +51,20 @@ class Means(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Integrals by observable, coarser evaluations of them for the error and the number that each stands for, what
-    symmetry leaves uncertain, the Fermi levels, the mesh, and what to record."""
+    """Integrals by observable as the Hamiltonian gives them, coarser evaluations of them for the error and the number that each
+    stands for, the Fermi levels, the mesh, and what to record."""
 
-    values: dict[str, Array]
-    others: list[dict[str, Array]]
+    values: Values
+    others: list[Values]
     shares: tuple[int, ...]
-    rest: Rest | None
     fermi: Array
     temperature: Array
     mesh: KMesh | PolarMesh
     attrs: dict[str, Any]
 
 
-class Group(NamedTuple):
-    """The symmetries of the Hamiltonian within `tol` (eV), what was asked for, and whether values are symmetrised."""
-
-    operations: list[Operation]
-    tol: float
-    asked: str
-    used: bool
-
-    @property
-    def trusted(self) -> bool:
-        """Whether the operations were given, not found."""
-        return self.asked == "given"
-
-    @classmethod
-    def of(cls, model: Lattice, asked: Any, tol: float | None) -> Group:
-        """Of a model: found, or those that were asked for."""
-        used = not (isinstance(asked, str) and asked == "off")
-        found = symmetries.group_of(model, asked, tol)
-        said = asked if isinstance(asked, str) else "given"
-        return cls(found, symmetries.tolerance(model, tol), said, used)
-
-    def about(self, model: Lattice) -> dict[str, Any]:
-        """What to record."""
-        return {
-            "symmetry": self.asked,
-            "symmetry_group": symbol(self.operations, model.lattice),
-            "symmetry_operations": [g.name for g in self.operations],
-            "symmetry_violation_eV": max(g.violation for g in self.operations),
-            "symmetry_tol_eV": self.tol,
-        }
-
-
 def mesh_part(
     model: Lattice,
-    wanted: Sequence[Calculator],
     observables: Sequence[Observable],
     kmesh: KMesh | PolarMesh | Sequence[int] | None,
     fermi: ArrayLike | None,
@@ -105,35 +76,25 @@ def mesh_part(
 ) -> Part:
     """Integrals over the mesh, or the points of it that symmetry leaves, at the levels asked for."""
     mesh = default_mesh(model) if kmesh is None else uniform(kmesh, model)
-    left = points_of(model, mesh, group)
+    points = points_of(model, mesh, group)
     if filling is None:
         levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
     else:
-        levels = np.array([level_of(model, left or mesh, filling, one_temperature(temperatures))])
+        levels = np.array([level_of(model, points, filling, one_temperature(temperatures))])
     occupation = Occupation(levels, temperatures, any(o.occupation == "surface" for o in observables))
-
-    def kept(points: Points) -> Checkpoint | None:
-        if means.checkpoint is None:
-            return None
+    kept = None
+    if means.checkpoint is not None:
         run = digest(model, observables, points, occupation, degeneracy_tol, __version__)
-        return Checkpoint(means.checkpoint, run, means.resume)
-
-    settings: Any = {
-        "degeneracy_tol": degeneracy_tol,
-        "memory": means.memory,
-        "progress": means.progress,
-        "executor": means.executor,
-    }
+        kept = Checkpoint(means.checkpoint, run, means.resume)
+    sums = mesh_sums(
+        model, observables, points, occupation, memory=means.memory, degeneracy_tol=degeneracy_tol,
+        progress=means.progress, executor=means.executor, checkpoint=kept,
+    )  # fmt: skip
+    if isinstance(points, IrreducibleMesh):  # sub-meshes have the symmetry of the mesh
+        parts = [made_symmetric(part, model, observables, points.operations) for part in sums.parts]
+        sums = sums._replace(full=made_symmetric(sums.full, model, observables, group.exact), parts=parts)
     error = f"deviation of the sub-meshes of every {mesh.strides} point (root mean square)"
-    points: Points = mesh
-    if left is None:
-        sums, rest = mesh_sums(model, observables, mesh, occupation, checkpoint=kept(mesh), **settings), None
-        error += ", plus what the symmetries forbid"
-    else:
-        sums, points, rest, how = symmetric_sums(
-            model, wanted, observables, left, group.operations, occupation, trusted=group.trusted, checkpoint=kept, **settings
-        )
-        error += f", plus {how}" if how else ""
+    error += ", plus what symmetrisation changes" if group.noisy else ""
     if not sums.parts:
         error = "none: the mesh has no sub-mesh (use even numbers)"
     attrs = {
@@ -142,12 +103,21 @@ def mesh_part(
         "error_estimate": error,
         "widest_degenerate_group_eV": sums.widest_group,
     }
-    return Part(sums.full, sums.parts, sums.shares, rest, levels, temperatures, mesh, attrs)
+    return Part(sums.full, sums.parts, sums.shares, levels, temperatures, mesh, attrs)
 
 
-def points_of(model: Lattice, mesh: KMesh, group: Group) -> IrreducibleMesh | None:
-    """The points of a mesh that the symmetries leave, if they are used."""
-    return IrreducibleMesh.of(mesh, group.operations, model.lattice, model.periodic) if group.used else None
+def points_of(model: Lattice, mesh: KMesh, group: Group) -> Points:
+    """The points of a mesh that operations which hold to rounding leave."""
+    return IrreducibleMesh.of(mesh, group.exact, model.lattice, model.periodic) if len(group.exact) > 1 else mesh
+
+
+def made_symmetric(
+    values: Values, model: Model, observables: Sequence[Observable], operations: Sequence[Operation]
+) -> Values:
+    """Means over operations of values by observable; not of a Chern-Simons part, which symmetry fixes modulo a quantum only."""
+    along = component_axes(model.axes, model.moments)
+    turned = {o.name: applied(projector(o, operations, along), values[o.name], len(o.dims)) for o in observables}
+    return values | turned
 
 
 def level_of(model: Lattice, points: Points, filling: object, temperature: float) -> float:
@@ -158,15 +128,16 @@ def level_of(model: Lattice, points: Points, filling: object, temperature: float
     return filled_level(model, points, float(electrons), temperature)
 
 
-def values_and_errors(
-    model: Model, wanted: Sequence[Calculator], part: Part, group: Group | None
-) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Values and errors (nf, nT, *components) by quantity: the deviations of sub-meshes, and what symmetry changes."""
+def outcome_of(
+    model: Model, wanted: Sequence[Calculator], observables: Sequence[Observable], part: Part, group: Group | None
+) -> Outcome:
+    """Values by quantity and their errors: deviations of sub-meshes, and what operations change that hold but for noise."""
     values = {c.name: combine(c, part.values) for c in wanted}
     errors = {c.name: _difference(values[c.name], c, part.others, part.shares) for c in wanted}
-    if group is not None and not isinstance(model, KDotP):
-        errors = {c.name: errors[c.name] + _change(c, part, model, group, values[c.name]) for c in wanted}
-    return values, errors
+    if group is None or not group.noisy:
+        return Outcome(values, errors, {}, part.attrs)
+    symmetric = made_symmetric(part.values, model, observables, group.operations)
+    return imposed(Outcome(values, errors, {}, part.attrs), {c.name: combine(c, symmetric) for c in wanted})
 
 
 def with_gap_terms(model: Lattice, part: Part, trial: ArrayLike | None) -> Part:
@@ -221,7 +192,7 @@ def polar_part(
     )
     error = "difference to half the angles and to three quarters of the radial nodes (root mean square)"
     attrs = {"kmesh": repr(mesh), "error_estimate": error, "widest_degenerate_group_eV": 0.0}
-    return Part(fine, others, (1, 1), None, levels, temperatures, mesh, attrs)
+    return Part(fine, others, (1, 1), levels, temperatures, mesh, attrs)
 
 
 def _difference(
@@ -232,13 +203,3 @@ def _difference(
         return np.full_like(value, np.nan)
     squares = [n * (value - combine(calculator, other)) ** 2 for n, other in zip(shares, others, strict=True)]
     return np.asarray(np.sqrt(sum(squares, np.zeros_like(value)) / sum(shares)))
-
-
-def _change(calculator: Calculator, part: Part, model: Lattice, group: Group, value: Array) -> Array:
-    """What symmetrisation changes or, where it was not used, would remove."""
-    if isinstance(calculator, GapTerm):  # symmetry fixes it modulo a quantum only
-        return np.zeros_like(value)
-    if group.used:
-        return np.zeros_like(value) if part.rest is None else part.rest.error(calculator)
-    along = component_axes(model.axes, model.moments)
-    return np.asarray(abs(value - symmetrised(value, first_observable(calculator), group.operations, along)))

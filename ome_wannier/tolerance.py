@@ -97,10 +97,15 @@ class Columns(NamedTuple):
 
 @dataclass(frozen=True)
 class Limit:
-    """Allowed errors (levels, columns), functions of the sums: at which to stop, and at which to speak of convergence."""
+    """Allowed errors (levels, columns), functions of the sums: at which to stop, and at which to speak of convergence.
+
+    free : (columns,) those that exact symmetries leave. removed : those of quantities of which others leave nothing, though
+        they hold but for noise: these are zero where they are small beside what cancels.
+    """
 
     owner: NDArray[np.int64]
     free: NDArray[np.bool_]
+    removed: NDArray[np.bool_]
     n_temperatures: int
     rtol: float
 
@@ -114,6 +119,7 @@ class Limit:
 
     def _of(self, part: cells.Part, reference: Array) -> Array:
         shape = (-1, self.n_temperatures, len(self.owner))
+        reference = np.where(self.removed, part.size, reference)
         largest = np.maximum(reference, EMPTY * part.scale).reshape(shape).max(axis=0)
         out = np.full((len(part.value) // self.n_temperatures, *largest.shape), np.inf)
         for quantity in np.unique(self.owner):

@@ -39,7 +39,7 @@ CALCULATORS = (
 )
 #: settings that the result depends on
 _RESULT = (
-    "kmesh", "temperature", "tau", "degeneracy_tol", "symmetry", "symmetry_tol", "include_chern_simons", "filling",
+    "kmesh", "temperature", "tau", "degeneracy_tol", "symmetry", "include_chern_simons", "filling",
     "rtol", "max_points", "max_time",
 )  # fmt: skip
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from .. import __version__, info, materials, symmetry
@@ -135,14 +135,15 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
     atoms = _atoms(model)
     if not isinstance(model, KDotP):
         pairs["gap"] = plan.gap.top - plan.gap.bottom if plan.gap else 0.0
-        group, tol = _group(model, item.settings.symmetry_tol)
+        group = symmetry.group_of(model, item.settings.symmetry)
         settings = item.settings  # a Chern-Simons part is fixed by symmetry modulo a quantum only
-        unknown = settings.include_chern_simons or settings.symmetry == "off"
-        forbidden = [c for c in descriptors.responses(wanted) if not (unknown or _allowed(model, c, group).any())]
+        forbidden = [
+            c for c in descriptors.responses(wanted) if not (settings.include_chern_simons or _allowed(model, c, group.exact))
+        ]
         for calculator in forbidden:
             pairs |= descriptors.of_forbidden(calculator.name)
         if forbidden and len(forbidden) == len(descriptors.responses(wanted)):
-            data = {"ome_symmetry": [g.name for g in group], "ome_settings": item.settings.to_json(), "symmetry_tol_eV": tol}
+            data = {"ome_symmetry": [g.name for g in group.exact], "ome_settings": item.settings.to_json()}
             return Outcome(item.name, FORBIDDEN, key, atoms, pairs, data)
         wanted = [c for c in wanted if c not in forbidden]
     result = compute(model, **_arguments(model, item), calculators=wanted, fermi=plan.levels)
@@ -172,21 +173,14 @@ def _arguments(model: Model, item: Item) -> dict[str, Any]:
         "symmetry": settings.symmetry,
         "include_chern_simons": settings.include_chern_simons,
     }
-    optional = {key: getattr(settings, key) for key in ("degeneracy_tol", "symmetry_tol", "rtol", "max_points", "max_time")}
+    optional = {key: getattr(settings, key) for key in ("degeneracy_tol", "rtol", "max_points", "max_time")}
     return given | {key: value for key, value in optional.items() if value is not None}
 
 
-def _group(model: Lattice, tol: float | None) -> tuple[list[Operation], float]:
-    """The symmetries of a model, and the tolerance in eV that they were judged with."""
-    return symmetry.group_of(model, "off", tol), symmetry.tolerance(model, tol)
-
-
-def _allowed(model: Lattice, calculator: Calculator, group: list[Operation]) -> NDArray[np.bool_]:
-    """Which elements of a response the symmetries allow."""
-    observable = first_observable(calculator)
+def _allowed(model: Lattice, calculator: Calculator, operations: Sequence[Operation]) -> bool:
+    """Whether operations allow any element of a response."""
     along = component_axes(model.axes, model.moments)
-    shape = [len(along[d]) for d in observable.dims]
-    return np.asarray(projector(observable, group, along).any(axis=1).reshape(shape))
+    return bool(projector(first_observable(calculator), operations, along).any())
 
 
 def _atoms(model: Model) -> Any:

@@ -1,0 +1,90 @@
+"""What symmetry does to results, in words: operations, how far the Hamiltonian is from them, and what they forbid."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .calculators import Calculator, GapTerm
+from .calculators.base import component_axes
+from .errors import AccuracyWarning
+from .pointgroup import Operation, generated, symbol
+from .result import AXES, first_observable, quantities
+from .symmetry import Group, Lattice, listed
+from .tensors import projector
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: what symmetrisation changes is worth a warning beyond this many numerical errors, and this share of the largest element
+ERRORS, SHARE = 3.0, 0.1
+
+
+def imposed_line(model: Lattice, wanted: Sequence[Calculator], group: Group) -> str:
+    """What operations that do not hold to rounding are imposed, how far the Hamiltonian is from them, and what they forbid."""
+    if not group.noisy:
+        return ""
+    worst = max(g.violation for g in group.operations)
+    lost = forbidden(model, wanted, group.operations, group.exact) or "no element of what was asked for"
+    whole, exact = (symbol(operations, model.lattice) for operations in (group.operations, group.exact))
+    how = f"of which {exact} holds to rounding and the rest to {worst * 1e3:.2g} meV (root mean square)"
+    return f"{whole}, {how}, forbids {lost}"
+
+
+def broken_line(model: Lattice, wanted: Sequence[Calculator], group: Group) -> str:
+    """Operations of the atoms that the Hamiltonian breaks, by how much, and what they would forbid."""
+    if not group.broken:
+        return ""
+    worst = max(g.violation for g in group.broken)
+    larger = generated([*group.operations, *group.broken], model.lattice)
+    lost = forbidden(model, wanted, larger, group.operations) or "no element of what was asked for"
+    return (
+        f"the atoms have {listed(group.broken)}, which the Hamiltonian breaks by up to {worst:.2g} eV (root mean square), "
+        f"with and without time reversal: it would forbid {lost}"
+    )
+
+
+def forbidden(
+    model: Lattice, wanted: Sequence[Calculator], group: Sequence[Operation], smaller: Sequence[Operation]
+) -> str:
+    """Elements that a group forbids and a smaller one does not: "all of total, spin; xy, yx of extrinsic"."""
+    along = component_axes(model.axes, model.moments)
+    names: dict[str, list[str]] = {}
+    for c in wanted:
+        observable = first_observable(c)
+        if isinstance(observable, GapTerm):
+            continue
+        left, before = (np.asarray(projector(observable, g, along).any(axis=1)) for g in (group, smaller))
+        if (before & ~left).any():
+            elements = ["".join(AXES[list(e)]) for e in product(*(along[d] for d in observable.dims))]
+            lost = [e for e, gone in zip(elements, before & ~left, strict=True) if gone]
+            names.setdefault(", ".join(lost) if left.any() else "all", []).append(c.name)
+    return "; ".join(f"{elements} of {', '.join(of)}" for elements, of in names.items())
+
+
+def warn_of_changes(result: xr.Dataset) -> None:
+    """Warn of quantities that symmetrisation changes by more than their numerical errors explain."""
+    said = []
+    for name in quantities(result):
+        if f"{name}_raw" not in result:
+            continue
+        value, raw, error = (result[n].values for n in (name, f"{name}_raw", f"{name}_error"))
+        change = abs(raw - value)
+        numerical = np.nan_to_num(error - change)
+        serious = (change > ERRORS * numerical) & (change > SHARE * abs(value).max())
+        if serious.any():
+            at = np.unravel_index(int(np.argmax(np.where(serious, change, 0.0))), change.shape)
+            where = result[name][at].coords
+            element = "".join(str(where[d].item()) for d in result[name].dims if d not in ("fermi", "temperature"))
+            size = f"{raw[at]:.2g} +- {numerical[at]:.1g} {result[name].attrs['units']}"
+            said.append(f"{name} {element} at {where['fermi'].item():.6g} eV: {value[at]:.2g}, without symmetry {size}")
+    if said:
+        warnings.warn(
+            f'symmetry changes {"; ".join(said)}. {result.attrs["symmetry_imposed"]}; symmetry="off" keeps it',
+            AccuracyWarning,
+            stacklevel=3,
+        )
