@@ -98,10 +98,10 @@ def compute(
     rtol : instead of `kmesh`: the zone is cut into cells, finer where needed, until for every quantity and temperature the
         error of each element at each Fermi level is below `rtol` times the largest absolute value among all elements and
         levels. Elements that exact symmetries forbid are not waited for; quantities of which others leave nothing are held to
-        `rtol` times the integral of the absolute value of their integrand. Work ends sooner for a quantity below 0.1% of the integral of
-        the absolute value of its integrand, all of which cancels: the attribute `counted_as_zero` names it, and it has not
-        converged (see `tolerance`). `converged`, `not_converged` and `k_points` say the rest. For a filling, the Fermi level
-        has settled to rtol times k_B T.
+        `rtol` times the integral of the absolute value of their integrand. Work ends sooner for a quantity below 0.1% of that
+        integral, all of which cancels: the attribute `counted_as_zero` names it, and it has not converged (see `tolerance`).
+        `converged`, `not_converged` and `k_points` say the rest. For a filling, the Fermi level has settled to rtol times
+        k_B T.
     max_points : with `rtol`: k points; the first cells are as coarse as they have to be. What has not converged by then is
         named in a ConvergenceWarning.
     max_time : with `rtol`: seconds, likewise, judged by the speed of one cell. The result then depends on the speed of the
@@ -177,7 +177,7 @@ def compute(
         tau=tau,
         attrs=attrs | {"wall_time_s": time.perf_counter() - start},
     )
-    warn_of_changes(result)
+    warn_of_changes(result, model, wanted, tau)
     return result
 
 

@@ -12,16 +12,20 @@ import numpy as np
 from .calculators import Calculator, GapTerm
 from .calculators.base import component_axes
 from .errors import AccuracyWarning
+from .kdotp import KDotP
 from .pointgroup import Operation, generated, symbol
-from .result import AXES, first_observable, quantities
+from .result import AXES, first_observable, unit_of
 from .symmetry import Group, Lattice, listed
 from .tensors import projector
 
 if TYPE_CHECKING:
     import xarray as xr
 
-#: what symmetrisation changes is worth a warning beyond this many numerical errors, and this share of the largest element
-ERRORS, SHARE = 3.0, 0.1
+#: what symmetrisation changes is worth a warning beyond this many numerical errors, this share of the largest element, and
+#: this share of the natural unit (noise makes 1e-8 of e^2/hbar Angstrom in the gap of MoS2, with no numerical error to speak of)
+ERRORS, SHARE, SMALL = 3.0, 0.1, 1e-6
+#: quantities that are named
+SAID = 3
 
 
 def imposed_line(model: Lattice, wanted: Sequence[Calculator], group: Group) -> str:
@@ -66,25 +70,29 @@ def forbidden(
     return "; ".join(f"{elements} of {', '.join(of)}" for elements, of in names.items())
 
 
-def warn_of_changes(result: xr.Dataset) -> None:
-    """Warn of quantities that symmetrisation changes by more than their numerical errors explain."""
+def warn_of_changes(result: xr.Dataset, model: Lattice | KDotP, wanted: Sequence[Calculator], tau: float) -> None:
+    """Warn of quantities that symmetrisation changes by more than their numerical errors explain, and by enough to matter."""
     said = []
-    for name in quantities(result):
-        if f"{name}_raw" not in result:
+    for c in wanted:
+        if f"{c.name}_raw" not in result:
             continue
-        value, raw, error = (result[n].values for n in (name, f"{name}_raw", f"{name}_error"))
+        value, raw, error = (result[n].values for n in (c.name, f"{c.name}_raw", f"{c.name}_error"))
         change = abs(raw - value)
         numerical = np.nan_to_num(error - change)
-        serious = (change > ERRORS * numerical) & (change > SHARE * abs(value).max())
+        least = max(SHARE * abs(value).max(), SMALL * unit_of(first_observable(c), len(model.axes), tau)[0])
+        serious = (change > ERRORS * numerical) & (change > least)
         if serious.any():
             at = np.unravel_index(int(np.argmax(np.where(serious, change, 0.0))), change.shape)
-            where = result[name][at].coords
-            element = "".join(str(where[d].item()) for d in result[name].dims if d not in ("fermi", "temperature"))
-            size = f"{raw[at]:.2g} +- {numerical[at]:.1g} {result[name].attrs['units']}"
-            said.append(f"{name} {element} at {where['fermi'].item():.6g} eV: {value[at]:.2g}, without symmetry {size}")
+            where = result[c.name][at].coords
+            element = "".join(str(where[d].item()) for d in first_observable(c).dims)
+            size = f"{raw[at]:.2g} +- {numerical[at]:.1g} {result[c.name].attrs['units']}"
+            said.append(f"{c.name} {element} at {where['fermi'].item():.6g} eV from {size} to {value[at]:.2g}")
     if said:
+        more = f"; and {len(said) - SAID} more" if len(said) > SAID else ""
         warnings.warn(
-            f'symmetry changes {"; ".join(said)}. {result.attrs["symmetry_imposed"]}; symmetry="off" keeps it',
+            f"symmetry changes {'; '.join(said[:SAID])}{more}: more than their numerical errors explain. The Hamiltonian "
+            f"violates {result.attrs['symmetry_group']} by {result.attrs['symmetry_violation_eV'] * 1e3:.2g} meV (root mean square); "
+            'symmetry="off" keeps what it gives',
             AccuracyWarning,
             stacklevel=3,
         )

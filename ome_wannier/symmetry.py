@@ -4,7 +4,8 @@ Candidates are the point operations of the structure (spglib), or of the bare la
 and without time reversal. What the Hamiltonian violates them by is measured at random k points, by band energies, Berry
 curvatures and the responses of single points. Three kinds are told apart:
 
-- operations that hold to rounding, or that were given: points that they join are summed once, tensors obey them;
+- operations that hold to rounding, or that were given: points that they join are summed once, tensors obey them (where plane
+  waves are cut off, on the border of the zone, they hold to what moves with the cutoff: 1e-6 of a metric that moves by 3%);
 - where the atoms are known, operations that hold but for the noise of Wannier functions (`_held`): tensors are made to obey
   them, and what that changes is an error. Without atoms there are none: a lattice promises nothing, and a small field in a
   Hamiltonian that is written down is no noise;
