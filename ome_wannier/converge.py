@@ -116,6 +116,10 @@ def _report(task: Task, columns: Columns, limit: Limit, outcome: adaptive.Outcom
         "widest_degenerate_group_eV": outcome.widest_group,
     }
     found = Outcome(task.symmetric(raw, task.group.exact), errors, {}, attrs)
+    judged = Errors(errors, limits, converged)
     if task.group.noisy:
         found = imposed(found, task.symmetric(raw, task.group.operations))
-    return found._replace(attrs=attrs | about(Errors(found.errors, limits, converged), task, outcome.points))
+        changes = {name: abs(found.raw[name] - x) for name, x in found.values.items()}
+        removed = frozenset(task.wanted[i].name for i in np.unique(columns.owner[limit.removed]))
+        judged = judged._replace(changes=changes, removed=removed)
+    return found._replace(attrs=attrs | about(judged, task, outcome.points))

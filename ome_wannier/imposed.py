@@ -15,14 +15,14 @@ from .errors import AccuracyWarning
 from .kdotp import KDotP
 from .pointgroup import Operation, generated, symbol
 from .result import AXES, first_observable, unit_of
-from .symmetry import Group, Lattice, listed
+from .symmetry import Group, Lattice, listed, size
 from .tensors import projector
 
 if TYPE_CHECKING:
     import xarray as xr
 
 #: what symmetrisation changes is worth a warning beyond this many numerical errors, this share of the largest element, and
-#: this share of the natural unit (noise makes 1e-8 of e^2/hbar Angstrom in the gap of MoS2, with no numerical error to speak of)
+#: this share of the natural unit (noise makes 1e-8 of e^2/hbar Angstrom in the gap of MoS2, and numerical errors are less)
 ERRORS, SHARE, SMALL = 3.0, 0.1, 1e-6
 #: quantities that are named
 SAID = 3
@@ -43,12 +43,11 @@ def broken_line(model: Lattice, wanted: Sequence[Calculator], group: Group) -> s
     """Operations of the atoms that the Hamiltonian breaks, by how much, and what they would forbid."""
     if not group.broken:
         return ""
-    worst = max(g.violation for g in group.broken)
     larger = generated([*group.operations, *group.broken], model.lattice)
     lost = forbidden(model, wanted, larger, group.operations) or "no element of what was asked for"
     return (
-        f"the atoms have {listed(group.broken)}, which the Hamiltonian breaks by up to {worst:.2g} eV (root mean square), "
-        f"with and without time reversal: it would forbid {lost}"
+        f"the atoms have {listed(group.broken)}, with and without time reversal broken by the Hamiltonian, by up to "
+        f"{size(group.broken)}; unbroken it would forbid {lost}"
     )
 
 
@@ -85,13 +84,14 @@ def warn_of_changes(result: xr.Dataset, model: Lattice | KDotP, wanted: Sequence
             at = np.unravel_index(int(np.argmax(np.where(serious, change, 0.0))), change.shape)
             where = result[c.name][at].coords
             element = "".join(str(where[d].item()) for d in first_observable(c).dims)
-            size = f"{raw[at]:.2g} +- {numerical[at]:.1g} {result[c.name].attrs['units']}"
-            said.append(f"{c.name} {element} at {where['fermi'].item():.6g} eV from {size} to {value[at]:.2g}")
+            given = f"{raw[at]:.2g} +- {numerical[at]:.1g} {result[c.name].attrs['units']}"
+            said.append(f"{c.name} {element} at {where['fermi'].item():.6g} eV from {given} to {value[at]:.2g}")
     if said:
+        about = result.attrs
         more = f"; and {len(said) - SAID} more" if len(said) > SAID else ""
         warnings.warn(
             f"symmetry changes {'; '.join(said[:SAID])}{more}: more than their numerical errors explain. The Hamiltonian "
-            f"violates {result.attrs['symmetry_group']} by {result.attrs['symmetry_violation_eV'] * 1e3:.2g} meV (root mean square); "
+            f"violates {about['symmetry_group']} by {about['symmetry_violation_eV'] * 1e3:.2g} meV (root mean square); "
             'symmetry="off" keeps what it gives',
             AccuracyWarning,
             stacklevel=3,

@@ -50,6 +50,11 @@ class Operation:
         return self.violation <= EXACT_TOL and max(self.curvature_mismatch, self.response_mismatch) <= EXACT_MISMATCH
 
     @property
+    def mismatch(self) -> tuple[float, float]:
+        """By which operations are ranked."""
+        return self.curvature_mismatch + self.response_mismatch, self.violation
+
+    @property
     def name(self) -> str:
         """Name such as "inversion", "3-fold rotation about z x time reversal"."""
         P, det = self.rotation, round(float(np.linalg.det(self.rotation)))
@@ -129,10 +134,10 @@ def generated(operations: Iterable[Operation], lattice: Array) -> list[Operation
 
 
 def largest_group(operations: Sequence[Operation], lattice: Array) -> list[Operation]:
-    """A group among operations of which some may lack products: those with the smallest violations are taken in first."""
+    """A group among operations of which some may lack products: those that are obeyed best are taken in first."""
     known = {key(g, lattice): g for g in operations}
     group: dict[tuple[int, ...], Operation] = {}
-    for where, g in sorted(known.items(), key=lambda item: item[1].violation):
+    for where, g in sorted(known.items(), key=lambda item: item[1].mismatch):
         if where not in group:
             larger = {key(p, lattice) for p in generated([*group.values(), g], lattice)}
             if larger <= known.keys():

@@ -50,6 +50,8 @@ REVERSAL_TOL, REVERSAL_CURVATURE = 3e-4, 3e-4
 #: and to the other operations: eV; the curvature's mismatch (good crystals give 0.01 to 0.03, operations that fail 0.1 to
 #: 0.3); that of responses, which alone tell inversion x time reversal from either (up to 0.1, operations that fail 1 to 2)
 NOISE, CURVATURE_TOL, RESPONSE_TOL = 3e-3, 0.05, 0.5
+#: splitting of pairs of levels in units of the distance between pairs
+PAIRS = 0.2
 #: how many times less than its partner an operation has to be violated where time reversal is broken
 CLEARLY = 2.0
 #: eV: operations of the atoms that are violated by more are worth a word, and those that were given are refused
@@ -63,7 +65,8 @@ class Group(NamedTuple):
     """Operations that results are made to obey.
 
     operations : all of them, identity first. exact : those of them that hold to rounding, or that were given.
-    broken : operations of the atoms that the Hamiltonian breaks by more than `BROKEN`, alone and with time reversal.
+    broken : operations of the atoms that the Hamiltonian breaks by more than `BROKEN`, or that tensors deny (where time
+        reversal holds, energies say nothing of inversion), alone and with time reversal.
     asked : "auto", "off", or "given".
     """
 
@@ -122,7 +125,7 @@ def among(model: Lattice, found: Sequence[Operation]) -> Group:
     group = largest_group(_held(found), model.lattice)
     pairs = zip(found[: len(found) // 2], found[len(found) // 2 :], strict=True)
     lost = [min(pair, key=lambda g: g.violation) for pair in pairs if not any(g in group for g in pair)]
-    return Group(group, exact, [g for g in lost if g.violation > BROKEN], "auto")
+    return Group(group, exact, [g for g in lost if not _near(g, BROKEN)], "auto")
 
 
 def _held(found: Sequence[Operation]) -> list[Operation]:
@@ -154,13 +157,17 @@ def _warn_of_dropped(dropped: Sequence[Operation]) -> None:
     """Warn of operations that were given in vain."""
     if not dropped:
         return
-    worst = max(dropped, key=lambda g: g.violation)
     warnings.warn(
-        f"symmetry: dropped {listed(dropped)}: the Hamiltonian violates them by up to {worst.violation:.2g} eV (Berry "
-        f"curvature {worst.curvature_mismatch:.2g}, response {worst.response_mismatch:.2g})",
+        f"symmetry: dropped {listed(dropped)}: the Hamiltonian violates them by up to {size(dropped)}",
         AccuracyWarning,
         stacklevel=4,
     )
+
+
+def size(operations: Sequence[Operation]) -> str:
+    """By how much a Hamiltonian violates operations, at most."""
+    measures = (max(getattr(g, name) for g in operations) for name in ("violation", "curvature_mismatch", "response_mismatch"))
+    return "{:.2g} eV (root mean square; Berry curvature {:.2g}, response {:.2g})".format(*measures)
 
 
 def listed(operations: Sequence[Operation]) -> str:
@@ -229,6 +236,8 @@ def _compared(
     """The operation with what it changes between points `here` and their images `there`."""
     along = component_axes(model.axes, model.moments)
     violation = float(np.sqrt(((found.energies[there] - found.energies[here]) ** 2).mean()))
+    if model.structure is not None and model.spin_degeneracy == 1 and operation.name == "inversion x time reversal":
+        violation = max(violation, _splitting(found.energies[here]))
     mismatch = {"curvature": 0.0, "alpha": 0.0}
     for observable, value in found.tensors:
         change = value[there] - transform(value[here], observable, operation, along)
@@ -240,6 +249,17 @@ def _compared(
     return replace(
         operation, violation=violation, curvature_mismatch=mismatch["curvature"], response_mismatch=mismatch["alpha"]
     )
+
+
+def _splitting(energies: Array) -> float:
+    """Root mean square splitting in eV of levels (nk, n) that come in pairs, 0 where they do not.
+
+    Inversion x time reversal leaves every k where it is, and makes the levels of spinors double: nothing else of energies tells.
+    """
+    inside, between = energies[:, 1::2] - energies[:, :-1:2], energies[:, 2::2] - energies[:, 1:-1:2]
+    if energies.shape[1] % 2 or energies.shape[1] < 4 or np.median(inside) > PAIRS * np.median(between):
+        return 0.0
+    return float(np.sqrt((inside**2).mean()))
 
 
 class _Fingerprint(NamedTuple):

@@ -99,8 +99,8 @@ class Columns(NamedTuple):
 class Limit:
     """Allowed errors (levels, columns), functions of the sums: at which to stop, and at which to speak of convergence.
 
-    free : (columns,) those that exact symmetries leave. removed : those of quantities of which others leave nothing, though
-        they hold but for noise: these are zero where they are small beside what cancels.
+    free : (columns,) those that exact symmetries leave. removed : those of quantities of which others, which hold but for
+        noise, leave nothing.
     """
 
     owner: NDArray[np.int64]
@@ -110,8 +110,10 @@ class Limit:
     rtol: float
 
     def __call__(self, part: cells.Part) -> Array:
-        """At which to stop: of a quantity that is nearly all cancelled, a share of what cancels."""
-        return self._of(part, np.maximum(np.abs(part.value), CANCELLED * part.size))
+        """At which to stop: of a quantity that is nearly all cancelled, a share of what cancels; of one that symmetry removes,
+        all of that."""
+        share = np.where(self.removed, 1.0, CANCELLED)
+        return self._of(part, np.maximum(np.abs(part.value), share * part.size))
 
     def converged(self, part: cells.Part) -> Array:
         """At which a quantity has converged: a share of its value."""
@@ -119,7 +121,6 @@ class Limit:
 
     def _of(self, part: cells.Part, reference: Array) -> Array:
         shape = (-1, self.n_temperatures, len(self.owner))
-        reference = np.where(self.removed, part.size, reference)
         largest = np.maximum(reference, EMPTY * part.scale).reshape(shape).max(axis=0)
         out = np.full((len(part.value) // self.n_temperatures, *largest.shape), np.inf)
         for quantity in np.unique(self.owner):
@@ -142,20 +143,25 @@ class Asked(Protocol):
 
 
 class Errors(NamedTuple):
-    """Errors (nf, nT, *components) by quantity, those at which work ends, and those at which there is convergence."""
+    """Numerical errors (nf, nT, *components) by quantity, those at which work ends, and those at which there is convergence;
+    what symmetrisation changes, which is held to the same; and the quantities of which it leaves nothing."""
 
     errors: dict[str, Array]
     limits: dict[str, Array]
     converged: dict[str, Array]
+    changes: dict[str, Array] | None = None
+    removed: frozenset[str] = frozenset()
 
 
 def about(found: Errors, task: Asked, points: int) -> dict[str, Any]:
     """What to record of the convergence; warns of the worst element of every quantity that has not converged."""
     failed: list[str] = []
     zero: list[str] = []
+    removed: list[str] = []
     along = component_axes(task.model.axes, task.model.moments)
     for c in task.wanted:
-        error = found.errors[c.name]
+        numerical = found.errors[c.name]
+        error = numerical if found.changes is None else np.maximum(numerical, found.changes[c.name])
         ratio = error / found.converged[c.name]
         if (ratio <= 1).all():
             continue
@@ -164,8 +170,12 @@ def about(found: Errors, task: Asked, points: int) -> dict[str, Any]:
         element = "".join(AXES[along[dim][i]] for dim, i in zip(first_observable(c).dims, worst[2:], strict=True))
         level, T = task.occupation.fermi[worst[0]], task.occupation.temperature[worst[1]]
         reached = task.goal.rtol * float(ratio[worst])
-        where = f"{c.name} {element} at {level:.6g} eV, {T:g} K (relative error {reached:.1g})"
-        (zero if stopped else failed).append(where)
+        where = f"{c.name} {element} at {level:.6g} eV, {T:g} K (relative error {reached:.1g}"
+        where += ")" if error[worst] == numerical[worst] else ", what symmetrisation changes)"
+        if stopped and c.name in found.removed:
+            removed.append(f"{c.name} (symmetry leaves nothing of it)")
+        else:
+            (zero if stopped else failed).append(where)
     if failed:
         warnings.warn(
             f"not converged to rtol = {task.goal.rtol:g} with {points} k points: {'; '.join(failed)}: "
@@ -182,8 +192,8 @@ def about(found: Errors, task: Asked, points: int) -> dict[str, Any]:
         )
     return {
         "rtol": task.goal.rtol,
-        "converged": int(not failed and not zero),
+        "converged": int(not (failed or zero or removed)),
         "not_converged": "; ".join(failed),
-        "counted_as_zero": "; ".join(zero),
+        "counted_as_zero": "; ".join(zero + removed),
         "k_points": points,
     }

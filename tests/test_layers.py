@@ -23,7 +23,7 @@ CALCULATORS = BANDS | {"calculators"}
 GROUPS = {"pointgroup", "tensors", "irreducible", "symmetry"}
 PARTS = CALCULATORS | GROUPS | {"occupation", "kmesh", "radial", "progress", "executors", "checkpoint", "result"}
 SELF_CONVERGING = {"cubature", "cells", "adaptive", "tolerance", "converge", "rays"}
-SUMS = {"sums", "symmetric_sums", "axion", "asked", "provenance", "integrals"}
+SUMS = {"sums", "imposed", "axion", "asked", "provenance", "integrals"}
 COMPUTE = PARTS | SELF_CONVERGING | SUMS | {"compute", "tabulate"}
 LOAD = MODEL | {"adapters", "lattices", "materials", "loading"}
 PLOTTING = COMPUTE | {"plotting"}
@@ -61,7 +61,7 @@ ALLOWED = {
     "pointgroup": BASE,
     "tensors": CALCULATORS | {"pointgroup"},
     "irreducible": {"kmesh", "pointgroup"},
-    "symmetric_sums": PARTS | {"sums"},
+    "imposed": PARTS,
     "cubature": set(),
     "cells": PARTS | {"sums", "cubature"},
     "adaptive": PARTS | {"cells"},
@@ -72,7 +72,7 @@ ALLOWED = {
     "axion": BANDS | {"kmesh", "sums"},
     "asked": PARTS | {"sums"},
     "provenance": MODEL | {"sums"},
-    "integrals": PARTS | {"sums", "symmetric_sums", "axion", "asked"} | SELF_CONVERGING,
+    "integrals": PARTS | {"sums", "axion", "asked"} | SELF_CONVERGING,
     "compute": COMPUTE - {"compute", "tabulate"},
     "plotting": COMPUTE,
     "reproduce": PLOTTING | {"lattices"},

@@ -149,7 +149,7 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
     result = compute(model, **_arguments(model, item), calculators=wanted, fermi=plan.levels)
     pairs |= descriptors.of_result(result, plan.reference, plan.gap, item.settings.tau)
     if "converged" in result.attrs:
-        pairs["converged"] = int(result.attrs["converged"])
+        pairs["converged"] = int(not result.attrs["not_converged"])
     if not isinstance(model, KDotP):
         pairs["points"] = int(result.attrs.get("k_points", len(mesh_of(model, item))))
         needed = descriptors.bands_needed(model, info.coarse_mesh(model), plan.reference)
