@@ -122,24 +122,25 @@ def among(model: Lattice, found: Sequence[Operation]) -> Group:
     exact = largest_group([g for g in found if g.exact], model.lattice)
     if model.structure is None:
         return Group(exact, exact, [], "auto")
-    group = largest_group(_held(found), model.lattice)
+    group = largest_group(_held(found, model.axes), model.lattice)
     pairs = zip(found[: len(found) // 2], found[len(found) // 2 :], strict=True)
     lost = [min(pair, key=lambda g: g.violation) for pair in pairs if not any(g in group for g in pair)]
     return Group(group, exact, [g for g in lost if not _near(g, BROKEN)], "auto")
 
 
-def _held(found: Sequence[Operation]) -> list[Operation]:
+def _held(found: Sequence[Operation], axes: Sequence[int]) -> list[Operation]:
     """Of all candidates, as `operations` has them, those that hold to rounding or but for noise.
 
-    With time reversal broken, an operation has to be violated clearly less than its partner; where energies tell
-    neither from an exact one, as with operations that map k to -k or to itself, tensors decide.
+    With time reversal broken, an operation has to be violated clearly less than its partner. Where energies do not tell, as of
+    inversion x time reversal, which leaves every k where it is, tensors decide.
     """
     half = len(found) // 2
     reversal = found[half]
     unbroken = reversal.violation <= REVERSAL_TOL and reversal.curvature_mismatch <= REVERSAL_CURVATURE
 
     def clear(g: Operation, partner: Operation) -> bool:
-        if max(g.violation, partner.violation) > REVERSAL_TOL:
+        still = any(np.allclose(x.time_reversal * x.rotation[np.ix_(axes, axes)], np.eye(len(axes))) for x in (g, partner))
+        if not still and max(g.violation, partner.violation) > REVERSAL_TOL:
             return CLEARLY * g.violation <= partner.violation
         size, other = (x.curvature_mismatch + x.response_mismatch for x in (g, partner))
         return CLEARLY * size <= other
@@ -171,8 +172,9 @@ def size(operations: Sequence[Operation]) -> str:
 
 
 def listed(operations: Sequence[Operation]) -> str:
-    """The names of operations, of many the first three."""
-    return ", ".join(g.name for g in operations[:3]) + (f" and {len(operations) - 3} more" if len(operations) > 3 else "")
+    """The names of operations, of many the three shortest."""
+    names = sorted((g.name for g in operations), key=len)
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def point_rotations(model: Lattice) -> list[Array]:
@@ -206,7 +208,8 @@ def operations(model: Lattice, seed: int = 7) -> list[Operation]:
 def measured(model: Lattice, candidates: Sequence[Operation], seed: int = 7) -> list[Operation]:
     """The operations with what the Hamiltonian violates them by, at random k points."""
     n_points = N_POINTS if model.structure is None else N_POINTS_NOISY
-    k = np.random.default_rng(seed).uniform(-0.5, 0.5, (n_points, 3)) * np.array(model.periodic)
+    # of few digits, so that images are found again
+    k = np.round(np.random.default_rng(seed).uniform(-0.5, 0.5, (n_points, 3)), 6) * np.array(model.periodic)
     images = [g.time_reversal * k @ on_reciprocal(g.rotation, model.lattice).T for g in candidates]
     points = np.stack([k, *images]) * np.array(model.periodic)
     # operations that differ by inversion x time reversal meet at the same points
@@ -254,7 +257,7 @@ def _compared(
 def _splitting(energies: Array) -> float:
     """Root mean square splitting in eV of levels (nk, n) that come in pairs, 0 where they do not.
 
-    Inversion x time reversal leaves every k where it is, and makes the levels of spinors double: nothing else of energies tells.
+    Inversion x time reversal leaves every k where it is and makes the levels of spinors double: that alone energies tell of it.
     """
     inside, between = energies[:, 1::2] - energies[:, :-1:2], energies[:, 2::2] - energies[:, 1:-1:2]
     if energies.shape[1] % 2 or energies.shape[1] < 4 or np.median(inside) > PAIRS * np.median(between):

@@ -145,24 +145,37 @@ def test_weak_spin_orbit_coupling_of_an_antiferromagnet(seed):
     assert (auto.extrinsic_error >= abs(off.extrinsic)).all()
 
 
-@pytest.mark.parametrize("spin_orbit", [0.0, 0.5])
-def test_where_the_hamiltonian_breaks_what_its_atoms_have(spin_orbit):
-    """A layer whose atoms have inversion, with a staggered potential of 0.4 eV on them: one line, with what it touches.
-
-    Without spin-orbit coupling energies are even in k all the same: curvatures tell.
-    """
-    model = antiferromagnet(4, spin_orbit, noise=0.0)
+def test_where_the_hamiltonian_breaks_what_its_atoms_have():
+    """A layer whose atoms have inversion, with a staggered potential of 0.4 eV on them: one line, with what it touches."""
+    model = antiferromagnet(4, 0.5, noise=0.0)
     H = np.array(model.hamiltonian)
     H[~model.R.any(axis=1)] += 0.2 * np.kron(np.kron(np.eye(2), SIGMA[2]), np.eye(2))
-    broken = replace(model, hamiltonian=H)
-    result = ome.compute(broken, (4, 4, 1), ["total", "extrinsic", "quantum_metric"], 0.0)
+    result = ome.compute(replace(model, hamiltonian=H), (4, 4, 1), ["total", "extrinsic", "quantum_metric"], 0.0)
     line = result.attrs["symmetry_broken"]
-    assert line.startswith("the atoms have")
-    assert "inversion" in line.split(", with and")[0]
-    assert "unbroken it would forbid" in line
-    assert "extrinsic" in line
-    assert "quantum_metric" not in line
+    assert line.startswith("the atoms have inversion x time reversal, 2-fold rotation about (0, 0, 1) x time reversal, with")
+    assert line.endswith("unbroken it would forbid all of extrinsic")
+    assert float(line.split("up to ")[1].split(" eV")[0]) > 0.03
     assert not ome.compute(model, (4, 4, 1), ["total"], 0.0).attrs["symmetry_broken"]
+
+
+def test_broken_inversion_of_a_crystal_with_time_reversal():
+    """Energies are even in k whatever inversion does: curvatures tell."""
+    model = graphene(0.05, exact=False, atoms=True)
+    line = ome.compute(model, (6, 6, 1), ["total", "extrinsic"], 0.0).attrs["symmetry_broken"]
+    assert "inversion" in line
+    assert line.endswith("unbroken it would forbid all of extrinsic")
+
+
+def test_inversion_of_a_ferromagnet():
+    """Its partner leaves every k where it is, so that energies do not compare: noise of 0.6 meV does not lose it."""
+    atoms = Structure((24,), ((0.0, 0.0, 0.0),))
+    cube = 3.0 * np.eye(3)
+    even = random_model(5, 3, 6, inversion=np.eye(6), symmetric_centres=np.zeros((6, 3)), lattice=cube, position="matrix")
+    noise = random_model(6, 3, 6, hopping=1e-3, symmetric_centres=np.zeros((6, 3)), lattice=cube)
+    model = replace(even, hamiltonian=even.hamiltonian + noise.hamiltonian, structure=atoms)
+    group = group_of(model)
+    assert {g.name for g in group.operations} == {"identity", "inversion"}
+    assert 3e-4 < max(g.violation for g in group.operations) < 3e-3
 
 
 def test_half_the_zone_only_where_rounding_allows_it():
