@@ -158,28 +158,23 @@ def about(found: Errors, task: Asked, points: int) -> dict[str, Any]:
     failed: list[str] = []
     zero: list[str] = []
     removed: list[str] = []
-    along = component_axes(task.model.axes, task.model.moments)
+    work = False
     for c in task.wanted:
-        numerical = found.errors[c.name]
+        numerical, limits = found.errors[c.name], found.limits[c.name]
         error = numerical if found.changes is None else np.maximum(numerical, found.changes[c.name])
-        ratio = error / found.converged[c.name]
+        ratio = error / (limits if c.name in found.removed else found.converged[c.name])
         if (ratio <= 1).all():
+            removed += [f"{c.name} (symmetry leaves nothing of it)"] if c.name in found.removed else []
             continue
-        stopped = (error <= found.limits[c.name]).all()
         worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
-        element = "".join(AXES[along[dim][i]] for dim, i in zip(first_observable(c).dims, worst[2:], strict=True))
-        level, T = task.occupation.fermi[worst[0]], task.occupation.temperature[worst[1]]
-        reached = task.goal.rtol * float(ratio[worst])
-        where = f"{c.name} {element} at {level:.6g} eV, {T:g} K (relative error {reached:.1g}"
-        where += ")" if error[worst] == numerical[worst] else ", what symmetrisation changes)"
-        if stopped and c.name in found.removed:
-            removed.append(f"{c.name} (symmetry leaves nothing of it)")
-        else:
-            (zero if stopped else failed).append(where)
+        stopped, by_work = (error <= limits).all(), bool(error[worst] == numerical[worst])
+        reached = f"{task.goal.rtol * float(ratio[worst]):.1g}{'' if by_work else ', what symmetrisation changes'}"
+        (zero if stopped else failed).append(f"{c.name} {_place(c, worst, task)} (relative error {reached})")
+        work |= by_work and not stopped
     if failed:
+        remedy = "raise max_points (or max_time), or rtol" if work else "no work makes less of what symmetrisation changes"
         warnings.warn(
-            f"not converged to rtol = {task.goal.rtol:g} with {points} k points: {'; '.join(failed)}: "
-            "raise max_points (or max_time), or rtol",
+            f"not converged to rtol = {task.goal.rtol:g} with {points} k points: {'; '.join(failed)}: {remedy}",
             ConvergenceWarning,
             stacklevel=5,
         )
@@ -197,3 +192,10 @@ def about(found: Errors, task: Asked, points: int) -> dict[str, Any]:
         "counted_as_zero": "; ".join(zero + removed),
         "k_points": points,
     }
+
+
+def _place(calculator: Calculator, at: Sequence[np.intp], task: Asked) -> str:
+    """The element, level and temperature of an index, in words."""
+    along = component_axes(task.model.axes, task.model.moments)
+    element = "".join(AXES[along[dim][i]] for dim, i in zip(first_observable(calculator).dims, at[2:], strict=True))
+    return f"{element} at {task.occupation.fermi[at[0]]:.6g} eV, {task.occupation.temperature[at[1]]:g} K"
