@@ -230,8 +230,8 @@ def reproduce(
     console = _console()
     files, numbers = figures.write(out)
     console.print(tables.frame(figures.summary(numbers)), soft_wrap=True)
-    for file in files:
-        console.print(f"wrote {file}", soft_wrap=True)
+    for text in [*figures.answers(numbers), *(f"wrote {file}" for file in files)]:
+        console.print(text, soft_wrap=True)
 
 
 app.command()(screening.screen)

@@ -57,15 +57,17 @@ def bernal_bilayer(
     spin_degeneracy : 1 or 2.
 
     Source: Schaefer, Nowack, arXiv:2103.04124 (2021), doi:10.48550/arXiv.2103.04124; signs of the hoppings from the authors'
-    program. Their values of the extrinsic response to a field along x, in 1e-6 mu_0 M_z / (E tau) for strain of 1 %, are met
-    in sign and trend only, with nothing adjusted (levels from the middle of the gap, kT = 0.05 meV, to 0.5 %; 0.01 meV of the
-    level is 1 %), and counting two valleys but one spin, as that program does: with both spins, as `spin_degeneracy` = 2 gives,
-    responses are twice as large.
+    program (github.com/physinet/blg_strain, commit 5e4dcb1). *Their extrinsic responses carry a sign error of that program*:
+    d/dk of gamma3 exp(-i k.d) has the wrong sign, in no element but A1 B2. With that sign an independent program meets them to
+    0.5 %, with the right one it meets the values here. For a field along x, in 1e-6 mu_0 M_z / (E tau), strain of 1 %, T = 0,
+    levels from the middle of the gap, two valleys but one spin (`spin_degeneracy` = 2 doubles them):
 
-    strain along x, displacement  4 meV, level   4.00 meV: published -1.394, here -1.48 ( +6 %)
-    strain along y, displacement  4 meV, level   4.00 meV: published -0.894, here -0.78 (-13 %)
-    strain along x, displacement 12 meV, level   9.87 meV: published -0.451, here -0.59 (+31 %)
-    strain along y, displacement 12 meV, level -10.13 meV: published +2.415, here +2.21 ( -8 %)
+    strain along x, displacement  4 meV, level   4.00 meV: published -1.394, sign put right -1.470, here -1.477
+    strain along y, displacement  4 meV, level   4.00 meV: published -0.894, sign put right -0.786, here -0.781
+    strain along x, displacement 12 meV, level   9.87 meV: published -0.451, sign put right -0.576, here -0.593
+    strain along y, displacement 12 meV, level -10.13 meV: published +2.415, sign put right +2.206, here +2.212
+
+    "Here" differs from "sign put right" by gamma_n alone, for which that program takes |d' - d| / d in place of d'/d - 1.
     """
     tensor = uniaxial_strain(strain, strain_angle, poisson)
     flat = vectors(np.sqrt(3) * bond, HEIGHT)
