@@ -85,7 +85,7 @@ def compute(
         Wannier functions obey but for noise (`symmetry`), is an error, and the values without them are kept as
         `<name>_raw`. "off" sums over all points, and symmetrises nothing. Or operations to be relied on: a list of
         `symmetry.Operation` that generate the group, or what spglib.get_magnetic_symmetry_dataset gives for the cell of
-        the model; those that the Hamiltonian breaks by more than 30 meV are dropped with a warning.
+        the model; those that the Hamiltonian breaks by more than 30 meV are dropped with a warning, from 3 meV on one says so.
     include_chern_simons : add the Chern-Simons part to `total`, `total_with_spin` and `semiclassical` (3D insulators).
     trial : (n, occupied) trial orbitals for the Chern-Simons part; by default they are looked for.
     progress : show a progress bar on anything over two seconds.

@@ -34,9 +34,9 @@ def imposed_line(model: Lattice, wanted: Sequence[Calculator], group: Group) -> 
         return ""
     worst = max(g.violation for g in group.operations)
     lost = forbidden(model, wanted, group.operations, group.exact) or "no element of what was asked for"
-    whole, exact = (symbol(operations, model.lattice) for operations in (group.operations, group.exact))
+    exact = "the identity" if len(group.exact) == 1 else symbol(group.exact, model.lattice)
     how = f"of which {exact} holds to rounding and the rest to {worst * 1e3:.2g} meV (root mean square)"
-    return f"{whole}, {how}, forbids {lost}"
+    return f"{symbol(group.operations, model.lattice)}, {how}, forbids {lost}"
 
 
 def broken_line(model: Lattice, wanted: Sequence[Calculator], group: Group) -> str:

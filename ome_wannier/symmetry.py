@@ -43,8 +43,9 @@ Lattice = TightBinding | PlaneWaves | SparseTightBinding
 
 #: responses below this, in units of the metric to the power 3/2, are zero and decide nothing
 RESPONSE_FLOOR = 1e-6
-#: random k points that operations are measured at: of models whose symmetries hold to rounding or not at all, and of others
-N_POINTS, N_POINTS_NOISY = 4, 16
+#: random k points that operations are measured at: in general, and of Wannier functions of known atoms; there are no more than
+#: so many of these (models that are built atom by atom hold their symmetries to rounding, or not at all)
+N_POINTS, N_POINTS_NOISY, WANNIER = 4, 16, 300
 #: what noise may do to time reversal: eV, and the curvature's mismatch
 REVERSAL_TOL, REVERSAL_CURVATURE = 3e-4, 3e-4
 #: and to the other operations: eV; the curvature's mismatch (good crystals give 0.01 to 0.03, operations that fail 0.1 to
@@ -54,7 +55,7 @@ NOISE, CURVATURE_TOL, RESPONSE_TOL = 3e-3, 0.05, 0.5
 PAIRS = 0.2
 #: how many times less than its partner an operation has to be violated where time reversal is broken
 CLEARLY = 2.0
-#: eV: operations of the atoms that are violated by more are worth a word, and those that were given are refused
+#: eV: operations of the atoms that are violated by more are worth a word, and those that were given are dropped
 BROKEN = 0.03
 
 #: what the argument `symmetry` of compute may be
@@ -104,7 +105,7 @@ def group_of(model: Lattice, asked: Any = "auto") -> Group:
 
     Warns
     -----
-    AccuracyWarning : an operation that was given and that the Hamiltonian breaks is dropped.
+    AccuracyWarning : an operation that was given and that the Hamiltonian breaks is dropped, or relied on all the same.
     """
     if isinstance(asked, str) and asked == "off":
         identity = [Operation(np.eye(3))]
@@ -112,7 +113,8 @@ def group_of(model: Lattice, asked: Any = "auto") -> Group:
     if not (isinstance(asked, str) and asked == "auto"):
         found = measured(model, _given(model, asked))
         group = largest_group([g for g in found if _near(g, BROKEN)], model.lattice)
-        _warn_of_dropped([g for g in found if g not in group])
+        _warn_of("dropped", [g for g in found if g not in group])
+        _warn_of("relied on", [g for g in group if not _near(g, NOISE)])
         return Group(group, group, [], "given")
     return among(model, operations(model))
 
@@ -154,15 +156,11 @@ def _near(g: Operation, limit: float) -> bool:
     return g.violation <= limit and g.curvature_mismatch <= CURVATURE_TOL and g.response_mismatch <= RESPONSE_TOL
 
 
-def _warn_of_dropped(dropped: Sequence[Operation]) -> None:
-    """Warn of operations that were given in vain."""
-    if not dropped:
-        return
-    warnings.warn(
-        f"symmetry: dropped {listed(dropped)}: the Hamiltonian violates them by up to {size(dropped)}",
-        AccuracyWarning,
-        stacklevel=4,
-    )
+def _warn_of(done: str, given: Sequence[Operation]) -> None:
+    """Warn of operations that were given though the Hamiltonian breaks them, and of what was done with them."""
+    if given:
+        text = f"symmetry: {done} {listed(given)}: the Hamiltonian violates them by up to {size(given)}"
+        warnings.warn(text, AccuracyWarning, stacklevel=4)
 
 
 def size(operations: Sequence[Operation]) -> str:
@@ -207,7 +205,8 @@ def operations(model: Lattice, seed: int = 7) -> list[Operation]:
 
 def measured(model: Lattice, candidates: Sequence[Operation], seed: int = 7) -> list[Operation]:
     """The operations with what the Hamiltonian violates them by, at random k points."""
-    n_points = N_POINTS if model.structure is None else N_POINTS_NOISY
+    noisy = isinstance(model, TightBinding) and model.structure is not None and model.n_orbitals <= WANNIER
+    n_points = N_POINTS_NOISY if noisy else N_POINTS
     # of few digits, so that images are found again
     k = np.round(np.random.default_rng(seed).uniform(-0.5, 0.5, (n_points, 3)), 6) * np.array(model.periodic)
     images = [g.time_reversal * k @ on_reciprocal(g.rotation, model.lattice).T for g in candidates]

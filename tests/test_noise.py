@@ -145,6 +145,16 @@ def test_weak_spin_orbit_coupling_of_an_antiferromagnet(seed):
     assert (auto.extrinsic_error >= abs(off.extrinsic)).all()
 
 
+@pytest.mark.parametrize("spin_orbit", [0.002, 0.1])
+def test_potentials_that_break_inversion_of_an_antiferromagnet(spin_orbit):
+    """Inversion x time reversal leaves every k where it is: the splitting of pairs tells 5 meV, curvature not 0.1 eV."""
+    model = antiferromagnet(1, spin_orbit)
+    H = np.array(model.hamiltonian)
+    H[~model.R.any(axis=1)] += 0.005 * np.kron(np.kron(np.eye(2), SIGMA[2]), np.eye(2))
+    assert "inversion x time reversal" in names(model)
+    assert "inversion x time reversal" not in names(replace(model, hamiltonian=H))
+
+
 def test_where_the_hamiltonian_breaks_what_its_atoms_have():
     """A layer whose atoms have inversion, with a staggered potential of 0.4 eV on them: one line, with what it touches."""
     model = antiferromagnet(4, 0.5, noise=0.0)

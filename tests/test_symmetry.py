@@ -248,6 +248,15 @@ def test_given_operations_are_relied_on():
     assert (given.attrs["symmetry"], given.attrs["symmetry_group"]) == ("given", auto.attrs["symmetry_group"])
 
 
+def test_given_operations_that_are_violated_a_little_are_said():
+    """A mirror of graphene that a strain of 1%, turned away from it by 10 degrees, breaks by 15 meV."""
+    model = ome.load("graphene", strain=0.01, strain_angle=10.0)
+    mirror = [Operation(np.diag([-1.0, 1.0, 1.0]))]
+    with pytest.warns(AccuracyWarning, match=r"relied on mirror normal to .1, 0, 0.: .* violates them by up to 0\.015 eV"):
+        result = ome.compute(model, (6, 6, 1), ["quantum_metric"], 0.3, symmetry=mirror)
+    assert result.attrs["symmetry_operations"] == ["identity", "mirror normal to (1, 0, 0)"]
+
+
 def test_off_charges_and_imposes_nothing():
     model = ome.load("vse2")
     result = ome.compute(model, (12, 12, 1), ["total"], -0.281, temperature=20.0, symmetry="off")
