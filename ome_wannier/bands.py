@@ -39,6 +39,8 @@ class Bands:
     order : covariant derivatives of H to ask of the model at once (a higher one is asked for when needed).
     degeneracy_tol : eV; see the module's text, and for None `default_degeneracy_tol`.
     window : eV; the weights are good for Fermi levels in this range (Fermi-surface terms are zero outside).
+    spacing : (axes, directions) in 1/Angstrom, vectors to the next points of a mesh; the weights are good too for states whose
+        levels, extrapolated linearly, reach the window on the way there.
 
     Attributes
     ----------
@@ -56,10 +58,12 @@ class Bands:
         curvature: bool = False,
         degeneracy_tol: float | None = None,
         window: tuple[float, float] = (-np.inf, np.inf),
+        spacing: Array | None = None,
     ) -> None:
         self._model, self._k, self._curvature, self._window = model, k, curvature, window
         self._tol = default_degeneracy_tol(model) if degeneracy_tol is None else degeneracy_tol
         self._matrices = model.matrices(k, order, curvature)
+        self._spacing = np.zeros((len(model.axes), 0)) if spacing is None else spacing
         self._products: dict[tuple[str, int, int], ComplexArray] = {}
         self._derivatives: dict[tuple[int, int], ComplexArray] = {}
         self.axes = model.axes
@@ -124,7 +128,9 @@ class Bands:
     def _passed(self) -> tuple[Ints, Ints]:
         """First band (nk,) that a Fermi level in the window may pass, and the end of those: bounds of degenerate groups."""
         first, end = self._groups
-        low, high = ((self.energies <= edge).sum(axis=1) for edge in self._window)
+        highest = np.maximum.accumulate(self.energies + self.moves, axis=1)
+        lowest = np.minimum.accumulate((self.energies - self.moves)[:, ::-1], axis=1)  # of a band and those above, backwards
+        low, high = (highest <= self._window[0]).sum(axis=1), (lowest <= self._window[1]).sum(axis=1)
         k, n = np.arange(len(low)), first.shape[1]
         below = np.where(low < n, first[k, np.minimum(low, n - 1)], n)
         above = np.where(high > 0, end[k, np.maximum(high, 1) - 1], 0)
@@ -219,6 +225,13 @@ class Bands:
     def _slopes(self) -> Array:
         """(axes, nk, n)."""
         return np.ascontiguousarray(np.einsum("kann->akn", self._velocities).real)
+
+    @cached_property
+    def moves(self) -> Array:
+        """(nk, n) in eV: how far levels move on the way to the next points of the mesh, extrapolated linearly."""
+        if not self._spacing.shape[1]:
+            return np.zeros_like(self.energies)
+        return np.asarray(np.abs(np.tensordot(self._slopes, self._spacing, (0, 0))).sum(axis=2))
 
     @cached_property
     def connections(self) -> ComplexArray:

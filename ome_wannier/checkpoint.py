@@ -25,6 +25,7 @@ from .irreducible import IrreducibleMesh
 from .kmesh import KMesh
 from .model import Model
 from .occupation import Occupation
+from .unseen import Unseen
 
 #: seconds between two checkpoints, and the least multiple of the time that writing one takes
 INTERVAL = 30.0
@@ -32,9 +33,10 @@ COST = 20.0
 
 
 class State(NamedTuple):
-    """The sum over the first `done` blocks, and the widest degenerate group in eV among them."""
+    """The sum over the first `done` blocks, what their points may miss, and the widest degenerate group in eV among them."""
 
     total: NDArray[np.float64]
+    unseen: Unseen
     done: int
     widest: float
 
@@ -70,7 +72,8 @@ class Checkpoint:
     def _read(self) -> State:
         try:
             with self.path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                run, state = str(file["run"]), State(file["total"], int(file["done"]), float(file["widest"]))
+                unseen = Unseen(file["unseen"], float(file["coarsest"]))
+                run, state = str(file["run"]), State(file["total"], unseen, int(file["done"]), float(file["widest"]))
         except (ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
             raise FileFormatError(self.path, None, "a checkpoint", str(error)) from error
         if run != self._run:
@@ -96,7 +99,9 @@ class Checkpoint:
 
         def fill(path: Path) -> None:
             with path.open("wb") as file:
-                np.savez(file, run=np.array(self._run), total=state.total, done=state.done, widest=state.widest)
+                total, (steps, coarsest), done, widest = state
+                run = np.array(self._run)
+                np.savez(file, run=run, total=total, unseen=steps, coarsest=coarsest, done=done, widest=widest)
 
         whole(self.path, fill)
         self._written = time.monotonic()

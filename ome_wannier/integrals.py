@@ -7,6 +7,7 @@ of the stars do: all points are summed, and what symmetrisation then changes is 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -18,10 +19,10 @@ from numpy.typing import ArrayLike, NDArray
 from . import __version__, radial
 from .asked import default_mesh, numbers, one_temperature, ray_levels, uniform
 from .axion import chern_simons
-from .calculators import Calculator, Observable
+from .calculators import Calculator, Combination, Observable
 from .calculators.base import component_axes
 from .checkpoint import Checkpoint, digest
-from .errors import SettingsError
+from .errors import AccuracyWarning, SettingsError
 from .irreducible import IrreducibleMesh
 from .kdotp import KDotP
 from .kmesh import KMesh, PolarMesh
@@ -29,15 +30,19 @@ from .model import TightBinding
 from .occupation import Occupation
 from .pointgroup import Operation
 from .progress import track
-from .result import Outcome, combine, imposed
+from .result import Outcome, combine, first_observable, imposed
 from .sums import Lattice, Points, filled_level, mesh_sums
 from .symmetry import Group
 from .tensors import applied, projector
 from .units import KB
+from .unseen import FINE
 
 Array = NDArray[np.float64]
 Values = dict[str, Array]
 Model = Lattice | KDotP
+
+#: share of a quantity that the points of a mesh may miss without a word, and points that nobody would take
+COARSE, TOO_MANY = 0.1, 10**8
 
 
 class Means(NamedTuple):
@@ -52,11 +57,12 @@ class Means(NamedTuple):
 
 class Part(NamedTuple):
     """Integrals by observable as the Hamiltonian gives them, coarser evaluations of them for the error and the number that each
-    stands for, the Fermi levels, the mesh, and what to record."""
+    stands for, what the points may miss, the Fermi levels, the mesh, and what to record."""
 
     values: Values
     others: list[Values]
     shares: tuple[int, ...]
+    unseen: Values
     fermi: Array
     temperature: Array
     mesh: KMesh | PolarMesh
@@ -93,7 +99,7 @@ def mesh_part(
     if isinstance(points, IrreducibleMesh):  # sub-meshes have the symmetry of the mesh
         parts = [made_symmetric(part, model, observables, points.operations) for part in sums.parts]
         sums = sums._replace(full=made_symmetric(sums.full, model, observables, group.exact), parts=parts)
-    error = f"deviation of the sub-meshes of every {mesh.strides} point (root mean square)"
+    error = f"deviation of the sub-meshes of every {mesh.strides} point (root mean square), plus what passes between the points"
     error += ", plus what symmetrisation changes" if group.noisy else ""
     if not sums.parts:
         error = "none: the mesh has no sub-mesh (use even numbers)"
@@ -102,8 +108,9 @@ def mesh_part(
         "irreducible_points": len(points),
         "error_estimate": error,
         "widest_degenerate_group_eV": sums.widest_group,
+        "energy_step_widths": sums.coarsest,
     }
-    return Part(sums.full, sums.parts, sums.shares, levels, temperatures, mesh, attrs)
+    return Part(sums.full, sums.parts, sums.shares, sums.unseen, levels, temperatures, mesh, attrs)
 
 
 def points_of(model: Lattice, mesh: KMesh, group: Group) -> Points:
@@ -131,13 +138,20 @@ def level_of(model: Lattice, points: Points, filling: object, temperature: float
 def outcome_of(
     model: Model, wanted: Sequence[Calculator], observables: Sequence[Observable], part: Part, group: Group | None
 ) -> Outcome:
-    """Values by quantity and their errors: deviations of sub-meshes, and what operations change that hold but for noise."""
+    """Values by quantity and their errors: deviations of sub-meshes, what the points may miss, and what operations change that
+    hold but for noise."""
     values = {c.name: combine(c, part.values) for c in wanted}
     errors = {c.name: _difference(values[c.name], c, part.others, part.shares) for c in wanted}
-    if group is None or not group.noisy:
+    if group is None:
         return Outcome(values, errors, {}, part.attrs)
+    if part.unseen:
+        _warn_of_coarse(part, {c.name: _missed(c, part, model, group.operations) for c in wanted}, values)
+        errors = {c.name: errors[c.name] + _missed(c, part, model, group.exact) for c in wanted}
+    found = Outcome(values, errors, {}, part.attrs)
+    if not group.noisy:
+        return found
     symmetric = made_symmetric(part.values, model, observables, group.operations)
-    return imposed(Outcome(values, errors, {}, part.attrs), {c.name: combine(c, symmetric) for c in wanted})
+    return imposed(found, {c.name: combine(c, symmetric) for c in wanted})
 
 
 def with_gap_terms(model: Lattice, part: Part, trial: ArrayLike | None) -> Part:
@@ -192,7 +206,7 @@ def polar_part(
     )
     error = "difference to half the angles and to three quarters of the radial nodes (root mean square)"
     attrs = {"kmesh": repr(mesh), "error_estimate": error, "widest_degenerate_group_eV": 0.0}
-    return Part(fine, others, (1, 1), levels, temperatures, mesh, attrs)
+    return Part(fine, others, (1, 1), {}, levels, temperatures, mesh, attrs)
 
 
 def _difference(
@@ -203,3 +217,32 @@ def _difference(
         return np.full_like(value, np.nan)
     squares = [n * (value - combine(calculator, other)) ** 2 for n, other in zip(shares, others, strict=True)]
     return np.asarray(np.sqrt(sum(squares, np.zeros_like(value)) / sum(shares)))
+
+
+def _missed(calculator: Calculator, part: Part, model: Model, operations: Sequence[Operation]) -> Array:
+    """What the points of a mesh may miss of a quantity: the sum over its terms, and over what operations average."""
+    terms = calculator.terms if isinstance(calculator, Combination) else [(calculator.name, 1.0)]
+    total = sum((abs(c) * part.unseen[name] for name, c in terms if name in part.unseen), np.zeros(()))
+    if not total.ndim:
+        return np.asarray(total)
+    observable, along = first_observable(calculator), component_axes(model.axes, model.moments)
+    return applied(abs(projector(observable, operations, along)), total, len(observable.dims))
+
+
+def _warn_of_coarse(part: Part, missed: dict[str, Array], values: dict[str, Array]) -> None:
+    """Warn of quantities of which the points may miss a good part, with a mesh that resolves the Fermi surfaces."""
+    names = [n for n, x in missed.items() if (x.max(initial=0.0) > COARSE * abs(values[n]).max(initial=0.0))]
+    if not names:
+        return
+    mesh, step = part.mesh, part.attrs["energy_step_widths"]
+    assert isinstance(mesh, KMesh)
+    finer = [n * max(step / FINE, 1.0) if n > 1 else 1.0 for n in mesh.size]
+    size = " x ".join(f"{2 * np.ceil(n / 2):.0f}" if n > 1 else "1" for n in finer)
+    better = f"take {size} points, or rtol" if np.prod(finer) < TOO_MANY else "take rtol"
+    moved = f"levels move by up to {step:.3g} k_B T" if (part.temperature > 0).all() else "levels move, at T = 0,"
+    warnings.warn(
+        f"kmesh {mesh.size} does not resolve the Fermi surfaces of {', '.join(names[:3] + ['...'] * (len(names) > 3))}: "
+        f"{moved} from point to point; the errors say so: {better}",
+        AccuracyWarning,
+        stacklevel=4,
+    )

@@ -15,6 +15,8 @@ Array = NDArray[np.float64]
 
 #: reciprocal spacing in 1/Angstrom of the default mesh, by the number of periodic directions
 DEFAULT_SPACING = {0: 1.0, 1: 0.01, 2: 0.04, 3: 0.08}
+#: how far the cosine of an angle of 60 degrees may be from 1/2, as in strained crystals
+HEXAGONAL = 0.05
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,20 @@ class KMesh:
 
     @classmethod
     def default(cls, lattice: Array, periodic: tuple[bool, bool, bool]) -> KMesh:
-        """An even mesh with about `DEFAULT_SPACING` between points; one point along directions that are not periodic."""
+        """A mesh with about `DEFAULT_SPACING` between points, and one point along directions that are not periodic.
+
+        Even, so that the border of the zone is on it; of multiples of 6 along directions at 60 or 120 degrees, so that K and H
+        are, where hexagonal crystals have their pockets.
+        """
         spacing = DEFAULT_SPACING[sum(periodic)]
-        lengths = 2 * np.pi * np.linalg.norm(np.linalg.inv(lattice), axis=0)
+        reciprocal = 2 * np.pi * np.linalg.inv(lattice).T
+        lengths = np.linalg.norm(reciprocal, axis=1)
+        cosine = np.abs(reciprocal @ reciprocal.T) / np.outer(lengths, lengths)
+        hexagonal = np.outer(periodic, periodic) & (np.abs(cosine - 0.5) < HEXAGONAL) & ~np.eye(3, dtype=bool)
+        multiple = np.where(hexagonal.any(axis=1), 6, 2)
         a, b, c = (
-            2 * int(np.ceil(length / spacing / 2)) if p else 1 for length, p in zip(lengths, periodic, strict=True)
+            int(m * np.ceil(length / spacing / m)) if p else 1
+            for length, m, p in zip(lengths, multiple, periodic, strict=True)
         )
         return cls((a, b, c))
 

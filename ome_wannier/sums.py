@@ -30,6 +30,7 @@ from .planewaves import PlaneWaves
 from .progress import track
 from .sparse import SparseTightBinding
 from .units import KB
+from .unseen import Unseen, spacing, unseen
 
 Array = NDArray[np.float64]
 Shapes = dict[str, tuple[int, ...]]
@@ -53,13 +54,17 @@ HISTOGRAM_COST = 8
 
 class Sums(NamedTuple):
     """Values (nf, nT, *components) by observable on the mesh and on each of its sub-meshes (none for a mesh that cannot be
-    divided), and the widest degenerate group in eV; sub-meshes that symmetry joins count once, with their number in `shares`.
+    divided), the widest degenerate group in eV, and what the points may miss (see `unseen`) with the number of widths of the
+    occupation that levels move by from point to point. Sub-meshes that symmetry joins count once, with their number in
+    `shares`.
     """
 
     full: dict[str, Array]
     parts: list[dict[str, Array]]
     widest_group: float
     shares: tuple[int, ...]
+    unseen: dict[str, Array]
+    coarsest: float
 
 
 def bytes_per_point(n: int, order: int, outside: bool = False) -> int:
@@ -103,56 +108,71 @@ def mesh_sums(
     """
     shares = points.shares
     if not observables:
-        return Sums({}, [{}] * len(shares) if len(shares) > 1 else [], 0.0, shares)
+        return Sums({}, [{}] * len(shares) if len(shares) > 1 else [], 0.0, shares, {}, 0.0)
     shapes = component_shapes(observables, model)
     columns = sum(int(np.prod(s)) for s in shapes.values())
     each = bytes_per_point(model.n_orbitals, max(o.order for o in observables), model.external is not None)
     histograms = histogram_bytes(occupation, columns, points)
     length, together, blocks = _batches(points, each, memory, histograms, most_blocks)
-    job = Job(model, tuple(observables), points, occupation, degeneracy_tol, length, together)
-    state = State(np.zeros((len(shares), occupation.n_rows, columns)), 0, 0.0)
-    total, widest = _add_blocks(job, blocks, state, int(2 * memory // histograms) - 1, progress, executor, checkpoint)
     surface = np.repeat([o.occupation == "surface" for o in observables], [int(np.prod(s)) for s in shapes.values()])
+    job = Job(model, tuple(observables), points, occupation, degeneracy_tol, surface, length, together)
+    state = State(np.zeros((len(shares), occupation.n_rows, columns)), Unseen.none(occupation, columns), 0, 0.0)
+    ahead = int(2 * memory // histograms) - 1
+    total, unseen, _, widest = _add_blocks(job, blocks, state, ahead, progress, executor, checkpoint)
     norm = model.spin_degeneracy / model.cell
     mesh = points if isinstance(points, KMesh) else points.mesh
     sums = occupation.evaluate(total, surface) * norm
-    values = _unpack(sums.sum(axis=0) / len(mesh), shapes)
-    if len(total) == 1:
-        return Sums(values, [], widest, shares)
+    values, missed = (_unpack(x / len(mesh), shapes) for x in (sums.sum(axis=0), unseen.error() * norm))
     parts = [_unpack(part / (n * mesh.n_sub), shapes) for part, n in zip(sums, shares, strict=True)]
-    return Sums(values, parts, widest, shares)
+    return Sums(values, parts if len(parts) > 1 else [], widest, shares, missed, unseen.coarsest)
 
 
 class Job(NamedTuple):
-    """All that a worker needs to know: besides what `mesh_sums` was given, points per row and rows per batch."""
+    """All that a worker needs to know: besides what `mesh_sums` was given, which columns are Fermi-surface terms, points per
+    row and rows per batch."""
 
     model: Lattice
     observables: tuple[Observable, ...]
     points: Points
     occupation: Occupation
     degeneracy_tol: float
+    surface: NDArray[np.bool_]
     length: int
     together: int
 
 
-def block_sum(job: Job, rows: tuple[int, int]) -> tuple[Array, float]:
-    """Histograms (sub-meshes, n_rows, columns) of the rows from the first up to the second, and the widest degenerate group."""
+class Block(NamedTuple):
+    """Histograms (sub-meshes, n_rows, columns) of a block, what its points may miss, and the widest degenerate group."""
+
+    histograms: Array
+    unseen: Unseen
+    widest: float
+
+
+def block_sum(job: Job, rows: tuple[int, int]) -> Block:
+    """The sum over the rows from the first up to the second."""
     order = max(o.order for o in job.observables)
     curvature = job.model.external is not None or any(o.curvature for o in job.observables)
-    columns = sum(int(np.prod(s)) for s in component_shapes(job.observables, job.model).values())
+    columns = len(job.surface)
     block = np.zeros((len(job.points.shares), job.occupation.n_rows, columns))
-    window, widest = job.occupation.window, 0.0
+    window, widest, missed = job.occupation.window, 0.0, Unseen.none(job.occupation, columns)
+    mesh = job.points if isinstance(job.points, KMesh) else job.points.mesh
+    steps = spacing(mesh, job.model.lattice, job.model.axes)
     for start in range(*rows, job.together):
         k, histogram, star = job.points.batch(start, min(start + job.together, rows[1]), job.length)
         model, k, use = _wanted(job.model, k, star > 0)
-        bands = Bands(model, k, order=order, curvature=curvature, degeneracy_tol=job.degeneracy_tol, window=window)
+        bands = Bands(
+            model, k, order=order, curvature=curvature, degeneracy_tol=job.degeneracy_tol, window=window, spacing=steps
+        )
         weights = _weights(bands, job.observables)
         if (star[use] != 1).any():
             weights *= star[use][:, None, None]
         widest = max(widest, bands.widest_group)
         part = np.repeat(histogram[use], job.model.n_orbitals)
-        job.occupation.add(block, bands.energies.ravel(), weights.reshape(-1, columns), part)
-    return block, widest
+        energies, weights = bands.energies.ravel(), weights.reshape(-1, columns)
+        job.occupation.add(block, energies, weights, part)
+        missed = missed.plus(unseen(job.occupation, energies, bands.moves.ravel(), weights, job.surface))
+    return Block(block, missed, widest)
 
 
 @dataclass(frozen=True)
@@ -193,9 +213,9 @@ def _add_blocks(
     progress: bool,
     executor: Executor | None,
     checkpoint: Checkpoint | None,
-) -> tuple[Array, float]:
-    """The sum of all blocks and the widest degenerate group, from the checkpoint on if it has a state."""
-    total, done, widest = state if checkpoint is None else checkpoint.state or state
+) -> State:
+    """The sum of all blocks, from the checkpoint on if it has a state."""
+    total, missed, done, widest = state if checkpoint is None else checkpoint.state or state
     adding = False
     todo = blocks[done:]
     with ExitStack() as stack:
@@ -204,17 +224,18 @@ def _add_blocks(
         results = stack.enter_context(closing(ordered(executor, block_sum, job, todo, ahead)))
         try:
             for _ in track(todo, "k points", progress):
-                block, group = next(results)
+                block = next(results)
                 adding = True
-                total += block
-                done, widest = done + 1, max(widest, group)
+                total += block.histograms
+                missed = missed.plus(block.unseen)
+                done, widest = done + 1, max(widest, block.widest)
                 adding = False
                 if checkpoint is not None:
-                    checkpoint.keep(State(total, done, widest))
+                    checkpoint.keep(State(total, missed, done, widest))
         finally:  # interrupted or complete; half way through an addition the last checkpoint stands
             if checkpoint is not None and done and not adding:
-                checkpoint.write(State(total, done, widest))
-    return total, widest
+                checkpoint.write(State(total, missed, done, widest))
+    return State(total, missed, done, widest)
 
 
 def _batches(

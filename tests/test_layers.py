@@ -21,7 +21,7 @@ MODEL = BASE | {"fourier", "validation", "external", "model", "kdotp", "planewav
 BANDS = MODEL | {"crossgap", "bands"}
 CALCULATORS = BANDS | {"calculators"}
 GROUPS = {"pointgroup", "tensors", "irreducible", "symmetry"}
-PARTS = CALCULATORS | GROUPS | {"occupation", "kmesh", "radial", "progress", "executors", "checkpoint", "result"}
+PARTS = CALCULATORS | GROUPS | {"occupation", "kmesh", "unseen", "radial", "progress", "executors", "checkpoint", "result"}
 SELF_CONVERGING = {"cubature", "cells", "adaptive", "tolerance", "converge", "rays"}
 SUMS = {"sums", "imposed", "axion", "asked", "provenance", "integrals"}
 COMPUTE = PARTS | SELF_CONVERGING | SUMS | {"compute", "tabulate"}
@@ -55,7 +55,8 @@ ALLOWED = {
     "symmetry": CALCULATORS | {"kmesh", "occupation", "pointgroup", "tensors"},
     "radial": CALCULATORS | {"kmesh", "occupation"},
     "executors": BASE,
-    "checkpoint": CALCULATORS | {"irreducible", "kmesh", "occupation"},
+    "unseen": BASE | {"kmesh", "occupation"},
+    "checkpoint": CALCULATORS | {"irreducible", "kmesh", "occupation", "unseen"},
     "result": BASE | {"calculators"},
     "tabulate": COMPUTE,
     "pointgroup": BASE,

@@ -1,0 +1,124 @@
+"""What the points of a mesh may miss is in the error, and is said; resolved meshes and insulators stay as they are."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from toys import random_model, two_band
+
+import ome_wannier as ome
+from ome_wannier.errors import AccuracyWarning
+from ome_wannier.kmesh import KMesh
+from ome_wannier.occupation import Occupation, minus_fermi_derivative
+from ome_wannier.units import KB
+from ome_wannier.unseen import unseen
+
+
+@pytest.mark.parametrize("T", [10.0, 50.0])
+@pytest.mark.parametrize("mesh", [(24, 24, 1), (48, 48, 1), None])
+def test_a_pocket_between_the_points_is_in_the_error(mesh, T):
+    model = ome.load("tilted-dirac-lattice", mass=0.1)
+    settings = {"calculators": ["extrinsic"], "fermi": [0.11, 0.12], "temperature": T}
+    true = ome.compute(model, rtol=1e-2, **settings)
+    with pytest.warns(AccuracyWarning, match=r"does not resolve the Fermi surfaces of extrinsic: levels .* take .*rtol"):
+        result = ome.compute(model, mesh, **settings)
+    assert true.attrs["converged"]
+    off = abs(result.extrinsic - true.extrinsic).max(["moment", "field"])
+    assert (off <= result.extrinsic_error.max(["moment", "field"])).all()
+
+
+def test_a_pocket_at_zero_temperature():
+    model = ome.load("tilted-dirac-lattice", mass=0.1)
+    settings = {"calculators": ["extrinsic", "berry_curvature"], "fermi": [0.11, 0.115, 0.12], "temperature": 0.0}
+    with pytest.warns(AccuracyWarning, match="does not resolve"):
+        result = ome.compute(model, (24, 24, 1), **settings)
+    true = ome.compute(model, rtol=1e-2, **settings)
+    for name in settings["calculators"]:
+        assert (abs(result[name] - true[name]).max() <= result[f"{name}_error"].max()).all()
+
+
+def test_the_mesh_that_is_named_resolves():
+    model = ome.load("tilted-dirac-lattice", mass=0.1)
+    settings = {"calculators": ["extrinsic"], "fermi": 0.13, "temperature": 300.0}
+    with pytest.warns(AccuracyWarning, match=r"take \d+ x \d+ x 1 points") as caught:
+        ome.compute(model, (24, 24, 1), **settings)
+    size = [int(n) for n in str(caught[0].message).split("take ")[1].split(" points")[0].split(" x ")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = ome.compute(model, size, **settings)
+    true = ome.compute(model, rtol=1e-3, **settings)
+    assert abs(result.extrinsic - true.extrinsic).max() <= result.extrinsic_error.max()
+
+
+def test_insulators_and_resolved_meshes_stay_as_they_are():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gap = ome.compute(two_band(), (24, 24, 1), ["total"], 0.0, temperature=10.0)
+        hot = ome.compute(two_band(), (96, 96, 1), ["extrinsic"], 0.9, temperature=1000.0)
+    assert gap.attrs["energy_step_widths"] == 0
+    assert hot.extrinsic_error.max() < 1e-3 * abs(hot.extrinsic).max()
+
+
+def test_irreducible_points_miss_what_all_points_miss():
+    """Points that symmetry joins miss together: their scatter is not less for being counted one by one."""
+    model = two_band()
+    settings = {"kmesh": (24, 24, 1), "calculators": ["total", "extrinsic"], "fermi": [0.8, 0.9], "temperature": 30.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AccuracyWarning)
+        few, full = (ome.compute(model, symmetry=s, **settings) for s in ("auto", "off"))
+    for name in settings["calculators"]:
+        assert few[f"{name}_error"].max() > 0.5 * full[f"{name}_error"].max()
+
+
+def test_one_state():
+    """Of a single state far from resolved all of its weight spread over 2 d counts; of one that is resolved next to nothing."""
+    T, d, mu = 100.0, np.array([1.0, 1.0, 1e-3, 1.0]), np.array([-0.3, 0.0, 0.2])
+    occupation = Occupation(mu, np.array([T]))
+    energies, weights = np.array([0.0, 5.0, 0.0, -1.1]), np.array([[2.0, -2.0]] * 4)
+    found = [unseen(occupation, energies[[i]], d[[i]], weights[[i]], np.array([True, False])) for i in range(4)]
+    np.testing.assert_allclose(found[0].error()[:, 0], [[2 / 2 / d[0], 1.0]] * 3, rtol=1e-12)
+    assert found[0].coarsest == pytest.approx(d[0] / (T * KB))
+    assert not any(x.error().any() for x in found[1:3])
+    np.testing.assert_allclose(found[3].error()[:, 0, 0], [1.0, 0.0, 0.0], atol=1e-15)
+
+
+@pytest.mark.parametrize("steps", [2.0, 3.0, 4.0, 6.0])
+def test_error_of_a_row_of_points(steps):
+    """The relative error of a sum of -df/de over levels `steps` k_B T apart is at most what is charged."""
+    kT, offset = 1.0, np.linspace(0, 1, 41)[:, None]
+    levels = (np.arange(-200, 201) + offset) * steps * kT
+    sums = minus_fermi_derivative(levels, 0.0, kT).sum(axis=1) * steps * kT
+    x = 2 * np.pi**2 / steps
+    bound = 2 * x / np.sinh(x)
+    assert abs(sums - 1).max() == pytest.approx(bound, rel=0.1)
+
+
+def test_scatter_of_a_large_fermi_surface():
+    """Random metals on meshes that do not resolve them: the error covers, and is not all of what there is at the level."""
+    ratios, shares = [], []
+    for seed in range(6):
+        model = random_model(seed, n=2)
+        settings = {"calculators": ["extrinsic"], "fermi": [0.1], "temperature": 60.0, "symmetry": "off"}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AccuracyWarning)
+            coarse = ome.compute(model, (48, 48, 1), **settings)
+        true = ome.compute(model, rtol=3e-3, **settings)
+        off, error = abs(coarse.extrinsic - true.extrinsic).max(), coarse.extrinsic_error.max()
+        ratios.append(float(off / error))
+        shares.append(float(error / abs(true.extrinsic).max()))
+    assert max(ratios) < 1
+    assert np.median(ratios) > 0.02
+
+
+@pytest.mark.parametrize(("angle", "multiple"), [(60, 6), (120, 6), (90, 2), (75, 2)])
+def test_default_meshes_contain_the_corners_of_hexagonal_zones(angle, multiple):
+    lattice = 3.19 * np.array([[1, 0, 0], [np.cos(np.radians(angle)), np.sin(np.radians(angle)), 0], [0, 0, 6]])
+    size = KMesh.default(lattice, (True, True, False)).size
+    assert size[0] % multiple == 0
+    assert size[1] % multiple == 0
+    assert size[2] == 1
+    if multiple == 6:
+        corner = np.array([1 / 3, 1 / 3]) if angle == 120 else np.array([1 / 3, 2 / 3])
+        assert np.allclose(corner * size[:2], np.rint(corner * size[:2]))
