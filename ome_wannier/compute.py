@@ -177,7 +177,8 @@ def compute(
         tau=tau,
         attrs=attrs | {"wall_time_s": time.perf_counter() - start},
     )
-    warn_of_changes(result, model, wanted, tau)
+    if group is not None and not isinstance(model, KDotP):
+        warn_of_changes(result, model, wanted, group, tau)
     return result
 
 

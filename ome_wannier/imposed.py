@@ -12,7 +12,6 @@ import numpy as np
 from .calculators import Calculator, GapTerm
 from .calculators.base import component_axes
 from .errors import AccuracyWarning
-from .kdotp import KDotP
 from .pointgroup import Operation, generated, symbol
 from .result import AXES, first_observable, unit_of
 from .symmetry import Group, Lattice, listed, size
@@ -32,10 +31,9 @@ def imposed_line(model: Lattice, wanted: Sequence[Calculator], group: Group) -> 
     """What operations that do not hold to rounding are imposed, how far the Hamiltonian is from them, and what they forbid."""
     if not group.noisy:
         return ""
-    worst = max(g.violation for g in group.operations)
     lost = forbidden(model, wanted, group.operations, group.exact) or "no element of what was asked for"
     exact = "the identity" if len(group.exact) == 1 else symbol(group.exact, model.lattice)
-    how = f"of which {exact} holds to rounding and the rest to {worst * 1e3:.2g} meV (root mean square)"
+    how = f"of which {exact} holds to rounding and the rest to {size(group.operations)}"
     return f"{symbol(group.operations, model.lattice)}, {how}, forbids {lost}"
 
 
@@ -69,7 +67,7 @@ def forbidden(
     return "; ".join(f"{elements} of {', '.join(of)}" for elements, of in names.items())
 
 
-def warn_of_changes(result: xr.Dataset, model: Lattice | KDotP, wanted: Sequence[Calculator], tau: float) -> None:
+def warn_of_changes(result: xr.Dataset, model: Lattice, wanted: Sequence[Calculator], group: Group, tau: float) -> None:
     """Warn of quantities that symmetrisation changes by more than their numerical errors explain, and by enough to matter."""
     said = []
     for c in wanted:
@@ -87,11 +85,10 @@ def warn_of_changes(result: xr.Dataset, model: Lattice | KDotP, wanted: Sequence
             given = f"{raw[at]:.2g} +- {numerical[at]:.1g} {result[c.name].attrs['units']}"
             said.append(f"{c.name} {element} at {where['fermi'].item():.6g} eV from {given} to {value[at]:.2g}")
     if said:
-        about = result.attrs
         more = f"; and {len(said) - SAID} more" if len(said) > SAID else ""
         warnings.warn(
             f"symmetry changes {'; '.join(said[:SAID])}{more}: more than their numerical errors explain. The Hamiltonian "
-            f"violates {about['symmetry_group']} by {about['symmetry_violation_eV'] * 1e3:.2g} meV (root mean square); "
+            f"violates {symbol(group.operations, model.lattice)} by up to {size(group.operations)}; "
             'symmetry="off" keeps what it gives',
             AccuracyWarning,
             stacklevel=3,

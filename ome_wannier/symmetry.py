@@ -166,7 +166,7 @@ def _warn_of(done: str, given: Sequence[Operation]) -> None:
 def size(operations: Sequence[Operation]) -> str:
     """By how much a Hamiltonian violates operations, at most."""
     measures = (max(getattr(g, name) for g in operations) for name in ("violation", "curvature_mismatch", "response_mismatch"))
-    return "{:.2g} eV (root mean square; Berry curvature {:.2g}, response {:.2g})".format(*measures)
+    return "{:.2g} eV (root mean square; Berry curvatures {:.1g}, responses {:.1g})".format(*measures)
 
 
 def listed(operations: Sequence[Operation]) -> str:

@@ -397,7 +397,7 @@ def test_forbidden_elements_enter_the_error():
     energies = [np.linalg.eigvalsh(model.matrices(s * KMesh((12, 12, 1)).points(), 0).H) for s in (1, -1)]
     largest = abs(energies[0] - energies[1]).max()
     assert 0.1 * largest < loose.attrs["symmetry_violation_eV"] < largest
-    said = r"of which m holds to rounding and the rest to 0\.\d+ meV .*, forbids all of total$"
+    said = r"of which m holds to rounding and the rest to 0\.000\d+ eV .*, forbids all of total$"
     assert re.search(said, loose.symmetry_imposed)
     assert not strict.attrs["symmetry_imposed"]
     assert np.abs(off.total).min() > 0

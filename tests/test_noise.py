@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import replace
 
@@ -191,12 +192,14 @@ def test_inversion_of_a_ferromagnet():
 def test_half_the_zone_only_where_rounding_allows_it():
     """rtol: MoS2 obeys time reversal to 0.0006 meV, which is not rounding; hBN does to rounding; what is given is relied on."""
     settings = {"calculators": ["extrinsic"], "temperature": 3000.0, "rtol": 0.1}
-    with pytest.warns(match="what symmetrisation changes"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         whole = ome.compute(ome.load("mos2"), fermi=-0.5, **settings)
     assert "cells in the zone" in whole.attrs["kmesh"]
+    # what strain leaves of two valleys is small: noise of 0.5% in curvatures makes a sixth of it where the mirror forbids any
+    assert re.fullmatch(r"extrinsic zy .*, what symmetrisation changes\)", whole.attrs["not_converged"])
     assert "half of the zone" in ome.compute(ome.load("hbn"), fermi=-3.4, **settings).attrs["kmesh"]
     reversal = [g for g in group_of(ome.load("mos2")).operations if g.name == "time reversal"]
     half = ome.compute(ome.load("mos2"), fermi=-0.5, symmetry=reversal, **settings)
     assert "half of the zone" in half.attrs["kmesh"]
-    size = abs(whole.extrinsic).max()
-    assert (abs(half.extrinsic - whole.extrinsic_raw) <= whole.extrinsic_error + half.extrinsic_error + 1e-3 * size).all()
+    assert (abs(half.extrinsic - whole.extrinsic_raw) <= whole.extrinsic_error + half.extrinsic_error).all()
