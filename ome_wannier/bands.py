@@ -1,7 +1,7 @@
 """Energies, velocities and off-diagonal Berry connections at a batch of k points (physics.md section 2).
 
-Everything is computed when first asked for and kept, so a set of calculators pays once for what it shares. Levels closer
-than `degeneracy_tol` form a group; connections are zero inside groups, so every trace over a group is independent of the
+Everything is computed when first asked for and kept, so a set of calculators pays once for what it shares. Levels that count
+as one (see `degeneracy`) form a group; connections are zero inside groups, so every trace over a group is independent of the
 choice of eigenvectors in it.
 """
 
@@ -14,18 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .degeneracy import Degeneracy, default_tol
 from .errors import ModelError
 from .external import Outside
-from .kdotp import KDotP
 from .model import Matrices, Model, OpenBasis
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 Ints = NDArray[np.int64]
 
-#: default spacing in eV below which neighbouring levels belong to one degenerate group: of hoppings alone, which files round,
-#: of Wannier functions, which split by some 0.1 meV what symmetry makes equal, and of k.p models, whose gaps may be as narrow
-DEGENERACY_TOL, WANNIER_DEGENERACY_TOL, KDOTP_DEGENERACY_TOL = 1e-5, 1e-3, 1e-7
 SPIN_REMEDY = "give spin=, or spin_order= when loading spinor Wannier functions"
 
 
@@ -37,7 +34,7 @@ class Bands:
     model : the Hamiltonian.
     k : (..., 3) points as the model takes them, flattened to nk.
     order : covariant derivatives of H to ask of the model at once (a higher one is asked for when needed).
-    degeneracy_tol : eV; see the module's text, and for None `default_degeneracy_tol`.
+    degeneracy : what forms a group of levels; for None the tolerance of this kind of model, and no pairs.
     window : eV; the weights are good for Fermi levels in this range (Fermi-surface terms are zero outside).
     spacing : (axes, directions) in 1/Angstrom, vectors to the next points of a mesh; the weights are good too for states whose
         levels, extrapolated linearly, reach the window on the way there.
@@ -56,12 +53,12 @@ class Bands:
         *,
         order: int = 1,
         curvature: bool = False,
-        degeneracy_tol: float | None = None,
+        degeneracy: Degeneracy | None = None,
         window: tuple[float, float] = (-np.inf, np.inf),
         spacing: Array | None = None,
     ) -> None:
         self._model, self._k, self._curvature, self._window = model, k, curvature, window
-        self._tol = default_degeneracy_tol(model) if degeneracy_tol is None else degeneracy_tol
+        self._degeneracy = degeneracy or Degeneracy(default_tol(model))
         self._matrices = model.matrices(k, order, curvature)
         self._spacing = np.zeros((len(model.axes), 0)) if spacing is None else spacing
         self._products: dict[tuple[str, int, int], ComplexArray] = {}
@@ -75,10 +72,10 @@ class Bands:
         e, U = np.linalg.eigh(self._matrices.H)
         return e, U
 
-    @property
+    @cached_property
     def energies(self) -> Array:
-        """(nk, n) in eV, ascending."""
-        return self._eigh[0]
+        """(nk, n) in eV, ascending; of paired levels the mean."""
+        return self._degeneracy.levels(self._eigh[0])
 
     def level_weights(self, X: ComplexArray, Y: ComplexArray) -> Array:
         """a_n = sum_{q>n} w[n, q] - sum_{o<n} w[o, n] (nk, n) of the pair weights w[o, q] = Re X_oq conj(Y_oq), o < q.
@@ -152,7 +149,7 @@ class Bands:
     @cached_property
     def _groups(self) -> tuple[Ints, Ints]:
         """First band and end of the group of each band, (nk, n) each."""
-        first, end = _kernels().groups(self.energies, self._tol)
+        first, end = _kernels().groups(self.energies, self._degeneracy.tol)
         return first, end
 
     @cached_property
@@ -169,9 +166,9 @@ class Bands:
 
     @property
     def widest_group(self) -> float:
-        """Largest energy spread inside one group, in eV (groups are chained: it may exceed the tolerance)."""
-        first, end = self._groups
-        spread = np.take_along_axis(self.energies, end - 1, 1) - np.take_along_axis(self.energies, first, 1)
+        """Largest spread of the eigenvalues inside one group, in eV (groups are chained: it may exceed the tolerance)."""
+        (first, end), (e, _) = self._groups, self._eigh
+        spread = np.take_along_axis(e, end - 1, 1) - np.take_along_axis(e, first, 1)
         return float(spread.max(initial=0.0))
 
     def group_mean(self, a: Array) -> Array:
@@ -199,8 +196,8 @@ class Bands:
         found = self._matrices
         if found.slope is None or found.A is None:
             return self.rotate(found.velocities()), None
-        e, U = self._eigh
-        v, commuted = _kernels().rotate_covariant(U, e, _whole(found.slope), _whole(found.A))
+        U = self._eigh[1]
+        v, commuted = _kernels().rotate_covariant(U, self.energies, _whole(found.slope), _whole(found.A))
         return v, commuted
 
     @property
@@ -413,13 +410,6 @@ class Bands:
         if self._matrices.curl is None:
             self._matrices = self._model.matrices(self._k, 1 if self._matrices.W is None else 2, True)
         return self._matrices
-
-
-def default_degeneracy_tol(model: Model) -> float:
-    """The spacing in eV of levels that count as one, by the kind of model."""
-    if isinstance(model, KDotP):
-        return KDOTP_DEGENERACY_TOL
-    return DEGENERACY_TOL if model.exact_position else WANNIER_DEGENERACY_TOL
 
 
 def adjoint(X: ComplexArray) -> ComplexArray:

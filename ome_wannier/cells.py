@@ -19,6 +19,7 @@ from .bands import Bands
 from .calculators import Observable
 from .calculators.base import evaluate
 from .cubature import Rule
+from .degeneracy import Degeneracy
 from .errors import SettingsError
 from .occupation import Occupation
 from .sums import WORKING_SET, Lattice, bytes_per_point
@@ -47,7 +48,7 @@ class Job(NamedTuple):
     model: Lattice
     observables: tuple[Observable, ...]
     occupation: Occupation
-    degeneracy_tol: float
+    degeneracy: Degeneracy
     mix: Array
     surface: NDArray[np.bool_]
     rule: Rule
@@ -127,7 +128,8 @@ class Part(NamedTuple):
     """Sums over cells, each (levels, columns of the asked quantities), levels being Fermi levels times temperatures.
 
     value : the integral. size : integral of its absolute value. added, square : sum of the errors of the rule, and of their
-    squares. unseen : what the points may have missed. scale : the integral were all states at the Fermi level.
+    squares. unseen : what the points may have missed. scale : the integral were all states at the Fermi level. doubt : what the
+    integral would be more were all levels in doubt one (`Degeneracy.doubt`).
     """
 
     value: Array
@@ -136,6 +138,7 @@ class Part(NamedTuple):
     square: Array
     unseen: Array
     scale: Array
+    doubt: Array
 
 
 class Found(NamedTuple):
@@ -181,7 +184,7 @@ def added(parts: Sequence[Part]) -> Part:
 
 
 def _together(job: Job, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[np.int64], Array, float]:
-    """The fields of `Part` of every cell (6, cells, levels, columns), classes, variations, widest group."""
+    """The fields of `Part` of every cell (7, cells, levels, columns), classes, variations, widest group."""
     rule, model = job.rule, job.model
     nc, m = len(cells.half), len(rule.nodes)
     directions = np.flatnonzero(model.periodic)
@@ -211,6 +214,7 @@ def _together(job: Job, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[
     positive = np.abs(rule.high)
     missed = sums(positive, unseen)
     fields = [value, sums(positive, np.abs(g)), np.abs(difference), difference**2, missed, sums(positive, top)]
+    fields.append(_doubt(job, states, f, df, nc) * volume)
     error = (np.abs(difference) + missed) / tolerance
     measure = error.max(axis=(1, 2))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -231,11 +235,14 @@ def _everywhere(job: Job, weights: Array) -> Array:
 
 
 class States(NamedTuple):
-    """Energies (nk, n), weights (nk, n, columns) de/dk in units of the reciprocal vectors (nk, n, d), widest group."""
+    """Energies (nk, n), weights (nk, n, columns), de/dk in units of the reciprocal vectors (nk, n, d), which points have levels
+    in doubt (nk,), what their weights (nd, n, columns) would be more were such levels one, and the widest group."""
 
     energies: Array
     weights: Array
     slope: Array
+    doubtful: NDArray[np.bool_]
+    change: Array
     widest_group: float
 
 
@@ -243,21 +250,40 @@ def states_at(job: Job, k: Array) -> States:
     """The states at points (nk, 3)."""
     step = max(1, job.working_set // job.bytes_of_matrices)  # the points of one cell may be too many for large models
     found = [_states(job, k[s : s + step]) for s in range(0, max(len(k), 1), step)]
-    energies, weights, slope = (np.concatenate(x) for x in zip(*(f[:3] for f in found), strict=True))
-    return States(energies, weights, slope, max(f.widest_group for f in found))
+    energies, weights, slope, doubtful, change = (np.concatenate(x) for x in zip(*(f[:-1] for f in found), strict=True))
+    return States(energies, weights, slope, doubtful, change, max(f.widest_group for f in found))
 
 
 def _states(job: Job, k: Array) -> States:
     model = job.model
-    order = max(o.order for o in job.observables)
-    curvature = model.external is not None or any(o.curvature for o in job.observables)
-    # all bands: those that are far from the levels here may be at them between the points
-    bands = Bands(model, k, order=order, curvature=curvature, degeneracy_tol=job.degeneracy_tol)
-    columns = [evaluate(o, bands) for o in job.observables]
-    weights = np.concatenate([a.reshape(*a.shape[:2], -1) for a in columns], axis=2)
+    bands, weights = _weights(job, k, job.degeneracy)
+    doubtful = job.degeneracy.doubtful(bands.energies, job.occupation.window[1])
+    change = weights[:0]
+    if doubtful.any():
+        change = _weights(job, k[doubtful], job.degeneracy.wider)[1] - weights[doubtful]
     reciprocal = 2 * np.pi * np.linalg.inv(model.lattice)[list(bands.axes)][:, np.flatnonzero(model.periodic)]
     slope = np.stack([bands.slope(a) for a in range(len(bands.axes))], axis=2) @ reciprocal
-    return States(bands.energies, weights, slope, bands.widest_group)
+    return States(bands.energies, weights, slope, doubtful, change, bands.widest_group)
+
+
+def _weights(job: Job, k: Array, degeneracy: Degeneracy) -> tuple[Bands, Array]:
+    """The bands at points (nk, 3), and the weights (nk, n, columns) of all observables."""
+    order = max(o.order for o in job.observables)
+    curvature = job.model.external is not None or any(o.curvature for o in job.observables)
+    # all bands: those that are far from the levels here may be at them between the points
+    bands = Bands(job.model, k, order=order, curvature=curvature, degeneracy=degeneracy)
+    columns = [evaluate(o, bands) for o in job.observables]
+    return bands, np.concatenate([a.reshape(*a.shape[:2], -1) for a in columns], axis=2)
+
+
+def _doubt(job: Job, states: States, sea: Array, surface: Array, cells: int) -> Array:
+    """What levels in doubt change in cells (cells, levels, columns) of volume 1, of the occupations (nk, n, levels)."""
+    out = np.zeros((cells, job.levels, job.mix.shape[1]))
+    if states.doubtful.any():
+        change = _mixed(job, states.change, sea[states.doubtful], surface[states.doubtful])
+        cell, node = np.divmod(np.flatnonzero(states.doubtful), len(job.rule.nodes))
+        np.add.at(out, cell, job.rule.high[node, None, None] * change)
+    return out
 
 
 def _mixed(job: Job, weights: Array, sea: Array, surface: Array) -> Array:

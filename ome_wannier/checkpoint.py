@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .calculators import Observable
+from .degeneracy import Degeneracy
 from .errors import FileFormatError, SettingsError
 from .files import whole
 from .irreducible import IrreducibleMesh
@@ -113,7 +114,7 @@ def digest(
     observables: Sequence[Observable],
     points: KMesh | IrreducibleMesh,
     occupation: Occupation,
-    degeneracy_tol: float,
+    degeneracy: Degeneracy,
     version: str,
 ) -> str:
     """SHA-256 of all that the bits of a sum depend on, but for the processor.
@@ -121,7 +122,7 @@ def digest(
     Of a calculator's function its own code counts, not that of functions it calls, nor values that it took from around.
     """
     mesh = points if isinstance(points, KMesh) else points.mesh
-    hashed = hashlib.sha256(repr((version, np.__version__, model.sha256, mesh.size, mesh.shift, degeneracy_tol)).encode())
+    hashed = hashlib.sha256(repr((version, np.__version__, model.sha256, mesh.size, mesh.shift, degeneracy)).encode())
     if isinstance(points, IrreducibleMesh):
         for left in (points.row, points.star, points.orbit):
             hashed.update(repr((left.dtype.str, left.shape)).encode() + left.tobytes())

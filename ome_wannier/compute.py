@@ -15,8 +15,8 @@ from threadpoolctl import threadpool_limits
 
 from . import converge, rays, tolerance
 from .asked import default_mesh, numbers, one_temperature, ray_levels, refuse_with_rtol, validate
-from .bands import default_degeneracy_tol
 from .calculators import Calculator, Observable, defaults, resolve, with_chern_simons
+from .degeneracy import Degeneracy
 from .errors import AccuracyWarning, SettingsError
 from .imposed import broken_line, imposed_line, warn_of_changes
 from .integrals import Means, level_of, mesh_part, outcome_of, points_of, polar_part, with_gap_terms
@@ -77,8 +77,13 @@ def compute(
     temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels.
     tau : relaxation time in fs, for the extrinsic part.
     memory : budget in bytes for the arrays of one batch of k points and for all sums; with `executor`, of each worker.
-    degeneracy_tol : eV; levels closer than this form one degenerate group. By default 1e-3 for Wannier functions with
-        position matrix elements, which split levels that symmetry makes equal, 1e-7 for k.p models, 1e-5 for others.
+    degeneracy_tol : eV; levels closer than this form one degenerate group, and no others do. By default 0.05 k_B T of the
+        lowest temperature, but 1e-6 to 1e-4 (1e-5 at T = 0), for Wannier functions with position matrix elements, which split
+        levels that symmetry makes equal; 1e-7 for k.p models, 1e-5 for others. Spinor Wannier functions whose bands are
+        double everywhere but for noise, as inversion times time reversal makes them, then have the mean of the two
+        energies, and at least that noise as tolerance (attribute `paired_levels`; see `degeneracy`). What levels up to ten
+        times that far apart (twice the noise) would change as one is an error (attribute `levels_in_doubt`). A number
+        switches both off.
     symmetry : "auto" looks for the operations that the Hamiltonian obeys, among those of its atoms or lattice, with and
         without time reversal, and gives the tensors their symmetry, each by its declared parities. Points that operations
         join which hold to rounding are summed once, and what these forbid is exactly zero. What others change, which
@@ -129,7 +134,6 @@ def compute(
         wanted, terms = resolve(map(with_chern_simons, wanted))
     observables = [t for t in terms if isinstance(t, Observable)]
     temperatures = np.atleast_1d(numbers("temperature", temperature, "K"))
-    degeneracy_tol = default_degeneracy_tol(model) if degeneracy_tol is None else degeneracy_tol
     validate(model, wanted, temperatures, tau, degeneracy_tol, memory)
     if (fermi is None) == (filling is None):
         raise SettingsError("give either fermi (eV) or filling (electrons per cell)")
@@ -146,25 +150,27 @@ def compute(
     if isinstance(model, KDotP) and not (isinstance(symmetry, str) and symmetry in ("auto", "off")):
         raise SettingsError("symmetry: k.p models are integrated over all directions: leave it out")
     with threadpool_limits(limits=1, user_api="blas"):
+        degeneracy = Degeneracy.of(model, temperatures, degeneracy_tol)
         group = None if isinstance(model, KDotP) else group_of(model, symmetry)
         if goal is not None:
             levels, found = _self_converging(
-                model, wanted, observables, fermi, filling, temperatures, degeneracy_tol, group, goal, means
+                model, wanted, observables, fermi, filling, temperatures, degeneracy, group, goal, means
             )
         else:
             if isinstance(model, KDotP):
-                part = polar_part(model, observables, kmesh, fermi, temperatures, degeneracy_tol, means)
+                part = polar_part(model, observables, kmesh, fermi, temperatures, degeneracy, means)
             else:
                 assert group is not None
-                part = mesh_part(model, observables, kmesh, fermi, filling, temperatures, degeneracy_tol, group, means)
+                part = mesh_part(model, observables, kmesh, fermi, filling, temperatures, degeneracy, group, means)
                 assert isinstance(part.mesh, KMesh)
                 _warn_of_untested(part.mesh, model.periodic)
                 if len(observables) < len(terms):
                     part = with_gap_terms(model, part, trial)
             levels, found = part.fermi, outcome_of(model, wanted, observables, part, group)
     attrs = {} if group is None or isinstance(model, KDotP) else _of_symmetry(model, wanted, group)
-    _check(found, degeneracy_tol)
-    attrs |= provenance(model) | {"degeneracy_tol_eV": degeneracy_tol, "tau_fs": float(tau)}
+    _check(found, degeneracy)
+    attrs |= {"degeneracy_tol_eV": degeneracy.tol, "paired_levels": int(degeneracy.paired)}
+    attrs |= provenance(model) | {"tau_fs": float(tau)}
     if checkpoint is not None:
         Path(checkpoint).unlink(missing_ok=True)
     result = build(
@@ -195,7 +201,7 @@ def _self_converging(
     fermi: ArrayLike | None,
     filling: float | None,
     temperatures: Array,
-    degeneracy_tol: float,
+    degeneracy: Degeneracy,
     group: Group | None,
     goal: tolerance.Goal,
     means: Means,
@@ -204,7 +210,7 @@ def _self_converging(
     surface = any(o.occupation == "surface" for o in observables)
     if isinstance(model, KDotP):
         levels = ray_levels(fermi)
-        task = rays.Task(model, wanted, observables, Occupation(levels, temperatures, False), degeneracy_tol, goal)
+        task = rays.Task(model, wanted, observables, Occupation(levels, temperatures, False), degeneracy, goal)
         return levels, rays.over_rays(task, means.progress)
     assert group is not None
     mesh = default_mesh(model)
@@ -213,7 +219,7 @@ def _self_converging(
     else:
         levels = np.array([_settled_level(model, mesh, filling, one_temperature(temperatures), group, goal)])
     occupation = Occupation(levels, temperatures, surface)
-    zone = converge.Task(model, wanted, observables, occupation, group, degeneracy_tol, goal, means.memory)
+    zone = converge.Task(model, wanted, observables, occupation, group, degeneracy, goal, means.memory)
     return levels, converge.over_zone(zone, mesh, means.executor, means.progress)
 
 
@@ -254,13 +260,21 @@ def _warn_of_untested(mesh: KMesh, periodic: tuple[bool, bool, bool]) -> None:
     )
 
 
-def _check(found: Outcome, degeneracy_tol: float) -> None:
+def _check(found: Outcome, degeneracy: Degeneracy) -> None:
     """Warn where the numbers mean less than they seem to."""
     values, widest = found.raw or found.values, found.attrs["widest_degenerate_group_eV"]
-    if widest > 10 * degeneracy_tol:
+    if widest > degeneracy.widest:
         warnings.warn(
-            f"a degenerate group spreads over {widest:.2g} eV, more than ten times degeneracy_tol = {degeneracy_tol:g} eV: "
-            "lower degeneracy_tol",
+            f"a degenerate group spreads over {widest:.2g} eV, more than {degeneracy.widest:g} eV: lower degeneracy_tol, which "
+            f"is {degeneracy.tol:g} eV",
+            AccuracyWarning,
+            stacklevel=3,
+        )
+    if found.attrs["levels_in_doubt"]:
+        warnings.warn(
+            f"levels {1e3 * degeneracy.tol:.2g} to {1e3 * degeneracy.doubt:.2g} meV apart would, as one, change "
+            f"{found.attrs['levels_in_doubt']}, which is in the errors: give degeneracy_tol, less than their spacing if it is "
+            "real, more if symmetry makes them one",
             AccuracyWarning,
             stacklevel=3,
         )

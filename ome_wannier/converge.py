@@ -19,6 +19,7 @@ from . import adaptive, cells
 from .calculators import Calculator, Observable
 from .calculators.base import component_axes
 from .cubature import rule
+from .degeneracy import Degeneracy, decided
 from .kmesh import KMesh
 from .occupation import Occupation
 from .pointgroup import Operation
@@ -46,7 +47,7 @@ class Task(NamedTuple):
     observables: Sequence[Observable]
     occupation: Occupation
     group: Group
-    degeneracy_tol: float
+    degeneracy: Degeneracy
     goal: Goal
     memory: int
 
@@ -78,7 +79,7 @@ def over_zone(task: Task, mesh: KMesh, executor: Executor | None, progress: bool
         task.model,
         tuple(task.observables),
         task.occupation,
-        task.degeneracy_tol,
+        task.degeneracy,
         columns.mix,
         columns.surface,
         rule(sum(task.model.periodic)),
@@ -86,7 +87,7 @@ def over_zone(task: Task, mesh: KMesh, executor: Executor | None, progress: bool
     )
     job.check_memory()
     free, left = task.allowed(task.group.exact), task.allowed(task.group.operations)
-    removed = ~np.isin(columns.owner, columns.owner[left])
+    removed = free & ~np.isin(columns.owner, columns.owner[left])
     limit = Limit(columns.owner, free, removed, len(task.occupation.temperature), task.goal.rtol)
     points = task.goal.max_points
     if deadline is not None:
@@ -104,22 +105,24 @@ def _report(task: Task, columns: Columns, limit: Limit, outcome: adaptive.Outcom
     """The result of sums over the zone (of volume 1), or half of it, before symmetrisation."""
     norm = task.model.spin_degeneracy / task.model.cell * (2 if task.inverts else 1)
     part = outcome.part
-    raw, errors, limits, converged = (
+    raw, errors, limits, converged, doubt = (
         columns.unpack(x * norm, task.occupation)
-        for x in (part.value, np.where(limit.free, outcome.error, 0.0), limit(part), limit.converged(part))
+        for x in (part.value, np.where(limit.free, outcome.error, 0.0), limit(part), limit.converged(part), part.doubt)
     )
+    raw, stay = task.symmetric(raw, task.group.exact), task.symmetric(doubt, task.group.operations)
+    stay = {name: np.abs(x) for name, x in stay.items()}
     zone = "half of the zone" if task.inverts else "the zone"
-    estimate = "differences of cubature rules, and Fermi surfaces that may pass between the points"
+    estimate = "differences of cubature rules, Fermi surfaces that may pass between the points, and levels in doubt"
     attrs = {
         "kmesh": f"adaptive: {outcome.cells} cells in {zone}, down to 1/{round(0.5 / outcome.finest)} of a reciprocal vector",
         "error_estimate": estimate + (", plus what symmetrisation changes" if task.group.noisy else ""),
         "widest_degenerate_group_eV": outcome.widest_group,
+        "levels_in_doubt": decided(raw, errors, stay, task.goal.rtol),
     }
-    found = Outcome(task.symmetric(raw, task.group.exact), errors, {}, attrs)
-    judged = Errors(errors, limits, converged)
+    found = Outcome(raw, {name: x + stay[name] for name, x in errors.items()}, {}, attrs)
+    removed = frozenset(task.wanted[i].name for i in np.unique(columns.owner[limit.removed]))
     if task.group.noisy:
         found = imposed(found, task.symmetric(raw, task.group.operations))
-        changes = {name: abs(found.raw[name] - x) for name, x in found.values.items()}
-        removed = frozenset(task.wanted[i].name for i in np.unique(columns.owner[limit.removed]))
-        judged = judged._replace(changes=changes, removed=removed)
-    return found._replace(attrs=attrs | about(judged, task, outcome.points))
+        # what cubature leaves of it is no sign of noise
+        stay = {n: x + np.maximum(abs(raw[n] - found.values[n]) - errors[n], 0.0) for n, x in stay.items()}
+    return found._replace(attrs=attrs | about(Errors(errors, stay, limits, converged, removed), task, outcome.points))

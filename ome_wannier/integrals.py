@@ -22,6 +22,7 @@ from .axion import chern_simons
 from .calculators import Calculator, Combination, Observable
 from .calculators.base import component_axes
 from .checkpoint import Checkpoint, digest
+from .degeneracy import Degeneracy, decided
 from .errors import AccuracyWarning, SettingsError
 from .irreducible import IrreducibleMesh
 from .kdotp import KDotP
@@ -43,6 +44,8 @@ Model = Lattice | KDotP
 
 #: share of a quantity that the points of a mesh may miss without a word, and points that nobody would take
 COARSE, TOO_MANY = 0.1, 10**8
+#: share of the largest value of a quantity beyond which what levels in doubt decide about it is worth a word
+WORTH = 1e-3
 
 
 class Means(NamedTuple):
@@ -57,12 +60,14 @@ class Means(NamedTuple):
 
 class Part(NamedTuple):
     """Integrals by observable as the Hamiltonian gives them, coarser evaluations of them for the error and the number that each
-    stands for, what the points may miss, the Fermi levels, the mesh, and what to record."""
+    stands for, what the points may miss, what levels in doubt change (`Degeneracy`), the Fermi levels, the mesh, and what to
+    record."""
 
     values: Values
     others: list[Values]
     shares: tuple[int, ...]
     unseen: Values
+    doubt: Values
     fermi: Array
     temperature: Array
     mesh: KMesh | PolarMesh
@@ -76,7 +81,7 @@ def mesh_part(
     fermi: ArrayLike | None,
     filling: float | None,
     temperatures: Array,
-    degeneracy_tol: float,
+    degeneracy: Degeneracy,
     group: Group,
     means: Means,
 ) -> Part:
@@ -90,10 +95,10 @@ def mesh_part(
     occupation = Occupation(levels, temperatures, any(o.occupation == "surface" for o in observables))
     kept = None
     if means.checkpoint is not None:
-        run = digest(model, observables, points, occupation, degeneracy_tol, __version__)
+        run = digest(model, observables, points, occupation, degeneracy, __version__)
         kept = Checkpoint(means.checkpoint, run, means.resume)
     sums = mesh_sums(
-        model, observables, points, occupation, memory=means.memory, degeneracy_tol=degeneracy_tol,
+        model, observables, points, occupation, memory=means.memory, degeneracy=degeneracy,
         progress=means.progress, executor=means.executor, checkpoint=kept,
     )  # fmt: skip
     if isinstance(points, IrreducibleMesh):  # sub-meshes have the symmetry of the mesh
@@ -101,6 +106,7 @@ def mesh_part(
         sums = sums._replace(full=made_symmetric(sums.full, model, observables, group.exact), parts=parts)
     error = f"deviation of the sub-meshes of every {mesh.strides} point (root mean square), plus what passes between the points"
     error += ", plus what symmetrisation changes" if group.noisy else ""
+    error += ", plus what levels in doubt would change as one" if sums.doubt else ""
     if not sums.parts:
         error = "none: the mesh has no sub-mesh (use even numbers)"
     attrs = {
@@ -110,7 +116,7 @@ def mesh_part(
         "widest_degenerate_group_eV": sums.widest_group,
         "energy_step_widths": sums.coarsest,
     }
-    return Part(sums.full, sums.parts, sums.shares, sums.unseen, levels, temperatures, mesh, attrs)
+    return Part(sums.full, sums.parts, sums.shares, sums.unseen, sums.doubt, levels, temperatures, mesh, attrs)
 
 
 def points_of(model: Lattice, mesh: KMesh, group: Group) -> Points:
@@ -138,16 +144,21 @@ def level_of(model: Lattice, points: Points, filling: object, temperature: float
 def outcome_of(
     model: Model, wanted: Sequence[Calculator], observables: Sequence[Observable], part: Part, group: Group | None
 ) -> Outcome:
-    """Values by quantity and their errors: deviations of sub-meshes, what the points may miss, and what operations change that
-    hold but for noise."""
+    """Values by quantity and their errors: deviations of sub-meshes, what the points may miss, what levels in doubt change, and
+    what operations do that hold but for noise."""
     values = {c.name: combine(c, part.values) for c in wanted}
     errors = {c.name: _difference(values[c.name], c, part.others, part.shares) for c in wanted}
     if group is None:
-        return Outcome(values, errors, {}, part.attrs)
+        return Outcome(values, errors, {}, part.attrs | {"levels_in_doubt": ""})
     if part.unseen:
         _warn_of_coarse(part, {c.name: _missed(c, part, model, group.operations) for c in wanted}, values)
         errors = {c.name: errors[c.name] + _missed(c, part, model, group.exact) for c in wanted}
-    found = Outcome(values, errors, {}, part.attrs)
+    changes: Values = {}
+    if part.doubt:
+        doubt = {"chern_simons": np.zeros(()), **made_symmetric(part.doubt, model, observables, group.operations)}
+        changes = {c.name: np.abs(combine(c, doubt)) for c in wanted}
+    about = part.attrs | {"levels_in_doubt": decided(values, errors, changes, WORTH)}
+    found = Outcome(values, {name: error + changes.get(name, 0.0) for name, error in errors.items()}, {}, about)
     if not group.noisy:
         return found
     symmetric = made_symmetric(part.values, model, observables, group.operations)
@@ -177,7 +188,7 @@ def polar_part(
     kmesh: KMesh | PolarMesh | Sequence[int] | None,
     fermi: ArrayLike | None,
     temperatures: Array,
-    degeneracy_tol: float,
+    degeneracy: Degeneracy,
     means: Means,
 ) -> Part:
     """Integrals of a k.p model along rays."""
@@ -191,9 +202,9 @@ def polar_part(
     pockets = radial.extrema(model)
     jobs = [(mu, T, radial.ray_origin(model, pockets, float(mu))) for mu in levels for T in temperatures]
     for mu, T, origin in jobs:
-        radial.warn_of_touching(model, origin, mu, T * KB, degeneracy_tol)
+        radial.warn_of_touching(model, origin, mu, T * KB, degeneracy.tol)
     sums = [
-        radial.integrate(model, observables, mesh, mu, T * KB, degeneracy_tol, origin)
+        radial.integrate(model, observables, mesh, mu, T * KB, degeneracy, origin)
         for mu, T, origin in track(jobs, "Fermi levels", means.progress)
     ]
     fine, *others = (
@@ -206,7 +217,7 @@ def polar_part(
     )
     error = "difference to half the angles and to three quarters of the radial nodes (root mean square)"
     attrs = {"kmesh": repr(mesh), "error_estimate": error, "widest_degenerate_group_eV": 0.0}
-    return Part(fine, others, (1, 1), {}, levels, temperatures, mesh, attrs)
+    return Part(fine, others, (1, 1), {}, {}, levels, temperatures, mesh, attrs)
 
 
 def _difference(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .bands import Bands
 from .calculators.base import Observable, evaluate
+from .degeneracy import Degeneracy
 from .errors import AccuracyWarning
 from .kdotp import KDotP
 from .kmesh import PolarMesh
@@ -54,12 +55,12 @@ def integrate(
     mesh: PolarMesh,
     mu: float,
     kT: float,
-    degeneracy_tol: float,
+    degeneracy: Degeneracy,
     origin: Array,
 ) -> Integrals:
     """Integrals d^dk/(2 pi)^d of the observables at one Fermi level (eV) and k_B T (eV), along rays from `origin`."""
-    fine, half, size, n_fine = _rays(model, observables, mesh, mesh.n_radial, mu, kT, degeneracy_tol, origin)
-    coarse, _, _, n_coarse = _rays(model, observables, mesh, mesh.n_radial * 3 // 4, mu, kT, degeneracy_tol, origin)
+    fine, half, size, n_fine = _rays(model, observables, mesh, mesh.n_radial, mu, kT, degeneracy, origin)
+    coarse, _, _, n_coarse = _rays(model, observables, mesh, mesh.n_radial * 3 // 4, mu, kT, degeneracy, origin)
     return Integrals(fine, half, coarse, size, n_fine + n_coarse)
 
 
@@ -127,7 +128,7 @@ def _rays(
     n_radial: int,
     mu: float,
     kT: float,
-    tol: float,
+    degeneracy: Degeneracy,
     origin: Array,
 ) -> tuple[list[Array], list[Array], list[Array], int]:
     directions, weights, half = mesh.directions(model.dimension)
@@ -138,7 +139,7 @@ def _rays(
     size = [np.zeros(()) for _ in observables]
     points = 0
     farthest = max(c[1].max(initial=0.0) for c in crossings.values())
-    cuts = _cuts(model, origin, directions, tol, farthest)
+    cuts = _cuts(model, origin, directions, degeneracy.tol, farthest)
     jobs = [(*_nodes(mesh, cuts, len(directions), crossings, n_radial), False)]
     if kT == 0:
         jobs.append((*crossings[0.0][:2], np.ones(len(crossings[0.0][0])), True))
@@ -148,7 +149,7 @@ def _rays(
             s = slice(start, start + POINTS_AT_ONCE)
             k = origin + radius[s, None] * directions[ray[s]]
             points += len(k)
-            bands = Bands(model, k, order=max(o.order for o in observables), degeneracy_tol=tol)
+            bands = Bands(model, k, order=max(o.order for o in observables), degeneracy=degeneracy)
             if on_surface:
                 band = crossings[0.0][2][s]
                 occupation = {"surface": _delta(bands, band, directions[ray[s]])}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from . import radial
 from .calculators import Calculator, Observable
+from .degeneracy import Degeneracy
 from .kdotp import KDotP
 from .kmesh import PolarMesh
 from .occupation import Occupation
@@ -33,7 +34,7 @@ class Task(NamedTuple):
     wanted: Sequence[Calculator]
     observables: Sequence[Observable]
     occupation: Occupation
-    degeneracy_tol: float
+    degeneracy: Degeneracy
     goal: Goal
 
 
@@ -58,7 +59,7 @@ def over_rays(task: Task, progress: bool) -> Outcome:
     places = [(float(mu), float(T)) for mu in task.occupation.fermi for T in task.occupation.temperature]
     origins = [radial.ray_origin(task.model, pockets, mu) for mu, _ in places]
     for (mu, T), origin in zip(places, origins, strict=True):
-        radial.warn_of_touching(task.model, origin, mu, T * KB, task.degeneracy_tol)
+        radial.warn_of_touching(task.model, origin, mu, T * KB, task.degeneracy.tol)
     found = [
         _level(task, START, place, origin)
         for place, origin in track(list(zip(places, origins, strict=True)), "Fermi levels", progress)
@@ -84,16 +85,16 @@ def over_rays(task: Task, progress: bool) -> Outcome:
             {n: list(x) for n, x in _limits(task, found, 0.0).items()},
         )
     )
-    attrs = about(Errors(errors, allowed, converged), task, points)
+    attrs = about(Errors(errors, {}, allowed, converged), task, points)
     finest = max((x.mesh for x in found), key=lambda m: _size(task, m))
-    attrs |= {"kmesh": f"up to {finest!r}", "widest_degenerate_group_eV": 0.0}
+    attrs |= {"kmesh": f"up to {finest!r}", "widest_degenerate_group_eV": 0.0, "levels_in_doubt": ""}
     attrs["error_estimate"] = "differences to half the angles and to three quarters of the radial nodes"
     return Outcome(values, errors, {}, attrs)
 
 
 def _level(task: Task, mesh: PolarMesh, place: tuple[float, float], origin: Array) -> _Level:
     mu, T = place
-    sums = radial.integrate(task.model, task.observables, mesh, mu, T * KB, task.degeneracy_tol, origin)
+    sums = radial.integrate(task.model, task.observables, mesh, mu, T * KB, task.degeneracy, origin)
     fine, half, coarse, size = (
         {o.name: task.model.spin_degeneracy * x for o, x in zip(task.observables, version, strict=True)} for version in sums[:4]
     )

@@ -19,6 +19,7 @@ from .bands import Bands
 from .calculators import Observable
 from .calculators.base import component_axes, evaluate
 from .checkpoint import Checkpoint, State, soft_termination
+from .degeneracy import Degeneracy
 from .errors import SettingsError
 from .executors import ordered
 from .irreducible import IrreducibleMesh
@@ -30,7 +31,7 @@ from .planewaves import PlaneWaves
 from .progress import track
 from .sparse import SparseTightBinding
 from .units import KB
-from .unseen import Unseen, spacing, unseen
+from .unseen import Unseen, spacing, with_states
 
 Array = NDArray[np.float64]
 Shapes = dict[str, tuple[int, ...]]
@@ -54,9 +55,9 @@ HISTOGRAM_COST = 8
 
 class Sums(NamedTuple):
     """Values (nf, nT, *components) by observable on the mesh and on each of its sub-meshes (none for a mesh that cannot be
-    divided), the widest degenerate group in eV, and what the points may miss (see `unseen`) with the number of widths of the
-    occupation that levels move by from point to point. Sub-meshes that symmetry joins count once, with their number in
-    `shares`.
+    divided), the widest degenerate group in eV, what the points may miss (see `unseen`) with the number of widths of the
+    occupation that levels move by from point to point, and what the mesh would give more were all levels in doubt one
+    (`Degeneracy.doubt`). Sub-meshes that symmetry joins count once, with their number in `shares`.
     """
 
     full: dict[str, Array]
@@ -65,6 +66,7 @@ class Sums(NamedTuple):
     shares: tuple[int, ...]
     unseen: dict[str, Array]
     coarsest: float
+    doubt: dict[str, Array]
 
 
 def bytes_per_point(n: int, order: int, outside: bool = False) -> int:
@@ -72,9 +74,9 @@ def bytes_per_point(n: int, order: int, outside: bool = False) -> int:
     return 16 * n * n * (MATRICES_ALIVE[order] + OUTSIDE_ALIVE * outside)
 
 
-def histogram_bytes(occupation: Occupation, columns: int, points: Points) -> int:
-    """Memory of the histograms for this many components: one per sub-mesh, of the sum and of the block at work."""
-    return 2 * len(points.shares) * 8 * occupation.n_rows * columns
+def histogram_bytes(occupation: Occupation, columns: int, number: int) -> int:
+    """Memory of so many histograms for this many components, of the sum and of the block at work."""
+    return 2 * number * 8 * occupation.n_rows * columns
 
 
 def component_shapes(observables: Sequence[Observable], model: Lattice | KDotP) -> Shapes:
@@ -90,7 +92,7 @@ def mesh_sums(
     occupation: Occupation,
     *,
     memory: int,
-    degeneracy_tol: float,
+    degeneracy: Degeneracy,
     progress: bool,
     executor: Executor | None = None,
     checkpoint: Checkpoint | None = None,
@@ -107,23 +109,26 @@ def mesh_sums(
     """
     shares = points.shares
     if not observables:
-        return Sums({}, [{}] * len(shares) if len(shares) > 1 else [], 0.0, shares, {}, 0.0)
+        return Sums({}, [{}] * len(shares) if len(shares) > 1 else [], 0.0, shares, {}, 0.0, {})
     shapes = component_shapes(observables, model)
     columns = sum(int(np.prod(s)) for s in shapes.values())
     each = bytes_per_point(model.n_orbitals, max(o.order for o in observables), model.external is not None)
-    histograms = histogram_bytes(occupation, columns, points)
+    number = len(shares) + (degeneracy.doubt > 0)
+    histograms = histogram_bytes(occupation, columns, number)
     length, together, blocks = _batches(points, each, memory, histograms)
     surface = np.repeat([o.occupation == "surface" for o in observables], [int(np.prod(s)) for s in shapes.values()])
-    job = Job(model, tuple(observables), points, occupation, degeneracy_tol, surface, length, together)
-    state = State(np.zeros((len(shares), occupation.n_rows, columns)), Unseen.none(occupation, columns), 0, 0.0)
+    job = Job(model, tuple(observables), points, occupation, degeneracy, surface, length, together)
+    state = State(np.zeros((number, occupation.n_rows, columns)), Unseen.none(occupation, columns), 0, 0.0)
     ahead = int(2 * memory // histograms) - 1
     total, unseen, _, widest = _add_blocks(job, blocks, state, ahead, progress, executor, checkpoint)
     norm = model.spin_degeneracy / model.cell
     mesh = points if isinstance(points, KMesh) else points.mesh
     sums = occupation.evaluate(total, surface) * norm
-    values, missed = (_unpack(x / len(mesh), shapes) for x in (sums.sum(axis=0), unseen.error() * norm))
-    parts = [_unpack(part / (n * mesh.n_sub), shapes) for part, n in zip(sums, shares, strict=True)]
-    return Sums(values, parts if len(parts) > 1 else [], widest, shares, missed, unseen.coarsest)
+    every = sums[: len(shares)]
+    values, missed = (_unpack(x / len(mesh), shapes) for x in (every.sum(axis=0), unseen.error() * norm))
+    doubt = _unpack(sums[-1] / len(mesh), shapes) if degeneracy.doubt else {}
+    parts = [_unpack(part / (n * mesh.n_sub), shapes) for part, n in zip(every, shares, strict=True)]
+    return Sums(values, parts if len(parts) > 1 else [], widest, shares, missed, unseen.coarsest, doubt)
 
 
 class Job(NamedTuple):
@@ -134,14 +139,17 @@ class Job(NamedTuple):
     observables: tuple[Observable, ...]
     points: Points
     occupation: Occupation
-    degeneracy_tol: float
+    degeneracy: Degeneracy
     surface: NDArray[np.bool_]
     length: int
     together: int
 
 
 class Block(NamedTuple):
-    """Histograms (sub-meshes, n_rows, columns) of a block, what its points may miss, and the widest degenerate group."""
+    """Histograms of a block, what its points may miss, and the widest degenerate group.
+
+    Those (sub-meshes, n_rows, columns) and, if levels may be in doubt, one more of what it would change were they one.
+    """
 
     histograms: Array
     unseen: Unseen
@@ -150,28 +158,45 @@ class Block(NamedTuple):
 
 def block_sum(job: Job, rows: tuple[int, int]) -> Block:
     """The sum over the rows from the first up to the second."""
-    order = max(o.order for o in job.observables)
-    curvature = job.model.external is not None or any(o.curvature for o in job.observables)
-    columns = len(job.surface)
-    block = np.zeros((len(job.points.shares), job.occupation.n_rows, columns))
-    window, widest, missed = job.occupation.window, 0.0, Unseen.none(job.occupation, columns)
-    mesh = job.points if isinstance(job.points, KMesh) else job.points.mesh
-    steps = spacing(mesh, job.model.lattice, job.model.axes)
+    occupation, shares, columns, widest = job.occupation, len(job.points.shares), len(job.surface), 0.0
+    block = np.zeros((shares + (job.degeneracy.doubt > 0), occupation.n_rows, columns))
+    missed = Unseen.none(occupation, columns)
     for start in range(*rows, job.together):
         k, histogram, star = job.points.batch(start, min(start + job.together, rows[1]), job.length)
-        model, k, use = _wanted(job.model, k, star > 0)
-        bands = Bands(
-            model, k, order=order, curvature=curvature, degeneracy_tol=job.degeneracy_tol, window=window, spacing=steps
-        )
-        weights = _weights(bands, job.observables)
-        if (star[use] != 1).any():
-            weights *= star[use][:, None, None]
+        bands, weights, use = _weighted(job, k, star, star > 0, job.degeneracy)
         widest = max(widest, bands.widest_group)
-        part = np.repeat(histogram[use], job.model.n_orbitals)
-        energies, weights = bands.energies.ravel(), weights.reshape(-1, columns)
-        job.occupation.add(block, energies, weights, part)
-        missed = missed.plus(unseen(job.occupation, energies, bands.moves.ravel(), weights, job.surface))
+        energies, states = bands.energies.ravel(), weights.reshape(-1, columns)
+        occupation.add(block, energies, states, np.repeat(histogram[use], job.model.n_orbitals))
+        missed = with_states(missed, occupation, energies, bands.moves.ravel(), states, job.surface)
+        doubtful = np.zeros_like(use)
+        doubtful[use] = job.degeneracy.doubtful(bands.energies, occupation.window[1])
+        if doubtful.any():
+            bands, wider, again = _weighted(job, k, star, doubtful, job.degeneracy.wider)
+            occupation.add(block, bands.energies.ravel(), (wider - weights[again[use]]).reshape(-1, columns), shares)
     return Block(block, missed, widest)
+
+
+def _weighted(
+    job: Job, k: Array, star: NDArray[np.uint8], use: NDArray[np.bool_], degeneracy: Degeneracy
+) -> tuple[Bands, Array, NDArray[np.bool_]]:
+    """The bands at points of a batch, at least those to be used, their weights (nk, n, columns), and which points these are."""
+    order = max(o.order for o in job.observables)
+    curvature = job.model.external is not None or any(o.curvature for o in job.observables)
+    model, k, use = _wanted(job.model, k, use)
+    mesh = job.points if isinstance(job.points, KMesh) else job.points.mesh
+    bands = Bands(
+        model,
+        k,
+        order=order,
+        curvature=curvature,
+        degeneracy=degeneracy,
+        window=job.occupation.window,
+        spacing=spacing(mesh, job.model.lattice, job.model.axes),
+    )
+    weights = _weights(bands, job.observables)
+    if (star[use] != 1).any():
+        weights *= star[use][:, None, None]
+    return bands, weights, use
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from .bands import Bands
 from .calculators import Observable, get
 from .calculators.base import component_axes, evaluate
+from .degeneracy import Degeneracy
 from .errors import AccuracyWarning, ModelError, SettingsError
 from .model import TightBinding
 from .occupation import fermi_function
@@ -277,7 +278,7 @@ def _fingerprint(model: Lattice, k: Array, middle: float, width: float) -> _Fing
 
     Curvature is odd under time reversal and even under inversion; responses are odd under either and even under both.
     """
-    bands = Bands(model, k, degeneracy_tol=1e-3)
+    bands = Bands(model, k, degeneracy=Degeneracy(1e-3))
     e = bands.energies
     f = fermi_function(e, middle, width)
 

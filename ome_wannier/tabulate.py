@@ -13,6 +13,7 @@ from .bands import Bands
 from .calculators import Calculator, Observable, defaults, resolve
 from .calculators.base import component_axes, evaluate
 from .compute import Model
+from .degeneracy import Degeneracy
 from .errors import SettingsError
 from .kdotp import KDotP
 from .model import require_model
@@ -64,9 +65,10 @@ def tabulate(
     energies: list[Array] = []
     parts: dict[str, list[Array]] = {o.name: [] for o in observables}
     with threadpool_limits(limits=1, user_api="blas"):
+        degeneracy = Degeneracy.of(model, np.inf, degeneracy_tol)
         for start in range(0, len(points), step):
             bands = Bands(
-                model, points[start : start + step], order=order, curvature=curvature, degeneracy_tol=degeneracy_tol
+                model, points[start : start + step], order=order, curvature=curvature, degeneracy=degeneracy
             )
             energies.append(bands.energies)
             for o in observables:

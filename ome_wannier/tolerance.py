@@ -143,13 +143,14 @@ class Asked(Protocol):
 
 
 class Errors(NamedTuple):
-    """Numerical errors (nf, nT, *components) by quantity, those at which work ends, and those at which there is convergence;
-    what symmetrisation changes, which is held to the same; and the quantities of which it leaves nothing."""
+    """Errors (nf, nT, *components) by quantity, what more points do not change of them (what symmetrisation changes,
+    `Degeneracy.doubt`), errors at which work ends, and those at which there is convergence; and the quantities of which
+    symmetries that hold but for noise leave nothing."""
 
     errors: dict[str, Array]
+    stay: dict[str, Array]
     limits: dict[str, Array]
     converged: dict[str, Array]
-    changes: dict[str, Array] | None = None
     removed: frozenset[str] = frozenset()
 
 
@@ -157,24 +158,22 @@ def about(found: Errors, task: Asked, points: int) -> dict[str, Any]:
     """What to record of the convergence; warns of the worst element of every quantity that has not converged."""
     failed: list[str] = []
     zero: list[str] = []
+    stays: list[str] = []
     removed: list[str] = []
-    work = False
     for c in task.wanted:
-        numerical, limits = found.errors[c.name], found.limits[c.name]
-        error = numerical if found.changes is None else np.maximum(numerical, found.changes[c.name])
-        ratio = error / (limits if c.name in found.removed else found.converged[c.name])
+        error, limits = found.errors[c.name], found.limits[c.name]
+        goal = limits if c.name in found.removed else found.converged[c.name]
+        ratio = (error + found.stay.get(c.name, 0.0)) / goal
         if (ratio <= 1).all():
             removed += [f"{c.name} (symmetry leaves nothing of it)"] if c.name in found.removed else []
             continue
         worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
-        stopped, by_work = (error <= limits).all(), bool(error[worst] == numerical[worst])
-        reached = f"{task.goal.rtol * float(ratio[worst]):.1g}{'' if by_work else ', what symmetrisation changes'}"
-        (zero if stopped else failed).append(f"{c.name} {_place(c, worst, task)} (relative error {reached})")
-        work |= by_work and not stopped
+        where = f"{c.name} {_place(c, worst, task)} (relative error {task.goal.rtol * float(ratio[worst]):.1g})"
+        (stays if (error <= goal).all() else zero if (error <= limits).all() else failed).append(where)
     if failed:
-        remedy = "raise max_points (or max_time), or rtol" if work else "no work makes less of what symmetrisation changes"
         warnings.warn(
-            f"not converged to rtol = {task.goal.rtol:g} with {points} k points: {'; '.join(failed)}: {remedy}",
+            f"not converged to rtol = {task.goal.rtol:g} with {points} k points: {'; '.join(failed)}: "
+            "raise max_points (or max_time), or rtol",
             ConvergenceWarning,
             stacklevel=5,
         )
@@ -187,8 +186,8 @@ def about(found: Errors, task: Asked, points: int) -> dict[str, Any]:
         )
     return {
         "rtol": task.goal.rtol,
-        "converged": int(not (failed or zero or removed)),
-        "not_converged": "; ".join(failed),
+        "converged": int(not (failed or zero or stays or removed)),
+        "not_converged": "; ".join(failed + [f"{text[:-1]}, which more points do not change)" for text in stays]),
         "counted_as_zero": "; ".join(zero + removed),
         "k_points": points,
     }

@@ -35,7 +35,7 @@ DEVIATIONS = 2.0
 class Unseen(NamedTuple):
     """Sums over states near the levels, and the largest d in units of the width.
 
-    steps : (2, nf + 1, nT, columns), what |weight| and the variance of the sum grow by from level to level.
+    steps : (2, nT, nf + 1, columns), what |weight| and the variance of the sum grow by from level to level.
     coarsest : d / width.
     """
 
@@ -45,7 +45,7 @@ class Unseen(NamedTuple):
     @classmethod
     def none(cls, occupation: Occupation, columns: int) -> Unseen:
         """Of no states."""
-        return cls(np.zeros((2, len(occupation.fermi) + 1, len(occupation.temperature), columns)), 0.0)
+        return cls(np.zeros((2, len(occupation.temperature), len(occupation.fermi) + 1, columns)), 0.0)
 
     def plus(self, other: Unseen) -> Unseen:
         """Of the states of both."""
@@ -53,8 +53,8 @@ class Unseen(NamedTuple):
 
     def error(self) -> Array:
         """(nf, nT, columns) of the sums over the states."""
-        size, variance = np.maximum(np.cumsum(self.steps, axis=1)[:, :-1], 0.0)
-        return np.asarray(np.minimum(size, DEVIATIONS * np.sqrt(variance)))
+        size, variance = np.maximum(np.cumsum(self.steps, axis=2)[:, :, :-1], 0.0)
+        return np.swapaxes(np.minimum(size, DEVIATIONS * np.sqrt(variance)), 0, 1)
 
 
 def spacing(mesh: KMesh, lattice: Array, axes: Sequence[int]) -> Array:
@@ -63,32 +63,30 @@ def spacing(mesh: KMesh, lattice: Array, axes: Sequence[int]) -> Array:
     return np.asarray(vectors[:, [n > 1 for n in mesh.size]])
 
 
-def unseen(occupation: Occupation, energies: Array, move: Array, weights: Array, surface: NDArray[np.bool_]) -> Unseen:
-    """Of states (ns,) with weights (ns, columns); `surface` columns are weighted with -df/de."""
+def with_states(
+    found: Unseen, occupation: Occupation, energies: Array, move: Array, weights: Array, surface: NDArray[np.bool_]
+) -> Unseen:
+    """With states (ns,), `weights` (ns, columns), added one after the other; `surface` columns are weighted with -df/de."""
     from .kernels import scatter  # numba takes a third of a second to import
 
-    out = Unseen.none(occupation, weights.shape[1])
     widths = np.maximum(occupation.widths.reshape(len(occupation.fermi), -1).min(axis=0), STEP)
     first = np.searchsorted(occupation.fermi, energies - move)
     end = np.searchsorted(occupation.fermi, energies + move)
     near = (first < end) & (move > RESOLVED * widths.min())
-    if not near.any():
-        return out
-    first, end, move = first[near], end[near], move[near]
+    rows, move = np.stack([first[near], end[near]], axis=1), move[near]
     size = np.abs(weights[near]) * np.where(surface, 1 / (2 * move[:, None]), 0.5)
-    rows, signs = np.stack([first, end], axis=1), np.array([1.0, -1.0])
-    coarsest = 0.0
+    signs = np.broadcast_to([1.0, -1.0], rows.shape).copy()
+    coarsest = found.coarsest
     for t, width in enumerate(widths):
-        coarse = move > RESOLVED * width
-        if not coarse.any():
+        use = move > RESOLVED * width
+        if not use.any():
             continue
-        coarsest = max(coarsest, float(move[coarse].max() / width))
-        x = np.minimum(2 * np.pi**2 * width / move[coarse, None], 700.0)
-        amount = size[coarse] * np.minimum(2 * x / np.sinh(x), 1.0)
+        d = move[use, None]
+        coarsest = max(coarsest, float(d.max() / width))
+        x = np.minimum(2 * np.pi**2 * width / d, 700.0)
+        amount = size[use] * np.minimum(2 * x / np.sinh(x), 1.0)
         # the integral of (df/de)^2 over the energy is 1 / (6 k_B T)
-        variance = amount**2 * np.where(surface, move[coarse, None] / (3 * width), 1.0)
-        for i, summand in enumerate((amount, variance)):
-            grown = np.zeros_like(out.steps[i, :, t])
-            scatter(grown, rows[coarse], np.broadcast_to(signs, rows[coarse].shape).copy(), summand)
-            out.steps[i, :, t] = grown
-    return Unseen(out.steps, coarsest)
+        variance = amount**2 * np.where(surface, d / (3 * width), 1.0)
+        scatter(found.steps[0, t], rows[use], signs[use], amount)
+        scatter(found.steps[1, t], rows[use], signs[use], variance)
+    return Unseen(found.steps, coarsest)

@@ -18,7 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 #: what each module may import of the package, itself aside; a folder stands for all of its files
 BASE = {"units", "errors", "files", "kernels"}
 MODEL = BASE | {"fourier", "validation", "external", "model", "kdotp", "planewaves", "sparse"}
-BANDS = MODEL | {"crossgap", "bands"}
+BANDS = MODEL | {"crossgap", "degeneracy", "bands"}
 CALCULATORS = BANDS | {"calculators"}
 GROUPS = {"pointgroup", "tensors", "irreducible", "symmetry"}
 PARTS = CALCULATORS | GROUPS | {"occupation", "kmesh", "unseen", "radial", "progress", "executors", "checkpoint", "result"}
@@ -49,7 +49,8 @@ ALLOWED = {
     "materials": LOAD,
     "loading": LOAD,
     "convert": LOAD,
-    "bands": MODEL | {"crossgap"},
+    "degeneracy": MODEL,
+    "bands": MODEL | {"crossgap", "degeneracy"},
     "calculators": BANDS,
     "occupation": BASE,
     "symmetry": CALCULATORS | {"kmesh", "occupation", "pointgroup", "tensors"},

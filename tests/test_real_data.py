@@ -39,6 +39,7 @@ def test_vse2_split_adds_up(vse2):
     np.testing.assert_allclose(split.values, vse2.total.values, atol=float(1e-9 * size), rtol=0)
 
 
+@pytest.mark.filterwarnings("ignore:levels 0.1 to 1 meV apart would, as one, change itinerant")
 def test_vse2_takes_less_than_twenty_seconds():
     start = time.perf_counter()
     ome.compute(ome.load("vse2"), (48, 48, 1), fermi=np.linspace(-0.8, 0.3, 201))

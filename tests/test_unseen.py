@@ -13,7 +13,7 @@ from ome_wannier.errors import AccuracyWarning
 from ome_wannier.kmesh import KMesh
 from ome_wannier.occupation import Occupation, minus_fermi_derivative
 from ome_wannier.units import KB
-from ome_wannier.unseen import unseen
+from ome_wannier.unseen import Unseen, with_states
 
 
 @pytest.mark.parametrize("T", [10.0, 50.0])
@@ -77,7 +77,10 @@ def test_one_state():
     T, d, mu = 100.0, np.array([1.0, 1.0, 1e-3, 1.0]), np.array([-0.3, 0.0, 0.2])
     occupation = Occupation(mu, np.array([T]))
     energies, weights = np.array([0.0, 5.0, 0.0, -1.1]), np.array([[2.0, -2.0]] * 4)
-    found = [unseen(occupation, energies[[i]], d[[i]], weights[[i]], np.array([True, False])) for i in range(4)]
+    surface = np.array([True, False])
+    found = [
+        with_states(Unseen.none(occupation, 2), occupation, energies[[i]], d[[i]], weights[[i]], surface) for i in range(4)
+    ]
     np.testing.assert_allclose(found[0].error()[:, 0], [[2 / 2 / d[0], 1.0]] * 3, rtol=1e-12)
     assert found[0].coarsest == pytest.approx(d[0] / (T * KB))
     assert not any(x.error().any() for x in found[1:3])

@@ -43,7 +43,7 @@ from ..model import TightBinding
 from ..occupation import Occupation
 from ..provenance import outside_basis
 from ..result import INDEX_ORDER, combine, first_observable, unit_of
-from .wannierberri_bands import batches, model_of
+from .wannierberri_bands import batches, degeneracy_of, model_of
 
 Array = NDArray[np.float64]
 Asked = str | Sequence[str | Calculator] | None
@@ -114,7 +114,8 @@ class OME:
         columns = [int(np.prod([len(a) for a in _axes(model, o)], dtype=int)) for o in observables]
         histogram = np.zeros((occupation.n_rows, sum(columns)))
         with threadpool_limits(limits=1, user_api="blas"):
-            for bands in batches(data_K, model, observables, self.degeneracy_tol, occupation.window):
+            degeneracy = degeneracy_of(model, occupation.temperature, self.degeneracy_tol)
+            for bands in batches(data_K, model, observables, degeneracy, occupation.window):
                 weights = [evaluate(o, bands).reshape(*bands.energies.shape, -1) for o in observables]
                 occupation.add(histogram, bands.energies.ravel(), np.concatenate(weights, axis=2).reshape(-1, sum(columns)))
         surface = np.repeat([o.occupation == "surface" for o in observables], columns)
@@ -223,7 +224,8 @@ class OMETabulator:
         _check(model, [calculator])
         parts: dict[str, list[Array]] = {o.name: [] for o in observables}
         with threadpool_limits(limits=1, user_api="blas"):
-            for bands in batches(data_K, model, observables, self.degeneracy_tol, (-np.inf, np.inf)):
+            degeneracy = degeneracy_of(model, np.inf, self.degeneracy_tol)
+            for bands in batches(data_K, model, observables, degeneracy, (-np.inf, np.inf)):
                 for o in observables:
                     parts[o.name].append(evaluate(o, bands))
         value = combine(calculator, {name: np.concatenate(p) for name, p in parts.items()})

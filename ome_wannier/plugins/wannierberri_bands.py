@@ -8,16 +8,19 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..adapters.wannierberri import load
 from ..bands import Bands
 from ..calculators import Observable
+from ..degeneracy import Degeneracy
 from ..model import TightBinding
 from ..sums import WORKING_SET, bytes_per_point
 
 #: matrices of a System that its model is made of: without states outside the Wannier functions, and those that add them
 INSIDE, OUTSIDE = ("Ham", "AA", "SS"), ("BB", "CC", "FF", "GG", "OO")
 
+_DEGENERACIES: WeakKeyDictionary[TightBinding, dict[Any, Degeneracy]] = WeakKeyDictionary()
 _MODELS: WeakKeyDictionary[Any, dict[bool, tuple[int, TightBinding]]] = WeakKeyDictionary()
 #: bands of the k points that were last asked for, with what they were made for: tabulators of one TabulatorAll share them
 _LAST: dict[str, Any] = {}
@@ -44,8 +47,17 @@ def _mark(system: Any, names: Sequence[str]) -> int:
     return mark
 
 
+def degeneracy_of(model: TightBinding, temperature: ArrayLike, tol: float | None) -> Degeneracy:
+    """What forms a group of levels, at temperatures in K; kept as long as the model lives."""
+    lowest = float(np.min(temperature))
+    kept = _DEGENERACIES.setdefault(model, {})
+    if (lowest, tol) not in kept:
+        kept[lowest, tol] = Degeneracy.of(model, lowest, tol)
+    return kept[lowest, tol]
+
+
 def batches(
-    data_K: Any, model: TightBinding, observables: Sequence[Observable], tol: float | None, window: tuple[float, float]
+    data_K: Any, model: TightBinding, observables: Sequence[Observable], degeneracy: Degeneracy, window: tuple[float, float]
 ) -> Iterator[Bands]:
     """Bands at all points of `data_K`, as many at a time as stay in the cache."""
     k = np.asarray(data_K.kpoints_all, dtype=float)
@@ -54,8 +66,8 @@ def batches(
     step = max(1, WORKING_SET // bytes_per_point(model.n_orbitals, order, outside))
     for start in range(0, len(k), step):
         points = k[start : start + step]
-        made_for = (model.sha256, points.tobytes(), tol, window)
+        made_for = (model.sha256, points.tobytes(), degeneracy, window)
         if _LAST.get("for") != made_for:
-            made = Bands(model, points, order=order, curvature=curvature, degeneracy_tol=tol, window=window)
+            made = Bands(model, points, order=order, curvature=curvature, degeneracy=degeneracy, window=window)
             _LAST.update({"for": made_for, "bands": made})
         yield _LAST["bands"]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .. import info
 from ..bands import Bands
 from ..calculators import Calculator, Combination, Observable, get, names
+from ..degeneracy import Degeneracy
 from ..kmesh import KMesh
 from ..model import TightBinding
 from ..planewaves import PlaneWaves
@@ -169,8 +170,9 @@ def bands_needed(model: Lattice, mesh: KMesh, level: float) -> int | None:
     n = model.n_orbitals
     weights = np.zeros((n + 1, n + 1))  # [i, j]: of the i-th band below the level with the j-th above, from 1
     step = max(1, WORKING_SET // bytes_per_point(n, 1))
+    degeneracy = Degeneracy.of(model, np.inf)
     for start in range(0, len(k), step):
-        bands = Bands(model, k[start : start + step])
+        bands = Bands(model, k[start : start + step], degeneracy=degeneracy)
         filled = (bands.energies <= level).sum(axis=1)
         pair = sum((abs(bands.connection(a)) ** 2 for a in range(len(model.axes))), np.zeros(()))
         pair = pair * abs(bands.inverse)

@@ -75,7 +75,7 @@ class RandomGauge(Bands):
         rng = np.random.default_rng(3)
         U = U.copy()
         for k in range(len(e)):
-            edges = np.flatnonzero(np.diff(e[k]) > self._tol) + 1
+            edges = np.flatnonzero(np.diff(e[k]) > self._degeneracy.tol) + 1
             for group in np.split(np.arange(e.shape[1]), edges):
                 X = rng.normal(size=(len(group),) * 2) + 1j * rng.normal(size=(len(group),) * 2)
                 U[k][:, group] = U[k][:, group] @ np.linalg.qr(X)[0]

@@ -26,6 +26,7 @@ from toys import negative, random_arrays, random_model
 import ome_wannier as ome
 from ome_wannier import units
 from ome_wannier.bands import Bands
+from ome_wannier.degeneracy import Degeneracy
 from ome_wannier.errors import ModelError
 from ome_wannier.external import External
 
@@ -150,7 +151,7 @@ def test_orbital_moment(name, tmp_path):
     model = BUILD[name](tmp_path)
     model = replace(model, external=replace(model.external, FF=None))
     table = run(system_of(model), wb.TabulatorAll({"m": wb.tabulate.OrbitalMoment()}, mode="grid"))
-    bands = Bands(model, table.kpoints, degeneracy_tol=1e-5)
+    bands = Bands(model, table.kpoints, degeneracy=Degeneracy(1e-5))
     ours = ome.calculators.get("orbital_moment")(bands) + by_way_of_itself(model, bands)
     theirs = table.results["m"].data / TO_BOHR_MAGNETON
     scale = np.abs(theirs).max()

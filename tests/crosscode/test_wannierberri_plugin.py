@@ -14,6 +14,7 @@ from ome_wannier.adapters.wannierberri import export
 from ome_wannier.bands import Bands
 from ome_wannier.calculators import get, resolve
 from ome_wannier.calculators.base import Observable, component_axes, evaluate
+from ome_wannier.degeneracy import Degeneracy
 from ome_wannier.errors import SettingsError
 from ome_wannier.plugins.wannierberri import OME, OMETabulator
 from ome_wannier.result import first_observable, unit_of
@@ -70,7 +71,7 @@ def rounding(model, key, mesh, levels, temperatures, tol):
 
     The size of one k point's share, times the relative rounding of the closest levels that count as two.
     """
-    bands = Bands(model, ome.KMesh(mesh).points(), order=2, curvature=True, degeneracy_tol=tol)
+    bands = Bands(model, ome.KMesh(mesh).points(), order=2, curvature=True, degeneracy=Degeneracy(tol))
     sizes = []
     for mu, T in product(levels, temperatures):
         sizes.append(0.0)
@@ -124,7 +125,7 @@ def test_irreducible_points_give_the_whole_zone(toy):
     system.set_pointgroup([x for g in generators for x in g])
     asked = ["total", "extrinsic", "berry_curvature", "quantum_metric", "orbital_moment", "dipole_polarizability"]
     calculator = {"ome": OME([level], asked, 600.0, TAU, TOL, save_mode="bin")}
-    bands = Bands(model, ome.KMesh(mesh).points(), order=2, curvature=True, degeneracy_tol=TOL)
+    bands = Bands(model, ome.KMesh(mesh).points(), order=2, curvature=True, degeneracy=Degeneracy(TOL))
     div = (2, 2, 1)
     reduced = run(system, mesh, calculator, div)["ome"]
     whole = run(system, mesh, calculator, div, use_irred_kpt=False, symmetrize=False)["ome"]
