@@ -6,7 +6,7 @@
 #   make bench       measure: time per part, ratio to the diagonalisation
 #   make lint        ruff and mypy --strict
 #   make examples    run every examples/*.py
-#   make validation  compute tests/validation/VALIDATION.md again, two minutes
+#   make validation  compute tests/validation/VALIDATION.md again, two minutes, and POCKETS.md, half an hour on two cores
 #   make references  compute the reference values of the library's entries again, a minute
 #   make clean       remove what make made
 #
@@ -71,6 +71,7 @@ examples: $(VENV)/.installed
 
 validation: $(VENV)/.installed-test
 	$(BIN)/python tests/validation/generate.py
+	$(BIN)/python tests/validation/pockets.py --problems 500 --seed 0 --page
 
 references: $(VENV)/.installed-test
 	$(BIN)/python -W ignore tests/references.py

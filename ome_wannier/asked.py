@@ -78,6 +78,14 @@ def refuse_with_rtol(kmesh: object, checkpoint: object, chern_simons: bool) -> N
         raise SettingsError("rtol: the Chern-Simons part is computed on a mesh: give kmesh, or leave this part out")
 
 
+def electrons(filling: object) -> float:
+    """Electrons per cell; SettingsError for anything but one number."""
+    found = numbers("filling", filling, "electrons per cell")  # type: ignore[arg-type]
+    if found.ndim:
+        raise SettingsError(f"filling is {filling!r}: give one number of electrons per cell")
+    return float(found)
+
+
 def one_temperature(temperatures: Array) -> float:
     """The temperature (K) at which a filling has its Fermi level; SettingsError for several, each of which has its own."""
     if len(temperatures) > 1:

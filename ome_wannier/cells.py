@@ -300,16 +300,23 @@ def _hidden(occupation: Occupation, energies: Array, move: Array) -> tuple[Array
 
     energies, move : (cells, m, n).
     """
-    mu = np.repeat(occupation.fermi, len(occupation.temperature))
+    n = len(occupation.temperature)
+    mu, cold = np.repeat(occupation.fermi, n), np.tile(occupation.cold, len(occupation.fermi))
     width = occupation.widths
     e, d = energies[..., None], move[..., None]
-    within = np.abs(e - mu) < d
+
+    def passes(edge: Array, near: Array | float) -> NDArray[np.bool_]:
+        one_side = (e > edge + near).all(axis=1, keepdims=True) | (e <= edge - near).all(axis=1, keepdims=True)
+        return np.asarray(one_side & (np.abs(e - edge) < d))
+
     # a Fermi surface narrower than the steps between the points
-    surface = np.where(within & (d > SEEN * width), 1 / np.maximum(2 * d, 1e-300), 0.0)
+    surface = np.where((np.abs(e - mu) < d) & (d > SEEN * width), 1 / np.maximum(2 * d, 1e-300), 0.0)
+    if occupation.surface and cold.any():  # a box has sharp edges, which may pass between points however close they are
+        low, high = (np.repeat(x, n) for x in occupation.boxes)
+        box = cold & (passes(low, 0.0) | passes(high, 0.0))
+        surface = np.where(box, np.maximum(surface, 1 / np.maximum(2 * d, high - low)), surface)
     # a pocket: all points on one side
-    near = SEEN * width
-    one_side = (e > mu + near).all(axis=1, keepdims=True) | (e < mu - near).all(axis=1, keepdims=True)
-    return np.where(within & one_side, 1.0, 0.0), surface
+    return np.where(passes(mu, np.where(cold, 0.0, SEEN * width)), 1.0, 0.0), surface
 
 
 def halved(cells: Cells, variation: Array, share: float) -> Cells:

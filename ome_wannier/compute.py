@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from . import converge, rays, tolerance
-from .asked import default_mesh, numbers, one_temperature, ray_levels, refuse_with_rtol, validate
+from . import converge, doping, rays, tolerance
+from .asked import default_mesh, electrons, numbers, ray_levels, refuse_with_rtol, uniform, validate
 from .calculators import Calculator, Observable, defaults, resolve, with_chern_simons
 from .degeneracy import Degeneracy
 from .errors import AccuracyWarning, SettingsError
 from .imposed import broken_line, imposed_line, warn_of_changes
-from .integrals import Means, level_of, mesh_part, outcome_of, points_of, polar_part, with_gap_terms
+from .integrals import Means, level_of, mesh_part, occupation_of, outcome_of, polar_part, with_gap_terms
 from .kdotp import KDotP
 from .kmesh import KMesh, PolarMesh
 from .model import require_model
@@ -30,7 +30,6 @@ from .result import Outcome, build
 from .sparse import AVAILABLE, SparseTightBinding
 from .sums import Lattice
 from .symmetry import Group, group_of
-from .units import KB
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -73,8 +72,10 @@ def compute(
     calculators : names or calculators; by default all but the second forms of one quantity (`calculators.CHECKS`).
     fermi : Fermi level(s) in eV, ascending.
     filling : electrons per cell, instead of `fermi`; of plane waves and windows of bands those added to neutrality. The
-        Fermi level differs between temperatures: one at a time.
-    temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels.
+        Fermi level differs between temperatures: one at a time. At T = 0 a gap has its level in the middle. `fermi_error_eV`
+        of the result is what the mesh leaves open; what it may change is in the errors.
+    temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels; at a single
+        one they are zero in a gap, and refused in bands.
     tau : relaxation time in fs, for the extrinsic part.
     memory : budget in bytes for the arrays of one batch of k points and for all sums; with `executor`, of each worker.
     degeneracy_tol : eV; levels closer than this form one degenerate group, and no others do. By default 0.05 k_B T of the
@@ -105,8 +106,8 @@ def compute(
         levels. Elements that exact symmetries forbid are not waited for; quantities of which others leave nothing are held to
         `rtol` times the integral of the absolute value of their integrand. Work ends sooner for a quantity below 0.1% of that
         integral, all of which cancels: the attribute `counted_as_zero` names it, and it has not converged (see `tolerance`).
-        `converged`, `not_converged` and `k_points` say the rest. For a filling, the Fermi level has settled to rtol times
-        k_B T.
+        `converged`, `not_converged` and `k_points` say the rest. The level of a filling is looked for on a mesh that is
+        doubled.
     max_points : with `rtol`: k points; the first cells are as coarse as they have to be. What has not converged by then is
         named in a ConvergenceWarning.
     max_time : with `rtol`: seconds, likewise, judged by the speed of one cell. The result then depends on the speed of the
@@ -152,21 +153,35 @@ def compute(
     with threadpool_limits(limits=1, user_api="blas"):
         degeneracy = Degeneracy.of(model, temperatures, degeneracy_tol)
         group = None if isinstance(model, KDotP) else group_of(model, symmetry)
+        level = None
+        if filling is not None and not isinstance(model, KDotP):
+            assert group is not None
+            mesh = default_mesh(model) if kmesh is None else uniform(kmesh, model)
+            began, filling = time.monotonic(), electrons(filling)
+            if (temperatures == 0).all() and not doping.in_gap(model, filling):  # a Fermi surface has no width of its own there
+                Occupation(np.zeros(1), temperatures, any(o.occupation == "surface" for o in observables))
+            level = level_of(model, mesh, filling, temperatures, group, goal)
+            if goal is not None and goal.max_time is not None:
+                goal = goal._replace(max_time=goal.max_time - (time.monotonic() - began))
+            fermi = level.spread(0.0 if goal is None else doping.negligible(level.temperature, goal.rtol))
         if goal is not None:
             levels, found = _self_converging(
-                model, wanted, observables, fermi, filling, temperatures, degeneracy, group, goal, means
+                model, wanted, observables, fermi, temperatures, degeneracy, group, goal, means
             )
         else:
             if isinstance(model, KDotP):
                 part = polar_part(model, observables, kmesh, fermi, temperatures, degeneracy, means)
             else:
                 assert group is not None
-                part = mesh_part(model, observables, kmesh, fermi, filling, temperatures, degeneracy, group, means)
+                levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
+                part = mesh_part(model, observables, kmesh, levels, temperatures, degeneracy, group, means)
                 assert isinstance(part.mesh, KMesh)
                 _warn_of_untested(part.mesh, model.periodic)
                 if len(observables) < len(terms):
                     part = with_gap_terms(model, part, trial)
             levels, found = part.fermi, outcome_of(model, wanted, observables, part, group)
+    if level is not None:
+        levels, found = doping.charged(level, found)
     attrs = {} if group is None or isinstance(model, KDotP) else _of_symmetry(model, wanted, group)
     _check(found, degeneracy)
     attrs |= {"degeneracy_tol_eV": degeneracy.tol, "paired_levels": int(degeneracy.paired)}
@@ -199,7 +214,6 @@ def _self_converging(
     wanted: Sequence[Calculator],
     observables: Sequence[Observable],
     fermi: ArrayLike | None,
-    filling: float | None,
     temperatures: Array,
     degeneracy: Degeneracy,
     group: Group | None,
@@ -207,33 +221,16 @@ def _self_converging(
     means: Means,
 ) -> tuple[Array, Outcome]:
     """The Fermi levels, and the integrals to a relative tolerance."""
-    surface = any(o.occupation == "surface" for o in observables)
     if isinstance(model, KDotP):
         levels = ray_levels(fermi)
         task = rays.Task(model, wanted, observables, Occupation(levels, temperatures, False), degeneracy, goal)
         return levels, rays.over_rays(task, means.progress)
     assert group is not None
     mesh = default_mesh(model)
-    if filling is None:
-        levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
-    else:
-        levels = np.array([_settled_level(model, mesh, filling, one_temperature(temperatures), group, goal)])
-    occupation = Occupation(levels, temperatures, surface)
+    levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
+    occupation = occupation_of(model, observables, levels, temperatures)
     zone = converge.Task(model, wanted, observables, occupation, group, degeneracy, goal, means.memory)
     return levels, converge.over_zone(zone, mesh, means.executor, means.progress)
-
-
-def _settled_level(
-    model: Lattice, mesh: KMesh, filling: object, temperature: float, group: Group, goal: tolerance.Goal
-) -> float:
-    """The Fermi level (eV) of a filling, on a mesh that is doubled until it moves by less than rtol k_B T (of 1 K at T = 0)."""
-    level = np.inf
-    while True:
-        previous, level = level, level_of(model, points_of(model, mesh, group), filling, temperature)
-        size = [2 * n if p else 1 for n, p in zip(mesh.size, model.periodic, strict=True)]
-        mesh = KMesh((size[0], size[1], size[2]))
-        if abs(level - previous) <= goal.rtol * KB * max(temperature, 1.0) or len(mesh) > goal.max_points:
-            return level
 
 
 def _defaults(model: Model) -> list[str]:

@@ -118,6 +118,7 @@ def _report(task: Task, columns: Columns, limit: Limit, outcome: adaptive.Outcom
         "error_estimate": estimate + (", plus what symmetrisation changes" if task.group.noisy else ""),
         "widest_degenerate_group_eV": outcome.widest_group,
         "levels_in_doubt": decided(raw, errors, stay, task.goal.rtol),
+        **task.occupation.about(),
     }
     found = Outcome(raw, {name: x + stay[name] for name, x in errors.items()}, {}, attrs)
     removed = frozenset(task.wanted[i].name for i in np.unique(columns.owner[limit.removed]))

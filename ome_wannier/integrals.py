@@ -16,14 +16,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import __version__, radial
-from .asked import default_mesh, numbers, one_temperature, ray_levels, uniform
+from . import __version__, doping, radial
+from .asked import default_mesh, one_temperature, ray_levels, uniform
 from .axion import chern_simons
 from .calculators import Calculator, Combination, Observable
 from .calculators.base import component_axes
 from .checkpoint import Checkpoint, digest
 from .degeneracy import Degeneracy, decided
 from .errors import AccuracyWarning, SettingsError
+from .info import Look
 from .irreducible import IrreducibleMesh
 from .kdotp import KDotP
 from .kmesh import KMesh, PolarMesh
@@ -32,9 +33,10 @@ from .occupation import Occupation
 from .pointgroup import Operation
 from .progress import track
 from .result import Outcome, combine, first_observable, imposed
-from .sums import Lattice, Points, filled_level, mesh_sums
+from .sums import Lattice, Points, mesh_sums
 from .symmetry import Group
 from .tensors import applied, projector
+from .tolerance import Goal
 from .units import KB
 from .unseen import FINE
 
@@ -78,21 +80,16 @@ def mesh_part(
     model: Lattice,
     observables: Sequence[Observable],
     kmesh: KMesh | PolarMesh | Sequence[int] | None,
-    fermi: ArrayLike | None,
-    filling: float | None,
+    levels: Array,
     temperatures: Array,
     degeneracy: Degeneracy,
     group: Group,
     means: Means,
 ) -> Part:
-    """Integrals over the mesh, or the points of it that symmetry leaves, at the levels asked for."""
+    """Integrals over the mesh, or the points of it that symmetry leaves, at these Fermi levels (nf,) in eV."""
     mesh = default_mesh(model) if kmesh is None else uniform(kmesh, model)
     points = points_of(model, mesh, group)
-    if filling is None:
-        levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
-    else:
-        levels = np.array([level_of(model, points, filling, one_temperature(temperatures))])
-    occupation = Occupation(levels, temperatures, any(o.occupation == "surface" for o in observables))
+    occupation = occupation_of(model, observables, levels, temperatures)
     kept = None
     if means.checkpoint is not None:
         run = digest(model, observables, points, occupation, degeneracy, __version__)
@@ -115,6 +112,7 @@ def mesh_part(
         "error_estimate": error,
         "widest_degenerate_group_eV": sums.widest_group,
         "energy_step_widths": sums.coarsest,
+        **occupation.about(),
     }
     return Part(sums.full, sums.parts, sums.shares, sums.unseen, sums.doubt, levels, temperatures, mesh, attrs)
 
@@ -133,12 +131,36 @@ def made_symmetric(
     return values | turned
 
 
-def level_of(model: Lattice, points: Points, filling: object, temperature: float) -> float:
-    """The Fermi level (eV) of a filling in electrons per cell, at a temperature in K."""
-    electrons = numbers("filling", filling, "electrons per cell")  # type: ignore[arg-type]
-    if electrons.ndim:
-        raise SettingsError(f"filling is {filling!r}: give one number of electrons per cell")
-    return filled_level(model, points, float(electrons), temperature)
+def level_of(
+    model: Lattice, mesh: KMesh, filling: float, temperatures: Array, group: Group, goal: Goal | None = None
+) -> doping.Level:
+    """The Fermi level of a filling in electrons per cell on a mesh, or on doubled ones until it has settled.
+
+    Raises
+    ------
+    SettingsError : more electrons than the bands hold, or none; several temperatures.
+    """
+    T = one_temperature(temperatures)
+
+    def points(mesh: KMesh) -> Points:
+        return points_of(model, mesh, group)
+
+    if goal is None:
+        level = doping.filled_level(model, points(mesh), filling, T)
+    else:
+        level = doping.settled_level(model, mesh, points, filling, T, goal)
+    doping.warn_of_level(level)
+    return level
+
+
+def occupation_of(model: Lattice, observables: Sequence[Observable], levels: Array, temperatures: Array) -> Occupation:
+    """The occupation of the observables; where a Fermi surface at T = 0 has a single level, a gap is looked for around it."""
+    surface = any(o.occupation == "surface" for o in observables)
+    Occupation(levels, temperatures, surface=False)  # refuses levels that are none
+    if not surface or len(levels) > 1 or (temperatures > 0).all():
+        return Occupation(levels, temperatures, surface)
+    gap = Look.at(model).gap_among(levels)
+    return Occupation(levels, temperatures, surface, None if gap is None else (gap.bottom, gap.top))
 
 
 def outcome_of(

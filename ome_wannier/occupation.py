@@ -5,7 +5,7 @@ cubic interpolation, so that any function of the energy summed with the nodes is
 with 16 nodes per k_B T the Fermi function and its derivative are met to better than 1e-6 (the bound of the
 interpolation error is 3/128 (1/16)^4 |f''''| (k_B T)^4 < 5e-8 and, for -df/de in units of 1 / k_B T, < 2e-7). At zero
 temperature the states are counted between Fermi levels, which is exact; there -df/de becomes a box that reaches half way to
-the neighbouring Fermi levels.
+the neighbouring Fermi levels or, around a single one, a gap that it lies in.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class Occupation:
     ----------
     fermi : (nf,) Fermi levels in eV, ascending.
     temperature : (nT,) in K.
-    surface : whether Fermi-surface quantities are wanted (at T = 0 they need two Fermi levels or more).
+    surface : whether Fermi-surface quantities are wanted (at T = 0 they need two Fermi levels or more, or a gap).
+    gap : edges in eV of the gap that a single level lies in, if it does: at T = 0 no states are there.
 
     Raises
     ------
@@ -76,6 +77,7 @@ class Occupation:
     fermi: Array
     temperature: Array
     surface: bool = True
+    gap: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.fermi.ndim != 1 or len(self.fermi) == 0 or not np.isfinite(self.fermi).all():
@@ -84,11 +86,18 @@ class Occupation:
             raise SettingsError("the Fermi levels must ascend, each given once")
         if len(self.temperature) == 0 or not (np.isfinite(self.temperature).all() and (self.temperature >= 0).all()):
             raise SettingsError("temperature must be one or more finite numbers >= 0, in K")
-        if self.surface and self.cold.any() and len(self.fermi) < 2:
+        if self.surface and self.cold.any() and len(self._edges) == 0:
             raise SettingsError(
                 "a Fermi-surface quantity at zero temperature needs two or more Fermi levels, "
-                "whose spacing is the width of the delta function: give several, or a temperature"
+                "whose spacing is the width of the delta function, or one in a gap: give several, or a temperature"
             )
+
+    def about(self) -> dict[str, str]:
+        """What to record of a Fermi surface at T = 0 that has no states."""
+        if self.gap is None:
+            return {}
+        said = "no states at the level: gap from {:.6g} to {:.6g} eV; Fermi-surface terms at T = 0 are zero".format(*self.gap)
+        return {"fermi_surface": said}
 
     @cached_property
     def cold(self) -> NDArray[np.bool_]:
@@ -102,11 +111,16 @@ class Occupation:
 
     @cached_property
     def _edges(self) -> Array:
-        """(nf + 1,) edges of the boxes around the Fermi levels."""
+        """(nf + 1,) edges of the boxes around the Fermi levels; none around a single one outside a gap."""
         if len(self.fermi) < 2:
-            return np.empty(0)
+            return np.array(self.gap or ())
         middle = (self.fermi[1:] + self.fermi[:-1]) / 2
         return np.concatenate([[2 * self.fermi[0] - middle[0]], middle, [2 * self.fermi[-1] - middle[-1]]])
+
+    @property
+    def boxes(self) -> tuple[Array, Array]:
+        """Lower and upper edges (nf,) in eV of what -df/de is at T = 0."""
+        return self._edges[:-1], self._edges[1:]
 
     @cached_property
     def _grid(self) -> tuple[float, float, int]:
@@ -151,7 +165,7 @@ class Occupation:
             else:
                 f[..., t] = x <= 0
                 inside = np.diff((energies[..., None] <= self._edges).astype(float), axis=-1)
-                df[..., t] = inside / np.diff(self._edges) if len(self.fermi) > 1 else 0.0
+                df[..., t] = inside / np.diff(self._edges) if len(self._edges) else 0.0
         return f.reshape(*energies.shape, -1), df.reshape(*energies.shape, -1)
 
     def add(self, histogram: Array, energies: Array, weights: Array, part: NDArray[np.int64] | int = 0) -> None:
@@ -254,40 +268,3 @@ def _cubic(t: Array) -> Array:
         ],
         axis=1,
     )
-
-
-def fermi_level(energies: Array, weights: Array, electrons: float, kT: float = 0.0) -> float:
-    """The Fermi level at which the bands hold `electrons` per cell.
-
-    The middle of the gap where the filling is a whole number of bands and there is a gap, at any temperature.
-
-    Parameters
-    ----------
-    energies : (nk, n) eV, ascending per k.
-    weights : (nk,) electrons that one state at this point holds; they sum to the spin degeneracy.
-    electrons : per cell.
-    kT : eV.
-
-    Raises
-    ------
-    SettingsError : more electrons than the bands hold, or none.
-    """
-    from scipy.optimize import brentq
-
-    capacity = float(weights.sum()) * energies.shape[1]
-    if not 0 < electrons < capacity:
-        raise SettingsError(f"{electrons:g} electrons per cell: more than 0 and less than {capacity:g} fit the bands")
-    full = electrons / float(weights.sum())
-    p = round(full)
-    if abs(full - p) < 1e-9 and 0 < p < energies.shape[1]:
-        top, bottom = float(energies[:, p - 1].max()), float(energies[:, p].min())
-        if bottom > top:
-            return (top + bottom) / 2
-    if kT > 0:
-        low, high = float(energies.min()) - REACH * kT, float(energies.max()) + REACH * kT
-        excess = lambda mu: weights @ fermi_function(energies, mu, kT).sum(axis=1) - electrons  # noqa: E731
-        return float(brentq(excess, low, high, xtol=1e-12))
-    flat = np.sort(energies, axis=None)
-    order = np.argsort(energies, axis=None, kind="stable")
-    filled = np.cumsum(np.broadcast_to(weights[:, None], energies.shape).ravel()[order])
-    return float(flat[min(int(np.searchsorted(filled, electrons - 1e-12)), len(flat) - 1)])

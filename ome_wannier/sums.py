@@ -26,11 +26,10 @@ from .irreducible import IrreducibleMesh
 from .kdotp import KDotP
 from .kmesh import KMesh
 from .model import Matrices, Model, TightBinding
-from .occupation import Occupation, fermi_level
+from .occupation import Occupation
 from .planewaves import PlaneWaves
 from .progress import track
 from .sparse import SparseTightBinding
-from .units import KB
 from .unseen import Unseen, spacing, with_states
 
 Array = NDArray[np.float64]
@@ -312,26 +311,17 @@ def mesh_energies(model: Lattice, mesh: KMesh) -> Array:
     return point_energies(model, mesh)[0]
 
 
-def point_energies(model: Lattice, points: Points) -> tuple[Array, Array]:
-    """Energies (nk, n) in eV of a mesh, in the order of its rows, and the share (nk,) of the zone of each point."""
+def point_energies(model: Lattice, points: Points) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Energies (nk, n) in eV of a mesh, in the order of its rows, the share (nk,) of the zone of each point, and the number
+    (nk,) of the histogram that it goes to."""
     row = points.row_length(2**62)
     step = max(1, WORKING_SET // (row * bytes_per_point(model.n_orbitals, 1)))
-    energies, stars = [], []
+    energies, stars, histograms = [], [], []
     for start in range(0, n_rows := points.n_rows(row), step):
-        k, _, star = points.batch(start, min(start + step, n_rows), row)
+        k, histogram, star = points.batch(start, min(start + step, n_rows), row)
         at, k, use = _wanted(model, k, star > 0)
         energies.append(np.linalg.eigvalsh(at.matrices(k, 0).H))
         stars.append(star[use])
+        histograms.append(histogram[use])
     weights = np.concatenate(stars).astype(float)
-    return np.concatenate(energies), weights / weights.sum()
-
-
-def filled_level(model: Lattice, points: Points, filling: float, temperature: float) -> float:
-    """The Fermi level (eV) at which the cell holds `filling` electrons on this mesh, at a temperature in K.
-
-    Electrons of plane waves and of windows of bands count from neutrality, since their number of bands is that of the cutoff.
-    """
-    if isinstance(model, PlaneWaves | SparseTightBinding):
-        filling += model.spin_degeneracy * model.neutral
-    energies, weights = point_energies(model, points)
-    return fermi_level(energies, model.spin_degeneracy * weights, filling, temperature * KB)
+    return np.concatenate(energies), weights / weights.sum(), np.concatenate(histograms)

@@ -115,7 +115,7 @@ class TestRun:
 
     def test_prints_the_tensor_in_the_gap(self, run: Run) -> None:
         _, out, _ = run("run", "vse2", "--kmesh", "8", "8", "1", "--calculators", "total,berry_curvature,quantum_metric")
-        assert re.search(r"Fermi level -0\.\d+ eV, in the gap -0\.4\d+ to -0\.1\d+ eV above band 13 .*; 300 K", out)
+        assert re.search(r"Fermi level -0\.\d+ eV, in the gap -0\.4\d+ to -0\.1\d+ eV above band 13; 300 K", out)
         assert re.search(r"total +z +\S+ ± \S+ +\S+ ± \S+ +\wA m/V", out)
         assert "largest beyond" in out
         assert "M_i = alpha_ij E_j" in out
@@ -392,6 +392,18 @@ class TestInfo:
         assert "fill 1.5 bands, a metal" in run("info", "hbn", "--filling", "3")[1]
         assert "the bands overlap by" in run("info", "hbn", "--filling", "4")[1]
 
+    def test_info_and_run_tell_one_gap_and_level(self, run: Run) -> None:
+        """Whatever the mesh of the run; the edges of the gap are not those of a mesh."""
+        filled = ("hbn", "--filling", "8", "--kmesh", "4", "4", "1")
+        for temperature in ("0", "300"):
+            described = run("info", *filled, "--temperature", temperature)[1]
+            found = run("run", *filled, "--temperature", temperature, "--calculators", "berry_curvature")[1]
+            level, how = re.search(r"level  +(-\d\.\d{4}) eV (.*)", described).groups()  # type: ignore[union-attr]
+            bottom, top = re.search(r"eV \((-\d\.\d{4}) to (\d\.\d{4}) eV\) at 8 electrons", described).groups()  # type: ignore[union-attr]
+            assert f"Fermi level {level} eV, in the gap {bottom} to {top} eV above band 4" in found
+            assert f"level: {how}\n" in found
+            assert how.startswith("middle of the gap from -3.1" if temperature == "0" else "holds 8 electrons per cell at 300")
+
     def test_files_without_structure_or_filling(self, run: Run, root: Path, tmp_path: Path) -> None:
         shutil.copy(root / "materials" / "hbn" / "hBN_tb.dat.gz", tmp_path / "mine_tb.dat.gz")
         _, out, err = run("info", "mine")
@@ -516,11 +528,6 @@ class TestNumbers:
     def test_groups_and_gaps(self) -> None:
         ranges = np.array([[0.0, 1.0], [0.5, 2.0], [3.0, 4.0], [4.001, 5.0], [9.0, 9.5]])
         assert [(g.first, g.last, g.bottom, g.top) for g in info.groups(ranges)] == [(1, 2, 0, 2), (3, 4, 3, 5), (5, 5, 9, 9.5)]
-        assert info.gap(ranges, 2) == (2.0, 3.0)
-        assert info.gap(ranges, 1) == (1.0, 0.5)
-        assert info.gap_among(ranges, np.array([2.5, 3.5])) == info.Gap(2, 2.0, 3.0)
-        assert info.gap_among(ranges, np.array([2.5, 6.0])) == info.Gap(4, 5.0, 9.0)
-        assert info.gap_among(ranges, np.array([3.5])) is None
 
     def test_shown_levels(self) -> None:
         levels = np.linspace(0, 10, 11)
@@ -530,8 +537,7 @@ class TestNumbers:
 
     def test_band_ranges_hold_the_bands(self) -> None:
         model = ome.load("hbn")
-        mesh = info.coarse_mesh(model)
-        assert mesh.size == (36, 36, 1)
-        ranges = info.band_ranges(model, mesh)
-        energies = np.linalg.eigvalsh(model.matrices(mesh.points(), 0).H)
-        np.testing.assert_allclose(ranges, np.stack([energies.min(axis=0), energies.max(axis=0)], axis=1), atol=1e-12)
+        look = info.Look.at(model)
+        assert look.mesh.size == (36, 36, 1)
+        energies = np.linalg.eigvalsh(model.matrices(look.mesh.points(), 0).H)
+        np.testing.assert_allclose(look.ranges, np.stack([energies.min(axis=0), energies.max(axis=0)], axis=1), atol=1e-12)

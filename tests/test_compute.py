@@ -443,17 +443,21 @@ def test_symmetrised_keeps_what_is_allowed(rng):
 
 
 def test_filling():
-    """Electrons per cell instead of a Fermi level: the middle of the gap, or the level that holds them."""
+    """Electrons per cell instead of a Fermi level: the middle of the gap at T = 0, else the level that holds them."""
     toy = TOYS["insulator_2d"]
-    energies = np.linalg.eigvalsh(toy.model.matrices(KMesh((8, 8, 1)).points(), 0).H)
-    result = run(toy.model, (8, 8, 1), ["total"], None, filling=2)
-    middle = (energies[:, 1].max() + energies[:, 2].min()) / 2
-    assert result.fermi.values == pytest.approx([middle])
+    dense = np.linalg.eigvalsh(toy.model.matrices(KMesh((240, 240, 1)).points(), 0).H)
+    middle = (dense[:, 1].max() + dense[:, 2].min()) / 2  # edges to 1e-3: the toy's bands are some eV wide
+    cold = run(toy.model, (8, 8, 1), ["total"], None, filling=2, temperature=0.0)
+    assert cold.fermi.values == pytest.approx([middle], abs=2e-3)
+    assert cold.attrs["filling_level"].startswith("middle of the gap from ")
     double = rebuilt(toy.model, spin_degeneracy=2)
-    assert run(double, (8, 8, 1), ["total"], None, filling=4).fermi.values == pytest.approx([middle])
-    mu = run(toy.model, (8, 8, 1), ["total"], None, filling=1.3, temperature=500.0).fermi.values[0]
-    f = 1 / (1 + np.exp((energies - mu) / (500 * units.KB)))
-    assert f.sum() / 64 == pytest.approx(1.3, abs=1e-9)
+    assert run(double, (8, 8, 1), ["total"], None, filling=4, temperature=0.0).fermi.values == cold.fermi.values
+    energies = np.linalg.eigvalsh(toy.model.matrices(KMesh((8, 8, 1)).points(), 0).H)
+    for filling in (1.3, 2.0):
+        warm = run(toy.model, (8, 8, 1), ["total"], None, filling=filling, temperature=500.0)
+        f = 1 / (1 + np.exp((energies - warm.fermi.values[0]) / (500 * units.KB)))
+        assert f.sum() / 64 == pytest.approx(filling, abs=1e-12)
+        assert warm.attrs["filling_level"].startswith(f"holds {filling:g} electrons per cell at 500 K, to ")
 
 
 # ---- refusals -------------------------------------------------------------------------------------------------------

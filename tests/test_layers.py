@@ -23,7 +23,7 @@ CALCULATORS = BANDS | {"calculators"}
 GROUPS = {"pointgroup", "tensors", "irreducible", "symmetry"}
 PARTS = CALCULATORS | GROUPS | {"occupation", "kmesh", "unseen", "radial", "progress", "executors", "checkpoint", "result"}
 SELF_CONVERGING = {"cubature", "cells", "adaptive", "tolerance", "converge", "rays"}
-SUMS = {"sums", "imposed", "axion", "asked", "provenance", "integrals"}
+SUMS = {"sums", "info", "doping", "imposed", "axion", "asked", "provenance", "integrals"}
 COMPUTE = PARTS | SELF_CONVERGING | SUMS | {"compute", "tabulate"}
 LOAD = MODEL | {"adapters", "lattices", "materials", "loading"}
 PLOTTING = COMPUTE | {"plotting"}
@@ -42,7 +42,6 @@ ALLOWED = {
     "planewaves": BASE | {"validation", "model"},
     "sparse": BASE | {"validation", "model"},
     "cutoff": COMPUTE,
-    "doping": COMPUTE,
     "kmesh": BASE,
     "adapters": MODEL,
     "lattices": MODEL,
@@ -73,17 +72,19 @@ ALLOWED = {
     "sums": PARTS,
     "axion": BANDS | {"kmesh", "sums"},
     "asked": PARTS | {"sums"},
+    "info": PARTS | {"sums"},
+    "doping": PARTS | {"sums", "info", "tolerance"},
     "provenance": MODEL | {"sums"},
-    "integrals": PARTS | {"sums", "axion", "asked"} | SELF_CONVERGING,
+    "integrals": PARTS | {"sums", "info", "doping", "axion", "asked"} | SELF_CONVERGING,
     "compute": COMPUTE - {"compute", "tabulate"},
     "plotting": COMPUTE,
     "reproduce": PLOTTING | {"lattices"},
     "report": PLOTTING | LOAD | {"screening", "plugins"},
     "plugins": COMPUTE | LOAD,
-    "screening": COMPUTE | LOAD | {"plugins", "settings", "info"},
+    "screening": COMPUTE | LOAD | {"plugins", "settings"},
 }
 #: these see everything
-TOP = {"__init__", "__main__", "cli", "settings", "info"}
+TOP = {"__init__", "__main__", "cli", "settings"}
 
 #: packages that cost time or may be missing: imported inside the function that needs them
 HEAVY = {

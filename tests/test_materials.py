@@ -15,8 +15,9 @@ from references import WANTED, computed
 
 import ome_wannier as ome
 from ome_wannier import info, materials
+from ome_wannier.doping import filled_level, shift
 from ome_wannier.errors import AccuracyWarning, FileFormatError, ModelError
-from ome_wannier.sums import band_energies, filled_level
+from ome_wannier.sums import band_energies
 
 QUICK = ["hbn", "mos2", "te", "vse2"]
 FILES = [name for name in materials.names() if materials.entry(name).seed]
@@ -143,13 +144,12 @@ def test_levels_follow_the_parameters(name: str, options: dict[str, Any]) -> Non
     """They stay where they are with respect to the level that the entry's filling has."""
     entry = materials.entry(name)
     own, other = entry.load(), entry.load(**options)
-    assert info.shift(entry, own) == 0
-    mesh = info.coarse_mesh(other)
-    level = filled_level(other, mesh, entry.electrons(other), 0.0)
-    was = filled_level(own, info.coarse_mesh(own), entry.electrons(own), 0.0)
-    assert entry.fermi + info.shift(entry, other) - level == pytest.approx(entry.fermi - was, abs=1e-5)
-    ranges = info.band_ranges(other, mesh)
-    assert ranges.min() < entry.fermi + info.shift(entry, other) < ranges.max()
+    assert shift(entry, own) == 0
+    look = info.Look.at(other)
+    level = filled_level(other, look.mesh, entry.electrons(other), 0.0).value
+    was = filled_level(own, info.coarse_mesh(own), entry.electrons(own), 0.0).value
+    assert entry.fermi + shift(entry, other) - level == pytest.approx(entry.fermi - was, abs=1e-5)
+    assert look.ranges.min() < entry.fermi + shift(entry, other) < look.ranges.max()
 
 
 def test_parameters_in_use_are_told() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 from toys import fermi as fermi_function
 from toys import minus_derivative
 
 from ome_wannier import occupation as module
+from ome_wannier.doping import fermi_level
 from ome_wannier.errors import SettingsError
-from ome_wannier.occupation import Occupation, fermi_level
+from ome_wannier.occupation import Occupation
 from ome_wannier.units import KB
 
 #: non-uniform, and dense enough that neighbouring thermal windows overlap
@@ -180,13 +182,61 @@ def bands(rng):
     return e, np.full(200, 1 / 200)
 
 
-@pytest.mark.parametrize("kT", [0.0, 0.05])
 @pytest.mark.parametrize("degeneracy", [1, 2])
-def test_insulator(bands, kT, degeneracy):
-    """A filled band: the middle of the gap, at any temperature."""
+def test_insulator(bands, degeneracy):
+    """A filled band at T = 0: the middle of the gap."""
     e, w = bands
     middle = (e[:, 0].max() + e[:, 1].min()) / 2
-    assert fermi_level(e, degeneracy * w, degeneracy, kT) == middle
+    assert fermi_level(e, degeneracy * w, degeneracy) == middle
+
+
+@pytest.mark.parametrize("kT", [1e-4, 2e-3, 0.026, 0.3])
+@pytest.mark.parametrize("gap", [0.0, 0.02, 1.5, 8.0])
+@pytest.mark.parametrize(("valence", "conduction"), [(1.0, 1.0), (16.0, 1.0), (0.2, 3.0)])
+def test_electrons_are_holes_of_two_parabolas(kT, gap, valence, conduction):
+    """A filled band at T > 0 in two dimensions, where a band of mass m has m states per energy.
+
+    The electrons are m_c kT log(1 + exp((mu - E_c) / kT)), the holes likewise; deep in a gap that is mu = kT/2 log(m_v / m_c)
+    from its middle. The bands are the midpoints of equal steps, h kT wide for the lighter one, whose sums err by h^2 / 24.
+    """
+    masses, h, reach = np.array([valence, conduction]), 0.01, 40.0
+    x = kT * h * masses.min() * (np.arange(int(reach * masses.max() / h / masses.min())) + 0.5)
+    energies = np.stack([-gap / 2 - x / valence, gap / 2 + x / conduction], axis=1)
+
+    def log_number(y):
+        """log log(1 + e^y) without underflow."""
+        return y if y < -40 else np.log(np.log1p(np.exp(y)))
+
+    def excess(mu):
+        electrons, holes = (log_number((s * mu - gap / 2) / kT) for s in (1, -1))
+        return electrons + np.log(conduction) - holes - np.log(valence)
+
+    true = brentq(excess, -20 * kT, 20 * kT, xtol=1e-16)
+    assert fermi_level(energies, np.full(len(x), 1 / len(x)), 1.0, kT) == pytest.approx(true, abs=2 * h**2 / 24 * kT)
+    deep = kT / 2 * np.log(valence / conduction)
+    if gap / 2 > abs(deep) + 5 * kT:
+        assert true == pytest.approx(deep, abs=kT * np.exp((abs(deep) - gap / 2) / kT) + 1e-15)
+
+
+@pytest.mark.parametrize("extra", [0.0, 1e-9, -1e-9, 1e-4, -0.3])
+@pytest.mark.parametrize("kT", [1e-4, 1e-2, 0.1])
+def test_electrons_to_rounding(bands, extra, kT):
+    """The number of electrons above the first band less the holes in it, as sums of small numbers of their own."""
+    e, w = bands
+    mu = fermi_level(e, w, 1 + extra, kT)
+    x = (e - mu) / kT
+    electrons = w @ np.exp(-np.logaddexp(0, x[:, 1:])).sum(axis=1)
+    holes = w @ np.exp(-np.logaddexp(0, -x[:, 0]))
+    # rounding of mu is 1e-16, that of 1 + 1e-9 and of the sum of the weights some 1e-16
+    assert electrons - holes == pytest.approx(extra, abs=1e-15 + 1e-15 / kT * max(electrons, holes))
+
+
+def test_level_of_a_few_electrons(bands):
+    """Far below all bands, of a number that no double holds beside 1, and its mirror image."""
+    e, w = bands
+    mu = fermi_level(e, w, 1e-20, 0.02)
+    assert w @ np.exp((mu - e) / 0.02).sum(axis=1) == pytest.approx(1e-20, rel=1e-9)
+    assert fermi_level(-e[:, ::-1], w, 4 - 1e-6, 0.02) == pytest.approx(-fermi_level(e, w, 1e-6, 0.02), abs=1e-10)
 
 
 @pytest.mark.parametrize("electrons", [0.3, 1.7, 2.0, 2.5, 3.99])

@@ -121,6 +121,8 @@ def run(
 def info(
     seed: Seed,
     filling: Filling = None,
+    temperature: Annotated[str | None, typer.Option(metavar="K", help="Temperature of the level of a filling: 300.")] = None,
+    kmesh: Annotated[tuple[int, int, int] | None, typer.Option(metavar="N1 N2 N3", help="k points for that level.")] = None,
     spin_degeneracy: SpinDegeneracy = None,
     spin_order: SpinOrder = None,
     spn: Spn = None,

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import info, materials, symmetry
+from .. import doping, materials, symmetry
 from ..adapters import wannier90, wannier90_seed
 from ..adapters.wannier90_wsvec import read_wsvec
 from ..calculators import defaults, get, resolve
 from ..calculators.base import component_axes
-from ..errors import SettingsError
 from ..imposed import broken_line
+from ..info import Look
+from ..integrals import level_of
 from ..kdotp import KDotP
+from ..kmesh import KMesh
 from ..loading import Source
 from ..model import TightBinding
-from ..planewaves import PlaneWaves
 from ..pointgroup import symbol
 from ..result import first_observable
 from ..settings import Settings
-from ..sparse import SparseTightBinding
 from ..sums import Lattice
 from ..symmetry import Group
 from ..tensors import projector, relations
@@ -128,30 +128,34 @@ def _matrices(model: TightBinding, source: Source, settings: Settings) -> list[t
 
 
 def _print_bands(model: Lattice, settings: Settings, source: Source, console: Console) -> None:
-    mesh = info.coarse_mesh(model)
-    ranges = info.band_ranges(model, mesh)
-    filling = settings.filling
+    look, filling = Look.at(model), settings.filling
     if filling is None and source.entry:
         filling = source.entry.electrons(model)
-    empty = -model.neutral if isinstance(model, PlaneWaves | SparseTightBinding) else 0  # these count from neutrality
-    filled = None if filling is None else filling / model.spin_degeneracy - empty
-    if filled is not None and not 0 < filled < model.n_orbitals:
-        least, most = (n * model.spin_degeneracy for n in (empty, model.n_orbitals + empty))
-        raise SettingsError(
-            f"--filling {filling:g}: the bands of this model hold more than {least} and less than {most} electrons"
-        )
-    console.print(f"\nBands on a {' x '.join(map(str, mesh.size))} mesh")
+    filled = None if filling is None else doping.full_bands(model, filling)
+    level = None if filling is None else _level(model, filling, settings, source)
+    gap = level.gap if level else None
+    ranges = look.ranges.copy()
+    if gap:
+        ranges[gap.bands - 1, 1], ranges[gap.bands, 0] = gap.bottom, gap.top
+    console.print(f"\nBands on a {' x '.join(map(str, look.mesh.size))} mesh")
     console.print(tables.band_table(ranges, filled))
-    if filled is None:
+    if level is None:
         console.print("gap           give --filling (electrons per cell)")
-    elif filled != round(filled):
+        return
+    if gap is None:
         console.print(f"gap           none: {filling:g} electrons fill {filled:g} bands, a metal")
     else:
-        top, bottom = info.gap(ranges, round(filled))
-        kind = f"{bottom - top:.4f} eV" if bottom > top else f"none: the bands overlap by {top - bottom:.4f} eV"
-        console.print(
-            f"gap           {kind} ({top:.4f} to {bottom:.4f} eV) at {filling:g} electrons per cell, {filled:g} bands"
-        )
+        kind = f"{gap.width:.4f} eV" if gap.width > 0 else f"none: the bands overlap by {-gap.width:.4f} eV"
+        at = f"at {filling:g} electrons per cell, {filled:g} bands"
+        console.print(f"gap           {kind} ({gap.bottom:.4f} to {gap.top:.4f} eV) {at}")
+    console.print(f"level         {level.value:.4f} eV {level.about()['filling_level']}")
+
+
+def _level(model: Lattice, filling: float, settings: Settings, source: Source) -> doping.Level:
+    """The level of a filling as a run with these settings finds it."""
+    mesh = KMesh(settings.kmesh or default_mesh(source, model)[0])
+    temperature = np.atleast_1d(np.array(settings.temperature, dtype=float))
+    return level_of(model, mesh, filling, temperature, symmetry.group_of(model, settings.symmetry))
 
 
 def _paths(files: wannier90_seed.Companions) -> list[Path]:

@@ -10,16 +10,14 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
-
+from .. import asked, doping, executors, materials
 from .. import convert as write_model
-from .. import executors, info, materials
 from ..adapters import wannier90_seed
 from ..compute import Model, compute
 from ..errors import SettingsError
 from ..files import whole
+from ..info import Gap, Look
 from ..kdotp import KDotP
-from ..kmesh import KMesh
 from ..loading import Source, locate, of_entry
 from ..model import TightBinding
 from ..result import save, table
@@ -59,20 +57,12 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
             note(f"kept {settings.checkpoint}: the same command with --resume goes on from there")
         raise
     result.attrs |= {"settings": settings.to_json(), "source": str(source.seed)}
-    within, mesh = _gap(model, result["fermi"].values)
+    within = None if isinstance(model, KDotP) else Look.at(model).gap_among(result["fermi"].values)
     written = write(result, settings, within)  # before printing, which may end early: ... | head
-    _print_result(result, within, mesh, console)
+    _print_result(result, within, console)
     for path in written:
         console.print(f"wrote {path}", soft_wrap=True)
     return result
-
-
-def _gap(model: Model, levels: NDArray[Any]) -> tuple[info.Gap | None, KMesh | None]:
-    """The gap that holds one of the levels, and the mesh on which it was looked for: none for k.p models."""
-    if isinstance(model, KDotP):
-        return None, None
-    mesh = info.coarse_mesh(model)
-    return info.gap_among(info.band_ranges(model, mesh), levels), mesh
 
 
 def convert(
@@ -133,26 +123,26 @@ def default_mesh(source: Source, model: Lattice) -> tuple[tuple[int, int, int], 
     """The mesh that a run takes if none is given, and why."""
     if source.entry and source.entry.kmesh:
         return source.entry.kmesh, f"recommended by the library entry {source.entry.name}"
-    return KMesh.default(model.lattice, model.periodic).size, "by the size of the reciprocal cell"
+    return asked.default_mesh(model).size, "by the size of the reciprocal cell"
 
 
 def _known_fermi(source: Source, model: Model) -> tuple[float | materials.Scan, str]:
     entry = source.entry
     if entry:
-        by = info.shift(entry, model)
+        by = doping.shift(entry, model)
         return (entry.scan.moved(by) if entry.scan else entry.fermi + by), lines.origin_line(entry, by)
     files = wannier90_seed.inspect(source.seed) if source.adapter == "wannier90" else None
     if files and files.fermi_energy is not None:
         return files.fermi_energy, f"fermi_energy of {files.win}"
     assert isinstance(model, TightBinding)  # others come from the library
-    ranges = info.band_ranges(model, info.coarse_mesh(model))
+    ranges = Look.at(model).ranges
     raise SettingsError(
         "no Fermi level is known: give --fermi (eV; one, or start:stop:number) or --filling (electrons per cell); "
         f"the bands reach from {ranges.min():.2f} to {ranges.max():.2f} eV, `ome-wannier info` shows their gaps"
     )
 
 
-def write(result: xr.Dataset, settings: Settings, within: info.Gap | None) -> list[Path]:
+def write(result: xr.Dataset, settings: Settings, within: Gap | None) -> list[Path]:
     """Write the files that the settings ask for, each whole or not at all; return their paths."""
     if settings.output:
         save(result, settings.output)
@@ -218,7 +208,7 @@ def _executor(settings: Settings) -> AbstractContextManager[Executor | None]:
     return nullcontext() if settings.workers is None else executors.processes(settings.workers)
 
 
-def _print_result(result: xr.Dataset, within: info.Gap | None, mesh: KMesh | None, console: Console) -> None:
+def _print_result(result: xr.Dataset, within: Gap | None, console: Console) -> None:
     plus_minus = "±" if "utf" in console.encoding.lower() else "+-"
     warm = result.isel(temperature=0) if "temperature" in result.dims else result
     first = f", the first of {result.sizes['temperature']}" if "temperature" in result.dims else ""
@@ -226,9 +216,8 @@ def _print_result(result: xr.Dataset, within: info.Gap | None, mesh: KMesh | Non
         at = warm.isel(fermi=i)
         level = float(at["fermi"])
         place = ""
-        if within and mesh and within.holds(level):
-            on = " x ".join(map(str, mesh.size))
-            place = f", in the gap {within.bottom:.3f} to {within.top:.3f} eV above band {within.bands} (on {on} points)"
+        if within and within.holds(level):
+            place = f", in the gap {within.bottom:.4f} to {within.top:.4f} eV above band {within.bands}"
         console.print(f"\nFermi level {level:.4f} eV{place}; {float(at['temperature']):g} K{first}", soft_wrap=True)
         for part in tables.tensor_tables(at, plus_minus):
             console.print(part)

@@ -89,8 +89,15 @@ def about_lines(result: xr.Dataset) -> list[str]:
         if "left_out" in attrs:
             left_out.setdefault(attrs["left_out"], []).append(name)
     more = [f"left out of {', '.join(names)}: {note}" for note, names in left_out.items()]
+    surface = result.attrs.get("fermi_surface", "")
     left = f"left out: {result.attrs['left_out']}"
-    return [text for text in (order, other, *symmetry_lines(result), error, left, *more) if text]
+    known = (level_line(result), surface, order, other, *symmetry_lines(result), error, left, *more)
+    return [text for text in known if text]
+
+
+def level_line(result: xr.Dataset) -> str:
+    """What a level that a filling has is, and how sure; empty for levels that were given."""
+    return f"level: {result.attrs['filling_level']}" if "filling_level" in result.attrs else ""
 
 
 def convergence(result: xr.Dataset) -> str:

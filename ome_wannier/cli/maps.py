@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from .. import info
+from .. import doping
 from ..errors import SettingsError
 from ..kdotp import KDotP
 from ..settings import PLOT_FORMATS, Settings
@@ -53,7 +53,7 @@ def draw(
         raise SettingsError("--bands needs a lattice: a k.p model has no standard path")
     fermi = settings.fermi
     if fermi is None and source.entry:
-        by = info.shift(source.entry, model)
+        by = doping.shift(source.entry, model)
         fermi = source.entry.fermi + by
         note(f"no --fermi given: took {fermi:g} eV, {lines.origin_line(source.entry, by)}")
     if not isinstance(fermi, float):
@@ -68,7 +68,7 @@ def draw(
     console.print(f"wrote {picture}", soft_wrap=True)
     if bands:
         if energies is None and source.entry and source.entry.scan:
-            scan = source.entry.scan.moved(info.shift(source.entry, model))
+            scan = source.entry.scan.moved(doping.shift(source.entry, model))
             energies = (scan.start, scan.stop)
         plotting.bands(model, None, calculator, component, fermi=fermi, energies=energies, path=bands)
         console.print(f"wrote {bands}", soft_wrap=True)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import info
 from ..bands import Bands
 from ..calculators import Calculator, Combination, Observable, get, names
 from ..degeneracy import Degeneracy
+from ..info import Gap
 from ..kmesh import KMesh
 from ..model import TightBinding
 from ..planewaves import PlaneWaves
@@ -53,8 +53,9 @@ DESCRIPTORS = (
     Descriptor("formula", "", "chemical formula, where the atoms are known"),
     Descriptor("dimension", "", "number of periodic directions; responses are in A/V in three, in A m/V in two"),
     Descriptor("orbitals", "", "number of bands of the model"),
-    Descriptor("gap", "eV", "gap at the Fermi level in question, on a coarse mesh; 0 for metals"),
-    Descriptor("fermi", "eV", "the Fermi level in question: the middle of the gap, or what was given"),
+    Descriptor("gap", "eV", "gap at the Fermi level in question, or above the bands that a filling fills; 0 for metals"),
+    Descriptor("fermi", "eV", "the Fermi level in question: the middle of the gap, that of the filling, or what was given"),
+    Descriptor("fermi_error", "eV", "estimated error of the level of a filling; what it may change is in the errors"),
     Descriptor("tau_equal", "fs", "relaxation time at which the largest extrinsic element is that of the total"),
     Descriptor("metric", "1/Angstrom (3D), 1 (2D)", "trace of the integrated quantum metric at the Fermi level in question"),
     Descriptor("polarizable", "e/Angstrom/V (3D), e/V (2D)", "mean of the diagonal of the dipole polarizability there"),
@@ -87,7 +88,7 @@ def of_response(name: str) -> list[Descriptor]:
         Descriptor(f"{name}_max_error", unit, f"estimated error of {name}_max"),
         Descriptor(f"{name}_element", "", f"axes of that element of {name}, moment first; none if all vanish by symmetry"),
         Descriptor(f"{name}_fermi", "eV", f"Fermi level at which {name} is so large"),
-        Descriptor(f"{name}_gap", unit, f"largest element of {name} in the middle of the gap, with its sign"),
+        Descriptor(f"{name}_gap", unit, f"largest element of {name} at the level in question if there is a gap, with its sign"),
         Descriptor(f"{name}_gap_error", unit, f"estimated error of {name}_gap"),
         Descriptor(f"{name}_gap_element", "", f"axes of that element of {name}"),
         Descriptor(f"{name}_removed", unit, f"most that a symmetry which holds but for noise takes from {name}"),
@@ -95,7 +96,7 @@ def of_response(name: str) -> list[Descriptor]:
     ]
 
 
-def of_result(result: xr.Dataset, reference: float, gap: info.Gap | None, tau: float) -> dict[str, Any]:
+def of_result(result: xr.Dataset, reference: float, gap: Gap | None, tau: float) -> dict[str, Any]:
     """Descriptors of a result, of its first temperature."""
     at = result.isel(temperature=0) if "temperature" in result.dims else result
     pairs: dict[str, Any] = {}

@@ -11,17 +11,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import info, materials
+from .. import doping, materials, symmetry
 from ..adapters import wannier90_seed
-from ..asked import one_temperature
+from ..asked import default_mesh
 from ..calculators import Calculator, resolve
 from ..compute import Model
 from ..errors import ModelError, SettingsError
+from ..info import Gap, Look
+from ..integrals import level_of
 from ..kdotp import KDotP
 from ..kmesh import KMesh
 from ..loading import Source, load, locate, of_entry
 from ..sparse import AVAILABLE, SparseTightBinding
-from ..sums import Lattice, filled_level
+from ..sums import Lattice
+from ..tolerance import MAX_POINTS, checked
 from .listing import Item
 
 Array = NDArray[np.float64]
@@ -45,11 +48,12 @@ _RESULT = (
 
 
 class Plan(NamedTuple):
-    """What is computed of a model: where it comes from, Fermi levels (eV), the one in question, the gap there, calculators."""
+    """What is computed of a model: Fermi levels (eV), the one in question, the gap there, calculators; no levels, and None,
+    where it is that of a filling."""
 
     levels: Array
-    reference: float
-    gap: info.Gap | None
+    reference: float | None
+    gap: Gap | None
     wanted: list[Calculator]
 
 
@@ -103,13 +107,16 @@ def planned(model: Model, source: Source | None, item: Item) -> Plan:
     if isinstance(model, KDotP):
         levels, reference = _levels(item, _known_level(model, source, item), source)
         return Plan(levels, reference, None, wanted)
-    ranges = info.band_ranges(model, info.coarse_mesh(model))
+    if item.settings.filling is not None and item.around is None:
+        gap = doping.gap_of(model, item.settings.filling)
+        return Plan(np.empty(0), None, gap if gap is not None and gap.is_open else None, wanted)
+    look = Look.at(model)
     levels, reference = _levels(item, _known_level(model, source, item), source)
-    gap = info.gap_among(ranges, np.array([reference]))
+    gap = look.gap_among(np.array([reference]))
     if gap is None and item.settings.fermi is not None and item.around is None:
-        gap = info.gap_among(ranges, levels)
+        gap = look.gap_among(levels)
     if gap is not None:
-        reference = (gap.bottom + gap.top) / 2
+        reference = gap.middle if item.settings.filling is None else reference
         levels = np.unique(np.append(levels, reference))
     return Plan(levels, reference, gap, wanted)
 
@@ -123,12 +130,21 @@ def _known_level(model: Model, source: Source | None, item: Item) -> float | Non
     if settings.filling is not None:
         if isinstance(model, KDotP):
             raise SettingsError("a k.p model holds infinitely many electrons: give fermi (eV) instead of filling")
-        return filled_level(model, mesh_of(model, item), settings.filling, one_temperature(np.array(temperatures(item))))
+        return level_of_filling(model, item).value
     if source is not None and source.entry is not None:
-        return source.entry.fermi + info.shift(source.entry, model)
+        return source.entry.fermi + doping.shift(source.entry, model)
     if source is not None and source.adapter == "wannier90":
         return wannier90_seed.inspect(source.seed).fermi_energy
     return None
+
+
+def level_of_filling(model: Lattice, item: Item) -> doping.Level:
+    """The level of the filling that the settings give, as `compute` finds it."""
+    settings, T = item.settings, np.array(temperatures(item))
+    assert settings.filling is not None
+    goal = None if settings.rtol is None else checked(settings.rtol, settings.max_points or MAX_POINTS, settings.max_time)
+    group = symmetry.group_of(model, settings.symmetry)
+    return level_of(model, mesh_of(model, item), settings.filling, T, group, goal)
 
 
 def _levels(item: Item, known: float | None, source: Source | None) -> tuple[Array, float]:
@@ -176,4 +192,4 @@ def _digest(kind: str, *parts: str) -> str:
 
 def mesh_of(model: Lattice, item: Item) -> KMesh:
     """The mesh that is asked for, or one of sensible spacing."""
-    return KMesh(item.settings.kmesh) if item.settings.kmesh else KMesh.default(model.lattice, model.periodic)
+    return KMesh(item.settings.kmesh) if item.settings.kmesh else default_mesh(model)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .. import __version__, info, materials, symmetry
+from .. import __version__, materials, symmetry
 from ..calculators import Calculator
 from ..calculators.base import component_axes
 from ..compute import Model, compute
 from ..errors import AccuracyWarning, OMEError
+from ..info import coarse_mesh
 from ..kdotp import KDotP
 from ..model import TightBinding
 from ..plugins.ase import row
@@ -27,7 +28,7 @@ from ..tensors import projector
 from . import descriptors
 from .kmap import kmap
 from .listing import Item
-from .plan import Plan, loaded, mesh_of, planned, row_key, settings_digest, source_key, temperatures
+from .plan import Plan, level_of_filling, loaded, mesh_of, planned, row_key, settings_digest, source_key, temperatures
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -125,7 +126,7 @@ def _identity(model: Model, item: Item, plan: Plan) -> dict[str, Any]:
         "software": f"ome_wannier {__version__}, numpy {np.__version__}",
         "dimension": model.dimension,
         "orbitals": model.n_orbitals,
-        "fermi": plan.reference,
+        **({} if plan.reference is None else {"fermi": plan.reference}),
     }
 
 
@@ -144,15 +145,21 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
             pairs |= descriptors.of_forbidden(calculator.name)
         if forbidden and len(forbidden) == len(descriptors.responses(wanted)):
             data = {"ome_symmetry": [g.name for g in group.exact], "ome_settings": item.settings.to_json()}
+            if plan.reference is None:
+                pairs["fermi"] = level_of_filling(model, item).value
             return Outcome(item.name, FORBIDDEN, key, atoms, pairs, data)
         wanted = [c for c in wanted if c not in forbidden]
-    result = compute(model, **_arguments(model, item), calculators=wanted, fermi=plan.levels)
-    pairs |= descriptors.of_result(result, plan.reference, plan.gap, item.settings.tau)
+    asked = {"filling": item.settings.filling} if plan.reference is None else {"fermi": plan.levels}
+    result = compute(model, **_arguments(model, item), calculators=wanted, **asked)
+    level = float(result["fermi"].values[0]) if plan.reference is None else plan.reference
+    pairs |= {"fermi": level} | descriptors.of_result(result, level, plan.gap, item.settings.tau)
+    if plan.reference is None:
+        pairs["fermi_error"] = float(result.attrs["fermi_error_eV"])
     if "converged" in result.attrs:
         pairs["converged"] = int(not result.attrs["not_converged"])
     if not isinstance(model, KDotP):
         pairs["points"] = int(result.attrs.get("k_points", len(mesh_of(model, item))))
-        needed = descriptors.bands_needed(model, info.coarse_mesh(model), plan.reference)
+        needed = descriptors.bands_needed(model, coarse_mesh(model), level)
         pairs |= {} if needed is None else {"bands_needed": needed}
     _, data = row(result)
     data |= {"ome_settings": item.settings.to_json(), "ome_name": text(item.name), "ome_cite": _cited(result)}

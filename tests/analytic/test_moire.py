@@ -293,7 +293,7 @@ def test_local_circulation_of_some_bands():
 
 def test_cutoff_is_looked_at():
     """Too few plane waves: a warning that names the quantity. Enough of them: none."""
-    ask = {"kmesh": (6, 6, 1), "calculators": ["total"], "filling": -1, "temperature": 10.0}
+    ask = {"kmesh": (12, 12, 1), "calculators": ["total"], "filling": -1, "temperature": 60.0}
     with pytest.warns(ConvergenceWarning, match=r"total moves by .* from cutoff 1 to 2"):
         ome.check_cutoff(partial(twisted_tmd, theta=2.0, strain=0.005, displacement=0.02), 1, **ask)
     result = ome.check_cutoff(partial(twisted_tmd, theta=2.0, strain=0.005, displacement=0.02), 3, **ask)

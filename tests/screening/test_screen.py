@@ -15,7 +15,7 @@ import pytest
 from screens import Here, numbers, table, write_list
 
 import ome_wannier as ome
-from ome_wannier import executors, screening
+from ome_wannier import executors, info, screening
 from ome_wannier.errors import SettingsError, StoreError
 from ome_wannier.kmesh import KMesh
 from ome_wannier.plugins.ase_db import DONE, FAILED, Owner, Store
@@ -243,8 +243,14 @@ def test_filling_gives_the_level(tmp_path: Path, db: Path) -> None:
     path = write_list(tmp_path, table("lattice", [1]), head="kmesh = [4, 4, 1]\nfilling = 1\n")
     assert screened(path, db) == Counts(done=1)
     (row,) = Store(db).rows()
-    assert row["gap"] > 0
     assert row["bands_needed"] == 2
+    model, _ = planning.loaded(screening.items(path)[0])
+    found = ome.compute(model, (4, 4, 1), ["total"], filling=1)
+    assert row["fermi"] == found.fermi.item()
+    assert row["fermi_error"] == found.attrs["fermi_error_eV"] > 0
+    assert row["total_max_error"] == pytest.approx(np.nanmax(found.total_error.values), rel=1e-9)
+    gap = info.Look.at(model).gap(1)
+    assert row["gap"] == gap.width > 0
 
 
 def test_materials_converge_by_themselves_or_say_that_they_did_not(tmp_path: Path, db: Path) -> None:
