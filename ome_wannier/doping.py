@@ -227,7 +227,8 @@ def charged(level: Level, found: Outcome) -> tuple[Array, Outcome]:
     """The level (1,), and what there is there, of what was found at its `spread`, with the largest change within errors; warns
     where, with `rtol`, the change exceeds it."""
     middle, wrong, raw = ({n: x[len(x) // 2 :][:1] for n, x in of.items()} for of in (found.values, found.errors, found.raw))
-    change = {name: np.abs(x - middle[name]).max(axis=0, keepdims=True) for name, x in found.values.items()}
+    given = found.raw or found.values
+    change = {n: np.abs(x - (raw or middle)[n]).max(axis=0, keepdims=True) for n, x in given.items()}
     attrs = found.attrs | level.about()
     rtol = attrs.get("rtol")
     failed = [n for n, x in change.items() if rtol and x.max(initial=0.0) > rtol * np.abs(middle[n]).max(initial=0.0)]
