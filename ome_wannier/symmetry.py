@@ -134,15 +134,15 @@ def among(model: Lattice, found: Sequence[Operation]) -> Group:
 def _held(found: Sequence[Operation], axes: Sequence[int]) -> list[Operation]:
     """Of all candidates, as `operations` has them, those that hold to rounding or but for noise.
 
-    With time reversal broken, an operation has to be violated clearly less than its partner. Where energies do not tell, as of
-    inversion x time reversal, which leaves every k where it is, tensors decide.
+    With time reversal broken, an operation has to be violated clearly less than its partner. Where energies do not tell, or the
+    partner leaves every k where it is, as inversion x time reversal does, so that they cannot, tensors decide.
     """
     half = len(found) // 2
     reversal = found[half]
     unbroken = reversal.violation <= REVERSAL_TOL and reversal.curvature_mismatch <= REVERSAL_CURVATURE
 
     def clear(g: Operation, partner: Operation) -> bool:
-        still = any(np.allclose(x.time_reversal * x.rotation[np.ix_(axes, axes)], np.eye(len(axes))) for x in (g, partner))
+        still = np.allclose(partner.time_reversal * partner.rotation[np.ix_(axes, axes)], np.eye(len(axes)))
         if not still and max(g.violation, partner.violation) > REVERSAL_TOL:
             return CLEARLY * g.violation <= partner.violation
         size, other = (x.curvature_mismatch + x.response_mismatch for x in (g, partner))

@@ -57,6 +57,7 @@ def test_half_a_mev_of_exchange_breaks_time_reversal(name, axis, field, seed):
     assert "time reversal" not in found
     along = "3-fold rotation about (0, 0, 1)"
     assert (along in found) == (name == "te" and axis == 2)
+    assert ("mirror normal to (0, 0, 1)" in found) == (name == "mos2")
     assert "time reversal" in names(in_field(name, 0.0, axis), seed)
 
 
