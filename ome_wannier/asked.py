@@ -38,12 +38,10 @@ def validate(
     temperatures: Array,
     tau: float,
     degeneracy_tol: float | None,
-    symmetry_tol: float | None,
     memory: float,
 ) -> None:
     """Refuse settings that make no sense, and calculators that this model cannot give (SettingsError)."""
-    tolerances = (("degeneracy_tol", degeneracy_tol), ("symmetry_tol", symmetry_tol))
-    limits = (("tau", tau, "fs"), *((name, number, "eV") for name, number in tolerances if number is not None))
+    limits = (("tau", tau, "fs"), *([] if degeneracy_tol is None else [("degeneracy_tol", degeneracy_tol, "eV")]))
     for name, number, unit in limits:
         if isinstance(number, str) or not (np.ndim(number) == 0 and np.isfinite(number) and number >= 0):
             raise SettingsError(f"{name} is {number!r}: give a number >= 0, in {unit}")

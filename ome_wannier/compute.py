@@ -15,22 +15,21 @@ from threadpoolctl import threadpool_limits
 
 from . import converge, doping, rays, tolerance
 from .asked import default_mesh, electrons, numbers, ray_levels, refuse_with_rtol, uniform, validate
-from .calculators import Calculator, GapTerm, Observable, defaults, resolve, with_chern_simons
-from .calculators.base import component_axes
+from .calculators import Calculator, Observable, defaults, resolve, with_chern_simons
 from .degeneracy import Degeneracy
 from .errors import AccuracyWarning, SettingsError
-from .integrals import Group, Means, level_of, mesh_part, occupation_of, polar_part, values_and_errors, with_gap_terms
+from .imposed import broken_line, imposed_line, warn_of_changes
+from .integrals import Means, level_of, mesh_part, occupation_of, outcome_of, polar_part, with_gap_terms
 from .kdotp import KDotP
 from .kmesh import KMesh, PolarMesh
 from .model import require_model
 from .occupation import Occupation
-from .pointgroup import EXACT_TOL, Operation
+from .pointgroup import Operation
 from .provenance import provenance
-from .result import build, first_observable
+from .result import Outcome, build
 from .sparse import AVAILABLE, SparseTightBinding
 from .sums import Lattice
-from .tensors import symmetrised
-from .units import KB
+from .symmetry import Group, group_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,7 +53,6 @@ def compute(
     memory: int = 2**30,
     degeneracy_tol: float | None = None,
     symmetry: str | Sequence[Operation] | Any = "auto",
-    symmetry_tol: float | None = None,
     include_chern_simons: bool = False,
     trial: ArrayLike | None = None,
     progress: bool = False,
@@ -88,12 +86,12 @@ def compute(
         times that far apart (twice the noise) would change as one is an error (attribute `levels_in_doubt`). A number
         switches both off.
     symmetry : "auto" looks for the operations that the Hamiltonian obeys, among those of its atoms or lattice, with and
-        without time reversal, sums over the points that they leave, and symmetrises the tensors, each by its declared
-        parities: forbidden elements are exactly zero. "off" sums over all points and symmetrises nothing. Or operations
-        to be used: a list of `symmetry.Operation` that generate the group, or what spglib.get_magnetic_symmetry_dataset
-        gives for the cell of the model.
-    symmetry_tol : eV; operations violated by more are dropped. By default 0.01 for Wannier functions, and rounding for
-        other models (`symmetry.tolerance`).
+        without time reversal, and gives the tensors their symmetry, each by its declared parities. Points that operations
+        join which hold to rounding are summed once, and what these forbid is exactly zero. What others change, which
+        Wannier functions obey but for noise (`symmetry`), is an error, and the values without them are kept as
+        `<name>_raw`. "off" sums over all points, and symmetrises nothing. Or operations to be relied on: a list of
+        `symmetry.Operation` that generate the group, or what spglib.get_magnetic_symmetry_dataset gives for the cell of
+        the model; those that the Hamiltonian breaks by more than 30 meV are dropped with a warning, from 3 meV on one says so.
     include_chern_simons : add the Chern-Simons part to `total`, `total_with_spin` and `semiclassical` (3D insulators).
     trial : (n, occupied) trial orbitals for the Chern-Simons part; by default they are looked for.
     progress : show a progress bar on anything over two seconds.
@@ -105,10 +103,11 @@ def compute(
     resume : go on from `checkpoint` if it is there; the result is that of a run without interruption, to the last bit.
     rtol : instead of `kmesh`: the zone is cut into cells, finer where needed, until for every quantity and temperature the
         error of each element at each Fermi level is below `rtol` times the largest absolute value among all elements and
-        levels. Elements that symmetry forbids are not waited for. Work ends sooner for a quantity below 0.1% of the integral of
-        the absolute value of its integrand, all of which cancels: the attribute `counted_as_zero` names it, and it has not
-        converged (see `tolerance`). `converged`, `not_converged` and `k_points` say the rest. The level of a filling is
-        looked for on a mesh that is doubled.
+        levels. Elements that exact symmetries forbid are not waited for; quantities of which others leave nothing are held to
+        `rtol` times the integral of the absolute value of their integrand. Work ends sooner for a quantity below 0.1% of that
+        integral, all of which cancels: the attribute `counted_as_zero` names it, and it has not converged (see `tolerance`).
+        `converged`, `not_converged` and `k_points` say the rest. The level of a filling is looked for on a mesh that is
+        doubled.
     max_points : with `rtol`: k points; the first cells are as coarse as they have to be. What has not converged by then is
         named in a ConvergenceWarning.
     max_time : with `rtol`: seconds, likewise, judged by the speed of one cell. The result then depends on the speed of the
@@ -126,9 +125,8 @@ def compute(
     Notes
     -----
     The error estimate is the root mean square deviation of the sub-meshes of every second (or third) point from the whole
-    mesh, which they make up, plus what symmetrisation changes: on a coarse mesh, the difference to the sum over all of its
-    points (root mean square over its sub-meshes); with symmetry="off", the part of the tensor that symmetries forbid. It
-    covers neither the Wannier functions nor the DFT calculation behind them.
+    mesh, which they make up, plus what symmetry changes that holds but for noise. It covers neither the Wannier functions nor
+    the DFT calculation behind them.
     """
     start = time.perf_counter()
     require_model(model)
@@ -137,7 +135,7 @@ def compute(
         wanted, terms = resolve(map(with_chern_simons, wanted))
     observables = [t for t in terms if isinstance(t, Observable)]
     temperatures = np.atleast_1d(numbers("temperature", temperature, "K"))
-    validate(model, wanted, temperatures, tau, degeneracy_tol, symmetry_tol, memory)
+    validate(model, wanted, temperatures, tau, degeneracy_tol, memory)
     if (fermi is None) == (filling is None):
         raise SettingsError("give either fermi (eV) or filling (electrons per cell)")
     if executor is not None and not isinstance(executor, Executor):
@@ -154,7 +152,7 @@ def compute(
         raise SettingsError("symmetry: k.p models are integrated over all directions: leave it out")
     with threadpool_limits(limits=1, user_api="blas"):
         degeneracy = Degeneracy.of(model, temperatures, degeneracy_tol)
-        group = None if isinstance(model, KDotP) else Group.of(model, symmetry, symmetry_tol)
+        group = None if isinstance(model, KDotP) else group_of(model, symmetry)
         level = None
         if filling is not None and not isinstance(model, KDotP):
             assert group is not None
@@ -167,7 +165,7 @@ def compute(
                 goal = goal._replace(max_time=goal.max_time - (time.monotonic() - began))
             fermi = level.spread(0.0 if goal is None else doping.negligible(level.temperature, goal.rtol))
         if goal is not None:
-            levels, (results, errors, attrs) = _self_converging(
+            levels, found = _self_converging(
                 model, wanted, observables, fermi, temperatures, degeneracy, group, goal, means
             )
         else:
@@ -176,28 +174,23 @@ def compute(
             else:
                 assert group is not None
                 levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
-                part = mesh_part(model, wanted, observables, kmesh, levels, temperatures, degeneracy, group, means)
+                part = mesh_part(model, observables, kmesh, levels, temperatures, degeneracy, group, means)
                 assert isinstance(part.mesh, KMesh)
                 _warn_of_untested(part.mesh, model.periodic)
                 if len(observables) < len(terms):
                     part = with_gap_terms(model, part, trial)
-            levels, attrs = part.fermi, part.attrs
-            results, errors, doubt = values_and_errors(model, wanted, part, group)
-            attrs |= {"levels_in_doubt": doubt}
+            levels, found = part.fermi, outcome_of(model, wanted, observables, part, group)
     if level is not None:
-        levels, results, errors = doping.charged(level, results, errors, attrs)
-    if not isinstance(model, KDotP):
-        assert group is not None
-        attrs |= group.about(model)
-    _check(attrs, results, degeneracy)
+        levels, found = doping.charged(level, found)
+    attrs = {} if group is None or isinstance(model, KDotP) else _of_symmetry(model, wanted, group)
+    _check(found, degeneracy)
     attrs |= {"degeneracy_tol_eV": degeneracy.tol, "paired_levels": int(degeneracy.paired)}
     attrs |= provenance(model) | {"tau_fs": float(tau)}
     if checkpoint is not None:
         Path(checkpoint).unlink(missing_ok=True)
-    return build(
+    result = build(
         wanted,
-        results,
-        errors,
+        found,
         fermi=levels,
         temperature=temperatures if np.ndim(temperature) else float(temperatures[0]),
         axes=model.axes,
@@ -205,6 +198,15 @@ def compute(
         tau=tau,
         attrs=attrs | {"wall_time_s": time.perf_counter() - start},
     )
+    if group is not None and not isinstance(model, KDotP):
+        warn_of_changes(result, model, wanted, group, tau)
+    return result
+
+
+def _of_symmetry(model: Lattice, wanted: Sequence[Calculator], group: Group) -> dict[str, Any]:
+    """What to record of the symmetries: those imposed, and those of the atoms that the Hamiltonian breaks."""
+    lines = {"symmetry_imposed": imposed_line(model, wanted, group), "symmetry_broken": broken_line(model, wanted, group)}
+    return group.about(model.lattice) | lines
 
 
 def _self_converging(
@@ -217,7 +219,7 @@ def _self_converging(
     group: Group | None,
     goal: tolerance.Goal,
     means: Means,
-) -> tuple[Array, converge.Converged]:
+) -> tuple[Array, Outcome]:
     """The Fermi levels, and the integrals to a relative tolerance."""
     if isinstance(model, KDotP):
         levels = ray_levels(fermi)
@@ -226,27 +228,9 @@ def _self_converging(
     assert group is not None
     mesh = default_mesh(model)
     levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
-    along = component_axes(model.axes, model.moments)
-
-    def symmetrise(tensor: Array, calculator: Calculator) -> Array:
-        used = group.used and not isinstance(calculator, GapTerm)
-        return symmetrised(tensor, first_observable(calculator), group.operations, along) if used else tensor
-
     occupation = occupation_of(model, observables, levels, temperatures)
-    # half a zone whose other half differs shifts allowed elements: only where that is far below the tolerance
-    smooth = max(0.1 * goal.rtol * KB * float(temperatures.min()), EXACT_TOL)
-    inverts = group.used and any(
-        np.allclose(_on_k(g, model.axes), -np.eye(len(model.axes)), atol=1e-6)
-        and (group.trusted or (g.violation < smooth and max(g.curvature_mismatch, g.response_mismatch) < 0.1 * goal.rtol))
-        for g in group.operations
-    )
-    zone = converge.Task(model, wanted, observables, occupation, symmetrise, degeneracy, goal, inverts, means.memory)
+    zone = converge.Task(model, wanted, observables, occupation, group, degeneracy, goal, means.memory)
     return levels, converge.over_zone(zone, mesh, means.executor, means.progress)
-
-
-def _on_k(operation: Operation, axes: Sequence[int]) -> Array:
-    """The matrix with which it maps k (Cartesian, along the periodic axes)."""
-    return operation.rotation[np.ix_(axes, axes)] * operation.time_reversal
 
 
 def _defaults(model: Model) -> list[str]:
@@ -273,9 +257,9 @@ def _warn_of_untested(mesh: KMesh, periodic: tuple[bool, bool, bool]) -> None:
     )
 
 
-def _check(attrs: dict[str, Any], values: dict[str, Array], degeneracy: Degeneracy) -> None:
+def _check(found: Outcome, degeneracy: Degeneracy) -> None:
     """Warn where the numbers mean less than they seem to."""
-    widest = attrs["widest_degenerate_group_eV"]
+    values, widest = found.raw or found.values, found.attrs["widest_degenerate_group_eV"]
     if widest > degeneracy.widest:
         warnings.warn(
             f"a degenerate group spreads over {widest:.2g} eV, more than {degeneracy.widest:g} eV: lower degeneracy_tol, which "
@@ -283,11 +267,11 @@ def _check(attrs: dict[str, Any], values: dict[str, Array], degeneracy: Degenera
             AccuracyWarning,
             stacklevel=3,
         )
-    if attrs["levels_in_doubt"]:
+    if found.attrs["levels_in_doubt"]:
         warnings.warn(
             f"levels {1e3 * degeneracy.tol:.2g} to {1e3 * degeneracy.doubt:.2g} meV apart would, as one, change "
-            f"{attrs['levels_in_doubt']}, which is in the errors: give degeneracy_tol, less than their spacing if it is real, "
-            "more if symmetry makes them one",
+            f"{found.attrs['levels_in_doubt']}, which is in the errors: give degeneracy_tol, less than their spacing if it is "
+            "real, more if symmetry makes them one",
             AccuracyWarning,
             stacklevel=3,
         )

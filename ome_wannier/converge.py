@@ -8,9 +8,9 @@ same narrow Fermi surface.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,11 @@ from .cubature import rule
 from .degeneracy import Degeneracy, decided
 from .kmesh import KMesh
 from .occupation import Occupation
-from .result import first_observable
+from .pointgroup import Operation
+from .result import Outcome, first_observable, imposed
 from .sums import Lattice
+from .symmetry import Group
+from .tensors import projector, symmetrised
 from .tolerance import Columns, Errors, Goal, Limit, about
 
 Array = NDArray[np.float64]
@@ -36,30 +39,38 @@ COARSER = 4
 FIRST = 0.7
 
 
-class Converged(NamedTuple):
-    """Values and errors (nf, nT, *components) by quantity, and what to record."""
-
-    values: dict[str, Array]
-    errors: dict[str, Array]
-    attrs: dict[str, Any]
-
-
 class Task(NamedTuple):
-    """What to integrate over the Brillouin zone; `symmetrise` gives a tensor of a quantity the symmetries of the Hamiltonian,
-    `inverts` says whether they map k to -k, and `memory` is the budget in bytes."""
+    """What to integrate over the Brillouin zone; `memory` is the budget in bytes."""
 
     model: Lattice
     wanted: Sequence[Calculator]
     observables: Sequence[Observable]
     occupation: Occupation
-    symmetrise: Callable[[Array, Calculator], Array]
+    group: Group
     degeneracy: Degeneracy
     goal: Goal
-    inverts: bool
     memory: int
 
+    @property
+    def inverts(self) -> bool:
+        """Whether half the zone does: whether an operation that holds to rounding, or was given, maps k to -k."""
+        axes = np.ix_(self.model.axes, self.model.axes)
+        return any(
+            np.allclose(g.time_reversal * g.rotation[axes], -np.eye(len(self.model.axes)), atol=1e-6) for g in self.group.exact
+        )
 
-def over_zone(task: Task, mesh: KMesh, executor: Executor | None, progress: bool) -> Converged:
+    def symmetric(self, values: dict[str, Array], operations: Sequence[Operation]) -> dict[str, Array]:
+        """Means of the quantities over operations."""
+        along = component_axes(self.model.axes, self.model.moments)
+        return {c.name: symmetrised(values[c.name], first_observable(c), operations, along) for c in self.wanted}
+
+    def allowed(self, operations: Sequence[Operation]) -> NDArray[np.bool_]:
+        """(columns,) which elements of all quantities operations leave."""
+        along = component_axes(self.model.axes, self.model.moments)
+        return np.concatenate([projector(first_observable(c), operations, along).any(axis=1) for c in self.wanted])
+
+
+def over_zone(task: Task, mesh: KMesh, executor: Executor | None, progress: bool) -> Outcome:
     """Integrals over the zone, cut into cells some points of the default `mesh` wide to begin with."""
     began = time.monotonic()
     deadline = None if task.goal.max_time is None else began + task.goal.max_time
@@ -75,9 +86,9 @@ def over_zone(task: Task, mesh: KMesh, executor: Executor | None, progress: bool
         task.memory,
     )
     job.check_memory()
-    free = _allowed(task)
-    flat = np.concatenate([free[c.name].ravel() for c in task.wanted])
-    limit = Limit(columns.owner, flat, len(task.occupation.temperature), task.goal.rtol)
+    free, left = task.allowed(task.group.exact), task.allowed(task.group.operations)
+    removed = free & ~np.isin(columns.owner, columns.owner[left])
+    limit = Limit(columns.owner, free, removed, len(task.occupation.temperature), task.goal.rtol)
     points = task.goal.max_points
     if deadline is not None:
         pace = cells.pace(job)
@@ -87,41 +98,32 @@ def over_zone(task: Task, mesh: KMesh, executor: Executor | None, progress: bool
     fitting = [start for start in starts if len(start.half) * len(job.rule.nodes) <= points]
     start = fitting[0] if fitting else starts[-1]
     outcome = adaptive.refine(job, start, limit, adaptive.Budget(task.goal.max_points, deadline), executor, progress)
-    return _report(task, columns, limit, free, outcome)
+    return _report(task, columns, limit, outcome)
 
 
-def _report(
-    task: Task, columns: Columns, limit: Limit, free: dict[str, NDArray[np.bool_]], outcome: adaptive.Outcome
-) -> Converged:
+def _report(task: Task, columns: Columns, limit: Limit, outcome: adaptive.Outcome) -> Outcome:
     """The result of sums over the zone (of volume 1), or half of it, before symmetrisation."""
     norm = task.model.spin_degeneracy / task.model.cell * (2 if task.inverts else 1)
     part = outcome.part
     raw, errors, limits, converged, doubt = (
         columns.unpack(x * norm, task.occupation)
-        for x in (part.value, outcome.error, limit(part), limit.converged(part), part.doubt)
+        for x in (part.value, np.where(limit.free, outcome.error, 0.0), limit(part), limit.converged(part), part.doubt)
     )
-    values = {c.name: task.symmetrise(raw[c.name], c) for c in task.wanted}
-    changes = {c.name: np.abs(task.symmetrise(doubt[c.name], c)) for c in task.wanted}
-    # what symmetry forbids is zero; on the whole zone its size tells how well the Hamiltonian obeys
-    rest = {n: np.zeros_like(x) if task.inverts else np.abs(raw[n] - x) for n, x in values.items()}
+    raw, stay = task.symmetric(raw, task.group.exact), task.symmetric(doubt, task.group.operations)
+    stay = {name: np.abs(x) for name, x in stay.items()}
     zone = "half of the zone" if task.inverts else "the zone"
-    finest = round(0.5 / outcome.finest)
-    attrs = about(Errors(errors, changes, limits, converged), task, outcome.points) | {
-        "kmesh": f"adaptive: {outcome.cells} cells in {zone}, down to 1/{finest} of a reciprocal vector",
-        "error_estimate": "differences of cubature rules, Fermi surfaces that may pass between the points, and levels in doubt",
+    estimate = "differences of cubature rules, Fermi surfaces that may pass between the points, and levels in doubt"
+    attrs = {
+        "kmesh": f"adaptive: {outcome.cells} cells in {zone}, down to 1/{round(0.5 / outcome.finest)} of a reciprocal vector",
+        "error_estimate": estimate + (", plus what symmetrisation changes" if task.group.noisy else ""),
         "widest_degenerate_group_eV": outcome.widest_group,
-        "levels_in_doubt": decided(values, errors, changes, task.goal.rtol),
+        "levels_in_doubt": decided(raw, errors, stay, task.goal.rtol),
         **task.occupation.about(),
     }
-    return Converged(values, {n: np.where(free[n], x + changes[n], rest[n]) for n, x in errors.items()}, attrs)
-
-
-def _allowed(task: Task) -> dict[str, NDArray[np.bool_]]:
-    """Which elements of every quantity the symmetries leave: those that a tensor of random elements keeps."""
-    along = component_axes(task.model.axes, task.model.moments)
-    rng = np.random.default_rng(5)
-    found = {}
-    for c in task.wanted:
-        tensor = rng.uniform(1.0, 2.0, [len(along[dim]) for dim in first_observable(c).dims])
-        found[c.name] = np.abs(task.symmetrise(tensor, c)) > 1e-9
-    return found
+    found = Outcome(raw, {name: x + stay[name] for name, x in errors.items()}, {}, attrs)
+    removed = frozenset(task.wanted[i].name for i in np.unique(columns.owner[limit.removed]))
+    if task.group.noisy:
+        found = imposed(found, task.symmetric(raw, task.group.operations))
+        # what cubature leaves of it is no sign of noise
+        stay = {n: x + np.maximum(abs(raw[n] - found.values[n]) - errors[n], 0.0) for n, x in stay.items()}
+    return found._replace(attrs=attrs | about(Errors(errors, stay, limits, converged, removed), task, outcome.points))

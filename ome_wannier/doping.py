@@ -23,6 +23,7 @@ from .info import Gap, Look, coarse_mesh
 from .kdotp import KDotP
 from .kmesh import KMesh
 from .planewaves import PlaneWaves
+from .result import Outcome
 from .sparse import SparseTightBinding
 from .sums import Lattice, Points, point_energies
 from .tolerance import Goal
@@ -222,14 +223,13 @@ def warn_of_level(level: Level) -> None:
     )
 
 
-def charged(
-    level: Level, values: dict[str, Array], errors: dict[str, Array], attrs: dict[str, Any]
-) -> tuple[Array, dict[str, Array], dict[str, Array]]:
-    """The level (1,), values there, of those (nf, nT, *components) at its `spread`, and errors, with the largest change within
-    the latter. `attrs` gets what is to be recorded; warns where, with `rtol`, the change exceeds it."""
-    middle, wrong = ({name: x[len(x) // 2 :][:1] for name, x in of.items()} for of in (values, errors))
-    change = {name: np.abs(x - middle[name]).max(axis=0, keepdims=True) for name, x in values.items()}
-    attrs |= level.about()
+def charged(level: Level, found: Outcome) -> tuple[Array, Outcome]:
+    """The level (1,), and what there is there, of what was found at its `spread`, with the largest change within errors; warns
+    where, with `rtol`, the change exceeds it."""
+    middle, wrong, raw = ({n: x[len(x) // 2 :][:1] for n, x in of.items()} for of in (found.values, found.errors, found.raw))
+    given = found.raw or found.values
+    change = {n: np.abs(x - (raw or middle)[n]).max(axis=0, keepdims=True) for n, x in given.items()}
+    attrs = found.attrs | level.about()
     rtol = attrs.get("rtol")
     failed = [n for n, x in change.items() if rtol and x.max(initial=0.0) > rtol * np.abs(middle[n]).max(initial=0.0)]
     if failed:
@@ -237,7 +237,7 @@ def charged(
         attrs |= {"converged": 0, "not_converged": "; ".join(filter(None, [attrs["not_converged"], said]))}
         remedy = "raise max_points (or max_time)"
         warnings.warn(f"not converged to rtol = {rtol:g}: {said}: {remedy}", ConvergenceWarning, stacklevel=3)
-    return np.array([level.value]), middle, {name: x + change[name] for name, x in wrong.items()}
+    return np.array([level.value]), Outcome(middle, {name: x + change[name] for name, x in wrong.items()}, raw, attrs)
 
 
 def fermi_levels(

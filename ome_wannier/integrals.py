@@ -1,4 +1,9 @@
-"""Integrals on a given mesh, or along rays: by observable, with coarser evaluations of them and the symmetry that they have."""
+"""Integrals on a given mesh, or along rays: by observable, with coarser evaluations of them and the symmetry that they have.
+
+Operations that hold to rounding, or were given, leave fewer points to sum. Wannier functions obey the others of their crystal
+to some meV. To first order, averages over whole stars do not feel that in the elements that symmetry allows, but single points
+of the stars do: all points are summed, and what symmetrisation then changes is an error, the whole of what is forbidden.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import __version__, doping, radial
-from . import symmetry as symmetries
 from .asked import default_mesh, one_temperature, ray_levels, uniform
 from .axion import chern_simons
-from .calculators import Calculator, Combination, GapTerm, Observable
+from .calculators import Calculator, Combination, Observable
 from .calculators.base import component_axes
 from .checkpoint import Checkpoint, digest
 from .degeneracy import Degeneracy, decided
@@ -26,17 +30,18 @@ from .kdotp import KDotP
 from .kmesh import KMesh, PolarMesh
 from .model import TightBinding
 from .occupation import Occupation
-from .pointgroup import Operation, symbol
+from .pointgroup import Operation
 from .progress import track
-from .result import combine, first_observable
+from .result import Outcome, combine, first_observable, imposed
 from .sums import Lattice, Points, mesh_sums
-from .symmetric_sums import Rest, symmetric_sums
-from .tensors import applied, projector, symmetrised
+from .symmetry import Group
+from .tensors import applied, projector
 from .tolerance import Goal
 from .units import KB
 from .unseen import FINE
 
 Array = NDArray[np.float64]
+Values = dict[str, Array]
 Model = Lattice | KDotP
 
 #: share of a quantity that the points of a mesh may miss without a word, and points that nobody would take
@@ -56,57 +61,23 @@ class Means(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Integrals by observable, coarser evaluations of them for the error and the number that each stands for, what the points
-    may miss, what levels in doubt change (`Degeneracy`), what symmetry leaves uncertain, the Fermi levels, the mesh, and what
-    to record."""
+    """Integrals by observable as the Hamiltonian gives them, coarser evaluations of them for the error and the number that each
+    stands for, what the points may miss, what levels in doubt change (`Degeneracy`), the Fermi levels, the mesh, and what to
+    record."""
 
-    values: dict[str, Array]
-    others: list[dict[str, Array]]
+    values: Values
+    others: list[Values]
     shares: tuple[int, ...]
-    unseen: dict[str, Array]
-    doubt: dict[str, Array]
-    rest: Rest | None
+    unseen: Values
+    doubt: Values
     fermi: Array
     temperature: Array
     mesh: KMesh | PolarMesh
     attrs: dict[str, Any]
 
 
-class Group(NamedTuple):
-    """The symmetries of the Hamiltonian within `tol` (eV), what was asked for, and whether values are symmetrised."""
-
-    operations: list[Operation]
-    tol: float
-    asked: str
-    used: bool
-
-    @property
-    def trusted(self) -> bool:
-        """Whether the operations were given, not found."""
-        return self.asked == "given"
-
-    @classmethod
-    def of(cls, model: Lattice, asked: Any, tol: float | None) -> Group:
-        """Of a model: found, or those that were asked for."""
-        used = not (isinstance(asked, str) and asked == "off")
-        found = symmetries.group_of(model, asked, tol)
-        said = asked if isinstance(asked, str) else "given"
-        return cls(found, symmetries.tolerance(model, tol), said, used)
-
-    def about(self, model: Lattice) -> dict[str, Any]:
-        """What to record."""
-        return {
-            "symmetry": self.asked,
-            "symmetry_group": symbol(self.operations, model.lattice),
-            "symmetry_operations": [g.name for g in self.operations],
-            "symmetry_violation_eV": max(g.violation for g in self.operations),
-            "symmetry_tol_eV": self.tol,
-        }
-
-
 def mesh_part(
     model: Lattice,
-    wanted: Sequence[Calculator],
     observables: Sequence[Observable],
     kmesh: KMesh | PolarMesh | Sequence[int] | None,
     levels: Array,
@@ -117,31 +88,21 @@ def mesh_part(
 ) -> Part:
     """Integrals over the mesh, or the points of it that symmetry leaves, at these Fermi levels (nf,) in eV."""
     mesh = default_mesh(model) if kmesh is None else uniform(kmesh, model)
-    left = points_of(model, mesh, group)
+    points = points_of(model, mesh, group)
     occupation = occupation_of(model, observables, levels, temperatures)
-
-    def kept(points: Points) -> Checkpoint | None:
-        if means.checkpoint is None:
-            return None
+    kept = None
+    if means.checkpoint is not None:
         run = digest(model, observables, points, occupation, degeneracy, __version__)
-        return Checkpoint(means.checkpoint, run, means.resume)
-
-    settings: Any = {
-        "degeneracy": degeneracy,
-        "memory": means.memory,
-        "progress": means.progress,
-        "executor": means.executor,
-    }
+        kept = Checkpoint(means.checkpoint, run, means.resume)
+    sums = mesh_sums(
+        model, observables, points, occupation, memory=means.memory, degeneracy=degeneracy,
+        progress=means.progress, executor=means.executor, checkpoint=kept,
+    )  # fmt: skip
+    if isinstance(points, IrreducibleMesh):  # sub-meshes have the symmetry of the mesh
+        parts = [made_symmetric(part, model, observables, points.operations) for part in sums.parts]
+        sums = sums._replace(full=made_symmetric(sums.full, model, observables, group.exact), parts=parts)
     error = f"deviation of the sub-meshes of every {mesh.strides} point (root mean square), plus what passes between the points"
-    points: Points = mesh
-    if left is None:
-        sums, rest = mesh_sums(model, observables, mesh, occupation, checkpoint=kept(mesh), **settings), None
-        error += ", plus what the symmetries forbid"
-    else:
-        sums, points, rest, how = symmetric_sums(
-            model, wanted, observables, left, group.operations, occupation, trusted=group.trusted, checkpoint=kept, **settings
-        )
-        error += f", plus {how}" if how else ""
+    error += ", plus what symmetrisation changes" if group.noisy else ""
     error += ", plus what levels in doubt would change as one" if sums.doubt else ""
     if not sums.parts:
         error = "none: the mesh has no sub-mesh (use even numbers)"
@@ -153,12 +114,21 @@ def mesh_part(
         "energy_step_widths": sums.coarsest,
         **occupation.about(),
     }
-    return Part(sums.full, sums.parts, sums.shares, sums.unseen, sums.doubt, rest, levels, temperatures, mesh, attrs)
+    return Part(sums.full, sums.parts, sums.shares, sums.unseen, sums.doubt, levels, temperatures, mesh, attrs)
 
 
-def points_of(model: Lattice, mesh: KMesh, group: Group) -> IrreducibleMesh | None:
-    """The points of a mesh that the symmetries leave, if they are used."""
-    return IrreducibleMesh.of(mesh, group.operations, model.lattice, model.periodic) if group.used else None
+def points_of(model: Lattice, mesh: KMesh, group: Group) -> Points:
+    """The points of a mesh that operations which hold to rounding leave."""
+    return IrreducibleMesh.of(mesh, group.exact, model.lattice, model.periodic) if len(group.exact) > 1 else mesh
+
+
+def made_symmetric(
+    values: Values, model: Model, observables: Sequence[Observable], operations: Sequence[Operation]
+) -> Values:
+    """Means over operations of values by observable; not of a Chern-Simons part, which symmetry fixes modulo a quantum only."""
+    along = component_axes(model.axes, model.moments)
+    turned = {o.name: applied(projector(o, operations, along), values[o.name], len(o.dims)) for o in observables}
+    return values | turned
 
 
 def level_of(
@@ -173,7 +143,7 @@ def level_of(
     T = one_temperature(temperatures)
 
     def points(mesh: KMesh) -> Points:
-        return points_of(model, mesh, group) or mesh
+        return points_of(model, mesh, group)
 
     if goal is None:
         level = doping.filled_level(model, points(mesh), filling, T)
@@ -193,22 +163,28 @@ def occupation_of(model: Lattice, observables: Sequence[Observable], levels: Arr
     return Occupation(levels, temperatures, surface, None if gap is None else (gap.bottom, gap.top))
 
 
-def values_and_errors(
-    model: Model, wanted: Sequence[Calculator], part: Part, group: Group | None
-) -> tuple[dict[str, Array], dict[str, Array], str]:
-    """Values and errors (nf, nT, *components) by quantity: the deviations of sub-meshes, what the points may miss, what
-    symmetry changes, and what levels in doubt do; and about what these decide."""
+def outcome_of(
+    model: Model, wanted: Sequence[Calculator], observables: Sequence[Observable], part: Part, group: Group | None
+) -> Outcome:
+    """Values by quantity and their errors: deviations of sub-meshes, what the points may miss, what levels in doubt change, and
+    what operations do that hold but for noise."""
     values = {c.name: combine(c, part.values) for c in wanted}
     errors = {c.name: _difference(values[c.name], c, part.others, part.shares) for c in wanted}
+    if group is None:
+        return Outcome(values, errors, {}, part.attrs | {"levels_in_doubt": ""})
     if part.unseen:
-        missed = {c.name: _missed(c, part, model, group) for c in wanted}
-        _warn_of_coarse(part, missed, values)
-        errors = {name: x + missed[name] for name, x in errors.items()}
-    if group is not None and not isinstance(model, KDotP):
-        errors = {c.name: errors[c.name] + _change(c, part, model, group, values[c.name]) for c in wanted}
-    changes = {c.name: _doubt(c, part, model, group) for c in wanted if part.doubt and not isinstance(c, GapTerm)}
-    about = decided(values, errors, changes, WORTH)
-    return values, {name: error + changes.get(name, 0.0) for name, error in errors.items()}, about
+        _warn_of_coarse(part, {c.name: _missed(c, part, model, group.operations) for c in wanted}, values)
+        errors = {c.name: errors[c.name] + _missed(c, part, model, group.exact) for c in wanted}
+    changes: Values = {}
+    if part.doubt:
+        doubt = {"chern_simons": np.zeros(()), **made_symmetric(part.doubt, model, observables, group.operations)}
+        changes = {c.name: np.abs(combine(c, doubt)) for c in wanted}
+    about = part.attrs | {"levels_in_doubt": decided(values, errors, changes, WORTH)}
+    found = Outcome(values, {name: error + changes.get(name, 0.0) for name, error in errors.items()}, {}, about)
+    if not group.noisy:
+        return found
+    symmetric = made_symmetric(part.values, model, observables, group.operations)
+    return imposed(found, {c.name: combine(c, symmetric) for c in wanted})
 
 
 def with_gap_terms(model: Lattice, part: Part, trial: ArrayLike | None) -> Part:
@@ -263,7 +239,7 @@ def polar_part(
     )
     error = "difference to half the angles and to three quarters of the radial nodes (root mean square)"
     attrs = {"kmesh": repr(mesh), "error_estimate": error, "widest_degenerate_group_eV": 0.0}
-    return Part(fine, others, (1, 1), {}, {}, None, levels, temperatures, mesh, attrs)
+    return Part(fine, others, (1, 1), {}, {}, levels, temperatures, mesh, attrs)
 
 
 def _difference(
@@ -276,14 +252,14 @@ def _difference(
     return np.asarray(np.sqrt(sum(squares, np.zeros_like(value)) / sum(shares)))
 
 
-def _missed(calculator: Calculator, part: Part, model: Model, group: Group | None) -> Array:
-    """What the points of a mesh may miss of a quantity: the sum over its terms, and over what is averaged by symmetry."""
+def _missed(calculator: Calculator, part: Part, model: Model, operations: Sequence[Operation]) -> Array:
+    """What the points of a mesh may miss of a quantity: the sum over its terms, and over what operations average."""
     terms = calculator.terms if isinstance(calculator, Combination) else [(calculator.name, 1.0)]
     total = sum((abs(c) * part.unseen[name] for name, c in terms if name in part.unseen), np.zeros(()))
-    if group is None or not group.used or not total.ndim:
+    if not total.ndim:
         return np.asarray(total)
     observable, along = first_observable(calculator), component_axes(model.axes, model.moments)
-    return applied(abs(projector(observable, group.operations, along)), total, len(observable.dims))
+    return applied(abs(projector(observable, operations, along)), total, len(observable.dims))
 
 
 def _warn_of_coarse(part: Part, missed: dict[str, Array], values: dict[str, Array]) -> None:
@@ -303,22 +279,3 @@ def _warn_of_coarse(part: Part, missed: dict[str, Array], values: dict[str, Arra
         AccuracyWarning,
         stacklevel=4,
     )
-
-
-def _doubt(calculator: Calculator, part: Part, model: Model, group: Group | None) -> Array:
-    """What levels in doubt change in a quantity, with the symmetry that it has."""
-    change = combine(calculator, {"chern_simons": np.zeros(()), **part.doubt})
-    if group is not None and group.used:
-        along = component_axes(model.axes, model.moments)
-        change = symmetrised(change, first_observable(calculator), group.operations, along)
-    return np.abs(change)
-
-
-def _change(calculator: Calculator, part: Part, model: Lattice, group: Group, value: Array) -> Array:
-    """What symmetrisation changes or, where it was not used, would remove."""
-    if isinstance(calculator, GapTerm):  # symmetry fixes it modulo a quantum only
-        return np.zeros_like(value)
-    if group.used:
-        return np.zeros_like(value) if part.rest is None else part.rest.error(calculator)
-    along = component_axes(model.axes, model.moments)
-    return np.asarray(abs(value - symmetrised(value, first_observable(calculator), group.operations, along)))

@@ -19,16 +19,7 @@ Ints = NDArray[np.int64]
 ROTATION_TOL = 1e-2
 #: operations of the largest magnetic point group, m-3m1'
 LARGEST_GROUP = 96
-#: largest change of an energy, in eV, at which an operation still counts as a symmetry of the Hamiltonian
-SYMMETRY_TOL = 0.01
-#: largest mismatch of Berry curvatures in units of the quantum metric, which bounds them; curvatures decide between operations
-#: that act alike on energies. Wannier functions of good crystals give 0.01 to 0.03, operations that fail 0.1 to 0.3.
-CURVATURE_TOL = 0.05
-#: largest relative mismatch of the responses of single k points, which alone tell inversion x time reversal from either;
-#: Wannier functions of good crystals give up to 0.1, operations that fail 1 to 2
-RESPONSE_TOL = 0.5
-#: of models whose symmetries hold to rounding, see `symmetry.tolerance`: energies in eV, and the mismatches, above which
-#: an operation fails; a potential of 1 meV must not pass for an error of 10 meV
+#: what rounding may do: to energies in eV, and to the mismatches of tensors
 EXACT_TOL, EXACT_MISMATCH = 1e-7, 1e-5
 
 
@@ -38,7 +29,7 @@ class Operation:
 
     rotation : (3, 3) Cartesian, determinant +1 or -1.
     time_reversal : -1 if combined with time reversal, else +1; SettingsError for anything else, such as True.
-    violation : largest change of a band energy in eV.
+    violation : root mean square change of the band energies in eV.
     curvature_mismatch : root mean square change of the Berry curvature over the trace of the quantum metric.
     response_mismatch : relative change of the intrinsic (orbital, or spin where known) response of single k points.
     """
@@ -53,10 +44,15 @@ class Operation:
         if isinstance(self.time_reversal, bool | np.bool_) or self.time_reversal not in (1, -1):
             raise SettingsError(f"time_reversal is {self.time_reversal!r}: give -1 with time reversal, else 1")
 
-    def holds(self, tol: float = SYMMETRY_TOL) -> bool:
-        """Whether it counts as a symmetry; with a tolerance for exact models the tensors have to match exactly as well."""
-        curvature, response = (EXACT_MISMATCH, EXACT_MISMATCH) if tol <= EXACT_TOL else (CURVATURE_TOL, RESPONSE_TOL)
-        return self.violation <= tol and self.curvature_mismatch <= curvature and self.response_mismatch <= response
+    @property
+    def exact(self) -> bool:
+        """Whether the Hamiltonian obeys it to rounding."""
+        return self.violation <= EXACT_TOL and max(self.curvature_mismatch, self.response_mismatch) <= EXACT_MISMATCH
+
+    @property
+    def mismatch(self) -> tuple[float, float]:
+        """By which operations are ranked."""
+        return self.curvature_mismatch + self.response_mismatch, self.violation
 
     @property
     def name(self) -> str:
@@ -138,10 +134,10 @@ def generated(operations: Iterable[Operation], lattice: Array) -> list[Operation
 
 
 def largest_group(operations: Sequence[Operation], lattice: Array) -> list[Operation]:
-    """A group among operations of which some may lack products: those with the smallest violations are taken in first."""
+    """A group among operations of which some may lack products: those that are obeyed best are taken in first."""
     known = {key(g, lattice): g for g in operations}
     group: dict[tuple[int, ...], Operation] = {}
-    for where, g in sorted(known.items(), key=lambda item: item[1].violation):
+    for where, g in sorted(known.items(), key=lambda item: item[1].mismatch):
         if where not in group:
             larger = {key(p, lattice) for p in generated([*group.values(), g], lattice)}
             if larger <= known.keys():

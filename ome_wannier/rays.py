@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from . import radial
 from .calculators import Calculator, Observable
-from .converge import Converged
 from .degeneracy import Degeneracy
 from .kdotp import KDotP
 from .kmesh import PolarMesh
 from .occupation import Occupation
 from .progress import track
-from .result import combine
+from .result import Outcome, combine
 from .tolerance import CANCELLED, Errors, Goal, about
 from .units import KB
 
@@ -53,7 +52,7 @@ class _Level(NamedTuple):
         return np.asarray(self.angles[name] + self.nodes[name])
 
 
-def over_rays(task: Task, progress: bool) -> Converged:
+def over_rays(task: Task, progress: bool) -> Outcome:
     """Double the angles or add radial nodes, whichever the error is due to, until it is below the tolerance everywhere."""
     deadline = None if task.goal.max_time is None else time.monotonic() + task.goal.max_time
     pockets = radial.extrema(task.model)
@@ -90,7 +89,7 @@ def over_rays(task: Task, progress: bool) -> Converged:
     finest = max((x.mesh for x in found), key=lambda m: _size(task, m))
     attrs |= {"kmesh": f"up to {finest!r}", "widest_degenerate_group_eV": 0.0, "levels_in_doubt": ""}
     attrs["error_estimate"] = "differences to half the angles and to three quarters of the radial nodes"
-    return Converged(values, errors, attrs)
+    return Outcome(values, errors, {}, attrs)
 
 
 def _level(task: Task, mesh: PolarMesh, place: tuple[float, float], origin: Array) -> _Level:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,10 +56,27 @@ def first_observable(calculator: Calculator) -> Term:
     return found
 
 
+class Outcome(NamedTuple):
+    """What integrals over the zone give by quantity, (nf, nT, *components) in internal units, and what to record of them.
+
+    values, errors : with all symmetries. raw : values without those that hold but for noise, where there are such.
+    """
+
+    values: dict[str, Array]
+    errors: dict[str, Array]
+    raw: dict[str, Array]
+    attrs: dict[str, Any]
+
+
+def imposed(found: Outcome, symmetric: dict[str, Array]) -> Outcome:
+    """The same with values that have been symmetrised: all that this changes is an error."""
+    errors = {name: error + abs(found.values[name] - symmetric[name]) for name, error in found.errors.items()}
+    return found._replace(values=symmetric, errors=errors, raw=found.values)
+
+
 def build(
     calculators: Sequence[Calculator],
-    values: Mapping[str, Array],
-    errors: Mapping[str, Array],
+    found: Outcome,
     *,
     fermi: Array,
     temperature: Array | float,
@@ -68,7 +85,7 @@ def build(
     tau: float,
     attrs: Mapping[str, Any],
 ) -> xr.Dataset:
-    """Assemble the dataset from per-calculator values (nf, nT, *components) and errors, both in internal units."""
+    """Assemble the dataset; `attrs` are recorded along with those of the outcome."""
     import xarray as xr
 
     dimension = len(axes)
@@ -89,9 +106,8 @@ def build(
         dims = ("fermi",) + (() if scalar else ("temperature",)) + observable.dims
         for dim in observable.dims:
             coords[dim] = (dim, AXES[list(along[dim])], {"long_name": f"Cartesian {dim} axis"})
-        value, error = values[calculator.name] * factor, errors[calculator.name] * abs(factor)
-        if scalar:
-            value, error = value[:, 0], error[:, 0]
+        at = (slice(None), 0) if scalar else ()
+        value, error = found.values[calculator.name][at] * factor, found.errors[calculator.name][at] * abs(factor)
         about: dict[str, Any] = {
             "units": unit,
             "long_name": calculator.long_name,
@@ -110,7 +126,10 @@ def build(
             error,
             {"units": unit, "long_name": f"estimated error of {calculator.name}"},
         )
-    return xr.Dataset(data, coords, dict(attrs))
+        if calculator.name in found.raw:
+            text = f"{calculator.name} without the operations that hold but for noise"
+            data[f"{calculator.name}_raw"] = (dims, found.raw[calculator.name][at] * factor, {"units": unit, "long_name": text})
+    return xr.Dataset(data, coords, found.attrs | dict(attrs))
 
 
 def save(result: xr.Dataset, path: str | Path) -> None:

@@ -212,7 +212,7 @@ class Settings(BaseModel):
     spin_degeneracy : electrons per band, 1 or 2, where the files do not say it. kmesh : three integers.
     fermi : eV; one energy, several, or start, stop and number. filling : electrons per cell.
     temperature : K, one or several. tau : fs. calculators : names; all by default. memory : bytes, or such as "1GiB".
-    symmetry : "auto" or "off". degeneracy_tol, symmetry_tol : eV.
+    symmetry : "auto" or "off". degeneracy_tol : eV.
     include_chern_simons : whether totals contain the Chern-Simons part (3D insulators).
     spin_order : "block" or "interlaced", how spinor Wannier functions are sorted, for the spin part; or
     spn : take the spin operator from `.spn`, `.chk` and `.eig` beside the seed.
@@ -240,7 +240,6 @@ class Settings(BaseModel):
     memory: Annotated[int, BeforeValidator(_memory)] = 2**30
     degeneracy_tol: Positive | None = None
     symmetry: Literal["auto", "off"] = "auto"
-    symmetry_tol: Positive | None = None
     include_chern_simons: bool = False
     spin_order: Literal["block", "interlaced"] | None = None
     spn: bool = False

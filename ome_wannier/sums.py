@@ -95,7 +95,6 @@ def mesh_sums(
     progress: bool,
     executor: Executor | None = None,
     checkpoint: Checkpoint | None = None,
-    most_blocks: int = BLOCKS,
 ) -> Sums:
     """Integrals of every observable at all Fermi levels and temperatures; of an irreducible mesh, before symmetrisation.
 
@@ -115,7 +114,7 @@ def mesh_sums(
     each = bytes_per_point(model.n_orbitals, max(o.order for o in observables), model.external is not None)
     number = len(shares) + (degeneracy.doubt > 0)
     histograms = histogram_bytes(occupation, columns, number)
-    length, together, blocks = _batches(points, each, memory, histograms, most_blocks)
+    length, together, blocks = _batches(points, each, memory, histograms)
     surface = np.repeat([o.occupation == "surface" for o in observables], [int(np.prod(s)) for s in shapes.values()])
     job = Job(model, tuple(observables), points, occupation, degeneracy, surface, length, together)
     state = State(np.zeros((number, occupation.n_rows, columns)), Unseen.none(occupation, columns), 0, 0.0)
@@ -263,7 +262,7 @@ def _add_blocks(
 
 
 def _batches(
-    points: Points, each: int, memory: int, histograms: int, most: int
+    points: Points, each: int, memory: int, histograms: int
 ) -> tuple[int, int, list[tuple[int, int]]]:
     """Points per row, rows per batch, and first row and end of every block, from the bytes of each point.
 
@@ -281,7 +280,7 @@ def _batches(
     together = max(min(memory - histograms, WORKING_SET) // (each * length), 1)
     # the histograms of a block are cleared and added: no more blocks than make that cheap beside the matrices
     cheap = min(4 * len(points) * each // WORKING_SET, len(points) * each // (HISTOGRAM_COST * histograms))
-    number = min(most, n_rows, max(FEW_BLOCKS, cheap))
+    number = min(BLOCKS, n_rows, max(FEW_BLOCKS, cheap))
     rows = np.array_split(np.arange(n_rows), number)
     return length, together, [(int(r[0]), int(r[-1]) + 1) for r in rows]
 

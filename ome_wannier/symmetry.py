@@ -1,8 +1,20 @@
 """Magnetic point-group operations that a Hamiltonian obeys.
 
 Candidates are the point operations of the structure (spglib), or of the bare lattice where no atoms are known, each with
-and without time reversal. A candidate holds if it maps band energies, Berry curvatures and the responses of single k
-points, at random k points, onto those at the transformed points.
+and without time reversal. What the Hamiltonian violates them by is measured at random k points, by band energies, Berry
+curvatures and the responses of single points. Three kinds are told apart:
+
+- operations that hold to rounding, or that were given: points that they join are summed once, tensors obey them (where plane
+  waves are cut off, on the border of the zone, they hold to what moves with the cutoff: 1e-6 of a metric that moves by 3%);
+- where the atoms are known, operations that hold but for the noise of Wannier functions (`_held`): tensors are made to obey
+  them, and what that changes is an error. Without atoms there are none: a lattice promises nothing, and a small field in a
+  Hamiltonian that is written down is no noise;
+- operations of the atoms that the Hamiltonian breaks, as magnetism does, or Wannier functions that went wrong.
+
+The size of a violation alone does not tell noise from a weak field: Wannier functions of good crystals change energies by up
+to 2 meV, as an exchange field of 2 meV does. But without a field they obey time reversal to 0.04 meV, and where magnetism
+breaks it, what noise violates an operation by is at most a third of what its partner, the one combined with time reversal,
+is violated by.
 """
 
 from __future__ import annotations
@@ -23,7 +35,7 @@ from .errors import AccuracyWarning, ModelError, SettingsError
 from .model import TightBinding
 from .occupation import fermi_function
 from .planewaves import PlaneWaves
-from .pointgroup import EXACT_TOL, SYMMETRY_TOL, Operation, fitted, from_fractional, generated, largest_group, on_reciprocal
+from .pointgroup import Operation, fitted, from_fractional, generated, largest_group, on_reciprocal, symbol
 from .sparse import SparseTightBinding
 from .tensors import transform
 
@@ -32,19 +44,136 @@ Lattice = TightBinding | PlaneWaves | SparseTightBinding
 
 #: responses below this, in units of the metric to the power 3/2, are zero and decide nothing
 RESPONSE_FLOOR = 1e-6
-N_POINTS = 4
+#: random k points that operations are measured at: in general, and of Wannier functions of known atoms; there are no more than
+#: so many of these (models that are built atom by atom hold their symmetries to rounding, or not at all)
+N_POINTS, N_POINTS_NOISY, WANNIER = 4, 16, 300
+#: what noise may do to time reversal: eV, and the curvature's mismatch
+REVERSAL_TOL, REVERSAL_CURVATURE = 3e-4, 3e-4
+#: and to the other operations: eV; the curvature's mismatch (good crystals give 0.01 to 0.03, operations that fail 0.1 to
+#: 0.3); that of responses, which alone tell inversion x time reversal from either (up to 0.1, operations that fail 1 to 2)
+NOISE, CURVATURE_TOL, RESPONSE_TOL = 3e-3, 0.05, 0.5
+#: splitting of pairs of levels in units of the distance between pairs
+PAIRS = 0.2
+#: how many times less than its partner an operation has to be violated where time reversal is broken
+CLEARLY = 2.0
+#: eV: operations of the atoms that are violated by more are worth a word, and those that were given are dropped
+BROKEN = 0.03
+
+#: what the argument `symmetry` of compute may be
+REMEDY = 'give "auto", "off", a list of symmetry.Operation, or the dataset of spglib.get_magnetic_symmetry_dataset'
 
 
-def tolerance(model: Lattice, tol: float | None = None) -> float:
-    """The tolerance in eV that operations of this model are judged with: `tol`, or by default one for its kind.
+class Group(NamedTuple):
+    """Operations that results are made to obey.
 
-    Wannier functions, which come with position matrix elements or atoms, obey the crystal's symmetries to some meV; what is
-    written down as a model obeys its own to rounding, and a small field in it is no error.
+    operations : all of them, identity first. exact : those of them that hold to rounding, or that were given.
+    broken : operations of the atoms that the Hamiltonian breaks by more than `BROKEN`, or that tensors deny (where time
+        reversal holds, energies say nothing of inversion), alone and with time reversal.
+    asked : "auto", "off", or "given".
     """
-    if tol is not None:
-        return tol
-    wannier = isinstance(model, TightBinding) and (model.position is not None or model.structure is not None)
-    return SYMMETRY_TOL if wannier else EXACT_TOL
+
+    operations: list[Operation]
+    exact: list[Operation]
+    broken: list[Operation]
+    asked: str
+
+    @property
+    def noisy(self) -> bool:
+        """Whether some hold but for noise."""
+        return len(self.operations) > len(self.exact)
+
+    def about(self, lattice: Array) -> dict[str, Any]:
+        """What to record."""
+        return {
+            "symmetry": self.asked,
+            "symmetry_group": symbol(self.operations, lattice),
+            "symmetry_exact_group": symbol(self.exact, lattice),
+            "symmetry_operations": [g.name for g in self.operations],
+            "symmetry_violation_eV": max(g.violation for g in self.operations),
+        }
+
+
+def group_of(model: Lattice, asked: Any = "auto") -> Group:
+    """The operations that results of a model are made to obey.
+
+    asked : "auto", for those of the atoms or the lattice that the Hamiltonian obeys, with and without time reversal; "off"
+        for none but the identity; or operations that generate the group: a sequence of `Operation`, or an object (or
+        dict) with `rotations`, in units of the lattice vectors, and `time_reversals`, such as spglib's magnetic datasets.
+
+    Raises
+    ------
+    SettingsError : what is no symmetry of the lattice or cannot be understood.
+
+    Warns
+    -----
+    AccuracyWarning : an operation that was given and that the Hamiltonian breaks is dropped, or relied on all the same.
+    """
+    if isinstance(asked, str) and asked == "off":
+        identity = [Operation(np.eye(3))]
+        return Group(identity, identity, [], asked)
+    if not (isinstance(asked, str) and asked == "auto"):
+        found = measured(model, _given(model, asked))
+        group = largest_group([g for g in found if _near(g, BROKEN)], model.lattice)
+        _warn_of("dropped", [g for g in found if g not in group])
+        _warn_of("relied on", [g for g in group if not _near(g, NOISE)])
+        return Group(group, group, [], "given")
+    return among(model, operations(model))
+
+
+def among(model: Lattice, found: Sequence[Operation]) -> Group:
+    """The group of those candidates, as `operations` has them, that the Hamiltonian obeys."""
+    exact = largest_group([g for g in found if g.exact], model.lattice)
+    if model.structure is None:
+        return Group(exact, exact, [], "auto")
+    group = largest_group(_held(found, model.axes), model.lattice)
+    pairs = zip(found[: len(found) // 2], found[len(found) // 2 :], strict=True)
+    lost = [min(pair, key=lambda g: g.violation) for pair in pairs if not any(g in group for g in pair)]
+    return Group(group, exact, [g for g in lost if not _near(g, BROKEN)], "auto")
+
+
+def _held(found: Sequence[Operation], axes: Sequence[int]) -> list[Operation]:
+    """Of all candidates, as `operations` has them, those that hold to rounding or but for noise.
+
+    With time reversal broken, an operation has to be violated clearly less than its partner. Where energies do not tell, or the
+    partner leaves every k where it is, as inversion x time reversal does, so that they cannot, tensors decide.
+    """
+    half = len(found) // 2
+    reversal = found[half]
+    unbroken = reversal.violation <= REVERSAL_TOL and reversal.curvature_mismatch <= REVERSAL_CURVATURE
+
+    def clear(g: Operation, partner: Operation) -> bool:
+        still = np.allclose(partner.time_reversal * partner.rotation[np.ix_(axes, axes)], np.eye(len(axes)))
+        if not still and max(g.violation, partner.violation) > REVERSAL_TOL:
+            return CLEARLY * g.violation <= partner.violation
+        size, other = (x.curvature_mismatch + x.response_mismatch for x in (g, partner))
+        return CLEARLY * size <= other
+
+    pairs = zip(found, [*found[half:], *found[:half]], strict=True)
+    return [g for g, partner in pairs if g.exact or (_near(g, NOISE) and (unbroken or clear(g, partner)))]
+
+
+def _near(g: Operation, limit: float) -> bool:
+    """Whether a Hamiltonian violates an operation by no more than `limit` (eV), and tensors do not deny it."""
+    return g.violation <= limit and g.curvature_mismatch <= CURVATURE_TOL and g.response_mismatch <= RESPONSE_TOL
+
+
+def _warn_of(done: str, given: Sequence[Operation]) -> None:
+    """Warn of operations that were given though the Hamiltonian breaks them, and of what was done with them."""
+    if given:
+        text = f"symmetry: {done} {listed(given)}: the Hamiltonian violates them by up to {size(given)}"
+        warnings.warn(text, AccuracyWarning, stacklevel=4)
+
+
+def size(operations: Sequence[Operation]) -> str:
+    """By how much a Hamiltonian violates operations, at most."""
+    measures = (max(getattr(g, name) for g in operations) for name in ("violation", "curvature_mismatch", "response_mismatch"))
+    return "{:.2g} eV (root mean square; Berry curvatures {:.1g}, responses {:.1g})".format(*measures)
+
+
+def listed(operations: Sequence[Operation]) -> str:
+    """The names of operations, of many the three shortest."""
+    names = sorted((g.name for g in operations), key=len)
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def point_rotations(model: Lattice) -> list[Array]:
@@ -70,14 +199,17 @@ def point_rotations(model: Lattice) -> list[Array]:
 
 
 def operations(model: Lattice, seed: int = 7) -> list[Operation]:
-    """All candidate operations with the measured violation, identity first."""
+    """All candidate operations with the measured violation: without time reversal, identity first, then the same with it."""
     rotations = sorted(point_rotations(model), key=lambda P: (-round(np.linalg.det(P)), -np.trace(P)))
     return measured(model, [Operation(P, s) for s in (1, -1) for P in rotations], seed)
 
 
 def measured(model: Lattice, candidates: Sequence[Operation], seed: int = 7) -> list[Operation]:
     """The operations with what the Hamiltonian violates them by, at random k points."""
-    k = np.random.default_rng(seed).uniform(-0.5, 0.5, (N_POINTS, 3)) * np.array(model.periodic)
+    noisy = isinstance(model, TightBinding) and model.structure is not None and model.n_orbitals <= WANNIER
+    n_points = N_POINTS_NOISY if noisy else N_POINTS
+    # of few digits, so that images are found again
+    k = np.round(np.random.default_rng(seed).uniform(-0.5, 0.5, (n_points, 3)), 6) * np.array(model.periodic)
     images = [g.time_reversal * k @ on_reciprocal(g.rotation, model.lattice).T for g in candidates]
     points = np.stack([k, *images]) * np.array(model.periodic)
     # operations that differ by inversion x time reversal meet at the same points
@@ -106,7 +238,9 @@ def _compared(
 ) -> Operation:
     """The operation with what it changes between points `here` and their images `there`."""
     along = component_axes(model.axes, model.moments)
-    violation = float(np.abs(found.energies[there] - found.energies[here]).max())
+    violation = float(np.sqrt(((found.energies[there] - found.energies[here]) ** 2).mean()))
+    if model.structure is not None and model.spin_degeneracy == 1 and operation.name == "inversion x time reversal":
+        violation = max(violation, _splitting(found.energies[here]))
     mismatch = {"curvature": 0.0, "alpha": 0.0}
     for observable, value in found.tensors:
         change = value[there] - transform(value[here], observable, operation, along)
@@ -118,6 +252,17 @@ def _compared(
     return replace(
         operation, violation=violation, curvature_mismatch=mismatch["curvature"], response_mismatch=mismatch["alpha"]
     )
+
+
+def _splitting(energies: Array) -> float:
+    """Root mean square splitting in eV of levels (nk, n) that come in pairs, 0 where they do not.
+
+    Inversion x time reversal leaves every k where it is and makes the levels of spinors double: that alone energies tell of it.
+    """
+    inside, between = energies[:, 1::2] - energies[:, :-1:2], energies[:, 2::2] - energies[:, 1:-1:2]
+    if energies.shape[1] % 2 or energies.shape[1] < 4 or np.median(inside) > PAIRS * np.median(between):
+        return 0.0
+    return float(np.sqrt((inside**2).mean()))
 
 
 class _Fingerprint(NamedTuple):
@@ -151,51 +296,6 @@ def _fingerprint(model: Lattice, k: Array, middle: float, width: float) -> _Fing
         tensors.append((observable, filled(name)))
     metric = np.einsum("kaa->k", filled("quantum_metric")).mean() if model.axes else 1.0
     return _Fingerprint(e, tensors, max(float(metric), 1e-12))
-
-
-#: with symmetry="auto", operations of the atoms that miss the tolerance by less than this factor, with and without time
-#: reversal, are reported: magnetism, which breaks them on purpose, most often does so by more
-NEAR = 3.0
-
-#: what the argument `symmetry` of compute may be
-REMEDY = 'give "auto", "off", a list of symmetry.Operation, or the dataset of spglib.get_magnetic_symmetry_dataset'
-
-
-def group_of(model: Lattice, asked: Any = "auto", tol: float | None = None) -> list[Operation]:
-    """The group of operations that the Hamiltonian obeys within `tolerance(model, tol)`, identity first.
-
-    asked : "auto", for the operations of the atoms or the lattice, with and without time reversal ("off" is the same, without
-        a word about those that fail); or operations that generate the group: a sequence of `Operation`, or an object (or
-        dict) with `rotations`, in units of the lattice vectors, and `time_reversals`, such as spglib's magnetic datasets.
-
-    Raises
-    ------
-    SettingsError : what is no symmetry of the lattice or cannot be understood.
-
-    Warns
-    -----
-    AccuracyWarning : an operation that was asked for, or one of the atoms that misses the tolerance by little, is dropped.
-    """
-    limit = tolerance(model, tol)
-    searched = isinstance(asked, str) and asked in ("auto", "off")
-    found = operations(model) if searched else measured(model, _given(model, asked))
-    group = largest_group([g for g in found if g.holds(limit)], model.lattice)
-    kept = {id(g) for g in group}
-    dropped = [g for g in found if id(g) not in kept]
-    if searched:
-        held = [g.rotation for g in group]
-        lost = (g for g in dropped if not any(np.abs(g.rotation - P).max() < 1e-6 for P in held))
-        dropped = [g for g in lost if model.structure is not None and EXACT_TOL < limit < g.violation < NEAR * limit]
-    if dropped and not (searched and asked == "off"):
-        worst = max(dropped, key=lambda g: g.violation)
-        names = ", ".join(g.name for g in dropped[:3]) + (f" and {len(dropped) - 3} more" if len(dropped) > 3 else "")
-        warnings.warn(
-            f"symmetry: dropped {names}: the Hamiltonian violates them by up to {worst.violation:.2g} eV (Berry curvature "
-            f"{worst.curvature_mismatch:.2g}, response {worst.response_mismatch:.2g}); symmetry_tol is {limit:g} eV",
-            AccuracyWarning,
-            stacklevel=3,
-        )
-    return group
 
 
 def _given(model: Lattice, asked: Any) -> list[Operation]:

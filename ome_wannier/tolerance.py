@@ -97,16 +97,23 @@ class Columns(NamedTuple):
 
 @dataclass(frozen=True)
 class Limit:
-    """Allowed errors (levels, columns), functions of the sums: at which to stop, and at which to speak of convergence."""
+    """Allowed errors (levels, columns), functions of the sums: at which to stop, and at which to speak of convergence.
+
+    free : (columns,) those that exact symmetries leave. removed : those of quantities of which others, which hold but for
+        noise, leave nothing.
+    """
 
     owner: NDArray[np.int64]
     free: NDArray[np.bool_]
+    removed: NDArray[np.bool_]
     n_temperatures: int
     rtol: float
 
     def __call__(self, part: cells.Part) -> Array:
-        """At which to stop: of a quantity that is nearly all cancelled, a share of what cancels."""
-        return self._of(part, np.maximum(np.abs(part.value), CANCELLED * part.size))
+        """At which to stop: of a quantity that is nearly all cancelled, a share of what cancels; of one that symmetry removes,
+        all of that."""
+        share = np.where(self.removed, 1.0, CANCELLED)
+        return self._of(part, np.maximum(np.abs(part.value), share * part.size))
 
     def converged(self, part: cells.Part) -> Array:
         """At which a quantity has converged: a share of its value."""
@@ -136,13 +143,15 @@ class Asked(Protocol):
 
 
 class Errors(NamedTuple):
-    """Errors (nf, nT, *components) by quantity, what more points do not change of them (`Degeneracy.doubt`), errors at which
-    work ends, and those at which there is convergence."""
+    """Errors (nf, nT, *components) by quantity, what more points do not change of them (what symmetrisation changes,
+    `Degeneracy.doubt`), errors at which work ends, and those at which there is convergence; and the quantities of which
+    symmetries that hold but for noise leave nothing."""
 
     errors: dict[str, Array]
     stay: dict[str, Array]
     limits: dict[str, Array]
     converged: dict[str, Array]
+    removed: frozenset[str] = frozenset()
 
 
 def about(found: Errors, task: Asked, points: int) -> dict[str, Any]:
@@ -150,20 +159,17 @@ def about(found: Errors, task: Asked, points: int) -> dict[str, Any]:
     failed: list[str] = []
     zero: list[str] = []
     stays: list[str] = []
-    along = component_axes(task.model.axes, task.model.moments)
+    removed: list[str] = []
     for c in task.wanted:
-        error = found.errors[c.name]
-        ratio = (error + found.stay.get(c.name, 0.0)) / found.converged[c.name]
+        error, limits = found.errors[c.name], found.limits[c.name]
+        goal = limits if c.name in found.removed else found.converged[c.name]
+        ratio = (error + found.stay.get(c.name, 0.0)) / goal
         if (ratio <= 1).all():
+            removed += [f"{c.name} (symmetry leaves nothing of it)"] if c.name in found.removed else []
             continue
-        stopped = (error <= found.limits[c.name]).all()
-        settled = (error <= found.converged[c.name]).all()
         worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
-        element = "".join(AXES[along[dim][i]] for dim, i in zip(first_observable(c).dims, worst[2:], strict=True))
-        level, T = task.occupation.fermi[worst[0]], task.occupation.temperature[worst[1]]
-        reached = task.goal.rtol * float(ratio[worst])
-        where = f"{c.name} {element} at {level:.6g} eV, {T:g} K (relative error {reached:.1g})"
-        (stays if settled else zero if stopped else failed).append(where)
+        where = f"{c.name} {_place(c, worst, task)} (relative error {task.goal.rtol * float(ratio[worst]):.1g})"
+        (stays if (error <= goal).all() else zero if (error <= limits).all() else failed).append(where)
     if failed:
         warnings.warn(
             f"not converged to rtol = {task.goal.rtol:g} with {points} k points: {'; '.join(failed)}: "
@@ -180,8 +186,15 @@ def about(found: Errors, task: Asked, points: int) -> dict[str, Any]:
         )
     return {
         "rtol": task.goal.rtol,
-        "converged": int(not failed and not zero and not stays),
-        "not_converged": "; ".join(failed + stays),
-        "counted_as_zero": "; ".join(zero),
+        "converged": int(not (failed or zero or stays or removed)),
+        "not_converged": "; ".join(failed + [f"{text[:-1]}, which more points do not change)" for text in stays]),
+        "counted_as_zero": "; ".join(zero + removed),
         "k_points": points,
     }
+
+
+def _place(calculator: Calculator, at: Sequence[np.intp], task: Asked) -> str:
+    """The element, level and temperature of an index, in words."""
+    along = component_axes(task.model.axes, task.model.moments)
+    element = "".join(AXES[along[dim][i]] for dim, i in zip(first_observable(calculator).dims, at[2:], strict=True))
+    return f"{element} at {task.occupation.fermi[at[0]]:.6g} eV, {task.occupation.temperature[at[1]]:g} K"

@@ -382,12 +382,15 @@ class TestInfo:
         ):
             assert part in out
         assert re.search(r"2-4 +-11\.\d+ +-3\.1\d+ +4\.4\d+ +3", out)
-        assert re.search(r"time reversal +\S+ +\S+ +\S+ +yes", out)
+        assert re.search(r"time reversal +\S+ +\S+ +\S+ +to rounding", out)
 
-    def test_symmetry_tolerance(self, run: Run) -> None:
+    def test_symmetries_that_hold_but_for_noise(self, run: Run) -> None:
+        """They are told from those that hold to rounding, and so are the zeros that they demand."""
         out = run("info", "vse2")[1]
-        assert re.search(r"\n *time reversal +9\d +\S+ +\S+ +no", out)
-        assert "less than 500 meV" in run("info", "vse2", "--symmetry-tol", "0.5")[1]
+        assert re.search(r"\n *time reversal +\d\d +\S+ +\S+ +no", out)
+        assert re.search(r"\n *mirror normal to \(1, 0, 0\) x time reversal +0\.00\d+ +\S+ +\S+ +but for noise", out)
+        assert "mm2(m), 4 operations (0*: not by the 2 that hold to rounding)" in out
+        assert re.search(r"moment z +0\* +zy", out)
 
     def test_fillings(self, run: Run) -> None:
         assert "gap           5." in run("info", "hbn", "--filling", "2")[1]

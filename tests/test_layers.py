@@ -23,7 +23,7 @@ CALCULATORS = BANDS | {"calculators"}
 GROUPS = {"pointgroup", "tensors", "irreducible", "symmetry"}
 PARTS = CALCULATORS | GROUPS | {"occupation", "kmesh", "unseen", "radial", "progress", "executors", "checkpoint", "result"}
 SELF_CONVERGING = {"cubature", "cells", "adaptive", "tolerance", "converge", "rays"}
-SUMS = {"sums", "info", "doping", "symmetric_sums", "axion", "asked", "provenance", "integrals"}
+SUMS = {"sums", "info", "doping", "imposed", "axion", "asked", "provenance", "integrals"}
 COMPUTE = PARTS | SELF_CONVERGING | SUMS | {"compute", "tabulate"}
 LOAD = MODEL | {"adapters", "lattices", "materials", "loading"}
 PLOTTING = COMPUTE | {"plotting"}
@@ -62,7 +62,7 @@ ALLOWED = {
     "pointgroup": BASE,
     "tensors": CALCULATORS | {"pointgroup"},
     "irreducible": {"kmesh", "pointgroup"},
-    "symmetric_sums": PARTS | {"sums"},
+    "imposed": PARTS,
     "cubature": set(),
     "cells": PARTS | {"sums", "cubature"},
     "adaptive": PARTS | {"cells"},
@@ -75,7 +75,7 @@ ALLOWED = {
     "info": PARTS | {"sums"},
     "doping": PARTS | {"sums", "info", "tolerance"},
     "provenance": MODEL | {"sums"},
-    "integrals": PARTS | {"sums", "info", "doping", "symmetric_sums", "axion", "asked"} | SELF_CONVERGING,
+    "integrals": PARTS | {"sums", "info", "doping", "axion", "asked"} | SELF_CONVERGING,
     "compute": COMPUTE - {"compute", "tabulate"},
     "plotting": COMPUTE,
     "reproduce": PLOTTING | {"lattices"},

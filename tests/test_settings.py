@@ -42,7 +42,7 @@ def job(tmp_path: Path) -> Path:
         ("parameters = {neel = [0.0, 0.0, 1.0]}", {"parameters": ["neel=0,0,1"]}),
         ("parameters = {neel = [0.0, 0.0, 1.0]}", {"parameters": ["neel=(0, 0, 1)"]}),
         ("parameters = {material = 'a,b'}", {"parameters": ["material=a,b"]}),
-        ("degeneracy_tol = 1e-4\nsymmetry_tol = 0.1", {"degeneracy_tol": 1e-4, "symmetry_tol": 0.1}),
+        ("degeneracy_tol = 1e-4\ntau = 20.0", {"degeneracy_tol": 1e-4, "tau": 20.0}),
     ],
 )
 def test_option_and_file_say_the_same(toml: str, options: dict[str, object], job: Path) -> None:

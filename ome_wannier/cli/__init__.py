@@ -57,7 +57,6 @@ UseWsvec = Annotated[
     bool | None,
     typer.Option("--use-wsvec/--no-use-wsvec", help="Whether _wsvec.dat is applied; by default its header decides."),
 ]
-SymmetryTol = Annotated[str | None, typer.Option(metavar="EV", help="Operations violated by less count as symmetries.")]
 
 
 @app.command()
@@ -82,7 +81,6 @@ def run(
     symmetry: Annotated[
         str | None, typer.Option(metavar="auto|off", help="Whether to use the symmetries of the Hamiltonian.")
     ] = None,
-    symmetry_tol: SymmetryTol = None,
     include_chern_simons: Annotated[
         bool | None, typer.Option("--include-chern-simons", help="Add the Chern-Simons part to the totals (3D insulators).")
     ] = None,
@@ -126,7 +124,6 @@ def info(
     temperature: Annotated[str | None, typer.Option(metavar="K", help="Temperature of the level of a filling: 300.")] = None,
     kmesh: Annotated[tuple[int, int, int] | None, typer.Option(metavar="N1 N2 N3", help="k points for that level.")] = None,
     spin_degeneracy: SpinDegeneracy = None,
-    symmetry_tol: SymmetryTol = None,
     spin_order: SpinOrder = None,
     spn: Spn = None,
     centres: Centres = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,19 +11,21 @@ import numpy as np
 from .. import doping, materials, symmetry
 from ..adapters import wannier90, wannier90_seed
 from ..adapters.wannier90_wsvec import read_wsvec
-from ..calculators import get
+from ..calculators import defaults, get, resolve
 from ..calculators.base import component_axes
+from ..imposed import broken_line
 from ..info import Look
-from ..integrals import Group, level_of
+from ..integrals import level_of
 from ..kdotp import KDotP
 from ..kmesh import KMesh
 from ..loading import Source
 from ..model import TightBinding
-from ..pointgroup import Operation, largest_group, symbol
+from ..pointgroup import symbol
 from ..result import first_observable
 from ..settings import Settings
 from ..sums import Lattice
-from ..tensors import relations
+from ..symmetry import Group
+from ..tensors import projector, relations
 from . import lines, tables
 from .jobs import default_mesh, options, source_of
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def describe(settings: Settings, console: Console) -> None:
-    """Print what a model holds; `settings` give its source, and perhaps filling and symmetry_tol."""
+    """Print what a model holds; `settings` give its source, and perhaps a filling."""
     source = source_of(settings)
     model = source.load(**options(settings))
     said = [("model", lines.model_line(model)), *_origin(source, settings)]
@@ -49,15 +50,17 @@ def describe(settings: Settings, console: Console) -> None:
     if isinstance(model, KDotP):
         return
     _print_bands(model, settings, source, console)
-    tol = symmetry.tolerance(model, settings.symmetry_tol)
-    console.print(f"\nSymmetry of the Hamiltonian (holds: violated by less than {tol * 1e3:g} meV)")
     operations = symmetry.operations(model)
-    console.print(tables.symmetry_table(operations, tol))
-    group = largest_group([g for g in operations if g.holds(tol)], model.lattice)
+    group = symmetry.among(model, operations)
+    console.print("\nSymmetry of the Hamiltonian (violation: root mean square of the changes of band energies)")
+    console.print(tables.symmetry_table(operations, group))
+    broken = broken_line(model, resolve(defaults(model.has_spin))[0], group)
+    if broken:
+        console.print(f"broken        {broken}", soft_wrap=True)
     _print_allowed(model, group, console)
 
 
-def _print_allowed(model: Lattice, group: Sequence[Operation], console: Console) -> None:
+def _print_allowed(model: Lattice, group: Group, console: Console) -> None:
     """Print which elements of the responses a group leaves."""
     along = component_axes(model.axes, model.moments)
     kinds = {"intrinsic": "total", "extrinsic": "extrinsic"} if model.moments else {}
@@ -66,9 +69,12 @@ def _print_allowed(model: Lattice, group: Sequence[Operation], console: Console)
     said = []
     for label, name in kinds.items():
         observable = first_observable(get(name))
-        said.append(tables.allowed_table(label, observable.dims, along, relations(observable, group, along)))
+        found = relations(observable, group.operations, along)
+        exact = np.asarray(projector(observable, group.exact, along).any(axis=1))
+        said.append(tables.allowed_table(label, observable.dims, along, found, exact))
     if said:
-        about = f"{symbol(group, model.lattice)}, {len(group)} operations"
+        about = f"{symbol(group.operations, model.lattice)}, {len(group.operations)} operations"
+        about += f" ({tables.NOISY}: not by the {len(group.exact)} that hold to rounding)" if group.noisy else ""
         console.print(f"\nElements that the point group allows: {about}; each as its independent ones, moment first")
         for table in said:
             console.print(table)
@@ -149,7 +155,7 @@ def _level(model: Lattice, filling: float, settings: Settings, source: Source) -
     """The level of a filling as a run with these settings finds it."""
     mesh = KMesh(settings.kmesh or default_mesh(source, model)[0])
     temperature = np.atleast_1d(np.array(settings.temperature, dtype=float))
-    return level_of(model, mesh, filling, temperature, Group.of(model, settings.symmetry, settings.symmetry_tol))
+    return level_of(model, mesh, filling, temperature, symmetry.group_of(model, settings.symmetry))
 
 
 def _paths(files: wannier90_seed.Companions) -> list[Path]:

@@ -195,7 +195,7 @@ def _arguments(settings: Settings) -> dict[str, Any]:
         "checkpoint": settings.checkpoint,
         "resume": settings.resume,
     }
-    tolerances = {key: getattr(settings, key) for key in ("degeneracy_tol", "symmetry_tol", "rtol", "max_points", "max_time")}
+    tolerances = {key: getattr(settings, key) for key in ("degeneracy_tol", "rtol", "max_points", "max_time")}
     return given | {key: value for key, value in tolerances.items() if value is not None}
 
 

@@ -84,7 +84,6 @@ def about_lines(result: xr.Dataset) -> list[str]:
     order = next((f"index order: {a['index_order']}" for a in variables.values() if "index_order" in a), "")
     other = conversion_line(result.attrs["periodic"].count("T")) if order else ""
     error = f"error: {result.attrs['error_estimate']}{convergence(result)}"
-    symmetry = symmetry_line(result)
     left_out: dict[str, list[str]] = {}
     for name, attrs in variables.items():
         if "left_out" in attrs:
@@ -92,7 +91,8 @@ def about_lines(result: xr.Dataset) -> list[str]:
     more = [f"left out of {', '.join(names)}: {note}" for note, names in left_out.items()]
     surface = result.attrs.get("fermi_surface", "")
     left = f"left out: {result.attrs['left_out']}"
-    return [text for text in (level_line(result), surface, order, other, symmetry, error, left, *more) if text]
+    known = (level_line(result), surface, order, other, *symmetry_lines(result), error, left, *more)
+    return [text for text in known if text]
 
 
 def level_line(result: xr.Dataset) -> str:
@@ -111,15 +111,14 @@ def convergence(result: xr.Dataset) -> str:
     return f"; converged to rtol = {about['rtol']:g} {missed}; {about['k_points']} k points, {about['kmesh']}"
 
 
-def symmetry_line(result: xr.Dataset) -> str:
-    """The point group and the points that it left; empty for k.p models."""
+def symmetry_lines(result: xr.Dataset) -> list[str]:
+    """The point group and the points that it left, what is imposed but for noise, and what is broken; none for k.p models."""
     about = result.attrs
     if "symmetry_group" not in about:
-        return ""
-    group = f"point group {about['symmetry_group']}, violated by up to {about['symmetry_violation_eV']:.2g} eV"
-    if about["symmetry"] == "off":
-        return f"symmetry: not used ({group})"
-    return f"symmetry: {group}; {about.get('k_points', about.get('irreducible_points'))} k points"
+        return []
+    points = f"{about.get('k_points', about.get('irreducible_points'))} k points"
+    used = "not used" if about["symmetry"] == "off" else about["symmetry_imposed"] or f"point group {about['symmetry_group']}"
+    return [f"symmetry: {used}; {points}", f"symmetry: {about['symmetry_broken']}" if about["symmetry_broken"] else ""]
 
 
 def conversion_line(dimension: int) -> str:

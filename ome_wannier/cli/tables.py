@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..pointgroup import Operation
+    from ..symmetry import Group
 
 Array = NDArray[np.float64]
 
 #: Fermi levels up to which all are printed; of more, one
 SHOWN_LEVELS = 3
+#: how a zero is printed that only symmetries which hold but for noise demand
+NOISY = "0*"
 #: digits after the point, at most
 DIGITS = 6
 
@@ -110,21 +113,27 @@ def band_table(ranges: Array, filled: float | None) -> Table:
     return table
 
 
-def symmetry_table(operations: Sequence[Operation], tol: float) -> Table:
-    """Candidate operations, how far the Hamiltonian violates each, and whether it counts as a symmetry."""
+def symmetry_table(operations: Sequence[Operation], group: Group) -> Table:
+    """Candidate operations, how far the Hamiltonian violates each, and whether it is one of a group."""
     table = _table("operation", "violation (meV)", "curvature mismatch", "response mismatch", "holds")
     for operation in operations:
         numbers = (operation.violation * 1e3, operation.curvature_mismatch, operation.response_mismatch)
-        table.add_row(operation.name, *(f"{x:.2g}" for x in numbers), "yes" if operation.holds(tol) else "no")
+        how = "to rounding" if operation in group.exact else "but for noise" if operation in group.operations else "no"
+        table.add_row(operation.name, *(f"{x:.2g}" for x in numbers), how)
     return table
 
 
-def allowed_table(label: str, dims: Sequence[str], along: Mapping[str, tuple[int, ...]], found: Array) -> Table:
-    """The elements of a tensor: 0, or what they are of the independent ones, with `found` as of `tensors.relations`."""
+def allowed_table(
+    label: str, dims: Sequence[str], along: Mapping[str, tuple[int, ...]], found: Array, exact: NDArray[np.bool_]
+) -> Table:
+    """The elements of a tensor: 0, or what they are of the independent ones, with `found` as of `tensors.relations`; zeros of
+    elements that the symmetries which hold to rounding allow, `exact`, are marked."""
     names = ["".join("xyz"[i] for i in element) for element in product(*(along[d] for d in dims))]
     width = len(along[dims[-1]])
     table = _table(label, *(f"{dims[-1]} {'xyz'[i]}" for i in along[dims[-1]]))
-    cells = [" + ".join(_multiple(c, n) for c, n in zip(row, names, strict=True) if c) or "0" for row in found]
+    zeros = np.where(exact, NOISY, "0")
+    rows = zip(found, zeros, strict=True)
+    cells = [" + ".join(_multiple(c, n) for c, n in zip(row, names, strict=True) if c) or str(zero) for row, zero in rows]
     for start, i in zip(range(0, len(cells), width), along[dims[0]], strict=True):
         table.add_row(f"{dims[0]} {'xyz'[i]}", *(c.replace("+ -", "- ") for c in cells[start : start + width]))
     return table

@@ -13,7 +13,8 @@ components that a two-dimensional model does not have are zero. Bands count once
 
 Irreducible k points are as good as the symmetry of the Wannier functions, which obey that of their crystal approximately. In
 the gap of VSe2, where alpha_zy is small by cancellation, they give -1.05e-17 A m/V, all points -1.34e-17 (48 x 48, NKFFT 4).
-`run(..., use_irred_kpt=False)` takes all points and symmetrises their sum.
+`run(..., use_irred_kpt=False)` takes all points and symmetrises their sum. No error holds what that changes; that of `compute`
+does.
 
 A restart needs `restart_iteration`, the number of the last iteration: by default WannierBerri (26.10) takes the iteration whose
 file the folder happens to list last, and then its own calculators are wrong as well.

@@ -91,6 +91,8 @@ def of_response(name: str) -> list[Descriptor]:
         Descriptor(f"{name}_gap", unit, f"largest element of {name} at the level in question if there is a gap, with its sign"),
         Descriptor(f"{name}_gap_error", unit, f"estimated error of {name}_gap"),
         Descriptor(f"{name}_gap_element", "", f"axes of that element of {name}"),
+        Descriptor(f"{name}_removed", unit, f"most that a symmetry which holds but for noise takes from {name}"),
+        Descriptor(f"{name}_removed_error", unit, f"numerical error of {name}_removed; {name}_max_error holds both"),
     ]
 
 
@@ -102,6 +104,11 @@ def of_result(result: xr.Dataset, reference: float, gap: Gap | None, tau: float)
         known = at[name].attrs.get("index_order") or "spin_moment" in at[name].dims
         if known:
             pairs |= _of_response(at[name], at[f"{name}_error"], reference if gap else None)
+            if f"{name}_raw" in at:
+                removed = abs(at[f"{name}_raw"] - at[name]).values
+                most = np.unravel_index(int(np.argmax(removed)), removed.shape)
+                pairs[f"{name}_removed"] = float(removed[most])
+                pairs[f"{name}_removed_error"] = float(at[f"{name}_error"].values[most] - removed[most])
     level = at.sel(fermi=reference, method="nearest")
     if "quantum_metric" in level:
         pairs["metric"] = float(np.trace(level["quantum_metric"].values))
@@ -113,8 +120,8 @@ def of_result(result: xr.Dataset, reference: float, gap: Gap | None, tau: float)
 
 
 def of_forbidden(name: str) -> dict[str, Any]:
-    """Descriptors of a response all of whose elements vanish by symmetry."""
-    return {f"{name}_max": 0.0, f"{name}_element": "none"}
+    """Descriptors of a response all of whose elements vanish by symmetries that hold to rounding: the error is none."""
+    return {f"{name}_max": 0.0, f"{name}_max_error": 0.0, f"{name}_element": "none"}
 
 
 def _of_response(value: xr.DataArray, error: xr.DataArray, middle: float | None) -> dict[str, Any]:
@@ -139,8 +146,11 @@ def _of_response(value: xr.DataArray, error: xr.DataArray, middle: float | None)
 
 def _largest(numbers: Array, errors: Array, axes: Sequence[Any]) -> tuple[float, float, str, int]:
     """The element (value and error) that exceeds its error most, its axes, and the index of its level; where none does, the
-    largest."""
+    largest; where all are zero, the largest error, and no axes."""
     size = abs(numbers)
+    if not size.any():
+        at = np.unravel_index(int(np.argmax(np.nan_to_num(errors))), size.shape)
+        return 0.0, float(errors[at]), "none", int(at[0])
     beyond = size - np.nan_to_num(errors)
     where = np.unravel_index(int(np.argmax(beyond if beyond.max() > 0 else size)), size.shape)
     names = "".join(str(along[i]) for along, i in zip(axes, where[1:], strict=True))

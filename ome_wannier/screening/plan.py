@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import doping, materials
+from .. import doping, materials, symmetry
 from ..adapters import wannier90_seed
 from ..asked import default_mesh
 from ..calculators import Calculator, resolve
 from ..compute import Model
 from ..errors import ModelError, SettingsError
 from ..info import Gap, Look
-from ..integrals import Group, level_of
+from ..integrals import level_of
 from ..kdotp import KDotP
 from ..kmesh import KMesh
 from ..loading import Source, load, locate, of_entry
@@ -42,7 +42,7 @@ CALCULATORS = (
 )
 #: settings that the result depends on
 _RESULT = (
-    "kmesh", "temperature", "tau", "degeneracy_tol", "symmetry", "symmetry_tol", "include_chern_simons", "filling",
+    "kmesh", "temperature", "tau", "degeneracy_tol", "symmetry", "include_chern_simons", "filling",
     "rtol", "max_points", "max_time",
 )  # fmt: skip
 
@@ -143,7 +143,7 @@ def level_of_filling(model: Lattice, item: Item) -> doping.Level:
     settings, T = item.settings, np.array(temperatures(item))
     assert settings.filling is not None
     goal = None if settings.rtol is None else checked(settings.rtol, settings.max_points or MAX_POINTS, settings.max_time)
-    group = Group.of(model, settings.symmetry, settings.symmetry_tol)
+    group = symmetry.group_of(model, settings.symmetry)
     return level_of(model, mesh_of(model, item), settings.filling, T, group, goal)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from .. import __version__, materials, symmetry
@@ -136,14 +136,15 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
     atoms = _atoms(model)
     if not isinstance(model, KDotP):
         pairs["gap"] = plan.gap.top - plan.gap.bottom if plan.gap else 0.0
-        group, tol = _group(model, item.settings.symmetry_tol)
+        group = symmetry.group_of(model, item.settings.symmetry)
         settings = item.settings  # a Chern-Simons part is fixed by symmetry modulo a quantum only
-        unknown = settings.include_chern_simons or settings.symmetry == "off"
-        forbidden = [c for c in descriptors.responses(wanted) if not (unknown or _allowed(model, c, group).any())]
+        forbidden = [
+            c for c in descriptors.responses(wanted) if not (settings.include_chern_simons or _allowed(model, c, group.exact))
+        ]
         for calculator in forbidden:
             pairs |= descriptors.of_forbidden(calculator.name)
         if forbidden and len(forbidden) == len(descriptors.responses(wanted)):
-            data = {"ome_symmetry": [g.name for g in group], "ome_settings": item.settings.to_json(), "symmetry_tol_eV": tol}
+            data = {"ome_symmetry": [g.name for g in group.exact], "ome_settings": item.settings.to_json()}
             if plan.reference is None:
                 pairs["fermi"] = level_of_filling(model, item).value
             return Outcome(item.name, FORBIDDEN, key, atoms, pairs, data)
@@ -155,7 +156,7 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
     if plan.reference is None:
         pairs["fermi_error"] = float(result.attrs["fermi_error_eV"])
     if "converged" in result.attrs:
-        pairs["converged"] = int(result.attrs["converged"])
+        pairs["converged"] = int(not result.attrs["not_converged"])
     if not isinstance(model, KDotP):
         pairs["points"] = int(result.attrs.get("k_points", len(mesh_of(model, item))))
         needed = descriptors.bands_needed(model, coarse_mesh(model), level)
@@ -179,21 +180,14 @@ def _arguments(model: Model, item: Item) -> dict[str, Any]:
         "symmetry": settings.symmetry,
         "include_chern_simons": settings.include_chern_simons,
     }
-    optional = {key: getattr(settings, key) for key in ("degeneracy_tol", "symmetry_tol", "rtol", "max_points", "max_time")}
+    optional = {key: getattr(settings, key) for key in ("degeneracy_tol", "rtol", "max_points", "max_time")}
     return given | {key: value for key, value in optional.items() if value is not None}
 
 
-def _group(model: Lattice, tol: float | None) -> tuple[list[Operation], float]:
-    """The symmetries of a model, and the tolerance in eV that they were judged with."""
-    return symmetry.group_of(model, "off", tol), symmetry.tolerance(model, tol)
-
-
-def _allowed(model: Lattice, calculator: Calculator, group: list[Operation]) -> NDArray[np.bool_]:
-    """Which elements of a response the symmetries allow."""
-    observable = first_observable(calculator)
+def _allowed(model: Lattice, calculator: Calculator, operations: Sequence[Operation]) -> bool:
+    """Whether operations allow any element of a response."""
     along = component_axes(model.axes, model.moments)
-    shape = [len(along[d]) for d in observable.dims]
-    return np.asarray(projector(observable, group, along).any(axis=1).reshape(shape))
+    return bool(projector(first_observable(calculator), operations, along).any())
 
 
 def _atoms(model: Model) -> Any:

@@ -19,7 +19,7 @@ from ome_wannier.errors import AccuracyWarning, ConvergenceWarning, ModelError, 
 from ome_wannier.lattices.moire import HBAR2_M, twisted_bilayer_graphene, twisted_tmd
 from ome_wannier.lattices.twisted import Bilayer
 from ome_wannier.sums import mesh_energies
-from ome_wannier.symmetry import operations, tolerance
+from ome_wannier.symmetry import operations
 from ome_wannier.units import KB, alpha_to_si
 
 A = 2.46
@@ -206,10 +206,10 @@ def test_threefold_rotation_forbids_a_moment(build):
     for w in weights:
         filled = w[:, : model.neutral - 1].sum(axis=1)
         assert abs(filled.sum(axis=0)).max() < 1e-7 * abs(filled).max()
-    names = [g.name for g in operations(model) if g.holds(1e-7)]
+    names = [g.name for g in operations(model) if g.exact]
     assert "3-fold rotation about (0, 0, 1)" in names
     assert not {"time reversal", "inversion"} & set(names)
-    assert [g.name for g in operations(build()) if g.holds(1e-7)] == ["identity", "mirror normal to (0, 0, 1)"]
+    assert [g.name for g in operations(build()) if g.exact] == ["identity", "mirror normal to (0, 0, 1)"]
 
 
 @pytest.mark.parametrize("build", [GRAPHENE, TMD], ids=["graphene", "tmd"])
@@ -321,7 +321,7 @@ def test_a_sublattice_potential_breaks_twofold_axis_with_time_reversal() -> None
 
     def held(sublattice: float) -> set[str]:
         model = twisted_bilayer_graphene(theta=1.2, strain=0.001, sublattice=sublattice, cutoff=3.0)
-        return {o.name for o in operations(model) if o.holds(tolerance(model))}
+        return {o.name for o in operations(model) if o.exact}
 
     broken = "2-fold rotation about (0, 0, 1) x time reversal"
     assert broken in held(0.0)

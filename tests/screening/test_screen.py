@@ -138,6 +138,7 @@ def test_what_symmetry_forbids_is_recorded_without_integrating(db: Path, monkeyp
     assert screened(path, db) == Counts(forbidden=1)
     (row,) = Store(db).rows()
     assert (row["total_max"], row["total_element"], row["extrinsic_max"]) == (0.0, "none", 0.0)
+    assert (row["total_max_error"], row["extrinsic_max_error"]) == (0.0, 0.0)
     assert row["gap"] > 1.0
     assert any("3-fold" in name for name in Store(db).data(row["key"])["ome_symmetry"])
     assert screened(path, db) == Counts(there=1)
@@ -153,6 +154,24 @@ def test_only_what_symmetry_allows_is_integrated(db: Path) -> None:
     data = Store(db).data(row["key"])
     assert "ome_total" not in data
     assert data["ome_extrinsic"].shape == (3, 3)
+
+
+def test_what_symmetry_removes_but_for_noise_is_kept(db: Path) -> None:
+    """Te obeys time reversal to 0.0003 meV: the intrinsic response is zero, within an error that holds all that there was."""
+    head = "kmesh = [6, 6, 6]\ncalculators = ['total', 'extrinsic']\n"
+    path = write_list(db.parent, 'material = "te"\nfermi = 5.9', head=head)
+    assert screened(path, db) == Counts(done=1)
+    (row,) = Store(db).rows()
+    assert (row["total_max"], row["total_element"]) == (0.0, "none")
+    result = ome.compute(ome.load("te"), (6, 6, 6), ["total"], 5.9)
+    raw = abs(result.total_raw.values)
+    assert raw.max() > 0
+    assert row["total_removed"] == pytest.approx(raw.max())
+    assert row["total_max_error"] == pytest.approx(result.total_error.values.max())
+    at = np.unravel_index(raw.argmax(), raw.shape)
+    assert row["total_removed_error"] == pytest.approx(result.total_error.values[at] - raw.max())
+    assert row["extrinsic_removed"] > 0
+    assert "all of total" in Store(db).data(row["key"])["ome_attrs"]["symmetry_imposed"]
 
 
 def test_failures_are_rows_with_one_line_and_are_retried(tmp_path: Path, db: Path) -> None:
