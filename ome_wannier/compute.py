@@ -104,7 +104,7 @@ def compute(
     rtol : instead of `kmesh`: the zone is cut into cells, finer where needed, until for every quantity and temperature the
         error of each element at each Fermi level is below `rtol` times the largest absolute value among all elements and
         levels. Elements that exact symmetries forbid are not waited for; quantities of which others leave nothing are held to
-        `rtol` times the integral of the absolute value of their integrand. Work ends sooner for a quantity below 0.1% of that
+        `rtol` times the integral of the absolute value of their integrand. Work ends sooner for a quantity below 0.01% of that
         integral, all of which cancels: the attribute `counted_as_zero` names it, and it has not converged (see `tolerance`).
         `converged`, `not_converged` and `k_points` say the rest. The level of a filling is looked for on a mesh that is
         doubled.

@@ -29,7 +29,7 @@ from .sums import Lattice, component_shapes
 Array = NDArray[np.float64]
 
 #: shares of what a quantity could be, see the module's text
-CANCELLED, EMPTY = 1e-3, 1e-12
+CANCELLED, EMPTY = 1e-4, 1e-12
 #: k points that may be evaluated unless told: some minutes for twenty bands
 MAX_POINTS = 2_000_000
 
