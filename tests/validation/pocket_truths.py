@@ -408,7 +408,7 @@ def mesh_size(model: Model, levels: Levels) -> tuple[int, ...]:
     at, band = np.unravel_index(np.where(gaps > SAME, gaps, np.inf).argmin(), gaps.shape)
     narrowest = least(lambda q: np.diff(model.energies(q)[:, band : band + 2], axis=1)[:, 0], k[at], 2 / n)
     gap = float(np.diff(model.energies(narrowest[None])[0])[band])
-    step = min(1.5 * KB * levels.temperature.min(), gap / 4)
+    step = max(min(1.5 * KB * levels.temperature.min(), gap / 4), 1e-9)  # bands that touch: more points than anyone takes
     e = e.reshape(*(n,) * d, -1)
     rise = [abs(np.roll(e, -1, axis=i) - e).max() * n for i in range(d)]
     return tuple(2 * int(np.ceil(r / step / 2)) for r in rise)
