@@ -5,7 +5,7 @@ import ome_wannier as ome
 model = ome.load("vse2")  # or the path of your own files: "some/folder/seedname"
 result = ome.compute(
     model,
-    kmesh=(24, 24, 1),  # coarse, for speed: the error says what that costs
+    kmesh=(48, 48, 1),  # coarse, for speed: the error says what that costs
     calculators=["total", "extrinsic"],
     fermi=[-0.60, -0.28, 0.10],  # eV: in the valence band, in the gap, in the conduction band
     temperature=300.0,  # K

@@ -264,10 +264,10 @@ def _missed(calculator: Calculator, part: Part, model: Model, operations: Sequen
 
 def _warn_of_coarse(part: Part, missed: dict[str, Array], values: dict[str, Array]) -> None:
     """Warn of quantities of which the points may miss a good part, with a mesh that resolves the Fermi surfaces."""
-    names = [n for n, x in missed.items() if (x.max(initial=0.0) > COARSE * abs(values[n]).max(initial=0.0))]
-    if not names:
-        return
     mesh, step = part.mesh, part.attrs["energy_step_widths"]
+    names = [n for n, x in missed.items() if x.max(initial=0.0) > COARSE * abs(values[n]).max(initial=0.0)]
+    if not names or step <= FINE:
+        return
     assert isinstance(mesh, KMesh)
     finer = [n * max(step / FINE, 1.0) if n > 1 else 1.0 for n in mesh.size]
     size = " x ".join(f"{2 * np.ceil(n / 2):.0f}" if n > 1 else "1" for n in finer)
