@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 import os
 import sys
 import time
@@ -132,7 +133,7 @@ def deviation_of_mesh(problem: Problem, found: Truth, most: int) -> float | None
     if problem.levels.temperature.min() == 0:
         return None
     size = mesh_size(problem.model, problem.levels)
-    if np.prod(size) > most:
+    if math.prod(size) > most:
         return None
     mesh = by_mesh(problem.model, problem.levels, problem.names, size)
     worst = 0.0
@@ -251,7 +252,8 @@ def fingerprint() -> str:
 def page(command: str, verdicts: Sequence[Verdict], dropped: int, meshes: Sequence[float], seconds: float) -> list[str]:
     """The lines of the page."""
     bad = [f"- {v}" for v in verdicts if v.false or v.understated]
-    late = max(0.0, max(v.seconds for v in verdicts) - seconds)
+    slowest = max(verdicts, key=lambda v: v.seconds)
+    late = max(0.0, slowest.seconds - seconds)
     agree = f"Uniform meshes, affordable for {len(meshes)} of the truths, agree with them to {max(meshes, default=0.0):.1g}"
     return [
         ABOUT,
@@ -260,7 +262,7 @@ def page(command: str, verdicts: Sequence[Verdict], dropped: int, meshes: Sequen
         *table(verdicts),
         "",
         f"{dropped} more problems had no truth good enough. {agree} of the largest element.",
-        f"The slowest run took {late:.1f} s longer than its `max_time` of {seconds:g} s.",
+        f"The slowest run, of problem {slowest.number}, took {late:.1f} s longer than its `max_time` of {seconds:g} s.",
         "",
         *(["False claims and understated errors:", "", *bad] if bad else ["No claim is false, and no error is understated."]),
         "",
