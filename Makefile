@@ -64,6 +64,7 @@ bench: $(VENV)/.installed-test
 # not materials/*/dft: those scripts are records of what was run
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check ome_wannier tests examples
+	$(BIN)/ruff format --check ome_wannier tests examples
 	$(BIN)/mypy
 
 examples: $(VENV)/.installed

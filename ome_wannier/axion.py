@@ -14,7 +14,6 @@ Essin, Moore, Vanderbilt, Phys. Rev. Lett. 102, 146805 (2009); Malashevich et al
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .bands import Bands, adjoint
-from .errors import AccuracyWarning, ModelError
+from .errors import ModelError, warn
 from .kmesh import KMesh
 from .model import TightBinding
 from .sums import mesh_energies
@@ -77,11 +76,7 @@ def chern_simons(
     counts = [np.unique((energies <= mu).sum(axis=1)) for mu in fermi]
     filled = [int(c[0]) if len(c) == 1 and 0 < c[0] < model.n_orbitals else None for c in counts]
     if None in filled:
-        warnings.warn(
-            f"{filled.count(None)} of {len(filled)} Fermi levels lie in no gap: chern_simons does not exist there (nan)",
-            AccuracyWarning,
-            stacklevel=5,
-        )
+        warn(f"{filled.count(None)} of {len(filled)} Fermi levels lie in no gap: chern_simons does not exist there (nan)")
     orbitals = None if trial is None else np.asarray(trial, dtype=complex)
     found = {p: axion_angle(model, mesh, p, orbitals) for p in sorted({p for p in filled if p is not None})}
 
@@ -135,7 +130,7 @@ def axion_angle(model: TightBinding, mesh: KMesh, occupied: int, trial: ComplexA
             f"sub-mesh {smallest_sub:.2g}; {SINGULAR_TOL:g} is needed, and no further fall): the gauge is not "
             "smooth; use a finer mesh, or give other trial orbitals, which must break the symmetry that obstructs them"
         )
-    weight = -(2 * np.pi) ** 3 / (model.cell * 4 * np.pi)
+    weight = -((2 * np.pi) ** 3) / (model.cell * 4 * np.pi)
     return Axion(_wrap(weight * total / len(mesh)), _wrap(weight * part / mesh.n_sub), smallest, g)
 
 

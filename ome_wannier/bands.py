@@ -336,9 +336,7 @@ class Bands:
         return self._moving_traces(self._velocities, self._velocities, self.connections)
 
     def _moving_traces(self, v: ComplexArray, left: ComplexArray, right: ComplexArray) -> Array:
-        out: Array = _kernels().moving_traces(
-            _whole(v), _whole(left), _whole(right), *self._groups, *self._passed
-        )
+        out: Array = _kernels().moving_traces(_whole(v), _whole(left), _whole(right), *self._groups, *self._passed)
         return out
 
     def moving_expectation(self, b: int, O: ComplexArray) -> Array:

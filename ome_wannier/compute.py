@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -17,7 +16,7 @@ from . import converge, doping, rays, tolerance
 from .asked import default_mesh, electrons, numbers, ray_levels, refuse_with_rtol, uniform, validate
 from .calculators import Calculator, Observable, defaults, resolve, with_chern_simons
 from .degeneracy import Degeneracy
-from .errors import AccuracyWarning, SettingsError
+from .errors import SettingsError, warn
 from .imposed import broken_line, imposed_line, warn_of_changes
 from .integrals import Means, level_of, mesh_part, occupation_of, outcome_of, polar_part, with_gap_terms
 from .kdotp import KDotP
@@ -165,9 +164,7 @@ def compute(
                 goal = goal._replace(max_time=goal.max_time - (time.monotonic() - began))
             fermi = level.spread(0.0 if goal is None else doping.negligible(level.temperature, goal.rtol))
         if goal is not None:
-            levels, found = _self_converging(
-                model, wanted, observables, fermi, temperatures, degeneracy, group, goal, means
-            )
+            levels, found = _self_converging(model, wanted, observables, fermi, temperatures, degeneracy, group, goal, means)
         else:
             if isinstance(model, KDotP):
                 part = polar_part(model, observables, kmesh, fermi, temperatures, degeneracy, means)
@@ -249,11 +246,9 @@ def _warn_of_untested(mesh: KMesh, periodic: tuple[bool, bool, bool]) -> None:
         return
     better = tuple(n + (d in missed) for d, n in enumerate(mesh.size))
     along = f"the errors say nothing of direction {', '.join(str(d + 1) for d in missed)}"
-    warnings.warn(
+    warn(
         f"kmesh {mesh.size}: {'the errors are nan' if mesh.n_sub_meshes == 1 else along}, for want of a divisor 2 or 3: "
-        f"take {better}",
-        AccuracyWarning,
-        stacklevel=3,
+        f"take {better}"
     )
 
 
@@ -261,19 +256,15 @@ def _check(found: Outcome, degeneracy: Degeneracy) -> None:
     """Warn where the numbers mean less than they seem to."""
     values, widest = found.raw or found.values, found.attrs["widest_degenerate_group_eV"]
     if widest > degeneracy.widest:
-        warnings.warn(
+        warn(
             f"a degenerate group spreads over {widest:.2g} eV, more than {degeneracy.widest:g} eV: lower degeneracy_tol, which "
-            f"is {degeneracy.tol:g} eV",
-            AccuracyWarning,
-            stacklevel=3,
+            f"is {degeneracy.tol:g} eV"
         )
     if found.attrs["levels_in_doubt"]:
-        warnings.warn(
+        warn(
             f"levels {1e3 * degeneracy.tol:.2g} to {1e3 * degeneracy.doubt:.2g} meV apart would, as one, change "
             f"{found.attrs['levels_in_doubt']}, which is in the errors: give degeneracy_tol, less than their spacing if it is "
-            "real, more if symmetry makes them one",
-            AccuracyWarning,
-            stacklevel=3,
+            "real, more if symmetry makes them one"
         )
     if "total" not in values:
         return
@@ -283,9 +274,7 @@ def _check(found: Outcome, degeneracy: Degeneracy) -> None:
         default=(0.0, ""),
     )
     if worst[0] > SPLIT_LIMIT * total > 0:
-        warnings.warn(
+        warn(
             f"the split is dominated by nearly degenerate occupied pairs: {worst[1]} exceeds the total "
-            f"{worst[0] / total:.1g} times and cancels; trust total and the cross-gap parts, or raise degeneracy_tol",
-            AccuracyWarning,
-            stacklevel=3,
+            f"{worst[0] / total:.1g} times and cancels; trust total and the cross-gap parts, or raise degeneracy_tol"
         )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .adapters import tbmodels, wannier90_write, wannierberri_npz
-from .errors import AccuracyWarning, ModelError
+from .errors import ModelError, warn
 from .loading import adapter, load
 from .model import TightBinding
 
@@ -65,7 +64,7 @@ def convert(
         shown = str(path) if len(str(path)) < 200 else f"...{str(path)[-60:]}"
         raise ModelError(f"cannot write {shown}: {error.strerror or error}") from error
     for text in lost:
-        warnings.warn(f"{path.name}: {text}", AccuracyWarning, stacklevel=2)
+        warn(f"{path.name}: {text}")
     return written
 
 
@@ -98,7 +97,7 @@ def to_tbmodels(source: Any, **options: Any) -> Any:
 def _exported(name: str, source: Any, options: dict[str, Any]) -> Any:
     model = _loaded(source, options)
     for text in _losses(model, name, None):
-        warnings.warn(f"{name}: {text}", AccuracyWarning, stacklevel=3)
+        warn(f"{name}: {text}")
     return adapter(name).export(replace(model, external=None))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from .bands import Bands, adjoint
 from .calculators.base import Observable, stack_tensor
 from .calculators.circulation import CALCULATORS
 from .compute import compute
-from .errors import ConvergenceWarning, SettingsError
+from .errors import ConvergenceWarning, SettingsError, warn
 from .planewaves import PlaneWaves
 from .sparse import SparseTightBinding
 
@@ -106,9 +105,8 @@ def _with_change(result: xr.Dataset, pair: tuple[xr.Dataset, xr.Dataset], label:
         change.attrs = {"units": result[name].attrs["units"], "long_name": f"change of {name} {between}"}
         result[f"{name}_{label}"] = change
         if moved > error:
-            warnings.warn(
+            warn(
                 f"{name} moves by {moved:.2g} {between}, its error estimate is {error:.2g}: {remedy}",
                 ConvergenceWarning,
-                stacklevel=3,
             )
     return result

@@ -11,14 +11,13 @@ between the points (`info.Look` finds them): what shifts the middle by more than
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import AccuracyWarning, ConvergenceWarning, SettingsError
+from .errors import ConvergenceWarning, SettingsError, warn
 from .info import Gap, Look, coarse_mesh
 from .kdotp import KDotP
 from .kmesh import KMesh
@@ -216,11 +215,7 @@ def warn_of_level(level: Level) -> None:
         return
     away = max(gap.bottom - level.value, level.value - gap.top) / kT
     where = f"lies {away:.2g} k_B T outside the gap from {gap.bottom:.5g} to {gap.top:.5g} eV"
-    warnings.warn(
-        f"filling: the level of {level.electrons:g} electrons, {level.value:.5g} eV, {where}: take a finer kmesh, or rtol",
-        AccuracyWarning,
-        stacklevel=4,
-    )
+    warn(f"filling: the level of {level.electrons:g} electrons, {level.value:.5g} eV, {where}: take a finer kmesh, or rtol")
 
 
 def charged(level: Level, found: Outcome) -> tuple[Array, Outcome]:
@@ -236,13 +231,11 @@ def charged(level: Level, found: Outcome) -> tuple[Array, Outcome]:
         said = f"{', '.join(failed)} at the level of the filling, which is known to {level.error:.2g} eV"
         attrs |= {"converged": 0, "not_converged": "; ".join(filter(None, [attrs["not_converged"], said]))}
         remedy = "raise max_points (or max_time)"
-        warnings.warn(f"not converged to rtol = {rtol:g}: {said}: {remedy}", ConvergenceWarning, stacklevel=3)
+        warn(f"not converged to rtol = {rtol:g}: {said}: {remedy}", ConvergenceWarning)
     return np.array([level.value]), Outcome(middle, {name: x + change[name] for name, x in wrong.items()}, raw, attrs)
 
 
-def fermi_levels(
-    model: Lattice, kmesh: KMesh | tuple[int, int, int], fillings: ArrayLike, temperature: float = 0.0
-) -> Array:
+def fermi_levels(model: Lattice, kmesh: KMesh | tuple[int, int, int], fillings: ArrayLike, temperature: float = 0.0) -> Array:
     """Fermi levels (n,) in eV at which the cell holds `fillings` electrons on this mesh, whose energies are computed once.
 
     `compute(model, kmesh, fermi=fermi_levels(model, kmesh, fillings, T), temperature=T)` is a response against the filling.

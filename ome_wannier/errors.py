@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from pathlib import Path
 
 
@@ -50,3 +52,11 @@ class AccuracyWarning(UserWarning):
 
 class ConvergenceWarning(AccuracyWarning):
     """An integral that did not reach the requested accuracy."""
+
+
+def warn(text: str, category: type[Warning] = AccuracyWarning) -> None:
+    """Warn, naming the line of the first caller outside the package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "ome_wannier":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, category, stacklevel=level)

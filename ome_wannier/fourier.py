@@ -157,7 +157,5 @@ class FourierSeries:
         first = np.stack([((wave * r) @ self._flat).reshape(shape) for r in iR], axis=1)
         if order == 1:
             return Sums(value, first)
-        second = np.stack(
-            [np.stack([((wave * (r * s)) @ self._flat).reshape(shape) for s in iR], axis=1) for r in iR], axis=1
-        )
+        second = np.stack([np.stack([((wave * (r * s)) @ self._flat).reshape(shape) for s in iR], axis=1) for r in iR], axis=1)
         return Sums(value, first, second)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ import numpy as np
 
 from .calculators import Calculator, GapTerm
 from .calculators.base import component_axes
-from .errors import AccuracyWarning
+from .errors import warn
 from .pointgroup import Operation, generated, symbol
 from .result import AXES, first_observable, unit_of
 from .symmetry import Group, Lattice, listed, size
@@ -49,9 +48,7 @@ def broken_line(model: Lattice, wanted: Sequence[Calculator], group: Group) -> s
     )
 
 
-def forbidden(
-    model: Lattice, wanted: Sequence[Calculator], group: Sequence[Operation], smaller: Sequence[Operation]
-) -> str:
+def forbidden(model: Lattice, wanted: Sequence[Calculator], group: Sequence[Operation], smaller: Sequence[Operation]) -> str:
     """Elements that a group forbids and a smaller one does not: "all of total, spin; xy, yx of extrinsic"."""
     along = component_axes(model.axes, model.moments)
     names: dict[str, list[str]] = {}
@@ -86,10 +83,8 @@ def warn_of_changes(result: xr.Dataset, model: Lattice, wanted: Sequence[Calcula
             said.append(f"{c.name} {element} at {where['fermi'].item():.6g} eV from {given} to {value[at]:.2g}")
     if said:
         more = f"; and {len(said) - SAID} more" if len(said) > SAID else ""
-        warnings.warn(
+        warn(
             f"symmetry changes {'; '.join(said[:SAID])}{more}: more than their numerical errors explain. The Hamiltonian "
             f"violates {symbol(group.operations, model.lattice)} by up to {size(group.operations)}; "
-            'symmetry="off" keeps what it gives',
-            AccuracyWarning,
-            stacklevel=3,
+            'symmetry="off" keeps what it gives'
         )

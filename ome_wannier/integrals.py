@@ -7,7 +7,6 @@ of the stars do: all points are summed, and what symmetrisation then changes is 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -23,7 +22,7 @@ from .calculators import Calculator, Combination, Observable
 from .calculators.base import component_axes
 from .checkpoint import Checkpoint, digest
 from .degeneracy import Degeneracy, decided
-from .errors import AccuracyWarning, SettingsError
+from .errors import SettingsError, warn
 from .info import Look
 from .irreducible import IrreducibleMesh
 from .kdotp import KDotP
@@ -122,9 +121,7 @@ def points_of(model: Lattice, mesh: KMesh, group: Group) -> Points:
     return IrreducibleMesh.of(mesh, group.exact, model.lattice, model.periodic) if len(group.exact) > 1 else mesh
 
 
-def made_symmetric(
-    values: Values, model: Model, observables: Sequence[Observable], operations: Sequence[Operation]
-) -> Values:
+def made_symmetric(values: Values, model: Model, observables: Sequence[Observable], operations: Sequence[Operation]) -> Values:
     """Means over operations of values by observable; not of a Chern-Simons part, which symmetry fixes modulo a quantum only."""
     along = component_axes(model.axes, model.moments)
     turned = {o.name: applied(projector(o, operations, along), values[o.name], len(o.dims)) for o in observables}
@@ -242,9 +239,7 @@ def polar_part(
     return Part(fine, others, (1, 1), {}, {}, levels, temperatures, mesh, attrs)
 
 
-def _difference(
-    value: Array, calculator: Calculator, others: Sequence[dict[str, Array]], shares: Sequence[int]
-) -> Array:
+def _difference(value: Array, calculator: Calculator, others: Sequence[dict[str, Array]], shares: Sequence[int]) -> Array:
     """Root mean square of the differences to coarser evaluations; nan where there is none."""
     if not others:
         return np.full_like(value, np.nan)
@@ -273,9 +268,7 @@ def _warn_of_coarse(part: Part, missed: dict[str, Array], values: dict[str, Arra
     size = " x ".join(f"{2 * np.ceil(n / 2):.0f}" if n > 1 else "1" for n in finer)
     better = f"take {size} points, or rtol" if np.prod(finer) < TOO_MANY else "take rtol"
     moved = f"levels move by up to {step:.3g} k_B T" if (part.temperature > 0).all() else "levels move, at T = 0,"
-    warnings.warn(
+    warn(
         f"kmesh {mesh.size} does not resolve the Fermi surfaces of {', '.join(names[:3] + ['...'] * (len(names) > 3))}: "
-        f"{moved} from point to point; the errors say so: {better}",
-        AccuracyWarning,
-        stacklevel=4,
+        f"{moved} from point to point; the errors say so: {better}"
     )

@@ -61,8 +61,7 @@ class KMesh:
         hexagonal = np.outer(periodic, periodic) & (np.abs(cosine - 0.5) < HEXAGONAL) & ~np.eye(3, dtype=bool)
         multiple = np.where(hexagonal.any(axis=1), 6, 2)
         a, b, c = (
-            int(m * np.ceil(length / spacing / m)) if p else 1
-            for length, m, p in zip(lengths, multiple, periodic, strict=True)
+            int(m * np.ceil(length / spacing / m)) if p else 1 for length, m, p in zip(lengths, multiple, periodic, strict=True)
         )
         return cls((a, b, c))
 

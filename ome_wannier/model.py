@@ -23,6 +23,7 @@ from .validation import checked, frozen, hermitised, partners, point, spin_matri
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
+
 class Matrices(NamedTuple):
     """Hamiltonian and its covariant derivatives at a batch of k points, in the Wannier gauge.
 

@@ -7,7 +7,6 @@ At zero temperature the Fermi-surface terms are sums over the crossings.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from .bands import Bands
 from .calculators.base import Observable, evaluate
 from .degeneracy import Degeneracy
-from .errors import AccuracyWarning
+from .errors import warn
 from .kdotp import KDotP
 from .kmesh import PolarMesh
 from .occupation import fermi_function, minus_fermi_derivative
@@ -113,11 +112,9 @@ def warn_of_touching(model: KDotP, origin: Array, mu: float, kT: float, tol: flo
     away = _energies(model, origin + SCALE_CUTS[1] * model.scale * np.eye(model.dimension)[:1])[0]
     touching = (np.diff(levels) < tol) & (np.diff(away) >= tol)
     if (touching & (np.abs(levels[1:] - mu) <= max(THERMAL_CUTS) / 2 * kT + tol)).any():
-        warnings.warn(
+        warn(
             f"bands touch near the Fermi level of {mu:g} eV, within degeneracy_tol = {tol:g} eV: interband parts, `total` too, "
-            "diverge there as the logarithm of the gap; give the model a gap, or lower degeneracy_tol if it has one",
-            AccuracyWarning,
-            stacklevel=5,
+            "diverge there as the logarithm of the gap; give the model a gap, or lower degeneracy_tol if it has one"
         )
 
 

@@ -261,9 +261,7 @@ def _add_blocks(
     return State(total, missed, done, widest)
 
 
-def _batches(
-    points: Points, each: int, memory: int, histograms: int
-) -> tuple[int, int, list[tuple[int, int]]]:
+def _batches(points: Points, each: int, memory: int, histograms: int) -> tuple[int, int, list[tuple[int, int]]]:
     """Points per row, rows per batch, and first row and end of every block, from the bytes of each point.
 
     Only the rows per batch depend on `memory`.

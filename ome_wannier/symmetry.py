@@ -31,7 +31,7 @@ from .bands import Bands
 from .calculators import Observable, get
 from .calculators.base import component_axes, evaluate
 from .degeneracy import Degeneracy
-from .errors import AccuracyWarning, ModelError, SettingsError
+from .errors import ModelError, SettingsError, warn
 from .model import TightBinding
 from .occupation import fermi_function
 from .planewaves import PlaneWaves
@@ -161,7 +161,7 @@ def _warn_of(done: str, given: Sequence[Operation]) -> None:
     """Warn of operations that were given though the Hamiltonian breaks them, and of what was done with them."""
     if given:
         text = f"symmetry: {done} {listed(given)}: the Hamiltonian violates them by up to {size(given)}"
-        warnings.warn(text, AccuracyWarning, stacklevel=4)
+        warn(text)
 
 
 def size(operations: Sequence[Operation]) -> str:
@@ -218,12 +218,8 @@ def measured(model: Lattice, candidates: Sequence[Operation], seed: int = 7) -> 
     e = np.linalg.eigvalsh(model.matrices(k, 0).H)
     middle, width = float(np.median(e)), max(float(np.ptp(e)) / 10, 1e-3)
     parts = [_fingerprint(model, q, middle, width) for q in np.array_split(distinct, -(-len(distinct) // _together(model)))]
-    tensors = [
-        (parts[0].tensors[i][0], np.concatenate([p.tensors[i][1] for p in parts])) for i in range(len(parts[0].tensors))
-    ]
-    found = _Fingerprint(
-        np.concatenate([p.energies for p in parts]), tensors, float(np.mean([p.metric for p in parts]))
-    )
+    tensors = [(parts[0].tensors[i][0], np.concatenate([p.tensors[i][1] for p in parts])) for i in range(len(parts[0].tensors))]
+    found = _Fingerprint(np.concatenate([p.energies for p in parts]), tensors, float(np.mean([p.metric for p in parts])))
     where = where.reshape(points.shape[:2])
     return [_compared(g, found, where[0], where[1 + i], model) for i, g in enumerate(candidates)]
 

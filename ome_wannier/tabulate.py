@@ -67,9 +67,7 @@ def tabulate(
     with threadpool_limits(limits=1, user_api="blas"):
         degeneracy = Degeneracy.of(model, np.inf, degeneracy_tol)
         for start in range(0, len(points), step):
-            bands = Bands(
-                model, points[start : start + step], order=order, curvature=curvature, degeneracy=degeneracy
-            )
+            bands = Bands(model, points[start : start + step], order=order, curvature=curvature, degeneracy=degeneracy)
             energies.append(bands.energies)
             for o in observables:
                 parts[o.name].append(evaluate(o, bands))

@@ -9,7 +9,6 @@ three states. Elements that the symmetries of the Hamiltonian forbid are not wai
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from . import cells
 from .calculators import Calculator, Observable
 from .calculators.base import component_axes
-from .errors import ConvergenceWarning, SettingsError
+from .errors import ConvergenceWarning, SettingsError, warn
 from .kdotp import KDotP
 from .occupation import Occupation
 from .result import AXES, combine, first_observable
@@ -171,18 +170,16 @@ def about(found: Errors, task: Asked, points: int) -> dict[str, Any]:
         where = f"{c.name} {_place(c, worst, task)} (relative error {task.goal.rtol * float(ratio[worst]):.1g})"
         (stays if (error <= goal).all() else zero if (error <= limits).all() else failed).append(where)
     if failed:
-        warnings.warn(
+        warn(
             f"not converged to rtol = {task.goal.rtol:g} with {points} k points: {'; '.join(failed)}: "
             "raise max_points (or max_time), or rtol",
             ConvergenceWarning,
-            stacklevel=5,
         )
     if zero:
-        warnings.warn(
+        warn(
             f"counted as zero, not converged to rtol = {task.goal.rtol:g} of the value: {'; '.join(zero)}: below "
             f"{CANCELLED:g} of what cancels in it over the zone; a lower rtol resolves it",
             ConvergenceWarning,
-            stacklevel=5,
         )
     return {
         "rtol": task.goal.rtol,

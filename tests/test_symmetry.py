@@ -184,7 +184,7 @@ def test_magnetic_datasets_of_spglib():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("Auto", "symmetry is 'Auto': give \"auto\", \"off\", a list"),
+        ("Auto", 'symmetry is \'Auto\': give "auto", "off", a list'),
         ([], r"symmetry is '\[\]'"),
         ([np.eye(3)], "symmetry is .*: give"),
         ([Operation(np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]]))], "does not map the lattice onto itself"),

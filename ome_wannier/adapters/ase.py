@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import AccuracyWarning, ModelError
+from ..errors import ModelError, warn
 from ..model import Structure, TightBinding
 
 #: Angstrom: images of a pair of Wannier functions at distances closer than this count as equally near, and share the hopping
@@ -58,10 +57,8 @@ def load(wannier: Any, spin_degeneracy: int | None = None) -> TightBinding:
     ----------
     spin_degeneracy : electrons per band; default: 2 where the calculator has one spin channel, 1 where it has two.
     """
-    warnings.warn(
-        "ASE's Wannier functions have centres, but no position matrix elements between them: orbital quantities lack that part",
-        AccuracyWarning,
-        stacklevel=2,
+    warn(
+        "ASE's Wannier functions have centres, but no position matrix elements between them: orbital quantities lack that part"
     )
     if spin_degeneracy is None:
         spin_degeneracy = 3 - int(wannier.calc.get_number_of_spins())

@@ -58,9 +58,7 @@ def load(model: Any, params: Mapping[str, Any] | None = None, *, spin_degeneracy
     centres = np.array([np.pad(np.asarray(s.pos, dtype=float), (0, 3 - len(s.pos))) for s, _ in onsite])
     R, periodic = np.array(list(terms)), (d > 0, d > 1, d > 2)
     where = np.repeat(centres, sizes, axis=0)
-    return TightBinding(
-        lattice, R, np.array(list(terms.values())), None, where, periodic, spin_degeneracy, name="kwant system"
-    )
+    return TightBinding(lattice, R, np.array(list(terms.values())), None, where, periodic, spin_degeneracy, name="kwant system")
 
 
 def _value(value: Any, sites: tuple[Any, ...], params: Mapping[str, Any] | None) -> Any:

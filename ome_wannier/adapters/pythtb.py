@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import AccuracyWarning, ModelError
+from ..errors import ModelError, warn
 from ..model import TightBinding
 from ..validation import local_spin, one_electron
 
@@ -95,7 +94,7 @@ def export(model: TightBinding) -> Any:
         *(["that each band holds two electrons"] if model.spin_degeneracy == 2 else []),
     ]
     if lost:
-        warnings.warn(f"PythTB cannot hold {', '.join(lost)}: left out", AccuracyWarning, stacklevel=2)
+        warn(f"PythTB cannot hold {', '.join(lost)}: left out")
     n_spin = 1 if order is None else 2
     order = np.arange(model.n_orbitals) if order is None else order
     orbitals = (model.wannier_centres @ np.linalg.inv(model.lattice))[order][::n_spin].tolist()

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import AccuracyWarning, FileFormatError, ModelError
+from ..errors import FileFormatError, ModelError, warn
 from ..files import whole
 from ..model import TightBinding
 from ..validation import checked, local_spin
@@ -69,7 +68,14 @@ def load(
     R, H = _both_halves(hop, n, d, name)
     spin = None if spin_order is None else local_spin(n, spin_order)
     return TightBinding(
-        lattice, R, H, centres=np.asarray(centres), periodic=periodic, spin_degeneracy=spin_degeneracy, spin=spin, name=name  # type: ignore[arg-type]
+        lattice,
+        R,
+        H,
+        centres=np.asarray(centres),
+        periodic=periodic,  # type: ignore[arg-type]
+        spin_degeneracy=spin_degeneracy,
+        spin=spin,
+        name=name,
     )
 
 
@@ -112,11 +118,9 @@ def export(model: TightBinding) -> Any:
 def _arguments(model: TightBinding) -> dict[str, Any]:
     """Arguments of tbmodels.Model: one of each pair of R vectors, half of R = 0."""
     if model.position is not None:
-        warnings.warn(
+        warn(
             "TBmodels holds no position matrix elements between orbitals: centres alone are kept, bands are the same, "
-            "magnetoelectric responses are not",
-            AccuracyWarning,
-            stacklevel=3,
+            "magnetoelectric responses are not"
         )
     pos = model.wannier_centres @ np.linalg.inv(model.lattice)
     for axis in np.flatnonzero(~np.array(model.periodic)):
@@ -176,17 +180,11 @@ def _centres(pos: Any, lattice: NDArray[np.float64], n: int, d: int, name: str) 
         )
     reduced = checked(pos, "pos", float, (n, d))
     if n > 1 and not reduced.any():
-        warnings.warn(
-            f"{name}: all orbitals are at the origin, where TBmodels puts them if it is not told: give centres= otherwise",
-            AccuracyWarning,
-            stacklevel=4,
-        )
+        warn(f"{name}: all orbitals are at the origin, where TBmodels puts them if it is not told: give centres= otherwise")
     return np.pad(reduced, ((0, 0), (0, 3 - d))) @ lattice
 
 
-def _both_halves(
-    hop: Iterable[tuple[tuple[int, ...], Matrix]], n: int, d: int, name: str
-) -> tuple[NDArray[np.int64], Matrix]:
+def _both_halves(hop: Iterable[tuple[tuple[int, ...], Matrix]], n: int, d: int, name: str) -> tuple[NDArray[np.int64], Matrix]:
     """R vectors (nR, 3) and matrices with the Hermitian conjugates added."""
     terms: dict[tuple[int, ...], Matrix] = {(0, 0, 0): np.zeros((n, n), dtype=complex)}
     for short, X in hop:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import AccuracyWarning, FileFormatError, ModelError
+from ..errors import AccuracyWarning, FileFormatError, ModelError, warn
 from ..model import TightBinding
 from ..validation import HERMITICITY_TOLERANCE, local_spin
 from .wannier90_branch import on_branch
@@ -151,11 +151,9 @@ def _centres(main: Path, xyz: Path | None, win: Win | None, lattice: Array, n_wa
         return read_centres(xyz, n_wann)
     if win and win.projections:
         centres = projection_centres(win, lattice, n_wann)
-        warnings.warn(
+        warn(
             f"{main.name}: the Wannier functions are taken to sit where the projections of {win.path.name} "
-            "do; write_xyz or write_tb gives their centres",
-            AccuracyWarning,
-            stacklevel=3,
+            "do; write_xyz or write_tb gives their centres"
         )
         return centres
     raise ModelError(
@@ -167,11 +165,7 @@ def _centres(main: Path, xyz: Path | None, win: Win | None, lattice: Array, n_wa
 def _spin_degeneracy(seed: Path, win: Win | None) -> int:
     if win:
         return 1 if win.spinors else 2
-    warnings.warn(
-        f"no {seed.name}.win: each band is taken to hold one electron; pass spin_degeneracy=2 for a spinless calculation",
-        AccuracyWarning,
-        stacklevel=3,
-    )
+    warn(f"no {seed.name}.win: each band is taken to hold one electron; pass spin_degeneracy=2 for a spinless calculation")
     return 1
 
 
@@ -184,11 +178,9 @@ def _shifts(file: Path | None, use: bool | None, seed: Path, data: Matrices, win
             path = seed.with_name(seed.name + "_wsvec.dat")
             raise FileFormatError(path, None, "the file (use_wsvec=True)", "no such file")
         if win and win.use_ws_distance:
-            warnings.warn(
+            warn(
                 f"{win.path.name} has use_ws_distance = true, but there is no {seed.name}_wsvec.dat: "
-                "bands between the k points of the calculation suffer",
-                AccuracyWarning,
-                stacklevel=3,
+                "bands between the k points of the calculation suffer"
             )
         return None
     in_use, table = read_wsvec(file)

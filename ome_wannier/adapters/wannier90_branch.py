@@ -11,13 +11,12 @@ its branches being chosen with the guiding centres. Knowing the centres, the jum
 
 from __future__ import annotations
 
-import warnings
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import AccuracyWarning, FileFormatError
+from ..errors import FileFormatError, warn
 from .wannier90_files import Matrices
 from .wannier90_text import Array, ComplexArray, IntArray
 
@@ -59,11 +58,9 @@ def on_branch(
     away = np.linalg.norm(A - (mean if centres is None else centres), axis=2).max()
     if away > 2 * _FAR or (mesh and centres is None and _can_jump(lattice, mesh)):
         size = f"are off by about {away:.2g} Angstrom" if away > 2 * _FAR else "may be off by several Angstrom"
-        warnings.warn(
+        warn(
             f"{main.name}: positions of Wannier functions {size}, because Wannier90 takes the principal value of "
-            "a logarithm; _centres.xyz, and mp_grid in .win, let this be corrected",
-            AccuracyWarning,
-            stacklevel=5,
+            "a logarithm; _centres.xyz, and mp_grid in .win, let this be corrected"
         )
     return position
 

@@ -12,14 +12,13 @@ input of a calculation: without mp_grid nobody looks there for the branch of the
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import AccuracyWarning, ModelError
+from ..errors import ModelError, warn
 from ..files import whole
 from ..model import TightBinding
 from ..validation import local_spin
@@ -70,7 +69,7 @@ def write(
     companions = {seed.with_name(name): text for name, text in small.items()}
     _check_way(seed, path, companions, overwrite)
     for text in losses:
-        warnings.warn(f"{path.name}: {text}", AccuracyWarning, stacklevel=2)
+        warn(f"{path.name}: {text}")
     lines = {"tb": _tb_lines, "hr": _hr_lines, "sparse": _sparse_lines}[kind]
     for file, content in {**{f: (text,) for f, text in companions.items()}, path: lines(model)}.items():
         whole(file, lambda temporary, content=content: _fill(temporary, content))  # type: ignore[misc]

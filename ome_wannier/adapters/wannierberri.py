@@ -11,14 +11,13 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import AccuracyWarning, FileFormatError, ModelError
+from ..errors import FileFormatError, ModelError, warn
 from ..model import Structure, TightBinding
 from ..validation import HERMITICITY_TOLERANCE, partners, point
 from .wannierberri_external import external_of, matrices_of
@@ -197,4 +196,4 @@ def _structure(system: Any) -> Structure | None:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, AccuracyWarning, stacklevel=4)
+    warn(text)

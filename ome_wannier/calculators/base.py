@@ -153,9 +153,7 @@ def _built_in(observable: Observable) -> bool:
 
 def stack_tensor(bands: Bands, element: Callable[[int, int, int], Array]) -> Array:
     """Weights (nk, n, moments, axes) from a function of (m, n, b): the axes with epsilon_imn = +1, and the field's."""
-    return np.stack(
-        [np.stack([element(m, n, b) for b in range(len(bands.axes))], axis=-1) for m, n in bands.pairs], axis=-2
-    )
+    return np.stack([np.stack([element(m, n, b) for b in range(len(bands.axes))], axis=-1) for m, n in bands.pairs], axis=-2)
 
 
 PAPER = "Cullen, Arovas, Raimondi, Culcer (2025)"

@@ -62,9 +62,7 @@ def draw(
         shape = (32, 32) if model.n_orbitals > MANY else (120, 120)
         if model.n_orbitals > MANY:
             note(f"no --shape given: took 32 32, for a point of {model.n_orbitals} bands takes long")
-    plotting.zone_map(
-        model, calculator, fermi, component, shape, plane - 1, picture, at=at, temperature=settings.temperature
-    )
+    plotting.zone_map(model, calculator, fermi, component, shape, plane - 1, picture, at=at, temperature=settings.temperature)
     console.print(f"wrote {picture}", soft_wrap=True)
     if bands:
         if energies is None and source.entry and source.entry.scan:

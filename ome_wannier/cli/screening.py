@@ -27,7 +27,7 @@ REPORT_EVERY = 30.0
 
 Database = Annotated[str, typer.Argument(help="Database of a screening: a .db file, or postgresql://user@host/name.")]
 Where = Annotated[str | None, typer.Option(metavar="CONDITION", help="Such as \"gap>0.1 and p_material=='WS2'\".")]
-By = Annotated[str, typer.Option(metavar="COLUMN", help="Column to sort by, largest first: \"max|total|\", gap ...")]
+By = Annotated[str, typer.Option(metavar="COLUMN", help='Column to sort by, largest first: "max|total|", gap ...')]
 
 
 def screen(
@@ -161,7 +161,7 @@ def rank(
     if len(vague):
         _note(f"warning: errors larger than the values: {_listed(vague['name'].tolist())}")
     if column.endswith(("_max", "_gap")) and "dimension" in found and found["dimension"].nunique() > 1:
-        _note("warning: layers (A m/V) and crystals (A/V) are not comparable: add --where \"dimension==2\"")
+        _note('warning: layers (A m/V) and crystals (A/V) are not comparable: add --where "dimension==2"')
 
 
 def _columns(found: pd.DataFrame, asked: str | None, by: str) -> list[str]:

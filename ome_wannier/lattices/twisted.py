@@ -8,14 +8,13 @@ Source: Bi, Yuan, Fu, Phys. Rev. B 100, 035448 (2019); Bistritzer, MacDonald, PN
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import AccuracyWarning, ModelError
+from ..errors import ModelError, warn
 from .hopping import checked_poisson
 
 Array = NDArray[np.float64]
@@ -123,11 +122,9 @@ class Bilayer:
     def check_reach(self, energy: float, coupling: float) -> None:
         """Warn where the waves at the cutoff, at this energy, are not far above what couples them (eV)."""
         if energy < ENOUGH * coupling:
-            warnings.warn(
+            warn(
                 f"plane waves reach {energy:.2g} eV at cutoff {self.cutoff:g}, what couples them is {coupling:.2g} eV: "
-                "levels may be off by meV, raise cutoff",
-                AccuracyWarning,
-                stacklevel=4,
+                "levels may be off by meV, raise cutoff"
             )
 
     def momenta(self) -> tuple[Array, Array]:

@@ -33,6 +33,7 @@ from .plan import Plan, level_of_filling, loaded, mesh_of, planned, row_key, set
 if TYPE_CHECKING:
     import xarray as xr
 
+
 class Job(NamedTuple):
     """What all materials of a screening have in common: the database, whose claims they are, whether failures are redone."""
 

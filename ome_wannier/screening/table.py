@@ -109,7 +109,7 @@ def select(table: pd.DataFrame, where: str) -> pd.Series[bool]:
             raise SettingsError(f"a condition of {len(text)} characters: at most {MOST}")
         tree = ast.parse(text, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise SettingsError(f"where {where!r}: not a condition such as \"gap > 0.1 and dimension == 2\" ({error})") from error
+        raise SettingsError(f'where {where!r}: not a condition such as "gap > 0.1 and dimension == 2" ({error})') from error
     for node in ast.walk(tree):
         if not isinstance(node, _ALLOWED):
             what = type(node).__name__

@@ -95,9 +95,11 @@ def test_wannierberri(name, window, tmp_path, monkeypatch, capfd):
         calculator = kind(Efermi=levels, degen_thresh=DEGENERATE, kwargs_formula={"external_terms": False})
         calculator.save_mode = "bin"
         grid = wannierberri.Grid(system, NKdiv=1, NKFFT=list(size), use_symmetry=False)
-        return wannierberri.run(
-            system, grid, {"it": calculator}, use_irred_kpt=False, symmetrize=False, parallel=False
-        ).results["it"].data
+        return (
+            wannierberri.run(system, grid, {"it": calculator}, use_irred_kpt=False, symmetrize=False, parallel=False)
+            .results["it"]
+            .data
+        )
 
     def ours(size):
         return ome.compute(model, size, ["total", "extrinsic"], levels, temperature=0.0, tau=TAU, symmetry="off")

@@ -103,9 +103,7 @@ class Large(NamedTuple):
             V.append(dH - 1j * (t[:, None] - t[None, :]) * H)
         frame = self.W.times(self.mixing)
         u = frame.at(k, self.lattice)[:, :, :KEPT]
-        Z = [
-            1j * frame.at(k, self.lattice, (b,))[:, :, :KEPT] + self.positions[:, b, None] * u for b in range(self.dimension)
-        ]
+        Z = [1j * frame.at(k, self.lattice, (b,))[:, :, :KEPT] + self.positions[:, b, None] * u for b in range(self.dimension)]
         return H, V, u, Z
 
     def small(self, external=True, fields=("BB", "CC", "FF")):
@@ -210,9 +208,9 @@ def test_orbital_moment_and_extrinsic(dimension, invariant):
     """m = 1/2 epsilon_imn Im sum_p (e_p - e_n) R_m,np R_n,pn over all p of the large model, and its part in extrinsic."""
     large, k, states = setup(dimension, invariant)
     cost = states.e[:, None, :] - states.e[:, :, None]
-    m = np.stack(
-        [np.einsum("knp,knp,kpn->kn", cost, states.R[a], states.R[b]).imag for a, b in pairs_of(dimension)], axis=-1
-    )[:, :OCCUPIED]
+    m = np.stack([np.einsum("knp,knp,kpn->kn", cost, states.R[a], states.R[b]).imag for a, b in pairs_of(dimension)], axis=-1)[
+        :, :OCCUPIED
+    ]
     slope = np.stack([np.einsum("knn->kn", v).real for v in states.v], axis=-1)[:, :OCCUPIED]
     with_, without = (Bands(large.small(external), k) for external in (True, False))
     close(filled("orbital_moment", with_), m, filled("orbital_moment", without))
@@ -239,9 +237,9 @@ def test_metric_curl(dimension, invariant):
     with_, without = (Bands(large.small(external), k) for external in (True, False))
     g = [[np.einsum("knp,kpn->kn", states.R[a], states.R[b]).real for b in d] for a in d]
     slope = [np.einsum("knn->kn", v).real for v in states.v]
-    curl = np.stack(
-        [np.stack([slope[m] * g[b][n] - slope[n] * g[b][m] for b in d], -1) for m, n in pairs_of(dimension)], -2
-    )[:, :OCCUPIED]
+    curl = np.stack([np.stack([slope[m] * g[b][n] - slope[n] * g[b][m] for b in d], -1) for m, n in pairs_of(dimension)], -2)[
+        :, :OCCUPIED
+    ]
     close(filled("metric_curl", with_), curl, filled("metric_curl", without))
 
 

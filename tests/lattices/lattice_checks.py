@@ -19,9 +19,7 @@ def responses(model, kind, mu, kT=0.05, size=12):
     """(value, natural size) of every orbital response of a kind, "alpha" or "extrinsic", by name."""
     found = [ome.calculators.get(name) for name in ome.calculators.names()]
     wanted = [
-        c
-        for c in found
-        if isinstance(c, Observable) and c.kind == kind and c.dims == ("moment", "field") and not needs_spin(c)
+        c for c in found if isinstance(c, Observable) and c.kind == kind and c.dims == ("moment", "field") and not needs_spin(c)
     ]
     assert wanted
     mesh = ome.KMesh(tuple(size if p else 1 for p in model.periodic))

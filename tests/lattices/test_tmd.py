@@ -30,9 +30,7 @@ def test_hamiltonian_is_the_published_one(material):
     h11 = 2 * p.t11 * c(2 * a) + (p.t11 + 3 * p.t22) * c(a) * c(b) + p.e2
     h22 = 2 * p.t22 * c(2 * a) + (3 * p.t11 + p.t22) * c(a) * c(b) + p.e2
     h12 = root * (p.t22 - p.t11) * s(a) * s(b) + 4j * p.t12 * s(a) * (c(a) - c(b))
-    expected = np.moveaxis(
-        np.array([[h0, h1, h2], [h1.conj(), h11, h12], [h2.conj(), h12.conj(), h22]], dtype=complex), 2, 0
-    )
+    expected = np.moveaxis(np.array([[h0, h1, h2], [h1.conj(), h11, h12], [h2.conj(), h12.conj(), h22]], dtype=complex), 2, 0)
     for spin in (0, 1):
         np.testing.assert_allclose(model.matrices(k, 0).H[:, spin::2, spin::2], expected, atol=1e-14)
 

@@ -148,9 +148,7 @@ def test_two_screeners_on_one_database(tmp_path: Path) -> None:
     """Every material is computed by one of them: the seconds of neither are spent twice."""
     path = write_list(tmp_path, table("lattice", list(range(60)), [2, 4]))
     db = tmp_path / "s.db"
-    processes = [
-        subprocess.Popen(command("screen", path, "--db", db), stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
+    processes = [subprocess.Popen(command("screen", path, "--db", db), stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = [p.communicate(timeout=600)[0] for p in processes]
     computed = [int(text.split("materials: ")[1].split(" computed")[0]) for text in said]
     print(said)

@@ -18,7 +18,7 @@ ROWS = [
     ("a", DONE, {"total_max": 3.0, "gap": 0.5, "dimension": 2, "p_m": "WS2"}),
     ("b", DONE, {"total_max": 5.0, "gap": 0.0, "dimension": 3, "p_m": "MoS2"}),
     ("c", FORBIDDEN, {"total_max": 0.0, "gap": 1.5, "dimension": 2}),
-    ("d", FAILED, {"reason": "why, \"of\" course", "total_max": 9.0}),
+    ("d", FAILED, {"reason": 'why, "of" course', "total_max": 9.0}),
     ("e", DONE, {"gap": 2.0, "dimension": 2, "extrinsic_gap": -1.0}),
 ]
 
@@ -99,9 +99,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("where", HOSTILE, ids=range(len(HOSTILE)))
-def test_nothing_but_comparisons_is_carried_out(
-    db: Path, where: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_nothing_but_comparisons_is_carried_out(db: Path, where: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     table = screening.frame(db)
     with monkeypatch.context() as patched:
