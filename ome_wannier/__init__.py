@@ -5,47 +5,53 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .compute import compute
-from .convert import convert, to_pythtb, to_tbmodels, to_wannierberri
-from .tabulate import tabulate
-from .version import __version__ as __version__
+from .common.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from . import calculators, executors, materials
-    from .cutoff import check_cutoff, check_window, local_within
-    from .doping import fermi_levels
-    from .kdotp import KDotP
-    from .kmesh import KMesh, PolarMesh
-    from .loading import load
-    from .materials import cite
-    from .model import TightBinding
-    from .planewaves import PlaneWaves
-    from .result import load_result, save, table
+    from .integration.filling import fermi_levels
+    from .integration.kpoints.mesh import KMesh
+    from .integration.kpoints.polar import PolarMesh
+    from .models.kdotp import KDotP
+    from .models.plane_waves import PlaneWaves
+    from .models.sparse_tight_binding import SparseTightBinding
+    from .models.tight_binding import TightBinding
+    from .response.compute import compute
+    from .response.cutoff_checks import check_cutoff, check_window, local_within
+    from .response.result_files import load_result, save, table
+    from .response.tabulate import tabulate
     from .screening import rank, screen
-    from .sparse import SparseTightBinding
+    from .sources.citations import cite
+    from .sources.convert import convert, to_pythtb, to_tbmodels, to_wannierberri
+    from .sources.load import load
 
-# Loaded when first used, to keep the import fast. Functions that share their module's name are imported above: the
-# module, once loaded by anything else, would take their place.
+# Loaded when first used: the import stays fast, and compiled code is there for those who compute.
 _HOME = {
-    "KDotP": "kdotp",
-    "KMesh": "kmesh",
-    "PlaneWaves": "planewaves",
-    "PolarMesh": "kmesh",
-    "SparseTightBinding": "sparse",
-    "TightBinding": "model",
-    "check_cutoff": "cutoff",
-    "check_window": "cutoff",
-    "cite": "materials",
-    "fermi_levels": "doping",
-    "load": "loading",
-    "load_result": "result",
-    "local_within": "cutoff",
+    "KDotP": "models.kdotp",
+    "KMesh": "integration.kpoints.mesh",
+    "PlaneWaves": "models.plane_waves",
+    "PolarMesh": "integration.kpoints.polar",
+    "SparseTightBinding": "models.sparse_tight_binding",
+    "TightBinding": "models.tight_binding",
+    "check_cutoff": "response.cutoff_checks",
+    "check_window": "response.cutoff_checks",
+    "cite": "sources.citations",
+    "compute": "response.compute",
+    "convert": "sources.convert",
+    "fermi_levels": "integration.filling",
+    "load": "sources.load",
+    "load_result": "response.result_files",
+    "local_within": "response.cutoff_checks",
     "rank": "screening",
-    "save": "result",
+    "save": "response.result_files",
     "screen": "screening",
-    "table": "result",
+    "table": "response.result_files",
+    "tabulate": "response.tabulate",
+    "to_pythtb": "sources.convert",
+    "to_tbmodels": "sources.convert",
+    "to_wannierberri": "sources.convert",
 }
-_MODULES = ("calculators", "executors", "materials")
+_MODULES = ("adapters", "calculators", "executors", "lattices", "materials", "symmetry", "units")
 
 __all__ = [
     "KDotP",

@@ -1,62 +1,23 @@
-"""Errors and warnings: what is wrong, where, and what to do about it."""
+"""The errors and warnings of this package."""
 
-from __future__ import annotations
+from .common.errors import (
+    AccuracyWarning,
+    ConvergenceWarning,
+    FileFormatError,
+    ModelError,
+    OMEError,
+    SettingsError,
+    StoreError,
+    WorkerError,
+)
 
-import sys
-import warnings
-from pathlib import Path
-
-
-class OMEError(Exception):
-    """Base of every error that this package raises for a user's mistake."""
-
-
-class ModelError(OMEError, ValueError):
-    """A Hamiltonian that is inconsistent, or that cannot give what was asked of it."""
-
-
-class SettingsError(OMEError, ValueError):
-    """A setting (mesh, Fermi level, calculator name ...) that cannot be used."""
-
-
-class WorkerError(OMEError, RuntimeError):
-    """Workers that are not there, that died, or that cannot be given what they should compute."""
-
-
-class StoreError(OMEError, RuntimeError):
-    """A database that cannot be reached, read or written."""
-
-
-class FileFormatError(OMEError, ValueError):
-    """A file that is damaged, truncated, inconsistent or of another kind.
-
-    Parameters
-    ----------
-    path : the file.
-    line : 1-based line number, or None where the whole file is meant.
-    expected, found : what should have stood there, and what does.
-    """
-
-    def __init__(self, path: str | Path, line: int | None, expected: str, found: str) -> None:
-        self.path, self.line, self.expected, self.found = Path(path), line, expected, found
-        super().__init__(str(path), line, expected, found)
-
-    def __str__(self) -> str:
-        where = str(self.path) if self.line is None else f"{self.path}, line {self.line}"
-        return f"{where}: expected {self.expected}, found {self.found}"
-
-
-class AccuracyWarning(UserWarning):
-    """A result whose error may exceed what its error estimate says."""
-
-
-class ConvergenceWarning(AccuracyWarning):
-    """An integral that did not reach the requested accuracy."""
-
-
-def warn(text: str, category: type[Warning] = AccuracyWarning) -> None:
-    """Warn, naming the line of the first caller outside the package."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "ome_wannier":
-        level, frame = level + 1, frame.f_back
-    warnings.warn(text, category, stacklevel=level)
+__all__ = [
+    "AccuracyWarning",
+    "ConvergenceWarning",
+    "FileFormatError",
+    "ModelError",
+    "OMEError",
+    "SettingsError",
+    "StoreError",
+    "WorkerError",
+]

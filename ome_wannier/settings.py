@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from .errors import FileFormatError, SettingsError
-from .materials import Scan, Value
+from .common.errors import FileFormatError, SettingsError
+from .sources.library import Scan, Value
 
 #: suffixes that a picture may have
 PLOT_FORMATS = (".png", ".pdf", ".svg", ".jpg")
@@ -94,7 +94,7 @@ def _memory(value: object) -> int:
 
 
 def _calculators(value: object) -> tuple[str, ...]:
-    from .calculators import get
+    from .calculators.registry import get
 
     parts = [value] if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or not all(isinstance(p, str) for p in parts):

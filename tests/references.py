@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import ome_wannier as ome
-from ome_wannier.materials import Reference, entry, library, load
+from ome_wannier.sources.library import Reference, entry, library, load
 
 MARK = "# below: written by tests/references.py"
 

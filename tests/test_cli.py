@@ -22,9 +22,9 @@ import pytest
 from typer.testing import CliRunner
 
 import ome_wannier as ome
-from ome_wannier import info
 from ome_wannier.cli import app, main
 from ome_wannier.cli.tables import shown_levels, with_error
+from ome_wannier.integration import band_ranges as info
 
 Run = Callable[..., tuple[int, str, str]]
 

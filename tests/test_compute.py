@@ -26,12 +26,13 @@ from toys import (
 )
 
 import ome_wannier as ome
-from ome_wannier import symmetry, units
-from ome_wannier.bands import Bands
+from ome_wannier import units
+from ome_wannier.bands.bands import Bands
 from ome_wannier.calculators import CHECKS, Combination, Observable, combine, get, names, needs_spin
 from ome_wannier.errors import AccuracyWarning, FileFormatError, ModelError, SettingsError
-from ome_wannier.kmesh import KMesh
-from ome_wannier.tensors import symmetrised
+from ome_wannier.integration import hamiltonian_symmetry as symmetry
+from ome_wannier.integration.kpoints.mesh import KMesh
+from ome_wannier.symmetry.tensors import symmetrised
 
 METAL, SOLID = TOYS["metal_2d"].model, TOYS["metal_3d"].model
 
@@ -365,7 +366,7 @@ def test_symmetries_of_a_mirror():
 
 def test_symmetries_of_a_structure():
     """Atoms restrict the candidates: two species along one diagonal of a cube leave 3m of its 48 operations."""
-    from ome_wannier.model import Structure
+    from ome_wannier.models.base import Structure
 
     cube = ome.TightBinding(LATTICE_CUBIC, [[0, 0, 0]], np.eye(1)[None], centres=np.zeros((1, 3)), periodic=(True, True, True))
     assert len(symmetry.point_rotations(cube)) == 48
@@ -375,7 +376,7 @@ def test_symmetries_of_a_structure():
 
 def nearly_centrosymmetric(breaking, atoms=True):
     """An inversion-symmetric layer with its atoms plus a random Hamiltonian of `breaking` eV."""
-    from ome_wannier.model import Structure
+    from ome_wannier.models.base import Structure
 
     model = TOYS["inversion_2d"].model
     other = random_model(55, 2, 4, hopping=1.0).hamiltonian
@@ -716,8 +717,8 @@ def test_tabulate_refuses():
 
 def test_names_survive_imports():
     """`ome.compute` is the function, before and after modules of that name are imported."""
-    importlib.import_module("ome_wannier.compute")
-    importlib.import_module("ome_wannier.tabulate")
+    importlib.import_module("ome_wannier.response.compute")
+    importlib.import_module("ome_wannier.response.tabulate")
     assert callable(ome.compute)
     assert callable(ome.tabulate)
     assert "compute" in dir(ome)

@@ -14,11 +14,12 @@ from toys import SIGMA, from_terms, haldane, random_model, tilted_dirac, two_ban
 
 import ome_wannier as ome
 from ome_wannier import executors
-from ome_wannier.cells import base_cells, halved
 from ome_wannier.cli import main
-from ome_wannier.cubature import rule
 from ome_wannier.errors import ConvergenceWarning, SettingsError
-from ome_wannier.occupation import Occupation, fermi_function, minus_fermi_derivative
+from ome_wannier.integration.adaptive.cells import base_cells, halved
+from ome_wannier.integration.adaptive.cubature import rule
+from ome_wannier.integration.occupation.fermi import fermi_function, minus_fermi_derivative
+from ome_wannier.integration.occupation.histogram import Occupation
 from ome_wannier.units import KB
 
 

@@ -12,11 +12,11 @@ import pytest
 from toys import TOYS, pauli, random_model, rebuilt
 
 import ome_wannier as ome
-from ome_wannier.adapters import wannierberri
+from ome_wannier.adapters.wannierberri.system import system as wannierberri
 from ome_wannier.errors import AccuracyWarning, ModelError
-from ome_wannier.external import External
-from ome_wannier.model import Structure
-from ome_wannier.validation import local_spin
+from ome_wannier.models.base import Structure
+from ome_wannier.models.outside_states import External
+from ome_wannier.models.real_space_checks import local_spin
 
 TARGETS = {"tb": "x_tb.dat", "hr": "x_hr.dat", "sparse": "x_hr.dat", "tbmodels": "x.hdf5", "wannierberri": "x/"}
 LIVE = {"pythtb": ome.to_pythtb, "wannierberri": ome.to_wannierberri}

@@ -9,10 +9,10 @@ import pytest
 from toys import SWAP, pauli, random_arrays, random_model, rebuilt, spinful
 
 import ome_wannier as ome
-from ome_wannier.bands import Bands
-from ome_wannier.calculators import get, names
-from ome_wannier.calculators.base import Observable, evaluate
-from ome_wannier.degeneracy import Degeneracy, default_tol, splitting_of_pairs
+from ome_wannier.bands.bands import Bands
+from ome_wannier.bands.degeneracy import Degeneracy, default_tol, splitting_of_pairs
+from ome_wannier.calculators import Observable, get, names
+from ome_wannier.calculators.weights import evaluate
 from ome_wannier.errors import AccuracyWarning
 
 KB = 8.617333262e-5

@@ -22,10 +22,11 @@ import pytest
 import toys
 
 import ome_wannier as ome
-from ome_wannier import checkpoint, executors
+from ome_wannier import executors
 from ome_wannier.calculators import Observable
 from ome_wannier.errors import FileFormatError, SettingsError, WorkerError
-from ome_wannier.sums import BLOCKS
+from ome_wannier.integration.mesh import checkpoint
+from ome_wannier.integration.mesh.sums import BLOCKS
 
 FERMI = np.linspace(-0.5, 0.5, 5)
 MODELS = ["random 2D", "random 3D", "vse2", "plane waves"]

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import ome_wannier as ome
-from ome_wannier import doping, info
 from ome_wannier.errors import AccuracyWarning, ConvergenceWarning, SettingsError
-from ome_wannier.kmesh import KMesh
+from ome_wannier.integration import band_ranges as info
+from ome_wannier.integration import filling as doping
+from ome_wannier.integration.kpoints.mesh import KMesh
 from ome_wannier.units import KB
 
 

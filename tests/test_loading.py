@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import ome_wannier as ome
-from ome_wannier import loading
 from ome_wannier.errors import AccuracyWarning, ModelError
+from ome_wannier.sources import load as loading
 
 HERE = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])}
 
@@ -72,7 +72,7 @@ def test_models_pass_through() -> None:
 def test_adapters_of_objects(name: str) -> None:
     """Every one tells its objects without importing the package, and has a loader."""
     asked = f"adapter({name!r}).recognises(7), {name!r} in sys.modules"
-    code = f"import sys; from ome_wannier.loading import adapter; print({asked})"
+    code = f"import sys; from ome_wannier.sources.load import adapter; print({asked})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, **HERE})
     assert done.stdout.split() == ["False", "False"]
     assert callable(loading.adapter(name).load)

@@ -14,10 +14,11 @@ import pytest
 from references import WANTED, computed
 
 import ome_wannier as ome
-from ome_wannier import info, materials
-from ome_wannier.doping import filled_level, shift
 from ome_wannier.errors import AccuracyWarning, FileFormatError, ModelError
-from ome_wannier.sums import band_energies
+from ome_wannier.integration import band_ranges as info
+from ome_wannier.integration.band_energies import band_energies
+from ome_wannier.integration.filling import filled_level, shift
+from ome_wannier.sources import library as materials
 
 QUICK = ["hbn", "mos2", "te", "vse2"]
 FILES = [name for name in materials.names() if materials.entry(name).seed]

@@ -12,9 +12,9 @@ from toys import SIGMA, SWAP, random_model, spinful
 
 import ome_wannier as ome
 from ome_wannier.errors import AccuracyWarning
-from ome_wannier.model import Structure
-from ome_wannier.pointgroup import symbol
-from ome_wannier.symmetry import among, group_of, operations
+from ome_wannier.integration.hamiltonian_symmetry import among, group_of, operations
+from ome_wannier.models.base import Structure
+from ome_wannier.symmetry.operations import symbol
 
 #: library entry and its magnetic point group, as G(H) or G1'
 REAL = {"te": "321'", "mos2": "mm21'", "hbn": "mm21'", "cr2o3": "-3m(32)", "cumnas": "mmm(mm2)", "vse2": "mm2(m)"}

@@ -8,10 +8,10 @@ from scipy.optimize import brentq
 from toys import fermi as fermi_function
 from toys import minus_derivative
 
-from ome_wannier import occupation as module
-from ome_wannier.doping import fermi_level
 from ome_wannier.errors import SettingsError
-from ome_wannier.occupation import Occupation
+from ome_wannier.integration.occupation import histogram as module
+from ome_wannier.integration.occupation.fermi_level import fermi_level
+from ome_wannier.integration.occupation.histogram import Occupation
 from ome_wannier.units import KB
 
 #: non-uniform, and dense enough that neighbouring thermal windows overlap

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import ome_wannier as ome
-from ome_wannier.symmetry import group_of
+from ome_wannier.integration.hamiltonian_symmetry import group_of
 from ome_wannier.units import convert_alpha
 
 

@@ -19,8 +19,8 @@ import pytest
 import ome_wannier as ome
 from ome_wannier import screening
 from ome_wannier.errors import FileFormatError, SettingsError, StoreError
-from ome_wannier.plugins.ase_db import FAILED, Store
 from ome_wannier.report import content, report
+from ome_wannier.screening.store import FAILED, Store
 
 sys.path.insert(0, str(Path(__file__).parent / "screening"))
 from screens import Here, table, write_list

@@ -10,8 +10,8 @@ import pytest
 from scipy import optimize
 from typer.testing import CliRunner
 
-from ome_wannier import reproduce
 from ome_wannier.cli import app
+from ome_wannier.plotting import reproduce
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ome_wannier.errors import FileFormatError, OMEError, SettingsError
-from ome_wannier.materials import Scan
 from ome_wannier.settings import Settings, resolve
+from ome_wannier.sources.library import Scan
 
 
 @pytest.fixture

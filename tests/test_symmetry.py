@@ -11,17 +11,17 @@ from toys import occupied_sum
 
 import ome_wannier as ome
 from ome_wannier import units
-from ome_wannier.bands import Bands
+from ome_wannier.bands.bands import Bands
 from ome_wannier.calculators import Observable, defaults, first_observable, get
-from ome_wannier.calculators.base import component_axes
 from ome_wannier.calculators.reported_units import unit_of
-from ome_wannier.doping import filled_level
+from ome_wannier.calculators.weights import component_axes
 from ome_wannier.errors import AccuracyWarning, SettingsError
-from ome_wannier.irreducible import IrreducibleMesh
-from ome_wannier.kmesh import KMesh
-from ome_wannier.pointgroup import Operation, generated, symbol
-from ome_wannier.symmetry import group_of
-from ome_wannier.tensors import projector, relations
+from ome_wannier.integration.filling import filled_level
+from ome_wannier.integration.hamiltonian_symmetry import group_of
+from ome_wannier.integration.kpoints.irreducible import IrreducibleMesh
+from ome_wannier.integration.kpoints.mesh import KMesh
+from ome_wannier.symmetry.operations import Operation, generated, symbol
+from ome_wannier.symmetry.tensors import projector, relations
 
 #: library entry, parameters, mesh, Fermi levels, point group as G(H) or G1', smallest saving
 EXACT = [

@@ -10,10 +10,11 @@ from toys import random_model, two_band
 
 import ome_wannier as ome
 from ome_wannier.errors import AccuracyWarning
-from ome_wannier.kmesh import KMesh
-from ome_wannier.occupation import Occupation, minus_fermi_derivative
+from ome_wannier.integration.kpoints.mesh import KMesh
+from ome_wannier.integration.mesh.unseen import Unseen, with_points
+from ome_wannier.integration.occupation.fermi import minus_fermi_derivative
+from ome_wannier.integration.occupation.histogram import Occupation
 from ome_wannier.units import KB
-from ome_wannier.unseen import Unseen, with_points
 
 
 @pytest.mark.parametrize("T", [10.0, 50.0])

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import ome_wannier as ome
-from ome_wannier.calculators.base import evaluate
+from ome_wannier.calculators.weights import evaluate
 from ome_wannier.lattices.cubic import eight_site_cube
 from ome_wannier.units import SPIN_MOMENT
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError, warn
-from ..model import Structure, TightBinding
+from ..common.errors import ModelError, warn
+from ..models.base import Structure
+from ..models.tight_binding import TightBinding
 
 #: Angstrom: images of a pair of Wannier functions at distances closer than this count as equally near, and share the hopping
 EQUALLY_NEAR = 1e-3

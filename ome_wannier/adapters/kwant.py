@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
-from ..model import TightBinding
+from ..common.errors import ModelError
+from ..models.tight_binding import TightBinding
 
 
 def recognises(model: object) -> bool:

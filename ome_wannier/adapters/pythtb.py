@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError, warn
-from ..model import TightBinding
-from ..validation import local_spin, one_electron
+from ..common.errors import ModelError, warn
+from ..models.real_space_checks import local_spin, one_electron
+from ..models.tight_binding import TightBinding
 
 Array = NDArray[np.float64]
 Hopping = tuple[Any, int, int, tuple[int, ...]]

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ModelError
-from ..model import TightBinding
-from ..validation import local_spin, one_electron
+from ..common.errors import ModelError
+from ..models.real_space_checks import local_spin, one_electron
+from ..models.tight_binding import TightBinding
 
 
 def recognises(model: object) -> bool:

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import FileFormatError, ModelError, warn
-from ..files import whole
-from ..model import TightBinding
-from ..validation import checked, local_spin
+from ..common.errors import FileFormatError, ModelError, warn
+from ..common.safe_write import whole
+from ..models.real_space_checks import checked, local_spin
+from ..models.tight_binding import TightBinding
 
 Matrix = NDArray[np.complex128]
 

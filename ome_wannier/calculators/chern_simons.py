@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import GapTerm
+from .quantity import GapTerm
 
 CALCULATORS = (
     GapTerm(

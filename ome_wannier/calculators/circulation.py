@@ -16,8 +16,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands import Bands, adjoint, row_trace, row_traces
-from .base import PAPER, Combination, Observable, stack_tensor
+from ..bands.bands import Bands
+from ..bands.matrices import adjoint, row_trace, row_traces
+from ..bands.traces import commutators, interband_anticommutators, level_tensor
+from .quantity import PAPER, Combination, Observable
+from .weights import stack_tensor
 
 Array = NDArray[np.float64]
 
@@ -36,7 +39,7 @@ def itinerant_sea(bands: Bands) -> Array:
 def three_band_circulation(bands: Bands) -> Array:
     """1/2 epsilon_imn Im [R_b R_m R_n]_nn: (nk, n, moment, field) in Angstrom^3. It vanishes for two bands."""
 
-    return -row_traces(bands.connections, bands.commutators) / 2
+    return -row_traces(bands.connections, commutators(bands)) / 2
 
 
 def local(bands: Bands) -> Array:
@@ -45,7 +48,7 @@ def local(bands: Bands) -> Array:
     Three different bands (groups) take part: it vanishes for two.
     """
 
-    return bands.level_tensor(bands.responses, bands.interband_anticommutators)
+    return level_tensor(bands, bands.responses, interband_anticommutators(bands))
 
 
 CALCULATORS = (

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands import Bands
-from .base import PAPER, Combination, Observable
+from ..bands.bands import Bands
+from ..bands.traces import level_tensor, velocity_weighted_dipoles
+from .quantity import PAPER, Combination, Observable
 
 Array = NDArray[np.float64]
 
@@ -16,13 +17,13 @@ def dipole_polarizability(bands: Bands) -> Array:
 
     The trace of B_b R_a over a full shell is the quantum metric over the gap.
     """
-    return 2 * bands.level_tensor(bands.responses, bands.connections)
+    return 2 * level_tensor(bands, bands.responses, bands.connections)
 
 
 def dipole(bands: Bands) -> Array:
     """Half of the trace of B_b with O_i = 1/2 epsilon_imn {vbar_m, R_n}: (nk, n, moment, field) in Angstrom^3."""
 
-    return bands.level_tensor(bands.responses, bands.moving_dipoles())
+    return level_tensor(bands, bands.responses, velocity_weighted_dipoles(bands))
 
 
 CALCULATORS = (

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands import Bands
+from ..bands.bands import Bands
+from ..bands.traces import velocity_weighted, velocity_weighted_moment
 from . import outside
-from .base import PAPER, Observable, stack_tensor
+from .quantity import PAPER, Observable
+from .weights import stack_tensor
 
 Array = NDArray[np.float64]
 
@@ -21,9 +23,9 @@ def extrinsic(bands: Bands) -> Array:
     beyond = {pair: outside.moment(bands, *pair) for pair in bands.pairs}
 
     def element(m: int, n: int, b: int) -> Array:
-        inside: Array = bands.moving_moment[:, :, b, m, n]
+        inside: Array = velocity_weighted_moment(bands)[:, :, b, m, n]
         O = beyond[m, n]
-        return -inside if O is None else -inside - bands.moving_expectation(b, O)
+        return -inside if O is None else -inside - velocity_weighted(bands, b, O)
 
     return stack_tensor(bands, element)
 

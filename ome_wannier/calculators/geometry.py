@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands import Bands, diagonal, row_trace
+from ..bands.bands import Bands
+from ..bands.matrices import diagonal, row_trace
+from ..bands.outside_basis import basis_curvature
+from ..bands.traces import level_tensor, level_weights
 from . import outside
-from .base import Observable
+from .quantity import Observable
 
 Array = NDArray[np.float64]
 
@@ -19,7 +22,7 @@ def berry_curvature(bands: Bands) -> Array:
     """
     return np.stack(
         [
-            -2 * bands.level_weights(-1j * bands.connection(m), bands.connection(n)) + bands.basis_curvature(m, n)
+            -2 * level_weights(bands, -1j * bands.connection(m), bands.connection(n)) + basis_curvature(bands, m, n)
             for m, n in bands.pairs
         ],
         axis=-1,
@@ -34,7 +37,7 @@ def quantum_metric(bands: Bands) -> Array:
     the model knows them.
     """
 
-    tensor = bands.level_tensor(bands.connections, bands.connections)
+    tensor = level_tensor(bands, bands.connections, bands.connections)
     for a in range(len(bands.axes)):
         for b in range(len(bands.axes)):
             G = outside.metric(bands, a, b)

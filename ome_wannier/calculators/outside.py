@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands import Bands, adjoint
+from ..bands.bands import Bands
+from ..bands.matrices import adjoint
+from ..bands.outside_basis import outside_metric, outside_moments
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -13,7 +15,7 @@ ComplexArray = NDArray[np.complex128]
 
 def circulation(bands: Bands, m: int, n: int) -> ComplexArray | None:
     """<u|v_m Q|i d_n o> - <u|v_n Q|i d_m o> (nk, u, o) in eV Angstrom^2: the intermediate state v_m R_n is outside."""
-    return bands.outside_moments.Y.get((m, n))
+    return outside_moments(bands).Y.get((m, n))
 
 
 def moment(bands: Bands, m: int, n: int) -> ComplexArray | None:
@@ -21,7 +23,7 @@ def moment(bands: Bands, m: int, n: int) -> ComplexArray | None:
 
     Im [R_m N_n - R_n N_m] - K_mn/2 + {e, F_mn}/4, to be taken inside degenerate groups.
     """
-    N, K, F = (bands.outside_moments.N, bands.outside_moments.K, bands.outside_moments.F)
+    N, K, F = (outside_moments(bands).N, outside_moments(bands).K, outside_moments(bands).F)
     if not K:
         return None
     X = bands.connection(m) @ N[n] - bands.connection(n) @ N[m]
@@ -32,4 +34,5 @@ def moment(bands: Bands, m: int, n: int) -> ComplexArray | None:
 
 def metric(bands: Bands, a: int, b: int) -> ComplexArray | None:
     """Re <d_a u|Q|d_b u> (nk, n, n) in Angstrom^2, Hermitian."""
-    return bands.outside_metric.get((a, b))
+    found: ComplexArray | None = outside_metric(bands).get((a, b))
+    return found

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import units
-from . import Term
-from .base import Observable
+from ..common import units
+from .quantity import Observable
+from .registry import Term
 
 AXES = np.array(["x", "y", "z"])
 INDEX_ORDER = "M_i = alpha_ij E_j: moment axis i first, field axis j second"

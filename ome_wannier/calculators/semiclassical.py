@@ -7,9 +7,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands import Bands, row_trace
+from ..bands.bands import Bands
+from ..bands.matrices import row_trace
+from ..bands.traces import velocity_weighted, velocity_weighted_metric
 from . import outside
-from .base import PAPER, Combination, Observable, stack_tensor
+from .quantity import PAPER, Combination, Observable
+from .weights import stack_tensor
 
 Array = NDArray[np.float64]
 
@@ -26,9 +29,9 @@ def metric_curl(bands: Bands) -> Array:
     """
 
     def moving_metric(m: int, n: int, b: int) -> Array:
-        inside: Array = bands.moving_metric[:, :, m, b, n]
+        inside: Array = velocity_weighted_metric(bands)[:, :, m, b, n]
         G = outside.metric(bands, b, n)
-        return inside if G is None else inside + bands.moving_expectation(m, G)
+        return inside if G is None else inside + velocity_weighted(bands, m, G)
 
     return stack_tensor(bands, lambda m, n, b: moving_metric(m, n, b) - moving_metric(n, m, b))
 

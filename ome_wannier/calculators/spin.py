@@ -5,23 +5,24 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands import Bands
-from ..units import SPIN_MOMENT
-from .base import PAPER, Combination, Observable
+from ..bands.bands import Bands
+from ..bands.traces import level_tensor, velocity_weighted
+from ..common.units import SPIN_MOMENT
+from .quantity import PAPER, Combination, Observable
 
 Array = NDArray[np.float64]
 
 
 def spin(bands: Bands) -> Array:
     """Trace of B_b with the spin moment -(g/2) (hbar^2/2m) sigma_i: (nk, n, spin_moment, field) in Angstrom^3."""
-    return -2 * SPIN_MOMENT * bands.level_tensor(bands.responses, bands.spins)
+    return -2 * SPIN_MOMENT * level_tensor(bands, bands.responses, bands.spins)
 
 
 def spin_extrinsic(bands: Bands) -> Array:
     """-[vbar_b m_i]_nn with the spin moment m_i, to be weighted with -df/de: (nk, n, spin_moment, field) in eV^2 Angstrom^3."""
 
     def element(i: int, b: int) -> Array:
-        return SPIN_MOMENT * bands.moving_expectation(b, bands.spins[:, i])
+        return SPIN_MOMENT * velocity_weighted(bands, b, bands.spins[:, i])
 
     rows = [np.stack([element(i, b) for b in range(len(bands.axes))], axis=-1) for i in range(3)]
     return np.stack(rows, axis=-2)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .. import __version__
+from ..common.version import __version__
 from . import screening
 
 if TYPE_CHECKING:
@@ -206,14 +206,15 @@ def list_materials(
     name: Annotated[str | None, typer.Argument(help="Say all about this one, and what to cite.")] = None, debug: Debug = False
 ) -> None:
     """List the library of materials."""
-    from .. import materials
+    from ..sources import library as materials
+    from ..sources.citations import cite
     from . import lines
 
     console = _console()
     if name is not None:
         for text in lines.entry_lines(materials.entry(name)):
             console.print(text, soft_wrap=True)
-        console.print("\nTo cite:\n" + materials.cite(name), soft_wrap=True)
+        console.print("\nTo cite:\n" + cite(name), soft_wrap=True)
         return
     width = max(map(len, materials.names()), default=0)
     for found in map(materials.entry, materials.names()):
@@ -226,7 +227,7 @@ def reproduce(
     debug: Debug = False,
 ) -> None:
     """Draw figures 1 to 3 of Cullen et al. (2025), exact and as printed, and tabulate them."""
-    from .. import reproduce as figures
+    from ..plotting import reproduce as figures
     from . import tables
 
     console = _console()
@@ -275,7 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _one_line(error: Exception) -> str | None:
     """What to say of a user's mistake; None for an error of ours."""
-    from ..errors import OMEError
+    from ..common.errors import OMEError
 
     usage = typer.BadParameter.__mro__[2]  # ClickException, of whichever click typer uses
     if isinstance(error, usage):
@@ -290,7 +291,7 @@ def _one_line(error: Exception) -> str | None:
 @contextmanager
 def _plain_warnings() -> Iterator[None]:
     """Warnings of this package as one line each on standard error."""
-    from ..errors import AccuracyWarning
+    from ..common.errors import AccuracyWarning
 
     def show(message: Warning | str, *args: Any, **more: Any) -> None:
         _note(f"warning: {message}")

@@ -8,21 +8,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import doping, materials, symmetry
-from ..adapters import wannier90, wannier90_seed
-from ..adapters.wannier90_wsvec import read_wsvec
-from ..asked import one_temperature
-from ..calculators import defaults, first_observable, get, resolve
-from ..calculators.base import component_axes
-from ..imposed import broken_line
-from ..info import Look
-from ..kmesh import KMesh
-from ..loading import Source
-from ..model import Lattice, TightBinding, has_zone
-from ..pointgroup import symbol
+from ..adapters.wannier90 import loader as wannier90
+from ..adapters.wannier90 import seed as wannier90_seed
+from ..adapters.wannier90.wsvec import read_wsvec
+from ..calculators.registry import defaults, first_observable, get, resolve
+from ..calculators.weights import component_axes
+from ..integration import filling as doping
+from ..integration import hamiltonian_symmetry as symmetry
+from ..integration.band_ranges import Look
+from ..integration.hamiltonian_symmetry import Group
+from ..integration.kpoints.mesh import KMesh
+from ..models.base import Lattice, has_zone
+from ..models.tight_binding import TightBinding
+from ..response.imposed_symmetry import broken_line
+from ..response.request import one_temperature
 from ..settings import Settings
-from ..symmetry import Group
-from ..tensors import projector, relations
+from ..sources import library as materials
+from ..sources.load import Source
+from ..symmetry.operations import symbol
+from ..symmetry.tensors import projector, relations
 from . import lines, tables
 from .jobs import default_mesh, options, source_of
 

@@ -10,17 +10,21 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import chosen, doping, executors, materials
-from .. import convert as write_model
-from ..adapters import wannier90_seed
-from ..compute import compute
-from ..errors import SettingsError
-from ..files import whole
-from ..info import Gap, Look
-from ..loading import Source, locate, of_entry
-from ..model import Lattice, Model, TightBinding, has_zone
-from ..result import save, table
+from ..adapters.wannier90 import seed as wannier90_seed
+from ..common import executors
+from ..common.errors import SettingsError
+from ..common.safe_write import whole
+from ..integration import filling as doping
+from ..integration.band_ranges import Gap, Look
+from ..integration.kpoints import chosen
+from ..models.base import Lattice, Model, has_zone
+from ..models.tight_binding import TightBinding
+from ..response.compute import compute
+from ..response.result_files import save, table
 from ..settings import PLOT_FORMATS, Settings
+from ..sources import library as materials
+from ..sources.convert import convert as write_model
+from ..sources.load import Source, locate, of_entry
 from . import lines, tables
 
 if TYPE_CHECKING:

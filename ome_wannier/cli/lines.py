@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..kdotp import KDotP
-from ..materials import STATUS, Entry, Scan
-from ..model import Lattice, TightBinding
+from ..common.units import convert_alpha
+from ..models.base import Lattice
+from ..models.kdotp import KDotP
+from ..models.sparse_tight_binding import SparseTightBinding
+from ..models.tight_binding import TightBinding
 from ..settings import Settings
-from ..sparse import SparseTightBinding
-from ..units import convert_alpha
+from ..sources.library import STATUS, Entry, Scan
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from .. import doping
-from ..errors import SettingsError
-from ..model import has_zone
+from ..common.errors import SettingsError
+from ..integration import filling as doping
+from ..models.base import has_zone
 from ..settings import PLOT_FORMATS, Settings
 from . import lines
 from .jobs import Note, check_output, options, source_of

@@ -109,8 +109,8 @@ def _bar() -> Any:
 
 
 def _say_estimate(todo: Sequence[Item], db: str, workers: int, retry_failed: bool, console: Console) -> None:
-    from ..plugins.ase_db import Store
     from ..screening.estimate import estimate
+    from ..screening.store import Store
     from . import _note
 
     found = estimate(todo, Store(db), retry_failed)
@@ -166,7 +166,7 @@ def rank(
 
 def _columns(found: pd.DataFrame, asked: str | None, by: str) -> list[str]:
     """Columns to show: those asked for, or the number that counts and what belongs to it."""
-    from ..errors import SettingsError
+    from ..common.errors import SettingsError
 
     if asked is not None and asked.strip() == "all":
         return [str(c) for c in found]
@@ -238,7 +238,7 @@ def export(
 ) -> None:
     """Write the table of a screening, failures included."""
     from .. import screening
-    from ..errors import SettingsError
+    from ..common.errors import SettingsError
     from ..screening import table
     from . import _console
     from .jobs import check_output

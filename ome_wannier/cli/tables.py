@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..info import Gap, groups
+from ..integration.band_ranges import Gap, groups
 from ..plotting.figures import prefixed
-from ..result import quantities
+from ..response.result_files import quantities
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
     from rich.table import Table
 
-    from ..pointgroup import Operation
-    from ..symmetry import Group
+    from ..integration.hamiltonian_symmetry import Group
+    from ..symmetry.operations import Operation
 
 Array = NDArray[np.float64]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import ModelError
-from ..model import TightBinding
+from ..common.errors import ModelError
+from ..models.tight_binding import TightBinding
 from .dirac import PAULI
 from .hopping import IDENTITY, Hopping, from_hoppings
 

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ModelError
-from ..model import Structure, TightBinding
-from ..sparse import SparseTightBinding
+from ..common.errors import ModelError
+from ..models.base import Structure
+from ..models.sparse_tight_binding import SparseTightBinding
+from ..models.tight_binding import TightBinding
 from .hopping import uniaxial_strain
 
 Array = NDArray[np.float64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model import TightBinding
+from ..models.tight_binding import TightBinding
 from .honeycomb import vectors
 from .hopping import Hopping, deformed, elongation, from_hoppings, uniaxial_strain
 

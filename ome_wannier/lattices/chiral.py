@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..model import TightBinding
+from ..models.tight_binding import TightBinding
 from .dirac import PAULI
 from .honeycomb import NEIGHBOURS, POSITIONS, TURNS, vectors
 from .hopping import Hopping, from_hoppings

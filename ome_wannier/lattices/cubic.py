@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import ModelError
-from ..model import TightBinding
+from ..common.errors import ModelError
+from ..models.tight_binding import TightBinding
 from .hopping import Hopping, from_hoppings
 
 #: site (in units of half the lattice constant): energy in units of t, phases in units of pi of the hoppings to the next sites

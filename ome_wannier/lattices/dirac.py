@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
-from ..kdotp import KDotP
-from ..model import TightBinding
-from ..units import HBAR_EV_FS
+from ..common.errors import ModelError
+from ..common.units import HBAR_EV_FS
+from ..models.kdotp import KDotP
+from ..models.tight_binding import TightBinding
 from .hopping import from_hoppings
 
 Array = NDArray[np.float64]

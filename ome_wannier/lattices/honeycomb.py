@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
-from ..model import TightBinding
+from ..common.errors import ModelError
+from ..models.tight_binding import TightBinding
 from .dirac import PAULI
 from .hopping import IDENTITY, Hopping, deformed, elongation, from_hoppings, uniaxial_strain
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ModelError
-from ..model import TightBinding
+from ..common.errors import ModelError
+from ..models.tight_binding import TightBinding
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]

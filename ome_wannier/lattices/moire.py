@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
-from ..planewaves import PlaneWaves
+from ..common.errors import ModelError
+from ..models.plane_waves import PlaneWaves
 from .dirac import PAULI
 from .twisted import STAR, Bilayer
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
-from ..model import TightBinding
+from ..common.errors import ModelError
+from ..models.tight_binding import TightBinding
 from .dirac import PAULI
 from .honeycomb import vectors
 from .hopping import IDENTITY, deformed, elongation, from_hoppings, uniaxial_strain

@@ -21,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ModelError
-from ..model import TightBinding
+from ..common.errors import ModelError
+from ..models.tight_binding import TightBinding
 from .dirac import PAULI
 from .hopping import IDENTITY, Hopping, from_hoppings
 

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError, warn
+from ..common.errors import ModelError, warn
 from .hopping import checked_poisson
 
 Array = NDArray[np.float64]

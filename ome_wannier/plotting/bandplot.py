@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..calculators import Calculator, resolve
-from ..errors import SettingsError
-from ..model import Lattice, Model, has_zone, require_model
-from ..tabulate import tabulate
+from ..calculators.registry import Calculator, resolve
+from ..common.errors import SettingsError
+from ..models.base import Lattice, Model, has_zone, require_model
+from ..response.tabulate import tabulate
 from . import figures
 
 if TYPE_CHECKING:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..calculators import Calculator, Observable, first_observable
-from ..calculators.base import component_axes
+from ..calculators.quantity import Observable
+from ..calculators.registry import Calculator, first_observable
 from ..calculators.reported_units import AXES
-from ..errors import SettingsError
-from ..files import whole
-from ..model import Model
+from ..calculators.weights import component_axes
+from ..common.errors import SettingsError
+from ..common.safe_write import whole
+from ..models.base import Model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

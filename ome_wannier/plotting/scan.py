@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import SettingsError
-from ..result import quantities
+from ..common.errors import SettingsError
+from ..response.result_files import quantities
 from . import figures
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import SettingsError
-from ..result import quantities
+from ..common.errors import SettingsError
+from ..response.result_files import quantities
 from . import figures
 from .scan import at_temperature, axes_of, heading, panels, said
 

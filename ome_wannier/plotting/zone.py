@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calculators import Calculator, Observable, combine, resolve
+from ..calculators.quantity import Observable
+from ..calculators.registry import Calculator, combine, resolve
 from ..calculators.reported_units import AXES
-from ..errors import SettingsError
-from ..kdotp import KDotP
-from ..model import Lattice, Model, has_zone, require_model
-from ..occupation import fermi_function, minus_fermi_derivative
-from ..tabulate import tabulate
-from ..units import KB
+from ..common.errors import SettingsError
+from ..common.units import KB
+from ..integration.occupation.fermi import fermi_function, minus_fermi_derivative
+from ..models.base import Lattice, Model, has_zone, require_model
+from ..models.kdotp import KDotP
+from ..response.tabulate import tabulate
 from . import figures
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from ase.calculators.calculator import BaseCalculator, external_calculators, reg
 from numpy.typing import NDArray
 
 from .. import calculators as library
-from ..compute import compute
-from ..errors import ModelError, SettingsError
-from ..loading import load
-from ..model import TightBinding
+from ..common.errors import ModelError, SettingsError
+from ..models.tight_binding import TightBinding
+from ..response.compute import compute
+from ..sources.load import load
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -34,15 +34,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from ..bands import SPIN_REMEDY
-from ..calculators import Calculator, GapTerm, Observable, combine, defaults, first_observable, names, needs_spin, resolve
-from ..calculators import get as built_in
-from ..calculators.base import component_axes, evaluate
+from ..bands.matrices import SPIN_REMEDY
+from ..calculators.quantity import GapTerm, Observable
+from ..calculators.registry import Calculator, combine, defaults, first_observable, names, needs_spin, resolve
+from ..calculators.registry import get as built_in
 from ..calculators.reported_units import INDEX_ORDER, unit_of
-from ..errors import SettingsError
-from ..model import TightBinding
-from ..occupation import Occupation
-from ..provenance import outside_basis
+from ..calculators.weights import component_axes, evaluate
+from ..common.errors import SettingsError
+from ..integration.occupation.histogram import Occupation
+from ..models.tight_binding import TightBinding
+from ..response.provenance import outside_basis
 from .wannierberri_bands import batches, degeneracy_of, model_of
 
 Array = NDArray[np.float64]

@@ -10,12 +10,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..adapters.wannierberri import load
-from ..bands import Bands
-from ..calculators import Observable
-from ..degeneracy import Degeneracy
-from ..model import TightBinding
-from ..sums import WORKING_SET, bytes_per_point
+from ..adapters.wannierberri.system import load
+from ..bands.bands import Bands
+from ..bands.degeneracy import Degeneracy
+from ..calculators.quantity import Observable
+from ..integration.memory import WORKING_SET, bytes_per_point
+from ..models.tight_binding import TightBinding
 
 #: matrices of a System that its model is made of: without states outside the Wannier functions, and those that add them
 INSIDE, OUTSIDE = ("Ham", "AA", "SS"), ("BB", "CC", "FF", "GG", "OO")

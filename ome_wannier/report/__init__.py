@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import SettingsError
-from ..files import whole
-from ..result import load_result
+from ..common.errors import SettingsError
+from ..common.safe_write import whole
+from ..response.result_files import load_result
 
 if TYPE_CHECKING:
     import xarray as xr

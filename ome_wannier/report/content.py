@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import calculators, screening
-from ..materials import cite
 from ..plotting.figures import PURPLE, VERMILION, prefixed
 from ..plotting.scan import PARTS
 from ..plugins.ase import row
-from ..plugins.ase_db import FAILED, Store
 from ..screening import table as tables
+from ..screening.store import FAILED, Store
+from ..sources.citations import cite
 
 if TYPE_CHECKING:
     import xarray as xr

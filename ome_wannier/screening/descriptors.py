@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands import Bands
-from ..calculators import Calculator, Combination, Observable, first_observable, get, names
-from ..degeneracy import Degeneracy
-from ..info import Gap
-from ..kmesh import KMesh
-from ..model import Lattice, TightBinding
-from ..planewaves import PlaneWaves
-from ..result import quantities
-from ..sums import WORKING_SET, bytes_per_point
-from ..units import ALPHA_UNIT, ANGSTROM, E2_OVER_HBAR
+from ..bands.bands import Bands
+from ..bands.degeneracy import Degeneracy
+from ..calculators.quantity import Combination, Observable
+from ..calculators.registry import Calculator, first_observable, get, names
+from ..common.units import ALPHA_UNIT, ANGSTROM, E2_OVER_HBAR
+from ..integration.band_ranges import Gap
+from ..integration.kpoints.mesh import KMesh
+from ..integration.memory import WORKING_SET, bytes_per_point
+from ..models.base import Lattice
+from ..models.plane_waves import PlaneWaves
+from ..models.tight_binding import TightBinding
+from ..response.result_files import quantities
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kmesh import KMesh
-from ..model import has_zone
-from ..plugins.ase_db import FAILED, Store
+from ..integration.kpoints.mesh import KMesh
+from ..models.base import has_zone
 from .listing import Item
 from .plan import loaded, planned, row_key, source_key
 from .step import failure, step_without_store
+from .store import FAILED, Store
 
 #: materials that are timed
 SAMPLES = 4

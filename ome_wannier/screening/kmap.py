@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..calculators import Observable, combine, get
-from ..model import Lattice
-from ..occupation import fermi_function, minus_fermi_derivative
-from ..tabulate import tabulate
-from ..units import KB
+from ..calculators.quantity import Observable
+from ..calculators.registry import combine, get
+from ..common.units import KB
+from ..integration.occupation.fermi import fermi_function, minus_fermi_derivative
+from ..models.base import Lattice
+from ..response.tabulate import tabulate
 from . import descriptors
 from .listing import Item
 from .plan import temperatures

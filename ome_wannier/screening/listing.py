@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import materials
-from ..errors import FileFormatError, OMEError, SettingsError
-from ..materials import Scan
+from ..common.errors import FileFormatError, OMEError, SettingsError
 from ..settings import Settings, validate
+from ..sources import library as materials
+from ..sources.library import Scan
 
 #: of a run, not of a screening
 _NOT_HERE = ("output", "plot", "csv", "workers", "dask", "mpi", "checkpoint", "resume")

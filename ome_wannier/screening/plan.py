@@ -11,18 +11,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import doping, materials, symmetry
-from ..adapters import wannier90_seed
-from ..asked import one_temperature
-from ..calculators import Calculator, resolve
-from ..chosen import default_mesh
-from ..errors import ModelError, SettingsError
-from ..info import Gap, Look
-from ..kmesh import KMesh
-from ..loading import Source, load, locate, of_entry
-from ..model import Lattice, Model, has_zone
-from ..sparse import AVAILABLE, SparseTightBinding
-from ..tolerance import MAX_POINTS, goal_of
+from ..adapters.wannier90 import seed as wannier90_seed
+from ..calculators.registry import Calculator, resolve
+from ..common.errors import ModelError, SettingsError
+from ..integration import filling as doping
+from ..integration import hamiltonian_symmetry as symmetry
+from ..integration.band_ranges import Gap, Look
+from ..integration.kpoints.chosen import default_mesh
+from ..integration.kpoints.mesh import KMesh
+from ..integration.tolerance import MAX_POINTS, goal_of
+from ..models.base import Lattice, Model, has_zone
+from ..models.sparse_tight_binding import AVAILABLE, SparseTightBinding
+from ..response.request import one_temperature
+from ..sources import library as materials
+from ..sources.load import Source, load, locate, of_entry
 from .listing import Item
 
 Array = NDArray[np.float64]

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import executors
-from ..checkpoint import soft_termination
-from ..errors import WorkerError
-from ..plugins.ase_db import BEAT, DONE, FAILED, FORBIDDEN, Owner, Store
+from ..common import executors
+from ..common.errors import WorkerError
+from ..integration.mesh.checkpoint import soft_termination
 from .descriptors import describe
 from .listing import Item, items
 from .plan import source_key
 from .step import Job, Outcome, failure, step
+from .store import BEAT, DONE, FAILED, FORBIDDEN, Owner, Store
 
 TITLE = "Orbital magneto-electric response"
 DIED = "its worker died, most often for lack of memory: give it a smaller mesh or memory, or compute it alone"

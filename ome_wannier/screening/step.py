@@ -11,21 +11,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .. import __version__, materials, symmetry
-from ..calculators import Calculator, first_observable
-from ..calculators.base import component_axes
-from ..compute import compute
-from ..errors import AccuracyWarning, OMEError
-from ..info import coarse_mesh
-from ..model import Lattice, Model, TightBinding, has_zone
+from ..calculators.registry import Calculator, first_observable
+from ..calculators.weights import component_axes
+from ..common.errors import AccuracyWarning, OMEError
+from ..common.version import __version__
+from ..integration import hamiltonian_symmetry as symmetry
+from ..integration.band_ranges import coarse_mesh
+from ..models.base import Lattice, Model, has_zone
+from ..models.tight_binding import TightBinding
 from ..plugins.ase import row
-from ..plugins.ase_db import DONE, FAILED, FORBIDDEN, Owner, Store
-from ..pointgroup import Operation
-from ..tensors import projector
+from ..response.compute import compute
+from ..sources.citations import cite
+from ..symmetry.operations import Operation
+from ..symmetry.tensors import projector
 from . import descriptors
 from .kmap import kmap
 from .listing import Item
 from .plan import Plan, level_of_filling, loaded, mesh_of, planned, row_key, settings_digest, source_key, temperatures
+from .store import DONE, FAILED, FORBIDDEN, Owner, Store
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -200,7 +203,7 @@ def _atoms(model: Model) -> Any:
 
 
 def _cited(result: xr.Dataset) -> str:
-    return text(materials.cite(result))
+    return text(cite(result))
 
 
 def text(value: str, longest: int = 500) -> str:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SettingsError
-from ..files import whole
-from ..plugins.ase_db import DONE, Store
+from ..common.errors import SettingsError
+from ..common.safe_write import whole
 from .descriptors import describe
+from .store import DONE, Store
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from toys import TOYS, rebuilt
 import ome_wannier as ome
 from ome_wannier.adapters import pythtb as adapter
 from ome_wannier.errors import AccuracyWarning, ModelError, SettingsError
-from ome_wannier.validation import local_spin
+from ome_wannier.models.real_space_checks import local_spin
 
 pythtb = pytest.importorskip("pythtb")
 NEW = int(metadata.version("pythtb").split(".")[0]) >= 2

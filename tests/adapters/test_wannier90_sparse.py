@@ -10,14 +10,14 @@ import warnings
 import numpy as np
 import pytest
 from hypothesis import given
+from ome_wannier.adapters.wannier90.loader.write import write
 from test_wannier90_damage import BadTextError, check, damaged, many, numbers, reference_hr, rows, take
 from toys import random_model
 
 import ome_wannier as ome
-from ome_wannier.adapters import wannier90
-from ome_wannier.adapters.wannier90_write import write
+from ome_wannier.adapters.wannier90.loader import loader as wannier90
 from ome_wannier.errors import AccuracyWarning, FileFormatError, OMEError
-from ome_wannier.validation import HERMITICITY_TOLERANCE
+from ome_wannier.models.real_space_checks import HERMITICITY_TOLERANCE
 
 N = 3
 MODEL = random_model(2, 2, N, hopping=1.0)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ome_wannier.adapters.wannier90.loader.write import reordered, write
 from toys import TOYS, rebuilt
 
 import ome_wannier as ome
-from ome_wannier.adapters.wannier90_write import reordered, write
 from ome_wannier.errors import AccuracyWarning, ModelError
-from ome_wannier.validation import local_spin
+from ome_wannier.models.real_space_checks import local_spin
 
 pytestmark = pytest.mark.filterwarnings("ignore::ome_wannier.errors.AccuracyWarning")
 NAMES = {"tb": "x_tb.dat", "hr": "x_hr.dat", "sparse": "x_hr.dat"}

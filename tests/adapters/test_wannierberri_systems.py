@@ -8,7 +8,7 @@ from toys import pauli, random_model
 
 import ome_wannier as ome
 from ome_wannier.adapters.wannierberri import export, load, recognises
-from ome_wannier.bands import Bands
+from ome_wannier.bands.bands import Bands
 from ome_wannier.calculators import get
 from ome_wannier.errors import AccuracyWarning, FileFormatError, ModelError
 

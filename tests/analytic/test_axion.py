@@ -7,9 +7,9 @@ import pytest
 from toys import TOYS, malashevich, rebuilt, rotated
 
 import ome_wannier as ome
-from ome_wannier.axion import axion_angle, best_trial
 from ome_wannier.errors import AccuracyWarning, ModelError, SettingsError
-from ome_wannier.kmesh import KMesh
+from ome_wannier.integration.chern_simons import axion_angle, best_trial
+from ome_wannier.integration.kpoints.mesh import KMesh
 from ome_wannier.units import E2_OVER_H, E2_OVER_HBAR
 
 SIGMA = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])

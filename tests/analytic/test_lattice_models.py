@@ -13,9 +13,8 @@ import pytest
 from toys import occupied_sum
 
 import ome_wannier as ome
-from ome_wannier.bands import Bands
-from ome_wannier.calculators import needs_spin
-from ome_wannier.calculators.base import Observable
+from ome_wannier.bands.bands import Bands
+from ome_wannier.calculators import Observable, needs_spin
 from ome_wannier.errors import ModelError
 from ome_wannier.lattices.antiferromagnet import cumnas_minimal
 from ome_wannier.lattices.chiral import stacked_honeycomb

@@ -16,10 +16,10 @@ from toys import SIGMA
 
 import ome_wannier as ome
 from ome_wannier.errors import AccuracyWarning, ConvergenceWarning, ModelError, SettingsError
+from ome_wannier.integration.band_energies import mesh_energies
+from ome_wannier.integration.hamiltonian_symmetry import operations
 from ome_wannier.lattices.moire import HBAR2_M, twisted_bilayer_graphene, twisted_tmd
 from ome_wannier.lattices.twisted import Bilayer
-from ome_wannier.sums import mesh_energies
-from ome_wannier.symmetry import operations
 from ome_wannier.units import KB, alpha_to_si
 
 A = 2.46

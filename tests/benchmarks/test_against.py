@@ -20,7 +20,9 @@ import pytest
 
 import ome_wannier as ome
 from ome_wannier import units
-from ome_wannier.calculators.base import Observable, stack_tensor
+from ome_wannier.bands.traces import velocity_weighted_product
+from ome_wannier.calculators import Observable
+from ome_wannier.calculators.weights import stack_tensor
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.filterwarnings("ignore")]
 
@@ -55,7 +57,8 @@ def seconds(work, rounds=ROUNDS):
 
 
 def moving_curvature(bands):
-    return stack_tensor(bands, lambda m, n, b: bands.moving_trace(b, 2j * bands.connection(m), bands.connection(n)))
+    R = bands.connection
+    return stack_tensor(bands, lambda m, n, b: velocity_weighted_product(bands, b, 2j * R(m), R(n)))
 
 
 def energy_times_moving_curvature(bands):

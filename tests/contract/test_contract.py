@@ -16,12 +16,13 @@ import pytest
 from toys import CYCLIC, TOYS, Toy, natural_size, negative, occupied_sum, rebuilt, rotated, weights_of
 
 import ome_wannier as ome
-from ome_wannier.bands import Bands
+from ome_wannier.bands.bands import Bands
 from ome_wannier.calculators import Combination, Observable, get, names
-from ome_wannier.calculators.base import component_axes
+from ome_wannier.calculators.weights import component_axes
 from ome_wannier.errors import SettingsError
-from ome_wannier.kmesh import KMesh
-from ome_wannier.symmetry import Operation, transform
+from ome_wannier.integration.kpoints.mesh import KMesh
+from ome_wannier.symmetry.operations import Operation
+from ome_wannier.symmetry.tensors import transform
 
 AMPLIFICATION = 100
 KT = 0.12
@@ -320,7 +321,7 @@ class ConventionOne:
         return np.einsum("krij,rij->kij", phase, self.model.hamiltonian)
 
     def matrices(self, k, order=1, curvature=False):
-        from ome_wannier.model import Matrices
+        from ome_wannier.models.base import Matrices
 
         k = np.asarray(k).reshape(-1, 3) @ self.reciprocal
         e = np.eye(3)[list(self.axes)]
@@ -415,8 +416,8 @@ def test_order_and_curvature_are_declared(observable):
     """A calculator that declares order 1 never asks for second derivatives of H, nor for the basis' curvature undeclared."""
     bands = Bands(TOYS["matrix_insulator_2d"].model, KMesh((2, 2, 1)).points(), order=1, curvature=False)
     observable(bands)
-    assert (bands._matrices.W is not None) == (observable.order == 2)
-    assert (bands._matrices.curl is not None) == observable.curvature
+    assert (bands.matrices.W is not None) == (observable.order == 2)
+    assert (bands.matrices.curl is not None) == observable.curvature
 
 
 @every_pair

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ome_wannier import crossgap, kernels
+from ome_wannier.bands import compiled as kernels
+from ome_wannier.bands import cross_gap as crossgap
 
 PAIRS = {2: [(0, 1)], 3: [(1, 2), (2, 0), (0, 1)]}
 

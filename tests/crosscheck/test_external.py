@@ -21,11 +21,11 @@ import pytest
 from toys import LATTICE_2D, LATTICE_3D, r_vectors, random_arrays
 
 import ome_wannier as ome
-from ome_wannier.bands import Bands
+from ome_wannier.bands.bands import Bands
 from ome_wannier.calculators import get
-from ome_wannier.calculators.base import evaluate
+from ome_wannier.calculators.weights import evaluate
 from ome_wannier.errors import ModelError
-from ome_wannier.external import External
+from ome_wannier.models.outside_states import External
 
 LARGE, KEPT, OCCUPIED = 7, 4, 2
 LEVEL = 0.0

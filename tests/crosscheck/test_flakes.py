@@ -12,9 +12,9 @@ from toys import fermi as fermi_function
 
 import ome_wannier as ome
 from ome_wannier import units
-from ome_wannier.bands import Bands
+from ome_wannier.bands.bands import Bands
 from ome_wannier.calculators import get, spin
-from ome_wannier.kmesh import KMesh
+from ome_wannier.integration.kpoints.mesh import KMesh
 
 SPIN = {c.name: c for c in spin.CALCULATORS}
 EPSILON = np.zeros((3, 3, 3))
@@ -312,8 +312,8 @@ def test_cross_gap_form_at_every_partition(name):
             _, v, R, B = eigensystem(model, k[x])
         else:  # not a matter of phases: take H and V from the package, they are tested elsewhere
             V = np.zeros((3, model.n_orbitals, model.n_orbitals), dtype=complex)
-            V[list(model.axes)] = bands._matrices.velocities()[x]
-            _, v, R, B = spectrum(bands._matrices.H[x], V)
+            V[list(model.axes)] = bands.matrices.velocities()[x]
+            _, v, R, B = spectrum(bands.matrices.H[x], V)
         for p in range(1, model.n_orbitals):
             for i, moment in enumerate(model.moments):
                 for b, axis in enumerate(model.axes):

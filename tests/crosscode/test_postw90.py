@@ -22,7 +22,8 @@ from toys import random_model
 
 import ome_wannier as ome
 from ome_wannier import units
-from ome_wannier.calculators.base import Observable
+from ome_wannier.bands.outside_basis import basis_curvature
+from ome_wannier.calculators import Observable
 
 pytestmark = [
     pytest.mark.long,
@@ -157,7 +158,7 @@ def curvature_of_the_basis(bands):
     It takes <d_a u|d_b u> - <d_b u|d_a u> = -i (d_a A_b - d_b A_a), complete, where the products of A miss the curvature F of
     the Wannier basis itself, but energies from the products: its moment is m + e_n F_nn / 2.
     """
-    F = np.stack([bands.basis_curvature(m, n) for m, n in bands.pairs], axis=-1)
+    F = np.stack([basis_curvature(bands, m, n) for m, n in bands.pairs], axis=-1)
     v = np.stack([bands.slope(b) for b in range(len(bands.axes))], axis=-1)
     return -bands.energies[:, :, None, None] * F[:, :, :, None] * v[:, :, None, :] / 2
 

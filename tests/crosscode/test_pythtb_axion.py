@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 import ome_wannier as ome
-from ome_wannier.axion import axion_angle
-from ome_wannier.kmesh import KMesh
+from ome_wannier.integration.chern_simons import axion_angle
+from ome_wannier.integration.kpoints.mesh import KMesh
 
 pythtb = pytest.importorskip("pythtb")
 if int(version("pythtb").split(".")[0]) < 2:

@@ -19,10 +19,11 @@ from toys import TOYS, pauli, random_model
 
 import ome_wannier as ome
 from ome_wannier import units
-from ome_wannier.bands import Bands
-from ome_wannier.calculators import semiclassical_with
-from ome_wannier.calculators.base import Observable, stack_tensor
-from ome_wannier.occupation import fermi_function
+from ome_wannier.bands.bands import Bands
+from ome_wannier.bands.traces import velocity_weighted_product
+from ome_wannier.calculators import Observable, semiclassical_with
+from ome_wannier.calculators.weights import stack_tensor
+from ome_wannier.integration.occupation.fermi import fermi_function
 
 wannierberri = pytest.importorskip("wannierberri")
 
@@ -177,7 +178,8 @@ def test_orbital_moment_of_every_state(name):
 
 def moving_curvature(bands):
     """[vbar_b Omega_i]_nn with the curvature inside the basis, Omega = i [R_m, R_n]."""
-    return stack_tensor(bands, lambda m, n, b: bands.moving_trace(b, 2j * bands.connection(m), bands.connection(n)))
+    R = bands.connection
+    return stack_tensor(bands, lambda m, n, b: velocity_weighted_product(bands, b, 2j * R(m), R(n)))
 
 
 def energy_times_moving_curvature(bands):

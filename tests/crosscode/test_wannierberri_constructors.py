@@ -13,7 +13,7 @@ from test_wannierberri_external import unpacked
 from toys import random_model
 
 from ome_wannier.adapters.wannierberri import export, load
-from ome_wannier.bands import Bands
+from ome_wannier.bands.bands import Bands
 from ome_wannier.calculators import get
 
 wannierberri = pytest.importorskip("wannierberri")

@@ -25,19 +25,20 @@ from toys import negative, random_arrays, random_model
 
 import ome_wannier as ome
 from ome_wannier import units
-from ome_wannier.bands import Bands
-from ome_wannier.degeneracy import Degeneracy
+from ome_wannier.bands.bands import Bands
+from ome_wannier.bands.degeneracy import Degeneracy
+from ome_wannier.bands.outside_basis import outside_moments, wannier_position
 from ome_wannier.errors import ModelError
-from ome_wannier.external import External
+from ome_wannier.models.outside_states import External
 
 wannierberri = pytest.importorskip("wannierberri")
 
+from ome_wannier.adapters.wannierberri.system.external import external_of, with_external_terms  # noqa: E402
 from wannierberri import calculators as wb  # noqa: E402
 from wannierberri.fourier.rvectors import Rvectors  # noqa: E402
 from wannierberri.system.system_R import System_R  # noqa: E402
 
-from ome_wannier.adapters import wannierberri as wannierberri_adapter  # noqa: E402
-from ome_wannier.adapters.wannierberri_external import external_of, with_external_terms  # noqa: E402
+from ome_wannier.adapters.wannierberri.system import system as wannierberri_adapter  # noqa: E402
 
 DATA = Path(os.environ.get("OME_WANNIER_DATA", "no folder given"))
 TO_BOHR_MAGNETON = units.E2_OVER_HBAR * units.ANGSTROM**2 / units.MU_B
@@ -118,9 +119,9 @@ def run(system, calculator):
 
 def by_way_of_itself(model, bands):
     """What WannierBerri's moment holds beside ours, see the module's text: (nk, n, moment)."""
-    A = [bands.rotate(bands.wannier_position(a) - np.diag(model.wannier_centres[:, a])) for a in range(3)]
+    A = [bands.rotate(wannier_position(bands, a) - np.diag(model.wannier_centres[:, a])) for a in range(3)]
     A = [np.einsum("knn->kn", X).real for X in A]
-    N = [np.einsum("knn->kn", bands.outside_moments.N[a]) for a in range(3)]
+    N = [np.einsum("knn->kn", outside_moments(bands).N[a]) for a in range(3)]
     half = {(m, n): A[m] * N[n] + np.conj(N[m]) * A[n] for m in range(3) for n in range(3)}
     return np.stack([(-0.5j * (half[m, n] - half[n, m])).real for m, n in CYCLIC], axis=-1)
 

@@ -11,11 +11,11 @@ from toys import TOYS, fermi, minus_derivative, occupied_sum, random_model
 import ome_wannier as ome
 from ome_wannier import units
 from ome_wannier.adapters.wannierberri import export
-from ome_wannier.bands import Bands
-from ome_wannier.calculators import first_observable, get, resolve
-from ome_wannier.calculators.base import Observable, component_axes, evaluate
+from ome_wannier.bands.bands import Bands
+from ome_wannier.bands.degeneracy import Degeneracy
+from ome_wannier.calculators import Observable, first_observable, get, resolve
 from ome_wannier.calculators.reported_units import unit_of
-from ome_wannier.degeneracy import Degeneracy
+from ome_wannier.calculators.weights import component_axes, evaluate
 from ome_wannier.errors import SettingsError
 from ome_wannier.plugins.wannierberri import OME, OMETabulator
 
@@ -287,7 +287,7 @@ def test_two_ray_workers(tmp_path, monkeypatch):
     module = tmp_path / "elsewhere" / "my_calculators.py"
     module.parent.mkdir()
     module.write_text(
-        "from ome_wannier.calculators.base import Observable\n\ndef one(bands):\n    return 1.0 + 0 * bands.energies\n\n"
+        "from ome_wannier.calculators.quantity import Observable\n\ndef one(bands):\n    return 1.0 + 0 * bands.energies\n\n"
         "ONE = Observable('one', 'states', 'own', 'sea', 1, 1, '1', 'test', one, dims=(), unit='1')\n"
     )
     monkeypatch.syspath_prepend(module.parent)

@@ -17,8 +17,12 @@ from test_wannierberri_external import te
 import ome_wannier as ome
 from ome_wannier import units
 from ome_wannier.adapters.wannierberri import export, load
-from ome_wannier.bands import Bands, adjoint
-from ome_wannier.calculators.base import Observable, evaluate
+from ome_wannier.bands.bands import Bands
+from ome_wannier.bands.matrices import adjoint
+from ome_wannier.bands.outside_basis import outside_moments, wannier_curvature, wannier_position
+from ome_wannier.bands.traces import velocity_weighted
+from ome_wannier.calculators import Observable
+from ome_wannier.calculators.weights import evaluate
 from ome_wannier.errors import ModelError
 from ome_wannier.plugins.wannierberri import OME, OMETabulator
 
@@ -88,14 +92,14 @@ def moving_curvature(bands):
 
     def element(m, n):
         inside = 1j * (bands.connection_connection(m, n) - bands.connection_connection(n, m))
-        return inside + bands.rotate(bands.wannier_curvature(m, n))
+        return inside + bands.rotate(wannier_curvature(bands, m, n))
 
     return moving(bands, element)
 
 
 def moving(bands, matrix):
     """[vbar_b X_mn]_nn (nk, n, moment, field) of Hermitian matrices by pair of axes."""
-    rows = [[bands.moving_expectation(b, matrix(m, n)) for b in range(len(bands.axes))] for m, n in bands.pairs]
+    rows = [[velocity_weighted(bands, b, matrix(m, n)) for b in range(len(bands.axes))] for m, n in bands.pairs]
     return np.moveaxis(np.array(rows), (0, 1), (2, 3))
 
 
@@ -103,8 +107,8 @@ def added_to_moment(centres):
     """By way of the state itself (module text of test_wannierberri_external), as a part of extrinsic."""
 
     def weights(bands):
-        A = [bands.rotate(bands.wannier_position(a) - np.diag(centres[:, a])) * bands.same for a in bands.axes]
-        N = [bands.outside_moments.N[a] for a in range(len(bands.axes))]
+        A = [bands.rotate(wannier_position(bands, a) - np.diag(centres[:, a])) * bands.same for a in bands.axes]
+        N = [outside_moments(bands).N[a] for a in range(len(bands.axes))]
 
         def element(m, n):
             X = A[m] @ N[n] - A[n] @ N[m]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ome_wannier.adapters.wannierberri.system.spin import spin_matrices
 from test_wannierberri import HALF_G, TAU, _elsewhere, close, kinetic, run, wb  # noqa: F401  the fixture: where it writes
 
 import ome_wannier as ome
-from ome_wannier.adapters import wannierberri_spin
-from ome_wannier.adapters.wannierberri_spin import spin_matrices
-from ome_wannier.bands import Bands
+from ome_wannier.adapters.wannierberri.system import spin as wannierberri_spin
+from ome_wannier.bands.bands import Bands
 from ome_wannier.errors import ModelError
 
 DATA = Path(os.environ.get("OME_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data")) / "te"

@@ -14,10 +14,10 @@ from toys import SIGMA, fermi, minus_derivative, pauli, r_vectors, random_arrays
 import ome_wannier as ome
 from ome_wannier import units
 from ome_wannier.adapters.wannierberri import export
-from ome_wannier.bands import Bands
+from ome_wannier.bands.bands import Bands
 from ome_wannier.calculators import combine, first_observable, get, resolve
-from ome_wannier.calculators.base import component_axes, evaluate
 from ome_wannier.calculators.reported_units import unit_of
+from ome_wannier.calculators.weights import component_axes, evaluate
 from ome_wannier.plugins.wannierberri import OME
 
 wannierberri = pytest.importorskip("wannierberri")

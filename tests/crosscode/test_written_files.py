@@ -10,7 +10,7 @@ import pytest
 from toys import random_model
 
 import ome_wannier as ome
-from ome_wannier.bands import Bands
+from ome_wannier.bands.bands import Bands
 from ome_wannier.calculators import get
 
 pythtb = pytest.importorskip("pythtb")

@@ -7,9 +7,8 @@ import pytest
 from toys import occupied_sum
 
 import ome_wannier as ome
-from ome_wannier.bands import Bands
-from ome_wannier.calculators import needs_spin
-from ome_wannier.calculators.base import Observable
+from ome_wannier.bands.bands import Bands
+from ome_wannier.calculators import Observable, needs_spin
 
 #: rounding, relative to the product of norms that a sum is made of
 ZERO = 1e-12

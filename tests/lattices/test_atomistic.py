@@ -11,9 +11,9 @@ from ase import Atoms
 from scipy import integrate, special
 
 import ome_wannier as ome
-from ome_wannier.bands import Bands
+from ome_wannier.bands.bands import Bands
 from ome_wannier.calculators import get
-from ome_wannier.calculators.base import evaluate
+from ome_wannier.calculators.weights import evaluate
 from ome_wannier.errors import ModelError, SettingsError
 from ome_wannier.lattices.atomistic import (
     hoppings,
@@ -28,7 +28,7 @@ from ome_wannier.lattices.atomistic import (
 )
 from ome_wannier.lattices.moire import twisted_bilayer_graphene
 from ome_wannier.lattices.twisted import Bilayer
-from ome_wannier.sparse import SparseTightBinding, levels_below
+from ome_wannier.models.sparse_tight_binding import SparseTightBinding, levels_below
 
 A, BOND, DECAY, DISTANCE, CUTOFF = 2.46, 2.46 / np.sqrt(3), 0.184 * 2.46, 3.35, 6.0
 K = np.array([4 * np.pi / (3 * A), 0.0])

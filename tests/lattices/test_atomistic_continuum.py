@@ -18,9 +18,9 @@ from test_atomistic import A, K, layer_sums, tunnelling
 
 import ome_wannier as ome
 from ome_wannier import units
-from ome_wannier.bands import Bands
+from ome_wannier.bands.bands import Bands
 from ome_wannier.calculators import get
-from ome_wannier.calculators.base import evaluate
+from ome_wannier.calculators.weights import evaluate
 from ome_wannier.lattices.atomistic import slater_koster, sublattice_potential, twisted_bilayer
 from ome_wannier.lattices.moire import twisted_bilayer_graphene
 from ome_wannier.lattices.twisted import Bilayer

@@ -8,7 +8,7 @@ from lattice_checks import assert_nonzero, assert_zero
 
 import ome_wannier as ome
 from ome_wannier import units
-from ome_wannier.bands import Bands
+from ome_wannier.bands.bands import Bands
 from ome_wannier.calculators import get
 from ome_wannier.errors import ModelError
 from ome_wannier.lattices.bernal import bernal_bilayer

@@ -18,7 +18,7 @@ from contourpy import contour_generator
 from scipy import constants, optimize
 
 from ome_wannier import units
-from ome_wannier.bands import Bands
+from ome_wannier.bands.bands import Bands
 from ome_wannier.calculators import get
 from ome_wannier.lattices.bernal import bernal_bilayer
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from lattice_checks import assert_nonzero, assert_zero, chern_number
 
-from ome_wannier.bands import Bands
+from ome_wannier.bands.bands import Bands
 from ome_wannier.calculators import get
 from ome_wannier.errors import ModelError
 from ome_wannier.lattices.topological import BI2SE3, MNBI2TE4, bi2se3, mnbi2te4, slab

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ome_wannier.plugins.ase_db import Store
+from ome_wannier.screening.store import Store
 
 #: a user's file: models without any symmetry, some of which are damaged
 MODELS = '''

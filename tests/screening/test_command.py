@@ -19,7 +19,7 @@ import pytest
 from screens import Here, numbers, table, whole, write_list
 
 from ome_wannier import cli, screening
-from ome_wannier.plugins.ase_db import DONE, FAILED, Store
+from ome_wannier.screening.store import DONE, FAILED, Store
 
 SEEDS = list(range(1, 6))
 

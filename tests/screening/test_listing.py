@@ -139,7 +139,7 @@ def test_nothing_is_nothing(tmp_path: Path) -> None:
 
 
 def test_the_library_is_a_folder_of_models(root: Path, tmp_path: Path) -> None:
-    from ome_wannier import materials
+    from ome_wannier.sources import library as materials
 
     assert len(named(root / "materials")) == len(materials.names())
     shutil.copytree(root / "materials" / "haldane", tmp_path / "my")

@@ -18,8 +18,8 @@ from screens import Here, numbers, table, write_list
 
 from ome_wannier import screening
 from ome_wannier.errors import StoreError
-from ome_wannier.plugins.ase_db import DONE, Owner, Store
 from ome_wannier.screening.run import Counts
+from ome_wannier.screening.store import DONE, Owner, Store
 
 pytestmark = pytest.mark.long
 

@@ -15,13 +15,14 @@ import pytest
 from screens import Here, numbers, table, write_list
 
 import ome_wannier as ome
-from ome_wannier import executors, info, screening
+from ome_wannier import executors, screening
 from ome_wannier.errors import SettingsError, StoreError
-from ome_wannier.kmesh import KMesh
-from ome_wannier.plugins.ase_db import DONE, FAILED, Owner, Store
+from ome_wannier.integration import band_ranges as info
+from ome_wannier.integration.kpoints.mesh import KMesh
 from ome_wannier.screening import descriptors, step
 from ome_wannier.screening import plan as planning
 from ome_wannier.screening.run import Counts
+from ome_wannier.screening.store import DONE, FAILED, Owner, Store
 
 
 @pytest.fixture

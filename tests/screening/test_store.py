@@ -18,7 +18,7 @@ import pytest
 from screens import whole
 
 from ome_wannier.errors import StoreError
-from ome_wannier.plugins.ase_db import DONE, FAILED, PATIENCE, Owner, Store
+from ome_wannier.screening.store import DONE, FAILED, PATIENCE, Owner, Store
 
 ME = Owner.this()
 
@@ -126,7 +126,7 @@ def test_a_death_in_the_middle_of_writing_leaves_nothing_of_it(tmp_path: Path) -
     code = """if True:
         import os, signal, sys
         import numpy as np
-        from ome_wannier.plugins.ase_db import DONE, Store
+        from ome_wannier.screening.store import DONE, Store
         store = Store(sys.argv[1])
         store.prepare("t", {})
         store.finish("k-a", DONE, None, {"name": "a"}, {"x": np.zeros(1000)})
@@ -149,7 +149,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing_that_was_there(tmp_path: Path
         import resource, signal, sys
         import numpy as np
         from ome_wannier.errors import StoreError
-        from ome_wannier.plugins.ase_db import DONE, Store
+        from ome_wannier.screening.store import DONE, Store
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         store = Store(sys.argv[1])
         store.prepare("t", {})

@@ -11,7 +11,7 @@ import pytest
 
 from ome_wannier import screening
 from ome_wannier.errors import SettingsError, StoreError
-from ome_wannier.plugins.ase_db import DONE, FAILED, FORBIDDEN, Store
+from ome_wannier.screening.store import DONE, FAILED, FORBIDDEN, Store
 from ome_wannier.screening.table import select, units
 
 ROWS = [

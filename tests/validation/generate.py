@@ -35,13 +35,14 @@ import test_wannierberri as berri  # noqa: E402
 from toys import TOYS, malashevich, tilted_dirac  # noqa: E402
 
 import ome_wannier as ome  # noqa: E402
-from ome_wannier import reproduce, units  # noqa: E402
-from ome_wannier.axion import axion_angle  # noqa: E402
-from ome_wannier.bands import Bands  # noqa: E402
-from ome_wannier.calculators import semiclassical_with  # noqa: E402
+from ome_wannier import units  # noqa: E402
+from ome_wannier.bands.bands import Bands  # noqa: E402
+from ome_wannier.calculators.registry import semiclassical_with  # noqa: E402
+from ome_wannier.integration.chern_simons import axion_angle  # noqa: E402
 from ome_wannier.lattices.antiferromagnet import cumnas_minimal  # noqa: E402
 from ome_wannier.lattices.chiral import stacked_honeycomb  # noqa: E402
 from ome_wannier.lattices.honeycomb import haldane, kane_mele  # noqa: E402
+from ome_wannier.plotting import reproduce  # noqa: E402
 
 SHEET = "[physics.md](../../ome_wannier/physics.md)"
 FLAKES = "[test_flakes.py](../crosscheck/test_flakes.py)"

@@ -1,0 +1,223 @@
+"""Wannier90: one call finds every file of a calculation and folds its degeneracies into a clean model.
+
+    X(R + T)_mn += X(R)_mn / (ndegen(R) N_T)      for the Hamiltonian and the position operator,
+
+with the shifts T of `_wsvec.dat` (T = 0, N_T = 1 without it), after X(R) <- (X(R) + X(-R)^+) / 2: position
+matrix elements come from finite differences in k and are Hermitian only to the accuracy of these.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...common.errors import AccuracyWarning, FileFormatError, ModelError, warn
+from ...models.real_space_checks import HERMITICITY_TOLERANCE, local_spin
+from ...models.tight_binding import TightBinding
+from .branch import on_branch
+from .files import Matrices, read_centres, read_hr, read_r, read_tb
+from .seed import find
+from .text import Array, ComplexArray, IntArray
+from .win import Win, projection_centres, read_win
+from .wsvec import Shifts, parse_wsvec, read_wsvec, shifted
+
+
+def load(
+    seed: str | Path,
+    *,
+    centres: ArrayLike | None = None,
+    periodic: tuple[bool, bool, bool] | None = None,
+    spin_degeneracy: int | None = None,
+    use_wsvec: bool | None = None,
+    spin_order: str | None = None,
+) -> TightBinding:
+    """Model from the files of a Wannier90 calculation, compressed or not.
+
+    Parameters
+    ----------
+    seed : seedname ("dir/Te"), path of a `_tb.dat` or `_hr.dat` file, or folder that holds one seedname.
+        `_tb.dat` is preferred. `_hr.dat` needs the cell from `.win`, and positions from `centres`, `_r.dat`,
+        `_centres.xyz` or the projections of `.win`, in this order. Positions in `_tb.dat` and `_r.dat` are
+        corrected with `_centres.xyz` (see `wannier90_branch`). Where they hold nothing but the centres, the model has centres.
+    centres : (n, 3) Cartesian in Angstrom: a diagonal position operator, instead of what the files hold.
+    periodic : see `TightBinding`. A direction with one k point has only R = 0 and counts as not periodic.
+    spin_degeneracy : default 1 if `.win` says spinors = true, otherwise 2; 1, with a warning, without `.win`.
+    spin_order : "block" (all up, then all down: VASP 5, WannierTools) or "interlaced" (up, down of each orbital: QE, VASP 6,
+        PythTB), for spinor Wannier functions that are nearly spin-pure: gives the model a spin operator. Never guessed.
+    use_wsvec : default: use `_wsvec.dat` if its header says use_ws_distance=.true.
+
+    Raises
+    ------
+    FileFormatError : a file that is missing, damaged, or at odds with another.
+    ModelError : matrices that make no model, or a Hamiltonian without positions.
+
+    Warns
+    -----
+    AccuracyWarning : no `.win`; positions from projections, or not to be trusted for lack of `_centres.xyz`;
+        no `_wsvec.dat` though `.win` has use_ws_distance = true.
+    """
+    path, files = find(Path(seed))
+    win = read_win(files["win"]) if files["win"] else None
+    main = files["tb"] or files["hr"]
+    assert main is not None
+    data = read_tb(main) if files["tb"] else read_hr(main)
+    lattice = _check_win(main, data, win)
+    position = None
+    if centres is None:
+        position = _in_files(files, data)
+        if position is None:
+            centres = _centres(main, files["centres"], win, lattice, data.H.shape[1])
+        else:
+            position = _on_branch(main, files, data, position, lattice, win)
+    shifts = _shifts(files["wsvec"], use_wsvec, path, data, win)
+    try:
+        R, matrices, defect = _fold(main, data, position, shifts, files["wsvec"])
+        if position is not None:
+            position, centres = _as_centres(R, matrices[..., 1:])
+        return TightBinding(
+            lattice,
+            R,
+            matrices[..., 0],
+            position=position,
+            centres=None if centres is None else np.asarray(centres, dtype=float),
+            periodic=periodic,  # type: ignore[arg-type]  # None: the model looks at R
+            spin_degeneracy=_spin_degeneracy(path, win) if spin_degeneracy is None else spin_degeneracy,
+            structure=win.structure if win else None,
+            name=path.name,
+            hermiticity_error=defect,
+            spin=None if spin_order is None else local_spin(data.H.shape[1], spin_order),
+        )
+    except ModelError as error:
+        raise ModelError(f"{main}: {error}") from error
+
+
+def corrections(seed: str | Path) -> Array:
+    """(n,) in Angstrom, the most by which `load` corrects <0n|r|Rn> of the files, over R and axes; see `wannier90_branch`."""
+    _, files = find(Path(seed))
+    main = files["tb"] or files["hr"]
+    assert main is not None
+    data = read_tb(main) if files["tb"] else read_hr(main)
+    win = read_win(files["win"]) if files["win"] else None
+    position = _in_files(files, data)
+    if position is None:
+        return np.zeros(data.H.shape[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AccuracyWarning)  # `load` says it
+        corrected = _on_branch(main, files, data, position, _check_win(main, data, win), win)
+    return np.asarray(np.abs(corrected - position).max(axis=(0, 3)).diagonal())
+
+
+def _in_files(files: dict[str, Path | None], data: Matrices) -> ComplexArray | None:
+    """Position matrix elements as they stand in the files, or None."""
+    return data.position if data.position is not None or not files["r"] else read_r(files["r"], data)
+
+
+def _on_branch(
+    main: Path, files: dict[str, Path | None], data: Matrices, position: ComplexArray, lattice: Array, win: Win | None
+) -> ComplexArray:
+    """The same, on the branch of the centres in `_centres.xyz` where these are those of the position matrix elements."""
+    xyz = None if win and win.translate_home_cell else files["centres"]
+    known = read_centres(xyz, len(position[0])) if xyz else None
+    return on_branch(main, data, position, lattice, win.mesh if win else None, known)
+
+
+def _check_win(main: Path, data: Matrices, win: Win | None) -> Array:
+    """The lattice, after making sure that `.win` belongs to the Hamiltonian."""
+    n_wann = data.H.shape[1]
+    if win and win.n_wann not in (None, n_wann):
+        raise FileFormatError(win.path, None, f"num_wann = {n_wann} as in {main.name}", f"num_wann = {win.n_wann}")
+    lattice = win.lattice if win else None
+    if data.lattice is None:
+        if lattice is None:
+            missing = "a .win file with unit_cell_cart beside it (it holds no lattice vectors)"
+            raise FileFormatError(main, None, missing, str(win.path) if win else "no .win file")
+        return lattice
+    tolerance = 1e-4 * np.abs(data.lattice).max()
+    if win and lattice is not None and np.abs(lattice - data.lattice).max() > tolerance:
+        found = np.array2string(lattice, precision=5, separator=", ").replace("\n", "")
+        raise FileFormatError(win.path, None, f"unit_cell_cart with the lattice vectors of {main.name}", found)
+    return data.lattice
+
+
+def _centres(main: Path, xyz: Path | None, win: Win | None, lattice: Array, n_wann: int) -> Array:
+    """Centres of the Wannier functions for a Hamiltonian without position matrix elements."""
+    if xyz:
+        if win and win.translate_home_cell:
+            expected = f"translate_home_cell = false (the centres in {xyz.name} are moved by lattice vectors)"
+            raise FileFormatError(win.path, None, expected, "true")
+        return read_centres(xyz, n_wann)
+    if win and win.projections:
+        centres = projection_centres(win, lattice, n_wann)
+        warn(
+            f"{main.name}: the Wannier functions are taken to sit where the projections of {win.path.name} "
+            "do; write_xyz or write_tb gives their centres"
+        )
+        return centres
+    raise ModelError(
+        f"{main} does not say where the orbitals are, and orbital magnetization depends on it: "
+        "write _tb.dat, _r.dat or _centres.xyz, or give centres (n, 3) in Angstrom"
+    )
+
+
+def _spin_degeneracy(seed: Path, win: Win | None) -> int:
+    if win:
+        return 1 if win.spinors else 2
+    warn(f"no {seed.name}.win: each band is taken to hold one electron; pass spin_degeneracy=2 for a spinless calculation")
+    return 1
+
+
+def _shifts(file: Path | None, use: bool | None, seed: Path, data: Matrices, win: Win | None) -> Shifts | None:
+    """The shifts of `_wsvec.dat`, or None if they are not to be used."""
+    if use is False:
+        return None
+    if file is None:
+        if use:
+            path = seed.with_name(seed.name + "_wsvec.dat")
+            raise FileFormatError(path, None, "the file (use_wsvec=True)", "no such file")
+        if win and win.use_ws_distance:
+            warn(
+                f"{win.path.name} has use_ws_distance = true, but there is no {seed.name}_wsvec.dat: "
+                "bands between the k points of the calculation suffer"
+            )
+        return None
+    in_use, table = read_wsvec(file)
+    return parse_wsvec(table, data.R, data.H.shape[1]) if in_use or use else None
+
+
+def _fold(
+    main: Path, data: Matrices, position: ComplexArray | None, shifts: Shifts | None, wsvec: Path | None
+) -> tuple[IntArray, ComplexArray, float]:
+    """R vectors, Hamiltonian and position together (nR, n, n, 1 or 4), every degeneracy folded in, and how far the
+    Hamiltonian was from Hermitian (eV). The position matrix is not Hermitian on a finite mesh and is averaged."""
+    index = {tuple(r): i for i, r in enumerate(data.R.tolist())}
+    partner = np.array([index[tuple(r)] for r in (-data.R).tolist()])
+    H = _hermitised(data.H[..., None], partner)
+    defect = np.abs(H[..., 0] - data.H).reshape(len(H), -1).max(axis=1) * 2
+    worst = int(np.argmax(defect))
+    if defect[worst] > HERMITICITY_TOLERANCE:
+        expected = f"H(R) and H(-R)^+ equal to {HERMITICITY_TOLERANCE:g} eV"
+        found = f"a difference of {defect[worst]:.3g} eV at R = {tuple(data.R[worst].tolist())}"
+        raise FileFormatError(main, int(data.line[worst]), expected, found)
+    X = H if position is None else np.concatenate([H, _hermitised(position, partner)], axis=3)
+    X = X / data.ndegen[:, None, None, None]
+    if shifts is None:
+        return data.R, X, float(defect[worst])
+    assert wsvec is not None
+    return *shifted(wsvec, data.R, X, partner, shifts), float(defect[worst])
+
+
+def _as_centres(R: IntArray, position: ComplexArray) -> tuple[ComplexArray | None, Array | None]:
+    """The position matrix (nR, n, n, 3), or instead of it the centres (n, 3) if there is nothing else in it."""
+    nonzero = np.asarray(position.any(axis=3))
+    nonzero[~R.any(axis=1)] &= ~np.eye(nonzero.shape[1], dtype=bool)
+    if nonzero.any():
+        return position, None
+    return None, np.einsum("iia->ia", position[~R.any(axis=1)][0].real)
+
+
+def _hermitised(X: ComplexArray, partner: IntArray) -> ComplexArray:
+    """(X(R) + X(-R)^+) / 2 for X of shape (nR, n, n, components)."""
+    return np.asarray((X + np.conj(X[partner].swapaxes(1, 2))) / 2)

@@ -1,0 +1,172 @@
+"""Matrix elements with states outside the Wannier subspace, from WannierBerri's systems and from `.chk`, `.mmn`, `.uHu`.
+
+    model = ome.load("Te")
+    model = with_external_terms(model, "Te")
+    result = ome.compute(model, ...)
+
+WannierBerri's phases hold the centres t of the functions, and its matrices the positions from there, <0i|H (r - R - t_j)_b|Rj>.
+Ours are absolute.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...common.errors import ModelError
+from ...models.outside_states import External
+from ...models.tight_binding import TightBinding
+from .spin import NEAREST, SAME_GAUGE
+
+Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+
+def external_of(system: Any, R: NDArray[np.int64]) -> External:
+    """The matrices BB and CC, FF (or OO and GG) of a `System_R`, positions absolute, on these R vectors.
+
+    R : (nR, 3) all those of the system and their negatives.
+
+    Raises
+    ------
+    ModelError : a system with none of them.
+    """
+    have = system.has_R_mat
+    if not (have("BB") and have("CC")) and not have("FF") and not (have("OO") and have("GG")):
+        raise ModelError(
+            "external terms need the matrices BB and CC (from .uHu), or FF, or OO and GG (from .uIu): this system has none of "
+            "these pairs; make it with morb=True or qmetric=True"
+        )
+    row = {tuple(r): i for i, r in enumerate(R.tolist())}
+    place = [row[tuple(r)] for r in system.rvec.iRvec.tolist()]
+
+    def placed(X: Any) -> ComplexArray:
+        full = np.zeros((len(R), *np.shape(X)[1:]), dtype=complex)
+        np.add.at(full, place, X)
+        return full
+
+    t = np.asarray(system.wannier_centers_cart, dtype=float)
+    BB = CC = FF = None
+    if have("BB") and have("CC"):
+        BB, CC = _moments(R, t, *(placed(system.get_R_mat(name)) for name in ("Ham", "BB", "CC")))
+    if have("FF") or (have("OO") and have("GG")):
+        FF = _metric(R, t, placed(system.get_R_mat("AA")), placed(_overlaps(system)))
+    return External(BB, CC, FF)
+
+
+def matrices_of(model: TightBinding) -> dict[str, ComplexArray]:
+    """BB and CC, FF of a model as a System_R with the same R vectors holds them, counted from the centres; {} without."""
+    if model.external is None:
+        return {}
+    assert model.position is not None
+    R, back, (BB, CC, FF) = model.R, -model.wannier_centres, model.external.arrays
+    found = {}
+    if BB is not None and CC is not None:
+        found["BB"], found["CC"] = _moments(R, back, model.hamiltonian, BB, CC)
+    if FF is not None:
+        found["FF"] = _metric(R, back, model.position, FF)
+    return found
+
+
+def _moments(R: NDArray[np.int64], t: Array, H: ComplexArray, B: ComplexArray, C: ComplexArray) -> tuple[ComplexArray, ...]:
+    """BB and CC of positions that are larger by t: absolute ones, of those from the centres."""
+    index = {tuple(r): i for i, r in enumerate(R.tolist())}
+    minus = [index[tuple(-x for x in r)] for r in R.tolist()]
+    BB = B + H[..., None] * t
+    adjoint = np.conj(np.swapaxes(BB[minus], 1, 2))
+    moved = np.einsum("ia,rijb->rijab", t, BB) + np.einsum("rija,jb->rijab", adjoint, t)
+    moved -= np.einsum("rij,ia,jb->rijab", H, t, t)
+    added = [1j * (moved[..., a, b] - moved[..., b, a]) for a, b in ((1, 2), (2, 0), (0, 1))]
+    return BB, C + np.stack(added, axis=-1)
+
+
+def _metric(R: NDArray[np.int64], t: Array, A: ComplexArray, F: ComplexArray) -> ComplexArray:
+    """FF of positions that are larger by t than those of A and F."""
+    moved = np.einsum("ia,rijb->rijab", t, A) + np.einsum("rija,jb->rijab", A, t)
+    moved += np.einsum("rij,ia,jb->rijab", _home(R, len(t)), t, t)
+    return np.asarray(F + moved)
+
+
+def _overlaps(system: Any) -> ComplexArray:
+    """<d_a u|d_b u>, from its symmetric and antisymmetric parts where the system holds these."""
+    if system.has_R_mat("FF"):
+        return np.asarray(system.get_R_mat("FF"))
+    F, O = np.array(system.get_R_mat("GG"), dtype=complex), np.asarray(system.get_R_mat("OO"))
+    for c, (a, b) in enumerate(((1, 2), (2, 0), (0, 1))):
+        F[..., a, b] -= 0.5j * O[..., c]
+        F[..., b, a] += 0.5j * O[..., c]
+    return F
+
+
+def with_external_terms(model: TightBinding, seed: str | Path, nearest: tuple[float, ...] = NEAREST) -> TightBinding:
+    """The same Wannier functions with all matrices from `.chk`, `.eig`, `.mmn`, `.uHu` (and `.uIu`), external ones included.
+
+    Position and external matrices must come from the same finite differences, so the model's own position is replaced.
+    Without `.uIu` the metric stays that of the basis.
+
+    Parameters
+    ----------
+    model : the model made from the other files of that calculation.
+    seed : path that the names of these files begin with, unpacked.
+    nearest : Angstrom, see `wannierberri_spin`.
+
+    Raises
+    ------
+    ModelError : a missing file or package; other functions, or another gauge, than the model's (the Hamiltonians differ).
+    """
+    for ending in (".chk", ".eig", ".mmn", ".uHu"):
+        if not Path(f"{seed}{ending}").is_file():
+            raise ModelError(f"no file {seed}{ending}: external terms need .chk, .eig, .mmn and .uHu, unpacked")
+    for package in ("wannierberri", "fortio"):  # WannierBerri reads Fortran records with the second
+        if find_spec(package) is None:
+            raise ModelError(f"external terms need the package {package}: install it")
+    from wannierberri.system.system_R import System_R
+    from wannierberri.w90files.wandata import WannierData
+
+    overlaps = Path(f"{seed}.uIu").is_file()
+    files = ["chk", "eig", "mmn", "uhu", *(["uiu"] if overlaps else [])]
+    data = WannierData.from_w90_files(str(seed), files=files, readnnkp=False)
+    if data.num_wann != model.n_orbitals:
+        raise ModelError(f"{seed}.chk has {data.num_wann} Wannier functions, the model {model.n_orbitals}")
+    want = {"symmetrize": False, "silent": True}
+    ours = dict(zip(map(tuple, model.R.tolist()), model.hamiltonian, strict=True))
+
+    def distance(tolerance: float) -> float:
+        bare = System_R.from_wannierdata(data, ws_dist_tol=tolerance, force_internal_terms_only=True, **want)
+        theirs = zip(map(tuple, bare.rvec.iRvec.tolist()), bare.get_R_mat("Ham"), strict=True)
+        return max(float(np.abs(X - ours.get(r, 0)).max()) for r, X in theirs)
+
+    system = System_R.from_wannierdata(data, ws_dist_tol=min(nearest, key=distance), morb=True, qmetric=overlaps, **want)
+    R = np.asarray(system.rvec.iRvec)
+    H = np.asarray(system.get_R_mat("Ham"), dtype=complex)
+    k = np.asarray(data.kpt_red, dtype=float)
+    gap = np.abs(np.tensordot(np.exp(2j * np.pi * k @ R.T), H, 1) - model.matrices(k, 0).H).max()
+    if gap > SAME_GAUGE:
+        raise ModelError(f"{seed}.chk and the model differ by {gap:.2g} eV at its k points: not the same Wannier functions")
+    position = np.asarray(system.get_R_mat("AA")) + _home(R, len(H[0]))[..., None] * np.asarray(system.wannier_centers_cart)
+    spin, external = _placed(model, R), external_of(system, R)
+    return replace(model, R=R, hamiltonian=H, position=position, centres=None, spin=spin, external=external)
+
+
+def _home(R: NDArray[np.int64], n: int) -> Array:
+    """The unit operator (nR, n, n): the unit matrix at R = 0, zero elsewhere."""
+    one = np.zeros((len(R), n, n))
+    one[~R.any(axis=1)] = np.eye(n)
+    return one
+
+
+def _placed(model: TightBinding, R: NDArray[np.int64]) -> ComplexArray | None:
+    """The model's spin operator on other R vectors, zero where the model has none; ModelError if one of its own is lost."""
+    if model.spin is None:
+        return None
+    ours = dict(zip(map(tuple, model.R.tolist()), model.spin, strict=True))
+    lost = [r for r, X in ours.items() if X.any() and r not in set(map(tuple, R.tolist()))]
+    if lost:
+        raise ModelError(f"the model's spin has elements at R = {lost[0]}, which the .chk lacks: add the spin afterwards")
+    zero = np.zeros_like(model.spin[0])
+    return np.array([ours.get(tuple(r), zero) for r in R.tolist()])

@@ -1,0 +1,79 @@
+"""Spin operator of Wannier functions from Wannier90's `.chk` and `.spn`, through WannierBerri.
+
+With the Bloch states of the calculation the spin is exact; `spin_order` in `ome_wannier.load` takes the Wannier functions for
+pure spins instead. The seed's `.chk`, `.eig` and `.spn` must be there, unpacked and in the same gauge as the model:
+
+    model = ome_wannier.load("Te", spn=True)
+
+Every matrix element goes to the nearest image of its pair of functions, as WannierBerri places it (MDRS). At the k points of
+the calculation that does not matter; between them it is one interpolation of many.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...common.errors import ModelError
+from ...models.tight_binding import TightBinding
+
+ComplexArray = NDArray[np.complex128]
+
+#: eV by which the Hamiltonian of `.chk` and `.eig` may differ from the model's at the k points of the calculation: Wannier90
+#: writes the matrix elements of `_hr.dat` with six digits, and a k point sums tens of them
+SAME_GAUGE = 1e-4
+#: Angstrom: images of a pair at distances closer than this count as equally near (ws_distance_tol). Too small a value breaks
+#: the symmetry of the crystal, which the centres have only nearly: the one that gives the model's Hamiltonian is taken
+NEAREST = (1e-5, 1e-3, 1e-2, 5e-2, 1e-1)
+
+
+def spin_matrices(seed: str | Path, model: TightBinding, nearest: tuple[float, ...] = NEAREST) -> ComplexArray:
+    """The spin operator (nR, n, n, 3) in units of hbar/2 on the R vectors of a model, [r, i, j] = <0i|sigma|Rj>.
+
+    Parameters
+    ----------
+    seed : path that the names of `.chk`, `.eig` and `.spn` begin with, of the calculation that the model is from.
+    nearest : Angstrom, tolerances with which images of a pair of functions count as equally near. The one is taken with
+        which the Hamiltonian of `.chk` and `.eig` comes closest to the model's, R by R.
+
+    Raises
+    ------
+    ModelError : a missing file or package; other functions, or another gauge, than the model's (the Hamiltonians differ).
+    """
+    for ending in (".chk", ".eig", ".spn"):
+        if not Path(f"{seed}{ending}").is_file():
+            raise ModelError(f"no file {seed}{ending}: the spin operator needs .chk, .eig and .spn, unpacked")
+    for package in ("wannierberri", "fortio"):  # WannierBerri reads Fortran records with the second
+        if find_spec(package) is None:
+            raise ModelError(
+                f"the spin operator needs the package {package}: pip install 'ome_wannier[spn]', or load with spin_order"
+            )
+    from wannierberri.system.system_R import System_R
+    from wannierberri.w90files.wandata import WannierData
+
+    data = WannierData.from_w90_files(str(seed), files=["chk", "eig", "spn"], readnnkp=False)
+    systems = [System_R.from_wannierdata(data, spin=True, symmetrize=False, silent=True, ws_dist_tol=x) for x in nearest]
+    ours = dict(zip(map(tuple, model.R.tolist()), model.hamiltonian, strict=True))
+
+    def distance(system: Any) -> float:
+        theirs = zip(map(tuple, system.rvec.iRvec.tolist()), system.get_R_mat("Ham"), strict=True)
+        return max(float(np.abs(X - ours.get(r, 0)).max()) for r, X in theirs)
+
+    if systems[0].num_wann != model.n_orbitals:
+        raise ModelError(f"{seed}.chk has {systems[0].num_wann} Wannier functions, the model {model.n_orbitals}")
+    system = min(systems, key=distance)
+    R = np.asarray(system.rvec.iRvec)
+    H, spin = (np.asarray(system.get_R_mat(name), dtype=complex) for name in ("Ham", "SS"))
+    k = np.asarray(data.kpt_red, dtype=float)
+    gap = np.abs(np.tensordot(np.exp(2j * np.pi * k @ R.T), H, 1) - model.matrices(k, 0).H).max()
+    if gap > SAME_GAUGE:
+        raise ModelError(f"{seed}.chk and the model differ by {gap:.2g} eV at its k points: not the same Wannier functions")
+    found = dict(zip(map(tuple, R.tolist()), spin, strict=True))
+    if lost := [r for r in found if r not in ours]:
+        raise ModelError(f"the spin has elements at R = {lost[0]}, which the model lacks: load it with its _wsvec.dat")
+    zero = np.zeros_like(spin[0])
+    return np.array([found.get(tuple(r), zero) for r in model.R.tolist()])

@@ -1,0 +1,1 @@
+"""The multiband engine: eigenproblem, velocities, off-diagonal connections, degenerate groups."""

@@ -1,0 +1,146 @@
+"""Which levels of a k point count as one (physics.md section 2): what decides about it, and what it is by default.
+
+Interband weights grow as the inverse third power of the spacing of two levels. Where symmetry makes the two equal and noise
+splits them, as in Wannier functions, what noise makes of that has to be left out; where the spacing is real it has to stay.
+Inversion times time reversal, and inversion with Kramers pairs, make every level of a spinor model double at every k. Such
+models can be recognised: their levels are paired by number, whatever noise does to them, and the splitting of the pairs tells
+how large noise is. Elsewhere a tolerance decides. What a larger one would change is an error of the result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..common.units import KB
+from ..models.base import Model
+
+Array = NDArray[np.float64]
+Arrays = dict[str, Array]
+
+#: default tolerances in eV of models whose positions are exact, which files round, and of k.p models, whose gaps are narrow
+EXACT_TOL, KDOTP_TOL = 1e-5, 1e-7
+#: that of Wannier functions in k_B T of the lowest temperature, its bounds in eV, and what it is at T = 0
+SHARE, LEAST, MOST, COLD_TOL = 0.05, 1e-6, 1e-4, 1e-5
+#: the tolerance up to which those levels may be one as well, in that of the default, and in the noise where it is known
+DOUBT, DOUBT_OF_NOISE = 10.0, 2.0
+#: random k points that have to have double levels everywhere, by how much these may be split (eV), and the share of the median
+#: distance to the next pair that this may be
+POINTS, SPLIT, NARROW = 60, 5e-3, 0.1
+#: median over pairs, at random k points, of the Berry curvature in units of the trace of the metric: inversion times time
+#: reversal makes it zero. Measured: 0.004 and less in antiferromagnets that have it, 0.09 and more in crystals that do not
+CURVED = 0.02
+
+
+@dataclass(frozen=True)
+class Degeneracy:
+    """What forms a group of levels.
+
+    tol : eV; neighbouring levels that are no farther apart.
+    paired : levels 2i and 2i + 1 (from 0), of an even number, have the mean energy of the two in everything: in groups, in
+        denominators and in occupations, so that no result depends on the choice of states among the two.
+    doubt : eV; levels farther apart than `tol` but not than this may be one as well. What that changes is an error.
+    """
+
+    tol: float
+    paired: bool = False
+    doubt: float = 0.0
+
+    @classmethod
+    def of(cls, model: Model, temperature: Array | float, tol: float | None = None) -> Degeneracy:
+        """Of a model at temperatures in K: what the user gives (eV, no pairs, no doubt), or the default of its kind."""
+        if tol is not None:
+            return cls(float(tol))
+        default = default_tol(model, temperature)
+        doubt = 0.0 if model.exact_position else DOUBT * default
+        noise = splitting_of_pairs(model)
+        if noise is None:
+            return cls(default, False, doubt)
+        # levels that symmetry makes equal on planes and lines, four and more, are split by as much as the pairs are
+        return cls(max(default, noise), True, max(doubt, DOUBT_OF_NOISE * noise))
+
+    def levels(self, energies: Array) -> Array:
+        """The energies (nk, n), ascending, that count for these eigenvalues."""
+        if not self.paired:
+            return energies
+        mean = energies.reshape(len(energies), -1, 2).mean(axis=2)
+        return np.repeat(mean, 2, axis=1)
+
+    @property
+    def wider(self) -> Degeneracy:
+        """The groups that there are where all levels in doubt are one."""
+        return Degeneracy(self.doubt, self.paired)
+
+    def doubtful(self, energies: Array, top: float) -> NDArray[np.bool_]:
+        """(nk,) whether some of the energies (nk, n) up to `top` (eV), above which states are empty, are in doubt."""
+        spacing = np.diff(energies, axis=1)
+        return np.asarray(((spacing > self.tol) & (spacing <= self.doubt) & (energies[:, :-1] <= top)).any(axis=1))
+
+    @property
+    def widest(self) -> float:
+        """Spread in eV of a group beyond which levels have been taken together that are not one."""
+        return max(10 * self.tol, SPLIT if self.paired else 0.0)
+
+
+def default_tol(model: Model, temperature: Array | float = np.inf) -> float:
+    """The spacing in eV of levels that count as one, by the kind of model and, for Wannier functions, the lowest T in K.
+
+    Wannier functions split by some 0.1 meV what symmetry makes equal, and gaps far below k_B T leave no trace.
+    """
+    if not model.has_zone:
+        return KDOTP_TOL
+    if model.exact_position:
+        return EXACT_TOL
+    lowest = float(np.min(temperature))
+    return min(MOST, max(LEAST, SHARE * KB * lowest)) if lowest > 0 else COLD_TOL
+
+
+def decided(values: Arrays, errors: Arrays, changes: Arrays, share: float) -> str:
+    """The quantities about which levels in doubt decide: that they change by more than their other errors, and by how much.
+
+    share : of the largest absolute value of a quantity, below which changes are not worth a word.
+    """
+    found = []
+    for name, change in changes.items():
+        largest = float(np.abs(values[name]).max(initial=0.0))
+        worst = np.where(change > np.nan_to_num(errors[name]), change, 0.0).max(initial=0.0)
+        if worst > share * largest:
+            found.append(f"{name} by {100 * worst / largest:.2g}%" if largest else name)
+    return ", ".join(found)
+
+
+def splitting_of_pairs(model: Model) -> float | None:
+    """By how much noise splits the double levels (eV) of Wannier functions of spinors that have inversion times time reversal.
+
+    None for other models.
+
+    Levels that are double by chance or by weak spin-orbit coupling, where inversion is missing, have Berry curvature. What is
+    written down as a model has its degeneracies to rounding, and needs no pairs.
+    """
+    if not model.is_fitted or model.spin_degeneracy != 1 or model.n_orbitals % 2 or model.n_orbitals < 4:
+        return None
+    k = np.random.default_rng(17).uniform(-0.5, 0.5, (POINTS, 1, 3)) * np.array(model.periodic)
+    e = np.array([np.linalg.eigvalsh(model.matrices(point, 0).H)[0] for point in k])
+    inside, apart = e[:, 1::2] - e[:, ::2], e[:, 2::2] - e[:, 1:-1:2]
+    noise = float(inside.max())
+    if noise > min(SPLIT, NARROW * float(np.median(apart))):
+        return None
+    if len(model.axes) > 1 and float(np.median([_curvature_of_pairs(model, point) for point in k[::5]])) > CURVED:
+        return None
+    return noise
+
+
+def _curvature_of_pairs(model: Model, k: Array) -> Array:
+    """|Berry curvature| of every pair of levels at one k (1, 3), in units of the trace of its metric; the largest component."""
+    found = model.matrices(k, 1, True)
+    e, U = np.linalg.eigh(found.H[0])
+    pair = np.arange(len(e)) // 2
+    apart = np.where(pair[:, None] == pair, np.inf, e[:, None] - e)
+    R = -1j * (U.conj().T @ found.velocities()[0] @ U) / apart
+    F = np.zeros((len(R), len(R), *R.shape[1:])) if model.exact_position else U.conj().T @ found.curvatures()[0] @ U
+    curvature = np.einsum("abnn->abn", F).real - 2 * np.einsum("amn,bnm->abm", R, R).imag
+    metric = (np.abs(R) ** 2).sum(axis=(0, 2))
+    of_pair = curvature.reshape(*curvature.shape[:2], -1, 2).sum(axis=3), metric.reshape(-1, 2).sum(axis=1)
+    return np.asarray(np.abs(of_pair[0]).max(axis=(0, 1)) / np.maximum(of_pair[1], np.finfo(float).tiny))

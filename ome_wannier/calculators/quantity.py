@@ -1,0 +1,108 @@
+"""What a calculator is: per-band weights and how they are occupied, or a sum of such."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bands.bands import Bands
+from ..common.errors import SettingsError
+
+Array = NDArray[np.float64]
+
+Dims = tuple[Literal["moment", "spin_moment", "field", "axis", "position"], ...]
+
+
+KINDS = ("alpha", "extrinsic", "polarizability", "curvature", "moment", "own")
+
+
+@dataclass(frozen=True)
+class Observable:
+    """A quantity that is a sum over bands of weights a_n(k) times an occupation.
+
+    Parameters
+    ----------
+    name, long_name : identifier and description.
+    kind : how the integral is converted: "alpha" (response of the magnetization, e^2/hbar Angstrom^(3-d)), "extrinsic" (the
+        same, per unit of time, times eV), "polarizability", "curvature", "moment", or "own": multiplied by `factor`, in `unit`.
+    occupation : "sea", weights times f(e), or "surface", times -df/de.
+    dims : what the component axes of the weights are.
+    time_reversal, inversion : +1 even, -1 odd: a quantity that is odd vanishes in a crystal with that symmetry.
+    equation, reference : the formula and where it comes from.
+    weights : function of Bands returning (nk, n, *components): components of "moment" and "axis" run over
+        `bands.moments`, those of "spin_moment" over x, y, z, those of "field" and "position" over `bands.axes`; all three
+        Cartesian axes are accepted as well.
+    order : covariant derivatives of the Hamiltonian that the weights need (1 or 2).
+    curvature : whether they need the curvature of the Wannier basis.
+    needs_spin : whether they need the spin operator.
+    unit, factor : of kind "own": the reported unit, and what turns the integral of the weights (eV, Angstrom,
+        hbar = e = 1, per Angstrom^d) into it.
+    """
+
+    name: str
+    long_name: str
+    kind: str
+    occupation: Literal["sea", "surface"]
+    time_reversal: Literal[-1, 1]
+    inversion: Literal[-1, 1]
+    equation: str
+    reference: str
+    weights: Callable[[Bands], Array]
+    dims: Dims = ("moment", "field")
+    order: int = 1
+    curvature: bool = False
+    needs_spin: bool = False
+    unit: str = "1"
+    factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.isidentifier():  # it names variables and files
+            raise SettingsError(f"a calculator cannot be named {self.name!r}: letters, digits and _, no digit first")
+        if self.kind not in KINDS:
+            raise SettingsError(f"calculator {self.name}: no kind {self.kind!r}: one of {', '.join(KINDS)}")
+        if self.occupation not in ("sea", "surface"):
+            raise SettingsError(f"calculator {self.name}: no occupation {self.occupation!r}: sea or surface")
+        for symmetry in ("time_reversal", "inversion"):
+            if getattr(self, symmetry) not in (1, -1):
+                raise SettingsError(f"calculator {self.name}: {symmetry} is {getattr(self, symmetry)!r}: +1 (even) or -1 (odd)")
+
+    def __call__(self, bands: Bands) -> Array:
+        """Per-band weights, see `weights`."""
+        return self.weights(bands)
+
+
+@dataclass(frozen=True)
+class Combination:
+    """A sum of observables of one kind: `terms` are (name, coefficient)."""
+
+    name: str
+    long_name: str
+    terms: tuple[tuple[str, float], ...]
+    equation: str
+    reference: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class GapTerm:
+    """A quantity that an insulator has as a whole, at each Fermi level in a gap, and no metal.
+
+    It takes part in combinations like an `Observable`, but compute() gets its value elsewhere.
+    """
+
+    name: str
+    long_name: str
+    kind: str
+    time_reversal: Literal[-1, 1]
+    inversion: Literal[-1, 1]
+    equation: str
+    reference: str
+    dims: Dims
+    needs_spin: bool = False
+
+
+PAPER = "Cullen, Arovas, Raimondi, Culcer (2025)"

@@ -1,0 +1,110 @@
+"""The calculators by name, and what those that were asked for consist of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..common.errors import SettingsError
+from . import chern_simons, circulation, cross_gap, dipole, extrinsic, geometry, semiclassical, spin
+from .quantity import Combination, GapTerm, Observable
+
+Term: TypeAlias = Observable | GapTerm
+Calculator: TypeAlias = Term | Combination
+
+_ALL: dict[str, Calculator] = {
+    c.name: c
+    for module in (semiclassical, dipole, circulation, cross_gap, extrinsic, geometry, spin, chern_simons)
+    for c in module.CALCULATORS
+}
+
+#: second expressions of the same quantities, costlier and for checks: not among the defaults
+CHECKS = ("metric_curl_sea", "itinerant_sea", "commutator_residual", "spin_along_moments")
+#: what `include_chern_simons` adds the Chern-Simons part to
+COMPLETED = ("total", "total_with_spin", "semiclassical")
+
+
+def names() -> list[str]:
+    """Names of the built-in calculators."""
+    return list(_ALL)
+
+
+def needs_spin(calculator: str | Calculator) -> bool:
+    """Whether it, or a term of it, needs the spin operator."""
+    return any(o.needs_spin for o in resolve([calculator])[1])
+
+
+def defaults(has_spin: bool) -> list[str]:
+    """Names of the calculators that are used unless told, for a model with or without a spin operator.
+
+    All but CHECKS, and but chern_simons, which exists in gaps of three-dimensional crystals only.
+    """
+    first = [name for name, c in _ALL.items() if name not in CHECKS and not isinstance(c, GapTerm)]
+    return [name for name in first if has_spin or not needs_spin(name)]
+
+
+def with_chern_simons(calculator: Calculator) -> Calculator:
+    """The same calculator, completed by the Chern-Simons part if it is one of COMPLETED."""
+    if calculator.name not in COMPLETED or not isinstance(calculator, Combination):
+        return calculator
+    terms = (*calculator.terms, ("chern_simons", 1.0))
+    return replace(calculator, terms=terms, equation=f"{calculator.equation} + chern_simons", note="")
+
+
+def get(name: str) -> Calculator:
+    """The built-in calculator of this name; SettingsError lists the names there are."""
+    if name not in _ALL:
+        raise SettingsError(f"no calculator {name!r}: one of {', '.join(_ALL)}")
+    return _ALL[name]
+
+
+def resolve(asked: str | Iterable[str | Calculator]) -> tuple[list[Calculator], list[Term]]:
+    """What was asked for, as objects without repetition, and the terms that it consists of.
+
+    Text is a name, or names with commas between them, as on the command line.
+    """
+    if not isinstance(asked, Iterable):
+        raise SettingsError(f"calculators is {asked!r}: give a list of names or Observable objects")
+    wanted: dict[str, Calculator] = {}
+    for item in [name.strip() for name in asked.split(",") if name.strip()] if isinstance(asked, str) else asked:
+        calculator = get(item) if isinstance(item, str) else item
+        if not isinstance(calculator, Observable | GapTerm | Combination):
+            raise SettingsError(f"{item!r} is no calculator: give names, or Observable objects")
+        if calculator.name in _ALL and type(calculator) is Observable and calculator is not _ALL[calculator.name]:
+            raise SettingsError(f"{calculator.name!r} is the name of a built-in calculator: give yours another one")
+        if wanted.setdefault(calculator.name, calculator) is not calculator:
+            raise SettingsError(f"two different calculators are named {calculator.name!r}")
+    basic: dict[str, Term] = {}
+    for calculator in wanted.values():
+        parts: Sequence[Term] = (
+            [_term(name) for name, _ in calculator.terms] if isinstance(calculator, Combination) else [calculator]
+        )
+        for part in parts:
+            basic.setdefault(part.name, part)
+    if not wanted:
+        raise SettingsError("no calculators asked for")
+    return list(wanted.values()), list(basic.values())
+
+
+def combine(calculator: Calculator, values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The value of a calculator from those of the observables."""
+    if not isinstance(calculator, Combination):
+        return values[calculator.name]
+    return sum((c * values[name] for name, c in calculator.terms), np.zeros(()))
+
+
+def first_observable(calculator: Calculator) -> Term:
+    """The calculator itself, or the first term of a combination (all are of one kind)."""
+    found = get(calculator.terms[0][0]) if isinstance(calculator, Combination) else calculator
+    assert not isinstance(found, Combination)
+    return found
+
+
+def _term(name: str) -> Term:
+    calculator = get(name)
+    assert not isinstance(calculator, Combination)
+    return calculator

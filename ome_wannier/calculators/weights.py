@@ -1,0 +1,105 @@
+"""Weights of observables at k points, on the axes of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bands.bands import Bands
+from ..bands.degeneracy import Degeneracy
+from ..common.errors import ModelError
+from ..models.base import Model
+from .quantity import Observable
+
+Array = NDArray[np.float64]
+Dims = tuple[Literal["moment", "spin_moment", "field", "axis", "position"], ...]
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def component_axes(axes: Sequence[int], moments: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Cartesian axes that each component dimension runs over."""
+    return {
+        "moment": tuple(moments),
+        "spin_moment": (0, 1, 2),
+        "axis": tuple(moments),
+        "field": tuple(axes),
+        "position": tuple(axes),
+    }
+
+
+def evaluate(observable: Observable, bands: Bands) -> Array:
+    """Weights (nk, n, *components) of an observable on the model's axes, averaged over degenerate groups.
+
+    Raises
+    ------
+    ModelError : weights that are not of the declared shape, complex, nan or infinite (one's own calculator).
+    """
+    weights = np.asarray(observable(bands))
+    if np.iscomplexobj(weights):
+        raise ModelError(f"calculator {observable.name} returned complex weights: take .real or .imag")
+    nk, n = bands.energies.shape
+    along = component_axes(bands.axes, bands.moments)
+    expected = (nk, n, *(len(along[dim]) for dim in observable.dims))
+    if weights.ndim != len(expected) or weights.shape[:2] != (nk, n):
+        raise ModelError(f"calculator {observable.name} returned weights of shape {weights.shape}: expected {expected}")
+    for i, dim in enumerate(observable.dims):
+        if weights.shape[2 + i] == 3:
+            weights = np.take(weights, along[dim], axis=2 + i)
+        elif weights.shape[2 + i] != len(along[dim]):
+            raise ModelError(
+                f"calculator {observable.name} returned weights of shape {weights.shape}: "
+                f"dimension {dim!r} must have {len(along[dim])} or 3 entries"
+            )
+    if not _built_in(observable) and not np.isfinite(weights).all():
+        raise ModelError(f"calculator {observable.name} returned weights that are nan or infinite")
+    return bands.group_mean(weights)
+
+
+def evaluate_at(
+    model: Model,
+    observables: Sequence[Observable],
+    k: Array,
+    degeneracy: Degeneracy,
+    window: tuple[float, float] = (-np.inf, np.inf),
+    spacing: Array | None = None,
+) -> tuple[Bands, Array]:
+    """Bands at the points k, see `Bands`, and the weights (nk, n, columns) of all observables side by side."""
+    order = max(o.order for o in observables)
+    curvature = model.external is not None or any(o.curvature for o in observables)
+    bands = Bands(model, k, order=order, curvature=curvature, degeneracy=degeneracy, window=window, spacing=spacing)
+    return bands, side_by_side(observables, bands)
+
+
+def side_by_side(observables: Sequence[Observable], bands: Bands) -> Array:
+    """Weights of all observables: (nk, n, columns)."""
+    columns = [evaluate(o, bands).reshape(*bands.energies.shape, -1) for o in observables]
+    return np.concatenate(columns, axis=2)
+
+
+def component_shapes(observables: Sequence[Observable], model: Model) -> Shapes:
+    """Number of components along each dimension, by observable."""
+    along = component_axes(model.axes, model.moments)
+    return {o.name: tuple(len(along[dim]) for dim in o.dims) for o in observables}
+
+
+def unpacked(columns: Array, shapes: Shapes) -> dict[str, Array]:
+    """Split (..., columns) into one array (..., *components) per observable."""
+    ends = np.cumsum([int(np.prod(s)) for s in shapes.values()])
+    parts = np.split(columns, ends[:-1].tolist(), axis=-1)
+    return {name: p.reshape(*p.shape[:-1], *s) for (name, s), p in zip(shapes.items(), parts, strict=True)}
+
+
+def _built_in(observable: Observable) -> bool:
+    """By name, which no calculator of one's own may have, and which survives the way to another process."""
+    from . import names  # the package imports this module
+
+    return observable.name in names()
+
+
+def stack_tensor(bands: Bands, element: Callable[[int, int, int], Array]) -> Array:
+    """Weights (nk, n, moments, axes) from a function of (m, n, b): the axes with epsilon_imn = +1, and the field's."""
+    return np.stack([np.stack([element(m, n, b) for b in range(len(bands.axes))], axis=-1) for m, n in bands.pairs], axis=-2)

@@ -1,0 +1,1 @@
+"""No physics: errors, units, executors, progress, safe writing."""

@@ -1,0 +1,1 @@
+"""All sums over k."""

@@ -1,0 +1,1 @@
+"""Cells that are halved until the integrals have converged."""

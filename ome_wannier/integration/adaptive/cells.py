@@ -1,0 +1,326 @@
+"""Integrals over cells of the Brillouin zone, with what the points of a cell say about their error.
+
+The error of a cell has two parts. One is the difference of two rules of different degree. The other is what no point of the
+cell has seen: from the band velocities follows how far a level may move between the points, and a Fermi surface that may
+pass there unseen counts as if it did. A pocket between the points thus keeps its cell open until the points are so close
+that it can no longer be there, or is too small to matter.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...calculators.weights import evaluate_at
+from ...common.errors import SettingsError
+from ...models.base import has_zone
+from ..integral import Integrand
+from ..memory import WORKING_SET, bytes_per_point
+from ..occupation.histogram import Occupation
+from .cubature import Rule
+
+Array = NDArray[np.float64]
+
+#: velocities between the points may exceed those at the points by this factor
+MARGIN = 1.5
+#: points whose levels move by no more than this many k_B T to the next one see every Fermi surface between them
+SEEN = 5.0
+#: measures of cells are sorted into classes of powers of two within these bounds; where the sums of so many classes take more
+#: bytes than this, into wider ones
+CLASSES, CLASS_BYTES = (-40, 40), 2**27
+#: blocks that are computed or wait to be added, at the most
+WAITING = 64
+
+
+class Job(NamedTuple):
+    """What a worker needs to know.
+
+    mix : (columns of all observables, columns of all asked quantities), what the asked ones are made of.
+    memory : budget in bytes, of each worker and of the process that adds up what they find.
+    """
+
+    integrand: Integrand
+    mix: Array
+    rule: Rule
+    memory: int
+
+    @property
+    def bytes_of_matrices(self) -> int:
+        """Memory of the matrices of a point."""
+        model = self.integrand.model
+        return bytes_per_point(model.n_orbitals, self.integrand.order, model.external is not None)
+
+    @property
+    def bytes_at_levels(self) -> int:
+        """Memory of what a point has at all levels."""
+        return 8 * self.integrand.levels * (8 * self.integrand.model.n_orbitals + 3 * len(self.integrand.surface))
+
+    @property
+    def bytes_per_point(self) -> int:
+        """Memory that a point takes while it is evaluated."""
+        return self.bytes_of_matrices + self.bytes_at_levels
+
+    @property
+    def bytes_per_part(self) -> int:
+        """Memory of the sums over some cells."""
+        columns: int = self.mix.shape[1]
+        return 8 * len(Part._fields) * self.integrand.levels * columns
+
+    @property
+    def bytes_of_classes(self) -> int:
+        """Memory of the sums by class, where all classes have cells."""
+        return (CLASSES[1] - CLASSES[0]) * self.bytes_per_part
+
+    @property
+    def working_set(self) -> int:
+        """Memory for points that are evaluated together."""
+        return min(WORKING_SET, self.memory // 4)
+
+    @property
+    def octaves(self) -> int:
+        """The errors of the cells of a class lie within this power of two. It does not depend on the memory: results do not."""
+        return -(-self.bytes_of_classes // CLASS_BYTES)
+
+    def waiting(self, each: int) -> int:
+        """How many blocks may be computed or wait to be added, whose results take so many bytes."""
+        return min(WAITING, max(2, self.memory // (4 * each)))
+
+    def check_memory(self) -> None:
+        """Refuse a budget that holds neither a cell nor its sums.
+
+        Raises
+        ------
+        SettingsError : how much it has to be.
+        """
+        cell = 4 * max(self.bytes_of_matrices, len(self.rule.nodes) * self.bytes_at_levels)
+        sums = 2 * self.bytes_of_classes // self.octaves  # a third of them may be needed thrice at a time
+        if self.memory < max(cell, sums):
+            raise SettingsError(
+                f"memory {self.memory / 2**20:.3g} MiB: with rtol this model, {self.integrand.levels} Fermi levels times "
+                f"temperatures and these calculators need {max(cell, sums) / 2**20:.3g} MiB; raise memory, or give fewer"
+            )
+
+
+class Cells(NamedTuple):
+    """Boxes in units of the reciprocal vectors of the periodic directions: centres and half widths (cells, d)."""
+
+    centre: Array
+    half: Array
+
+
+class Part(NamedTuple):
+    """Sums over cells, each (levels, columns of the asked quantities), levels being Fermi levels times temperatures.
+
+    value : the integral. size : integral of its absolute value. added, square : sum of the errors of the rule, and of their
+    squares. unseen : what the points may have missed. scale : the integral were all states at the Fermi level. doubt : what the
+    integral would be more were all levels in doubt one (`Degeneracy.doubt`).
+    """
+
+    value: Array
+    size: Array
+    added: Array
+    square: Array
+    unseen: Array
+    scale: Array
+    doubt: Array
+
+
+class Found(NamedTuple):
+    """What a block of cells gave: sums by class, the class of every cell (cells,), how strongly it varies (cells, d), and the
+    widest degenerate group in eV."""
+
+    parts: dict[int, Part]
+    classes: NDArray[np.int64]
+    variation: Array
+    widest_group: float
+
+
+def integrate(job: Job, item: tuple[Cells, Array]) -> Found:
+    """Integrate a block of cells; `item` holds tolerances (levels, columns) too, by which errors are measured."""
+    cells, tolerance = item
+    together = max(1, job.working_set // (len(job.rule.nodes) * job.bytes_per_point))
+    parts: dict[int, Part] = {}
+    every, variations, widest = [], [], 0.0
+    for s in range(0, len(cells.half), together):
+        fields, classes, variation, group = _together(job, Cells(*(x[s : s + together] for x in cells)), tolerance)
+        for c in np.unique(classes).tolist():
+            before = [np.stack(parts[c])[:, None]] if c in parts else []
+            # one cell after the other, so that the bits are the same for any number of cells at once
+            parts[c] = Part(*np.concatenate([*before, fields[:, classes == c]], axis=1).sum(axis=1))
+        every.append(classes)
+        variations.append(variation)
+        widest = max(widest, group)
+    return Found(parts, np.concatenate(every), np.concatenate(variations), widest)
+
+
+def pace(job: Job) -> float:
+    """Seconds per point of cells: those of one."""
+    one = base_cells([1] * sum(job.integrand.model.periodic))
+    limit = np.ones((job.integrand.levels, job.mix.shape[1]))
+    states_at(job, np.zeros((1, 3)))  # what is compiled on the way is not meant
+    began = time.monotonic()
+    integrate(job, (one, limit))
+    return (time.monotonic() - began) / len(job.rule.nodes)
+
+
+def added(parts: Sequence[Part]) -> Part:
+    """The sums over the cells of all of them."""
+    return Part(*(sum(fields[1:], fields[0]) for fields in zip(*parts, strict=True)))
+
+
+def _together(job: Job, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[np.int64], Array, float]:
+    """The fields of `Part` of every cell (7, cells, levels, columns), classes, variations, widest group."""
+    rule, model, occupation = job.rule, job.integrand.model, job.integrand.occupation
+    nc, m = len(cells.half), len(rule.nodes)
+    directions = np.flatnonzero(model.periodic)
+    k = np.zeros((nc, m, 3))
+    k[:, :, directions] = cells.centre[:, None] + cells.half[:, None] * rule.nodes
+    states = states_at(job, k.reshape(-1, 3))
+    volume = np.prod(2 * cells.half, axis=1)[:, None, None]
+
+    def split(x: Array) -> Array:
+        return x.reshape(nc, m, *x.shape[1:])
+
+    # how far levels move to the next point: (cells, 1, bands) at most, by direction
+    move = np.abs(split(states.slope)).max(axis=1) * cells.half[:, None, :] * rule.reach * MARGIN
+    total = np.repeat(move.sum(axis=2)[:, None], m, axis=1).reshape(nc * m, -1)
+    f, df = occupation.factors(states.energies)
+    g = split(_mixed(job, states.weights, f, df))
+    hidden_sea, hidden_surface = _hidden(occupation, split(states.energies), split(total))
+    absolute = np.abs(states.weights)
+    unseen = split(_mixed(job, absolute, hidden_sea.reshape(f.shape), hidden_surface.reshape(f.shape)))
+    top = split(_everywhere(job, states.weights))
+
+    def sums(weights: Array, x: Array) -> Array:
+        return np.asarray(np.tensordot(x, weights, axes=(1, 0)) * volume)
+
+    value = sums(rule.high, g)
+    difference = value - sums(rule.low, g)
+    positive = np.abs(rule.high)
+    missed = sums(positive, unseen)
+    fields = [value, sums(positive, np.abs(g)), np.abs(difference), difference**2, missed, sums(positive, top)]
+    fields.append(_doubt(job, states, f, df, nc) * volume)
+    error = (np.abs(difference) + missed) / tolerance
+    measure = error.max(axis=(1, 2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        power = np.clip(np.nan_to_num(np.floor(np.log2(measure)), nan=CLASSES[0], neginf=CLASSES[0]), *CLASSES)
+    classes = power.astype(np.int64) // job.octaves
+    # cells are halved along the strongest variation or, for what was not seen, along which levels move most
+    vary = np.stack([(np.abs(sums(v, g)) / tolerance).max(axis=(1, 2)) for v in rule.variation], axis=1)
+    blind = (missed / tolerance).max(axis=(1, 2)) > (np.abs(difference) / tolerance).max(axis=(1, 2))
+    near = np.any(hidden_sea + hidden_surface > 0, axis=(1, 3))
+    moves = (move * near[:, :, None]).max(axis=1)
+    return np.stack(fields), classes, np.where(blind[:, None], moves, vary), states.widest_group
+
+
+def _everywhere(job: Job, weights: Array) -> Array:
+    """(nk, levels, columns): the integrand at the most, were all states at the Fermi level."""
+    peak = 1 / np.maximum(4 * job.integrand.occupation.widths, np.finfo(float).tiny)
+    return np.asarray(
+        np.abs(weights).sum(axis=1)[:, None, :] * np.where(job.integrand.surface, peak[:, None], 1.0) @ np.abs(job.mix)
+    )
+
+
+class States(NamedTuple):
+    """Energies (nk, n), weights (nk, n, columns), de/dk in units of the reciprocal vectors (nk, n, d), which points have levels
+    in doubt (nk,), what their weights (nd, n, columns) would be more were such levels one, and the widest group."""
+
+    energies: Array
+    weights: Array
+    slope: Array
+    doubtful: NDArray[np.bool_]
+    change: Array
+    widest_group: float
+
+
+def states_at(job: Job, k: Array) -> States:
+    """The states at points (nk, 3)."""
+    step = max(1, job.working_set // job.bytes_of_matrices)  # the points of one cell may be too many for large models
+    found = [_states(job, k[s : s + step]) for s in range(0, max(len(k), 1), step)]
+    energies, weights, slope, doubtful, change = (np.concatenate(x) for x in zip(*(f[:-1] for f in found), strict=True))
+    return States(energies, weights, slope, doubtful, change, max(f.widest_group for f in found))
+
+
+def _states(job: Job, k: Array) -> States:
+    model, observables, degeneracy = job.integrand.model, job.integrand.observables, job.integrand.degeneracy
+    assert has_zone(model)
+    # of all bands: those that are far from the levels here may be at them between the points
+    bands, weights = evaluate_at(model, observables, k, degeneracy)
+    doubtful = degeneracy.doubtful(bands.energies, job.integrand.occupation.window[1])
+    change = weights[:0]
+    if doubtful.any():
+        change = evaluate_at(model, observables, k[doubtful], degeneracy.wider)[1] - weights[doubtful]
+    reciprocal = 2 * np.pi * np.linalg.inv(model.lattice)[list(bands.axes)][:, np.flatnonzero(model.periodic)]
+    slope = np.stack([bands.slope(a) for a in range(len(bands.axes))], axis=2) @ reciprocal
+    return States(bands.energies, weights, slope, doubtful, change, bands.widest_group)
+
+
+def _doubt(job: Job, states: States, sea: Array, surface: Array, cells: int) -> Array:
+    """What levels in doubt change in cells (cells, levels, columns) of volume 1, of the occupations (nk, n, levels)."""
+    out = np.zeros((cells, job.integrand.levels, job.mix.shape[1]))
+    if states.doubtful.any():
+        change = _mixed(job, states.change, sea[states.doubtful], surface[states.doubtful])
+        cell, node = np.divmod(np.flatnonzero(states.doubtful), len(job.rule.nodes))
+        np.add.at(out, cell, job.rule.high[node, None, None] * change)
+    return out
+
+
+def _mixed(job: Job, weights: Array, sea: Array, surface: Array) -> Array:
+    """(nk, levels, asked columns) of the weights (nk, n, columns) and occupations (nk, n, levels)."""
+    out = np.zeros((len(weights), sea.shape[2], weights.shape[2]))
+    for factor, use in ((sea, ~job.integrand.surface), (surface, job.integrand.surface)):
+        if use.any():
+            out[:, :, use] = np.swapaxes(factor, 1, 2) @ weights[:, :, use]
+    return out @ job.mix
+
+
+def _hidden(occupation: Occupation, energies: Array, move: Array) -> tuple[Array, Array]:
+    """Occupations that the points may have missed, sea and surface (cells, m, n, levels).
+
+    energies, move : (cells, m, n).
+    """
+    n = len(occupation.temperature)
+    mu, cold = np.repeat(occupation.fermi, n), np.tile(occupation.cold, len(occupation.fermi))
+    width = occupation.widths
+    e, d = energies[..., None], move[..., None]
+
+    def passes(edge: Array, near: Array | float) -> NDArray[np.bool_]:
+        one_side = (e > edge + near).all(axis=1, keepdims=True) | (e <= edge - near).all(axis=1, keepdims=True)
+        return np.asarray(one_side & (np.abs(e - edge) < d))
+
+    # a Fermi surface narrower than the steps between the points
+    surface = np.where((np.abs(e - mu) < d) & (d > SEEN * width), 1 / np.maximum(2 * d, 1e-300), 0.0)
+    if occupation.surface and cold.any():  # a box has sharp edges, which may pass between points however close they are
+        low, high = (np.repeat(x, n) for x in occupation.boxes)
+        box = cold & (passes(low, 0.0) | passes(high, 0.0))
+        surface = np.where(box, np.maximum(surface, 1 / np.maximum(2 * d, high - low)), surface)
+    # a pocket: all points on one side
+    return np.where(passes(mu, np.where(cold, 0.0, SEEN * width)), 1.0, 0.0), surface
+
+
+def halved(cells: Cells, variation: Array, share: float) -> Cells:
+    """Every cell halved along the directions whose variation (cells, d) exceeds this share (below 1) of its largest."""
+    for direction in range(cells.half.shape[1]):
+        strongest = variation.max(axis=1)
+        use = (variation[:, direction] > share * strongest) | ((strongest <= 0) & (direction == 0))
+        times = 1 + use
+        row = np.repeat(np.arange(len(use)), times)
+        second = np.concatenate([[False], row[1:] == row[:-1]])
+        centre, half, variation = cells.centre[row], cells.half[row], variation[row]
+        half[use[row], direction] /= 2
+        centre[:, direction] += np.where(use[row], np.where(second, 1, -1) * half[:, direction], 0.0)
+        cells = Cells(centre, half)
+    return cells
+
+
+def base_cells(numbers: Sequence[int], half: bool = False) -> Cells:
+    """The zone cut into boxes, about this many along each direction; or its half, up to 1/2 along the first."""
+    counts = [2 * -(-numbers[0] // 2), *numbers[1:]] if half else list(numbers)
+    ranges = [np.arange(n // 2 if half and i == 0 else n) for i, n in enumerate(counts)]
+    grid = np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, len(counts))
+    size = np.array(counts, dtype=float)
+    return Cells((grid + 0.5) / size, np.broadcast_to(0.5 / size, grid.shape).copy())

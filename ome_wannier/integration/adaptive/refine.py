@@ -1,0 +1,174 @@
+"""Adaptive integration over the Brillouin zone: cells with the largest errors are halved until the sum of all suffices.
+
+All cells of a generation are evaluated together, in blocks that do not depend on who computes them, and summed in order, so
+the result has the same bits for any number of workers. Cells are kept in classes by the size of their error, with one set of
+sums for each class: the memory does not grow with the number of cells times that of Fermi levels.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...common.executors import ordered
+from ...common.progress import track
+from ..integral import Resources
+from .cells import Cells, Job, Part, added, halved, integrate
+
+Array = NDArray[np.float64]
+
+#: points of a block, which one worker evaluates, at the most, and bytes that pass through it: some tenths of a second
+BLOCK, BLOCK_BYTES = 4096, 2**29
+#: share of the tolerance that cells may keep which are not halved in a generation
+KEPT = 0.5
+#: cells whose errors exceed those that may stay by this factor are halved along all directions with this share of the variation
+FAR, ALONG = 8.0, 1 / 8
+#: standard deviations of the sum of errors that are independent, and share of the errors that add up at the most
+DEVIATIONS, COHERENT = 3.0, 0.2
+
+
+class Budget(NamedTuple):
+    """Bounds on the work: evaluated k points, and the time (of `time.monotonic`) at which to stop, or None."""
+
+    points: int
+    deadline: float | None
+
+
+class Refined(NamedTuple):
+    """The sums, their error (levels, columns), the numbers of cells and of evaluated points, the least half width, and the
+    widest degenerate group in eV."""
+
+    part: Part
+    error: Array
+    cells: int
+    points: int
+    finest: float
+    widest_group: float
+
+
+class _Class(NamedTuple):
+    """Cells with errors of one size, their variation along each direction, and their sums."""
+
+    cells: Cells
+    variation: Array
+    part: Part
+
+
+def refine(
+    job: Job,
+    start: Cells,
+    tolerance: Callable[[Part], Array],
+    budget: Budget,
+    resources: Resources,
+) -> Refined:
+    """Halve cells until errors are below the tolerance (levels, columns), a function of the sums, or the budget is spent.
+
+    The cells to start with are evaluated whatever the budget is.
+    """
+    per_cell = len(job.rule.nodes)
+    shape = (job.integrand.levels, job.mix.shape[1])
+    kept: dict[int, _Class] = {}
+    cells, limit, points, widest, began = start, np.ones(shape), 0, 0.0, time.monotonic()
+    while True:
+        generation = _generation(job, cells, limit, resources, budget.deadline if points else None)
+        if generation is None:
+            break  # out of time: as it was before these cells were halved
+        found, widest = generation[0], max(widest, generation[1])
+        points += len(cells.half) * per_cell
+        classes = _merged(kept, found)
+        limit = tolerance(total(classes.values()))
+        if (error_of(total(classes.values())) <= limit).all():
+            break
+        left = budget.points - points
+        if budget.deadline is not None:
+            rate = points / max(time.monotonic() - began, 1e-9)
+            left = min(left, int(rate * (budget.deadline - time.monotonic())))
+        chosen = _worst(classes, limit, left // per_cell)
+        if not chosen:
+            break
+        kept = {c: x for c, x in classes.items() if c not in chosen}
+        cells = _joined([chosen[c] for c in sorted(chosen)])
+    part = total(classes.values())
+    everything = _joined([x.cells for x in classes.values()])
+    return Refined(part, error_of(part), len(everything.half), points, float(everything.half.min()), widest)
+
+
+def error_of(part: Part) -> Array:
+    """The error of a sum over cells: of the rule, in part independent from cell to cell, and of what was not seen."""
+    return np.maximum(COHERENT * part.added, DEVIATIONS * np.sqrt(part.square)) + part.unseen
+
+
+def total(classes: Iterable[_Class]) -> Part:
+    """The sums over all classes."""
+    return added([c.part for c in classes])
+
+
+def _generation(
+    job: Job, cells: Cells, limit: Array, resources: Resources, deadline: float | None
+) -> tuple[dict[int, _Class], float] | None:
+    """Evaluate cells, by class, with the widest degenerate group in eV; None when time is out."""
+    step = max(1, min(BLOCK, BLOCK_BYTES // job.bytes_per_point) // len(job.rule.nodes))
+    items = [(Cells(*(x[s : s + step] for x in cells)), limit) for s in range(0, len(cells.half), step)]
+    places: dict[int, list[tuple[Cells, Array]]] = {}
+    parts: dict[int, Part] = {}
+    widest = 0.0
+    waiting = job.waiting(job.bytes_of_classes // (3 * job.octaves))  # a block has cells of a third of them
+    with closing(ordered(resources.executor, integrate, job, items, waiting)) as results:
+        for block, _ in track(items, "k points", resources.progress):
+            if deadline is not None and time.monotonic() > deadline:
+                return None
+            found = next(results)
+            widest = max(widest, found.widest_group)
+            for c, part in found.parts.items():
+                here = found.classes == c
+                places.setdefault(c, []).append((Cells(*(x[here] for x in block)), found.variation[here]))
+                # added at once: a part for each block would take more memory than the cells
+                parts[c] = added([parts[c], part]) if c in parts else part
+    return {c: _class(x, parts[c]) for c, x in places.items()}, widest
+
+
+def _class(places: Sequence[tuple[Cells, Array]], part: Part) -> _Class:
+    """Cells and their variations, of which these are the sums."""
+    cells, variations = zip(*places, strict=True)
+    return _Class(_joined(cells), np.concatenate(variations), part)
+
+
+def _joined(cells: Sequence[Cells]) -> Cells:
+    return Cells(*(np.concatenate(x) for x in zip(*cells, strict=True)))
+
+
+def _merged(kept: dict[int, _Class], found: dict[int, _Class]) -> dict[int, _Class]:
+    keys = sorted(kept.keys() | found.keys())
+    both = {c: [x[c] for x in (kept, found) if c in x] for c in keys}
+    return {c: _class([(x.cells, x.variation) for x in some], total(some)) for c, some in both.items()}
+
+
+def _worst(classes: dict[int, _Class], limit: Array, cells: int) -> dict[int, Cells]:
+    """Halves of the worst cells, by class: until those that stay have no more than their share, and as many as allowed."""
+
+    def mean(c: int) -> float:
+        part, n = classes[c].part, len(classes[c].variation)
+        return float(((part.added + part.unseen) / (n * limit)).max())
+
+    size = {c: mean(c) for c in classes}
+    order = sorted(classes, key=lambda c: (size[c], c), reverse=True)
+    stays = next((i for i in range(len(order)) if _suffices(classes, order[i:], limit)), len(order))
+    chosen: dict[int, Cells] = {}
+    for c in order[:stays]:
+        # far from what suffices halving along one direction is not the end: take the others at once
+        far = stays == len(order) or size[c] > FAR * size[order[stays]]
+        halves = halved(classes[c].cells, classes[c].variation, ALONG if far else 1 - 1e-9)
+        cells -= len(halves.half)
+        if cells < 0:
+            break
+        chosen[c] = halves
+    return chosen
+
+
+def _suffices(classes: dict[int, _Class], those: Sequence[int], limit: Array) -> bool:
+    return bool((error_of(total(classes[c] for c in those)) <= KEPT * limit).all())

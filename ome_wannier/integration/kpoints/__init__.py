@@ -1,0 +1,1 @@
+"""Sets of k points: meshes, what symmetry leaves of them, rays."""

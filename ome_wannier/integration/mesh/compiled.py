@@ -1,0 +1,47 @@
+"""The compiled loop behind `unseen`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...common.compiled import jit
+
+
+@jit
+def unseen(energies, step, reach, weights, fermi, widths, surface, resolved, size, variance):  # type: ignore[no-untyped-def]
+    """Add to `size` and `variance` (levels, temperatures, columns) what points may miss, see the module `unseen`.
+
+    energies, step, reach : (nk, n). weights : (nk, n, columns). Returns the largest step in units of the width.
+    """
+    K, N, C = weights.shape
+    here, farthest, coarsest = np.zeros_like(size), np.zeros(size.shape[:2]), 0.0
+    for k in range(K):
+        low, high = len(fermi), 0
+        for n in range(N):
+            e, d, s = energies[k, n], reach[k, n], step[k, n]
+            first, end = np.searchsorted(fermi, e - d), np.searchsorted(fermi, e + d)
+            for t in range(len(widths)):
+                if first >= end or s <= resolved * widths[t]:
+                    continue
+                low, high = min(low, first), max(high, end)
+                coarsest = max(coarsest, s / widths[t])
+                x = 2 * np.pi**2 * widths[t] / s
+                alias = min(2 * x / np.sinh(x), 1.0)
+                for i in range(first, end):
+                    farthest[i, t] = max(farthest[i, t], d)
+                    below = (fermi[i] - e + d) / (2 * d) - (1.0 if e <= fermi[i] else 0.0)
+                    for c in range(C):
+                        here[i, t, c] += alias * weights[k, n, c] * (0.5 / d if surface[c] else below)
+            if n + 1 < N and energies[k, n + 1] - e < d / 10:  # nearly touching: what they add up to counts
+                continue
+            for i in range(low, high):
+                for t in range(len(widths)):
+                    for c in range(C):
+                        x = here[i, t, c]
+                        size[i, t, c] += abs(x)
+                        # the integral of (df/de)^2 over the energy is 1 / (6 k_B T)
+                        variance[i, t, c] += x * x * (farthest[i, t] / (3 * widths[t]) if surface[c] else 1.0)
+                        here[i, t, c] = 0.0
+                    farthest[i, t] = 0.0
+            low, high = len(fermi), 0
+    return coarsest

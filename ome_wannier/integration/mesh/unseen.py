@@ -1,0 +1,91 @@
+"""What the points of a mesh may miss: Fermi surfaces that pass between them.
+
+Extrapolated linearly to the neighbouring points, the level of a state moves by up to d, the sum over the directions of the
+mesh of |slope| times the spacing. If it could reach the Fermi level on the way, a Fermi surface may pass nearby; a band that is
+convex (or concave) from a point to an extremum of its own cannot get farther. Such a state counts as if it were spread evenly
+over 2d: with weight / (2 d) for -df/de, and for f with the share of 2d below the level in place of 0 or 1. Bands closer than
+d / 10 count as what they add up to: large terms of pairs of bands cancel there. This is charged times the relative error of a
+sum of -df/de over a row of points, between which the level moves by s, the largest of the summands of d: 2 x / sinh x,
+x = 2 pi^2 k_B T / s, from the first term of Poisson's summation formula, or 1 if that is less.
+
+All of that may be missing, as a pocket that no point sees is. Where many points are near the level, they sample the Fermi
+surface at random, and what is uncertain is the scatter of the sum. The error is the smaller of the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kpoints.mesh import KMesh
+from ..occupation.histogram import Occupation
+
+Array = NDArray[np.float64]
+
+#: levels that move by less than so many widths of the occupation (k_B T) from point to point leave errors below 1e-3, which
+#: sub-meshes see; and those up to which they leave errors below 0.2
+RESOLVED, FINE = 2.0, 4.0
+#: eV; occupations that change over less than this are steps
+STEP = 1e-12
+#: Fermi levels at which this is summed, at the most; those between have the larger of the two next to them
+LEVELS = 64
+#: standard deviations of the scatter that are charged
+DEVIATIONS = 2.0
+
+
+class Unseen(NamedTuple):
+    """Sums over k points, and the largest s in units of the width.
+
+    size, variance : (levels, nT, columns), of what may be missing at each, and of the squares of its scatter.
+    coarsest : s / width.
+    """
+
+    size: Array
+    variance: Array
+    coarsest: float
+
+    @classmethod
+    def none(cls, occupation: Occupation, columns: int) -> Unseen:
+        """Of no points."""
+        shape = (len(_some(occupation)), len(occupation.temperature), columns)
+        return cls(np.zeros(shape), np.zeros(shape), 0.0)
+
+    def plus(self, other: Unseen) -> Unseen:
+        """Of the points of both."""
+        return Unseen(self.size + other.size, self.variance + other.variance, max(self.coarsest, other.coarsest))
+
+    def error(self, occupation: Occupation) -> Array:
+        """(nf, nT, columns) of the sums over the points."""
+        error = np.minimum(self.size, DEVIATIONS * np.sqrt(self.variance))
+        every = np.arange(len(occupation.fermi))
+        below, above = (np.searchsorted(_some(occupation), every, side) for side in ("right", "left"))
+        return np.asarray(np.maximum(error[below - 1], error[above]))
+
+
+def _some(occupation: Occupation) -> NDArray[np.int64]:
+    """Numbers of the Fermi levels at which sums are made, ascending, the first and the last among them."""
+    n = len(occupation.fermi)
+    return np.unique(np.linspace(0, n - 1, min(n, LEVELS)).round().astype(np.int64))
+
+
+def spacing(mesh: KMesh, lattice: Array, axes: Sequence[int]) -> Array:
+    """(axes, directions) in 1/Angstrom: vectors to the next points of the mesh."""
+    vectors = 2 * np.pi * np.linalg.inv(lattice)[list(axes)] / mesh.size
+    return np.asarray(vectors[:, [n > 1 for n in mesh.size]])
+
+
+def with_points(
+    found: Unseen, occupation: Occupation, energies: Array, move: Array, weights: Array, surface: NDArray[np.bool_]
+) -> Unseen:
+    """With more points, one after the other: energies (nk, n), by how much they move along each direction (nk, n, directions),
+    and weights (nk, n, columns), of which `surface` ones go with -df/de."""
+    from .compiled import unseen  # numba takes a third of a second to import
+
+    widths = np.maximum(occupation.widths.reshape(len(occupation.fermi), -1).min(axis=0), STEP)
+    step, reach = move.max(axis=2, initial=0.0), move.sum(axis=2)
+    levels = occupation.fermi[_some(occupation)]
+    coarsest = unseen(energies, step, reach, weights, levels, widths, surface, RESOLVED, found.size, found.variance)
+    return found._replace(coarsest=max(found.coarsest, coarsest))

@@ -1,0 +1,1 @@
+"""How states are occupied: Fermi functions, histograms, levels."""

@@ -1,0 +1,1 @@
+"""Rays to infinity for k.p models."""

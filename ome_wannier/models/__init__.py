@@ -1,0 +1,1 @@
+"""A Hamiltonian and its k derivatives at a batch of k points."""

@@ -1,0 +1,79 @@
+"""Compiled loops over k points for the matrices of models."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..common.compiled import jit, product
+
+
+@jit
+def hermitian(upper):  # type: ignore[no-untyped-def]
+    """Hermitian matrices (m, n, n) of their upper triangles (m, n (n + 1) / 2), row after row."""
+    M, size = upper.shape
+    N = int(np.sqrt(2 * size))
+    out = np.empty((M, N, N), dtype=np.complex128)
+    for m in range(M):
+        at = 0
+        for i in range(N):
+            out[m, i, i] = upper[m, at].real
+            at += 1
+            for j in range(i + 1, N):
+                x = upper[m, at]
+                out[m, i, j], out[m, j, i] = x, np.conj(x)
+                at += 1
+    return out
+
+
+@jit
+def covariant(dX, A, X):  # type: ignore[no-untyped-def]
+    """dX_a - i [A_a, X] (nk, d, n, n) for Hermitian A_a (of a stack) and X (nk, n, n)."""
+    K, D, N, _ = A.shape
+    out, P = np.empty((K, D, N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
+    for k in range(K):
+        for a in range(D):
+            product(A[k, a], X[k], P)
+            _minus_commutator(dX[k, a], P, out[k, a])
+    return out
+
+
+@jit
+def basis_curvatures(curl, A):  # type: ignore[no-untyped-def]
+    """F_ab = curl_ab - i [A_a, A_b] (nk, d, d, n, n) of the Hermitian curls (nk, pairs, n, n) of all a < b."""
+    K, D, N, _ = A.shape
+    out, P = np.zeros((K, D, D, N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
+    for k in range(K):
+        pair = 0
+        for a in range(D):
+            for b in range(a + 1, D):
+                product(A[k, a], A[k, b], P)
+                _minus_commutator(curl[k, pair], P, out[k, a, b])
+                out[k, b, a] = -out[k, a, b]
+                pair += 1
+    return out
+
+
+@jit
+def covariant_second(ddX, dA, A, X, dX, DX):  # type: ignore[no-untyped-def]
+    """D_b D_a X = d_b d_a X - i [d_b A_a, X] - i [A_a, d_b X] - i [A_b, D_a X]: (nk, b, a, n, n)."""
+    K, D, N, _ = A.shape
+    out, P = np.empty((K, D, D, N, N), dtype=np.complex128), np.empty((3, N, N), dtype=np.complex128)
+    for k in range(K):
+        for b in range(D):
+            for a in range(D):
+                product(dA[k, b, a], X[k], P[0])
+                product(A[k, a], dX[k, b], P[1])
+                product(A[k, b], DX[k, a], P[2])
+                for m in range(N):
+                    for n in range(N):
+                        P[0, m, n] += P[1, m, n] + P[2, m, n]
+                _minus_commutator(ddX[k, b, a], P[0], out[k, b, a])
+    return out
+
+
+@jit
+def _minus_commutator(dX, P, out):  # type: ignore[no-untyped-def]
+    """dX - i (P - P^+), where P - P^+ is the commutator of the Hermitian factors of P."""
+    for m in range(len(dX)):
+        for n in range(len(dX)):
+            out[m, n] = dX[m, n] - 1j * (P[m, n] - np.conj(P[n, m]))

@@ -1,0 +1,311 @@
+"""Hamiltonians given by real-space matrices in a Wannier or tight-binding basis."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..common.errors import ModelError
+from .base import Matrices, Structure, brief, moment_axes
+from .compiled import covariant, covariant_second, hermitian
+from .fourier import FourierSeries, Sums
+from .outside_states import External, ExternalSeries, Outside
+from .real_space_checks import checked, frozen, hermitised, partners, point, spin_matrices
+
+if TYPE_CHECKING:
+    pass
+Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+
+@dataclass(frozen=True, eq=False)
+class TightBinding:
+    """A Hamiltonian given by real-space matrices in a Wannier or tight-binding basis.
+
+    Parameters
+    ----------
+    lattice : (3, 3), rows are the lattice vectors in Angstrom.
+    R : (nR, 3) integers.
+    hamiltonian : (nR, n, n) in eV, [r, i, j] = <0i|H|Rj>, every degeneracy weight folded in.
+    position : (nR, n, n, 3) in Angstrom, [r, i, j] = <0i|r|Rj>, Cartesian; or None.
+    centres : (n, 3) Cartesian in Angstrom, for a model whose position operator is diagonal. One of `position` and
+        `centres` must be given: orbital magnetization depends on where the orbitals are.
+    periodic : which lattice directions are periodic; default: those in which some R has a component.
+    spin_degeneracy : 1 or 2, the number of electrons that each band holds.
+    structure : the atoms, if known.
+    spin : spin operator in units of hbar/2: (n, n, 3) for matrices that are local (Pauli matrices of spin-pure orbitals), or
+        (nR, n, n, 3), [r, i, j] = <0i|sigma|Rj>; None for a model without it.
+    hermiticity_error : eV or Angstrom, the largest non-Hermitian part that was averaged away before; the model adds its own.
+    external : matrix elements with the states outside the basis, which complete moments and metric; needs `position`.
+
+    Raises
+    ------
+    ModelError : arrays that do not fit together, a missing -R partner, a matrix that is not Hermitian (the R is named).
+    """
+
+    lattice: Array
+    R: NDArray[np.int64]
+    hamiltonian: ComplexArray
+    position: ComplexArray | None = None
+    centres: Array | None = None
+    periodic: tuple[bool, bool, bool] = None  # type: ignore[assignment]
+    spin_degeneracy: int = 1
+    structure: Structure | None = None
+    name: str = ""
+    spin: ComplexArray | None = None
+    hermiticity_error: float = 0.0
+    external: External | None = None
+
+    has_zone: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
+    is_costly: ClassVar[bool] = False
+    neutral: ClassVar[int] = 0
+    default_points: ClassVar[None] = None
+    available: ClassVar[None] = None
+
+    def __repr__(self) -> str:
+        return brief(self)
+
+    def __post_init__(self) -> None:
+        lattice = checked(self.lattice, "lattice", float, (3, 3))
+        R = checked(self.R, "R", int, (None, 3))
+        H = checked(self.hamiltonian, "hamiltonian", complex, (len(R), None, None))
+        n = H.shape[1]
+        if H.shape[2] != n:
+            raise ModelError(f"hamiltonian has shape {H.shape}: the matrices must be square")
+        if n == 0 or len(R) == 0:
+            raise ModelError("the model has no orbitals or no R vectors")
+        volume = abs(np.linalg.det(lattice))
+        if not volume > 1e-6:
+            raise ModelError(f"the lattice vectors span a volume of {volume:.2g} A^3: they must be linearly independent")
+        if self.spin_degeneracy not in (1, 2):
+            raise ModelError(f"spin_degeneracy is {self.spin_degeneracy}: it must be 1 or 2")
+        if (self.position is None) == (self.centres is None):
+            raise ModelError(
+                "give exactly one of position (nR, n, n, 3) and centres (n, 3), in Angstrom: "
+                "orbital magnetization depends on where the orbitals are"
+            )
+        partner = partners(R)
+        H, violation = hermitised(H, R, partner, "hamiltonian", "eV")
+        position = centres = None
+        if self.position is not None:
+            r = checked(self.position, "position", complex, (len(R), n, n, 3))
+            r, r_violation = hermitised(r, R, partner, "position", "Angstrom")
+            position, violation = frozen(r), max(violation, r_violation)
+        else:
+            centres = frozen(checked(self.centres, "centres", float, (n, 3)))
+        spin = None if self.spin is None else spin_matrices(self.spin, R, partner, n)
+        if self.external is not None and position is None:
+            raise ModelError("external is given without position: nothing is outside a basis whose position is diagonal")
+        external = None if self.external is None else self.external.fitted(R, partner, n)
+        periodic = tuple(R.any(axis=0).tolist() if self.periodic is None else self.periodic)
+        if len(periodic) != 3 or not all(p in (True, False) for p in periodic):
+            raise ModelError(f"periodic is {self.periodic!r}: give three truth values, one per lattice vector")
+        periodic = tuple(bool(p) for p in periodic)
+        for j in range(3):
+            if not periodic[j] and R[:, j].any():
+                bad = R[np.flatnonzero(R[:, j])[0]]
+                raise ModelError(f"direction {j + 1} is declared not periodic, but R = {point(bad)} has a component along it")
+        for key, value in {
+            "lattice": frozen(lattice),
+            "R": frozen(R),
+            "hamiltonian": frozen(H),
+            "position": position,
+            "centres": centres,
+            "periodic": periodic,
+            "spin": spin,
+            "external": external,
+            "hermiticity_error": max(violation, self.hermiticity_error),
+        }.items():
+            object.__setattr__(self, key, value)
+
+    def __getstate__(self) -> dict[str, object]:
+        """What is sent to other processes: the fields, not the several times larger series made of them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def n_orbitals(self) -> int:
+        """Number of orbitals (bands)."""
+        return int(self.hamiltonian.shape[1])
+
+    @property
+    def dimension(self) -> int:
+        """Number of periodic directions."""
+        return sum(self.periodic)
+
+    @cached_property
+    def axes(self) -> tuple[int, ...]:
+        """Cartesian axes spanned by the periodic directions: the axes of the field.
+
+        Raises ModelError where they are no Cartesian line or plane.
+        """
+        vectors = self.lattice[list(self.periodic)]
+        used = np.abs(vectors).max(axis=0, initial=0.0) > 1e-8 * np.abs(self.lattice).max()
+        if used.sum() != self.dimension:
+            raise ModelError(
+                "the periodic lattice vectors do not lie in a Cartesian line or plane: "
+                "rotate the lattice (and the position matrix elements) so that they do"
+            )
+        return tuple(int(a) for a in np.flatnonzero(used))
+
+    @property
+    def moments(self) -> tuple[int, ...]:
+        """Cartesian axes of an orbital moment: those whose two perpendicular axes are both periodic."""
+        return moment_axes(self.axes)
+
+    @property
+    def cell(self) -> float:
+        """Volume (3D), area (2D) or length (1D) of the cell in Angstrom**dimension; 1 for a molecule."""
+        vectors = self.lattice[list(self.periodic)]
+        return float(np.sqrt(np.linalg.det(vectors @ vectors.T))) if self.dimension else 1.0
+
+    @property
+    def exact_position(self) -> bool:
+        """Whether the components of the position operator commute inside the basis (physics.md 6d)."""
+        return self.position is None
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether these are Wannier functions: with position matrix elements, or of known atoms."""
+        return self.position is not None or self.structure is not None
+
+    @property
+    def has_spin(self) -> bool:
+        """Whether the model knows its spin operator."""
+        return self.spin is not None
+
+    @cached_property
+    def wannier_centres(self) -> Array:
+        """(n, 3) Cartesian centres <0i|r|0i> in Angstrom."""
+        if self.centres is not None:
+            return self.centres
+        assert self.position is not None
+        home = int(np.flatnonzero(~self.R.any(axis=1))[0])
+        return np.ascontiguousarray(np.einsum("iia->ia", self.position[home]).real)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of everything that a result depends on."""
+        digest = hashlib.sha256(repr((self.periodic, self.spin_degeneracy, self.R.shape, self.hamiltonian.shape)).encode())
+        for a in (self.lattice, self.R, self.hamiltonian, self.position, self.centres, self.spin):
+            digest.update(b"-" if a is None else np.ascontiguousarray(a).tobytes())
+        for a in () if self.external is None else self.external.arrays:
+            digest.update(b"-" if a is None else np.ascontiguousarray(a).tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def _series(self) -> tuple[FourierSeries, FourierSeries | None, FourierSeries | None]:
+        """Fourier series of the Hamiltonian and, where there are any, of the position (axes of the field) and the spin.
+
+        Of their upper triangles: the sums over R and -R, and their derivatives, are Hermitian.
+        """
+        upper = np.triu_indices(self.n_orbitals)
+
+        def series(X: ComplexArray | None) -> FourierSeries | None:
+            return None if X is None else FourierSeries(self.lattice, self.R, np.moveaxis(X[:, *upper], 2, 1))
+
+        position = None if self.position is None else self.position[..., list(self.axes)]
+        return FourierSeries(self.lattice, self.R, self.hamiltonian[:, *upper]), series(position), series(self.spin)
+
+    def matrices(self, k: Array, order: int = 1, curvature: bool = False) -> Matrices:
+        """Matrices at fractional `k`, shape (..., 3), in the Wannier gauge; see `Matrices`.
+
+        Points that share two of their three coordinates along the second-last dimension of `k` (rows of a mesh)
+        are summed direction by direction. The leading dimensions are flattened to nk in the answer.
+        """
+        axes = self.axes
+        series, position, spin = self._series
+        h = _whole(series(k, order, axes))
+        if order == 0:
+            return Matrices(h.value)
+        if position is None:
+            assert self.centres is not None
+            matrices = _diagonal_position(h.value, h.first, h.second, self.centres[:, list(axes)])
+        else:
+            A, dA, curl = self._position(position, k, order, curvature)
+            matrices = _full_position(h.value, h.first, h.second, A, dA, curl)
+        return matrices if spin is None else matrices._replace(S=_whole(spin(k, 0, axes)).value)
+
+    def _position(
+        self, position: FourierSeries, k: Array, order: int, curvature: bool
+    ) -> tuple[ComplexArray, ComplexArray | None, ComplexArray | None]:
+        """A, dA[b, a] = d_b A_a where second derivatives are asked for, and the curls d_a A_b - d_b A_a of `self._pairs`."""
+        if order == 2:
+            a = _whole(position(k, 1, self.axes))
+            first, second = self._pairs
+            return a.value, a.first, a.first[:, first, second] - a.first[:, second, first] if curvature else None
+        if not curvature:
+            return _whole(position(k, 0, self.axes)).value, None, None
+        both, d = _whole(self._with_curls(k, 0, self.axes)).value, len(self.axes)
+        return np.ascontiguousarray(both[:, :d]), None, np.ascontiguousarray(both[:, d:])
+
+    @property
+    def _pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The axes a and b of all curls."""
+        first, second = np.triu_indices(len(self.axes), 1)
+        return first, second
+
+    @cached_property
+    def _with_curls(self) -> FourierSeries:
+        """The upper triangles of A and of its curls, which are half as many as its derivatives."""
+        assert self.position is not None
+        r = np.moveaxis(self.position[:, *np.triu_indices(self.n_orbitals)][..., list(self.axes)], 2, 1)
+        x = (self.R @ self.lattice)[:, list(self.axes), None]
+        first, second = self._pairs
+        curls = 1j * (x[:, first] * r[:, second] - x[:, second] * r[:, first])
+        return FourierSeries(self.lattice, self.R, np.concatenate([r, curls], axis=1))
+
+    @cached_property
+    def _external_series(self) -> ExternalSeries | None:
+        if self.external is None:
+            return None
+        return ExternalSeries(self.external, self.lattice, self.R, self.axes, self.moments)
+
+    def outside(self, k: Array, inside: Matrices, moments: bool = False, metric: bool = False) -> Outside:
+        """Matrix elements with the states outside the basis at fractional `k`, in the Wannier gauge; see `Outside`.
+
+        inside : the matrices at `k`, with the curls of A. `moments` asks for N, K, F and Y, `metric` for G.
+        """
+        if self._external_series is None:
+            return Outside()
+        assert inside.A is not None
+        return self._external_series(k, inside.H, inside.velocities(), inside.A, inside.curvatures(), moments, metric)
+
+
+def _whole(upper: Sums) -> Sums:
+    """Hermitian matrices (..., n, n) of their upper triangles (..., n (n + 1) / 2)."""
+
+    def whole(x: ComplexArray) -> ComplexArray:
+        found = hermitian(x.reshape(-1, x.shape[-1]))
+        return np.asarray(found.reshape(*x.shape[:-1], *found.shape[1:]))
+
+    return Sums(*(whole(x) for x in upper if x is not None))
+
+
+def _diagonal_position(H: ComplexArray, dH: ComplexArray, ddH: ComplexArray | None, centres: Array) -> Matrices:
+    """D_a X = d_a X - i [t_a, X] with t the diagonal matrix of orbital centres: elementwise d_a - i (t_i - t_j)_a."""
+    t = np.moveaxis(centres[:, None, :] - centres[None, :, :], 2, 0)
+    V = dH - 1j * t * H[:, None]
+    A = np.broadcast_to(np.stack([np.diag(x) for x in centres.T.astype(complex)]), V.shape)
+    if ddH is None:
+        return Matrices(H, V, A=A)
+    W = ddH - 1j * (t[:, None] * dH[:, None] + t[None, :] * dH[:, :, None]) - (t[:, None] * t[None, :]) * H[:, None, None]
+    return Matrices(H, V, W, A=A)
+
+
+def _full_position(
+    H: ComplexArray,
+    dH: ComplexArray,
+    ddH: ComplexArray | None,
+    A: ComplexArray,
+    dA: ComplexArray | None,
+    curl: ComplexArray | None,
+) -> Matrices:
+    """Covariant derivatives with the full position matrix A; ddH[b, a] = d_b d_a H, the others as `_position` gives them."""
+    W = None if ddH is None else covariant_second(ddH, dA, A, H, dH, covariant(dH, A, H))
+    return Matrices(H, None, W, curl, A, slope=dH)

@@ -1,0 +1,220 @@
+"""compute(): from a model and settings to the labelled result with its error."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
+
+from ..bands.degeneracy import Degeneracy
+from ..calculators.quantity import Observable
+from ..calculators.registry import Calculator, resolve, with_chern_simons
+from ..common.errors import SettingsError, warn
+from ..integration import filling as doping
+from ..integration.adaptive.strategy import over_zone
+from ..integration.hamiltonian_symmetry import group_of
+from ..integration.integral import Integral, Integrand, Request
+from ..integration.kpoints.mesh import KMesh
+from ..integration.kpoints.polar import PolarMesh
+from ..integration.mesh.strategy import over_mesh
+from ..integration.occupation.histogram import Occupation
+from ..integration.rays import strategy as rays
+from ..integration.tolerance import MAX_POINTS, goal_of
+from ..models.base import Model, has_zone, require_model
+from ..symmetry.operations import Operation
+from . import imposed_symmetry as imposed
+from .dataset import build
+from .provenance import provenance
+from .request import (
+    electrons,
+    given_levels,
+    numbers,
+    occupation_of,
+    one_temperature,
+    refuse_unfit,
+    resources,
+    sampling,
+    usable,
+    validate,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = NDArray[np.float64]
+
+#: parts of the split that exceed the total by this factor cancel to it: the split says nothing then
+SPLIT_LIMIT = 100.0
+
+
+def compute(
+    model: Model,
+    kmesh: KMesh | PolarMesh | Sequence[int] | None = None,
+    calculators: str | Iterable[str | Calculator] | None = None,
+    fermi: ArrayLike | None = None,
+    *,
+    filling: float | None = None,
+    temperature: float | Sequence[float] | Array = 300.0,
+    tau: float = 10.0,
+    memory: int = 2**30,
+    degeneracy_tol: float | None = None,
+    symmetry: str | Sequence[Operation] | Any = "auto",
+    include_chern_simons: bool = False,
+    trial: ArrayLike | None = None,
+    progress: bool = False,
+    executor: Executor | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+    rtol: float | None = None,
+    max_points: int = MAX_POINTS,
+    max_time: float | None = None,
+) -> xr.Dataset:
+    """Response tensors of a model as functions of the Fermi level and the temperature.
+
+    Parameters
+    ----------
+    model : `TightBinding`, `SparseTightBinding`, `PlaneWaves` or `KDotP`, see `load`.
+    kmesh : `KMesh` or (N1, N2, N3) for tight binding, `PolarMesh` for k.p; by default one of sensible spacing.
+    calculators : names or calculators; by default all but the second forms of one quantity (`calculators.CHECKS`).
+    fermi : Fermi level(s) in eV, ascending.
+    filling : electrons per cell, instead of `fermi`; of plane waves and windows of bands those added to neutrality. The
+        Fermi level differs between temperatures: one at a time. At T = 0 a gap has its level in the middle. `fermi_error_eV`
+        of the result is what the mesh leaves open; what it may change is in the errors.
+    temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels; at a single
+        one they are zero in a gap, and refused in bands.
+    tau : relaxation time in fs, for the extrinsic part.
+    memory : budget in bytes for the arrays of one batch of k points and for all sums; with `executor`, of each worker.
+    degeneracy_tol : eV; levels closer than this form one degenerate group, and no others do. By default 0.05 k_B T of the
+        lowest temperature, but 1e-6 to 1e-4 (1e-5 at T = 0), for Wannier functions with position matrix elements, which split
+        levels that symmetry makes equal; 1e-7 for k.p models, 1e-5 for others. Spinor Wannier functions whose bands are
+        double everywhere but for noise, as inversion times time reversal makes them, then have the mean of the two
+        energies, and at least that noise as tolerance (attribute `paired_levels`; see `degeneracy`). What levels up to ten
+        times that far apart (twice the noise) would change as one is an error (attribute `levels_in_doubt`). A number
+        switches both off.
+    symmetry : "auto" looks for the operations that the Hamiltonian obeys, among those of its atoms or lattice, with and
+        without time reversal, and gives the tensors their symmetry, each by its declared parities. Points that operations
+        join which hold to rounding are summed once, and what these forbid is exactly zero. What others change, which
+        Wannier functions obey but for noise (`symmetry`), is an error, and the values without them are kept as
+        `<name>_raw`. "off" sums over all points, and symmetrises nothing. Or operations to be relied on: a list of
+        `symmetry.Operation` that generate the group, or what spglib.get_magnetic_symmetry_dataset gives for the cell of
+        the model; those that the Hamiltonian breaks by more than 30 meV are dropped with a warning, from 3 meV on one says so.
+    include_chern_simons : add the Chern-Simons part to `total`, `total_with_spin` and `semiclassical` (3D insulators).
+    trial : (n, occupied) trial orbitals for the Chern-Simons part; by default they are looked for.
+    progress : show a progress bar on anything over two seconds.
+    executor : any `concurrent.futures.Executor`, see `executors`: its workers sum the blocks of the mesh, 64 at most, which
+        are added in fixed order, so the result does not depend on it. What is small beside that stays in this process: the
+        Fermi level of a filling, symmetries, the Chern-Simons part, k.p models.
+    checkpoint : file that the sum over the mesh is kept in every half minute, and when it is interrupted (Ctrl-C, SIGTERM);
+        removed when the result is complete.
+    resume : go on from `checkpoint` if it is there; the result is that of a run without interruption, to the last bit.
+    rtol : instead of `kmesh`: the zone is cut into cells, finer where needed, until for every quantity and temperature the
+        error of each element at each Fermi level is below `rtol` times the largest absolute value among all elements and
+        levels. Elements that exact symmetries forbid are not waited for; quantities of which others leave nothing are held to
+        `rtol` times the integral of the absolute value of their integrand. Work ends sooner for a quantity below 0.01% of that
+        integral, all of which cancels: the attribute `counted_as_zero` names it, and it has not converged (see `tolerance`).
+        `converged`, `not_converged` and `k_points` say the rest. The level of a filling is looked for on a mesh that is
+        doubled.
+    max_points : with `rtol`: k points; the first cells are as coarse as they have to be. What has not converged by then is
+        named in a ConvergenceWarning.
+    max_time : with `rtol`: seconds, likewise, judged by the speed of one cell. The result then depends on the speed of the
+        machine.
+
+    Returns
+    -------
+    xarray.Dataset with dims (fermi, [temperature,] moment, field), `<name>_error` beside each quantity, SI units.
+
+    Raises
+    ------
+    SettingsError : settings that cannot be used, a checkpoint of another run. ModelError : a model that cannot give what was
+        asked. WorkerError : workers that died, or that a calculator cannot be sent to.
+
+    Notes
+    -----
+    The error estimate is the root mean square deviation of the sub-meshes of every second (or third) point from the whole
+    mesh, which they make up, plus what symmetry changes that holds but for noise. It covers neither the Wannier functions nor
+    the DFT calculation behind them.
+    """
+    start = time.perf_counter()
+    require_model(model)
+    wanted, terms = resolve(usable(model) if calculators is None else calculators)
+    if include_chern_simons:
+        wanted, terms = resolve(map(with_chern_simons, wanted))
+    observables = tuple(t for t in terms if isinstance(t, Observable))
+    gap_terms = len(observables) < len(terms)
+    temperatures = np.atleast_1d(numbers("temperature", temperature, "K"))
+    validate(model, wanted, temperatures, tau, degeneracy_tol)
+    if (fermi is None) == (filling is None):
+        raise SettingsError("give either fermi (eV) or filling (electrons per cell)")
+    means = resources(memory, progress, executor, checkpoint, resume)
+    goal = goal_of(rtol, max_points, max_time)
+    where = sampling(model, kmesh, goal)
+    refuse_unfit(model, goal, checkpoint, gap_terms)
+    with threadpool_limits(limits=1, user_api="blas"):
+        degeneracy = Degeneracy.of(model, temperatures, degeneracy_tol)
+        group = group_of(model, symmetry)
+        level = None
+        if filling is None or not has_zone(model):
+            levels = given_levels(fermi)
+        else:
+            if (temperatures == 0).all() and not doping.in_gap(model, electrons(filling)):
+                Occupation(np.zeros(1), temperatures, any(o.occupation == "surface" for o in observables))  # refused
+            level, where = doping.level_of(model, where, electrons(filling), one_temperature(temperatures), group.exact)
+            levels = level.spread(0.0 if goal is None else doping.negligible(level.temperature, goal.rtol))
+        integrand = Integrand(model, observables, occupation_of(model, observables, levels, temperatures), degeneracy)
+        found = _integrated(Request(integrand, wanted, group, where, means, gap_terms, trial))
+    if level is not None:
+        levels, found = doping.charged(level, found)
+    _check(found, degeneracy)
+    if means.checkpoint is not None:
+        means.checkpoint.unlink(missing_ok=True)
+    attrs = imposed.about(model, wanted, group) | {"degeneracy_tol_eV": degeneracy.tol, "paired_levels": int(degeneracy.paired)}
+    attrs |= provenance(model) | {"tau_fs": float(tau), "wall_time_s": time.perf_counter() - start}
+    coordinates = levels, temperatures if np.ndim(temperature) else float(temperatures[0])
+    result = build(model, wanted, found, coordinates, tau, attrs)
+    imposed.warn_of_changes(result, model, wanted, group)
+    return result
+
+
+def _integrated(request: Request) -> Integral:
+    """The answer of the strategy that the sampling and the kind of model ask for."""
+    where = request.sampling
+    if isinstance(where, KMesh):
+        return over_mesh(request, where)
+    if isinstance(where, PolarMesh):
+        return rays.over_rays(request, where)
+    strategy = over_zone if request.integrand.model.has_zone else rays.to_tolerance
+    return strategy(request, where)
+
+
+def _check(found: Integral, degeneracy: Degeneracy) -> None:
+    """Warn where the numbers mean less than they seem to."""
+    values, widest = found.raw or found.values, found.attrs["widest_degenerate_group_eV"]
+    if widest > degeneracy.widest:
+        warn(
+            f"a degenerate group spreads over {widest:.2g} eV, more than {degeneracy.widest:g} eV: lower degeneracy_tol, which "
+            f"is {degeneracy.tol:g} eV"
+        )
+    if found.attrs["levels_in_doubt"]:
+        warn(
+            f"levels {1e3 * degeneracy.tol:.2g} to {1e3 * degeneracy.doubt:.2g} meV apart would, as one, change "
+            f"{found.attrs['levels_in_doubt']}, which is in the errors: give degeneracy_tol, less than their spacing if it is "
+            "real, more if symmetry makes them one"
+        )
+    if "total" not in values:
+        return
+    total = abs(values["total"]).max()
+    worst = max(
+        ((abs(values[name]).max(), name) for name in ("dipole", "local", "itinerant", "itinerant_sea") if name in values),
+        default=(0.0, ""),
+    )
+    if worst[0] > SPLIT_LIMIT * total > 0:
+        warn(
+            f"the split is dominated by nearly degenerate occupied pairs: {worst[1]} exceeds the total "
+            f"{worst[0] / total:.1g} times and cancels; trust total and the cross-gap parts, or raise degeneracy_tol"
+        )

@@ -1,0 +1,59 @@
+"""The answer: an xarray.Dataset that says what it holds, in which units, how it was made and how sure it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..common.errors import FileFormatError
+from ..common.safe_write import whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+Array = NDArray[np.float64]
+
+
+def save(result: xr.Dataset, path: str | Path) -> None:
+    """Write netCDF (any xarray can open it); the file appears whole or not at all."""
+    whole(path, lambda temporary: result.to_netcdf(temporary, engine="h5netcdf"))
+
+
+def load_result(path: str | Path) -> xr.Dataset:
+    """Read a result that was written by `save`; FileFormatError if it is none."""
+    import xarray as xr
+
+    try:
+        result = xr.load_dataset(path, engine="h5netcdf")
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise FileFormatError(path, None, "a netCDF result", f"{type(error).__name__}: {error}") from error
+    if "fermi" not in result.coords:
+        raise FileFormatError(path, None, "a result of ome_wannier", "a netCDF file without Fermi levels")
+    return result
+
+
+def table(result: xr.Dataset) -> pd.DataFrame:
+    """All quantities as a long table: quantity, fermi, temperature, component (such as "zy"), value, error, units."""
+    import pandas as pd
+
+    frames = []
+    for name in quantities(result):
+        variable = result[name]
+        frame = variable.to_dataframe(name="value").reset_index()
+        frame["error"] = result[f"{name}_error"].to_dataframe(name="error").reset_index()["error"]
+        components = [d for d in variable.dims if d not in ("fermi", "temperature")]
+        frame["component"] = frame[components].agg("".join, axis=1)
+        frame["quantity"], frame["units"] = name, variable.attrs["units"]
+        frames.append(frame[["quantity", "fermi", "temperature", "component", "value", "error", "units"]])
+    return pd.concat(frames, ignore_index=True)
+
+
+def quantities(result: xr.Dataset) -> list[str]:
+    """Names of the computed quantities, without their errors."""
+    return [str(v) for v in result.data_vars if f"{v}_error" in result.data_vars]
