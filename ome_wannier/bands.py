@@ -1,4 +1,4 @@
-"""Energies, velocities and off-diagonal Berry connections at a batch of k points (physics.md section 2).
+"""Energies, velocities and off-diagonal Berry connections at a batch of k points (physics.md eqs. 8 to 17).
 
 Everything is computed when first asked for and kept, so a set of calculators pays once for what it shares. Levels that count
 as one (see `degeneracy`) form a group; connections are zero inside groups, so every trace over a group is independent of the
@@ -74,12 +74,13 @@ class Bands:
 
     @cached_property
     def energies(self) -> Array:
-        """(nk, n) in eV, ascending; of paired levels the mean."""
+        """(nk, n) in eV, ascending; of paired levels the mean (physics.md eq. 9)."""
         return self._degeneracy.levels(self._eigh[0])
 
     def level_weights(self, X: ComplexArray, Y: ComplexArray) -> Array:
         """a_n = sum_{q>n} w[n, q] - sum_{o<n} w[o, n] (nk, n) of the pair weights w[o, q] = Re X_oq conj(Y_oq), o < q.
 
+        physics.md eq. 17 without its factor 2.
         The sum of a_n over the bands below any Fermi level in the window is the sum of w over the pairs across it. Pairs
         whose two bands lie on one side of the window drop out here, before two large numbers could cancel.
         """
@@ -93,7 +94,7 @@ class Bands:
 
     @cached_property
     def interband(self) -> Array:
-        """Weights of the cross-gap form of the interband response, both circulations: (nk, n, moment, field) in Angstrom^3."""
+        """Weights of the cross-gap form, both circulations (physics.md eq. 37): (nk, n, moment, field) in Angstrom^3."""
         if self.outside_moments.N:
             return self.local_circulation + self.itinerant_circulation
         out: Array = _crossgap().interband(*self._crossgap_arguments)
@@ -101,13 +102,13 @@ class Bands:
 
     @cached_property
     def local_circulation(self) -> Array:
-        """The local part of `interband`."""
+        """The local part of `interband` (physics.md eq. 35)."""
         out: Array = _crossgap().local(*self._crossgap_arguments)
         return out
 
     @cached_property
     def itinerant_circulation(self) -> Array:
-        """The itinerant part of `interband`."""
+        """The itinerant part of `interband` (physics.md eq. 35)."""
         if self.outside_moments.N:
             out: Array = _crossgap().itinerant(*self._crossgap_arguments)
             return out
@@ -118,6 +119,7 @@ class Bands:
         """With states outside the basis, where the model knows them, in the velocity."""
         N, v = self.outside_moments.N, self._velocities
         if N:
+            # physics.md eq. 66
             v = v + np.stack([1j * (N[a] - adjoint(N[a])) for a in range(len(self.axes))], axis=1)
         return (v, self.connections, self.energies, *self._groups, *self._passed, self._pair_array)
 
@@ -211,7 +213,7 @@ class Bands:
         return self._velocities[:, a]
 
     def group_velocity(self, a: int) -> ComplexArray:
-        """The block-diagonal part of v_a: matrix elements inside degenerate groups."""
+        """The block-diagonal part of v_a: matrix elements inside degenerate groups (physics.md eq. 12)."""
         return self.velocity(a) * self.same
 
     def slope(self, a: int) -> Array:
@@ -244,11 +246,17 @@ class Bands:
         return out
 
     def connection(self, a: int) -> ComplexArray:
-        """Off-diagonal Berry connection R_a = -i v_a / (e_m - e_n) (nk, n, n) in Angstrom, zero inside groups."""
+        """Off-diagonal Berry connection R_a = -i v_a / (e_m - e_n): (nk, n, n) in Angstrom, zero inside groups.
+
+        physics.md eq. 11.
+        """
         return self.connections[:, a]
 
     def response(self, b: int) -> ComplexArray:
-        """B_b = R_b / (e_m - e_n) (nk, n, n) in Angstrom/eV: the density matrix that a field makes is B_b (f_m - f_n)."""
+        """B_b = R_b / (e_m - e_n) (nk, n, n) in Angstrom/eV: the field makes the density matrix B_b (f_m - f_n).
+
+        physics.md eq. 15.
+        """
         return self.responses[:, b]
 
     def velocity_connection(self, m: int, n: int) -> ComplexArray:
@@ -268,13 +276,13 @@ class Bands:
         return self._products[what, a, b]
 
     def moving_dipoles(self) -> ComplexArray:
-        """1/2 epsilon_imn {vbar_m, R_n} (nk, moments, n, n) in eV Angstrom^2."""
+        """1/2 epsilon_imn {vbar_m, R_n} (physics.md eq. 23): (nk, moments, n, n) in eV Angstrom^2."""
         found: ComplexArray = _kernels().moving_dipoles(self._velocities, self.connections, *self._groups, self._pair_array)
         return found
 
     @cached_property
     def interband_anticommutators(self) -> ComplexArray:
-        """1/2 epsilon_imn {v_m - vbar_m, R_n} (nk, moments, n, n) in eV Angstrom^2; between two bands exactly zero."""
+        """1/2 epsilon_imn {v_m - vbar_m, R_n} (physics.md eq. 24): (nk, moments, n, n) in eV Angstrom^2; zero for two bands."""
         found: ComplexArray = _kernels().anticommutators(self.energies, self.connections, self.commutators, self._pair_array)
         return found
 
@@ -299,9 +307,10 @@ class Bands:
         return out
 
     def connection_derivative(self, a: int, b: int) -> ComplexArray:
-        """Generalised derivative R_a;b = D_b R_a (nk, n, n) in Angstrom^2, between groups (physics.md section 2)."""
+        """Generalised derivative R_a;b = D_b R_a between groups (physics.md eqs. 13 and 14): (nk, n, n) in Angstrom^2."""
         if (a, b) not in self._derivatives:
             vR = self.velocity_connection(a, b)
+            # physics.md eq. 13, then eq. 14
             v_ab = self._second_derivatives[:, b, a] - 1j * (vR - adjoint(vR))
             R = self.connection(a)
             self._derivatives[a, b] = self.inverse * (-1j * v_ab - self.commute_with_group_velocity(b, R))
@@ -327,12 +336,18 @@ class Bands:
 
     @cached_property
     def moving_metric(self) -> Array:
-        """Re [vbar_c G_ab]_nn (nk, n, c, a, b), G_ab = Re R_a R_b inside groups. Zero outside the window."""
+        """Re [vbar_c G_ab]_nn (nk, n, c, a, b), G_ab = Re R_a R_b inside groups. Zero outside the window.
+
+        physics.md eq. 31.
+        """
         return self._moving_traces(self._velocities, self.connections, self.connections)
 
     @cached_property
     def moving_moment(self) -> Array:
-        """Re [vbar_c M_ab]_nn (nk, n, c, a, b), M_ab = Re v_a R_b inside groups. Zero outside the window."""
+        """Re [vbar_c M_ab]_nn (nk, n, c, a, b), M_ab = Re v_a R_b inside groups. Zero outside the window.
+
+        physics.md eq. 44.
+        """
         return self._moving_traces(self._velocities, self._velocities, self.connections)
 
     def _moving_traces(self, v: ComplexArray, left: ComplexArray, right: ComplexArray) -> Array:
@@ -345,7 +360,7 @@ class Bands:
         return out
 
     def basis_curvature(self, a: int, b: int) -> Array:
-        """Diagonal (nk, n) of the Wannier basis' own curvature F_ab in the eigenbasis, in Angstrom^2; zero if complete."""
+        """Diagonal (nk, n) of the Wannier basis' own curvature F_ab (physics.md eq. 6) in the eigenbasis, in Angstrom^2."""
         if self._model.exact_position:
             return np.zeros_like(self.energies)
         return self._basis_curvatures[:, a, b]

@@ -138,7 +138,7 @@ def hermitian(upper):  # type: ignore[no-untyped-def]
 
 @_compiled
 def rotate(U, X):  # type: ignore[no-untyped-def]
-    """U^+ X U for a stack X (nk, d, n, n) and U (nk, n, n)."""
+    """U^+ X U for a stack X (nk, d, n, n) and U (nk, n, n) (physics.md eq. 8)."""
     K, D, N, _ = X.shape
     out = np.empty((K, D, N, N), dtype=np.complex128)
     adjoint, half = np.empty((N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
@@ -156,8 +156,9 @@ def rotate(U, X):  # type: ignore[no-untyped-def]
 def rotate_covariant(U, e, dH, A):  # type: ignore[no-untyped-def]
     """U^+ (dH_a - i [A_a, H]) U for stacks dH, A (nk, d, n, n) of Hermitian matrices, U (nk, n, n) and e (nk, n) those of H.
 
-    Both are rotated at once, as the Hermitian and the anti-Hermitian part of Z = U^+ (dH + i A) U. The second answer is what
-    the rotated A give besides: the diagonals (nk, pairs, n) of -i [A_a, A_b] = 2 Im sum_q A_a,nq conj(A_b,nq), a < b.
+    physics.md eqs. 4 and 8. Both are rotated at once, as the Hermitian and the anti-Hermitian part of Z = U^+ (dH + i A) U. The
+    second answer is what the rotated A give besides: the diagonals (nk, pairs, n) of -i [A_a, A_b] = 2 Im sum_q A_a,nq
+    conj(A_b,nq), a < b.
     """
     K, D, N, _ = dH.shape
     out, commuted = np.empty((K, D, N, N), dtype=np.complex128), np.empty((K, D * (D - 1) // 2, N))
@@ -218,7 +219,7 @@ def diagonals(U, X):  # type: ignore[no-untyped-def]
 
 @_compiled
 def covariant(dX, A, X):  # type: ignore[no-untyped-def]
-    """dX_a - i [A_a, X] (nk, d, n, n) for Hermitian A_a (of a stack) and X (nk, n, n)."""
+    """dX_a - i [A_a, X] (physics.md eq. 4): (nk, d, n, n) for Hermitian A_a (of a stack) and X (nk, n, n)."""
     K, D, N, _ = A.shape
     out, P = np.empty((K, D, N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
     for k in range(K):
@@ -230,7 +231,10 @@ def covariant(dX, A, X):  # type: ignore[no-untyped-def]
 
 @_compiled
 def basis_curvatures(curl, A):  # type: ignore[no-untyped-def]
-    """F_ab = curl_ab - i [A_a, A_b] (nk, d, d, n, n) of the Hermitian curls (nk, pairs, n, n) of all a < b."""
+    """F_ab = curl_ab - i [A_a, A_b]: (nk, d, d, n, n) of the Hermitian curls (nk, pairs, n, n) of all a < b.
+
+    physics.md eq. 6.
+    """
     K, D, N, _ = A.shape
     out, P = np.zeros((K, D, D, N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
     for k in range(K):
@@ -246,7 +250,7 @@ def basis_curvatures(curl, A):  # type: ignore[no-untyped-def]
 
 @_compiled
 def covariant_second(ddX, dA, A, X, dX, DX):  # type: ignore[no-untyped-def]
-    """D_b D_a X = d_b d_a X - i [d_b A_a, X] - i [A_a, d_b X] - i [A_b, D_a X]: (nk, b, a, n, n)."""
+    """D_b D_a X = d_b d_a X - i [d_b A_a, X] - i [A_a, d_b X] - i [A_b, D_a X] (physics.md eq. 5): (nk, b, a, n, n)."""
     K, D, N, _ = A.shape
     out, P = np.empty((K, D, D, N, N), dtype=np.complex128), np.empty((3, N, N), dtype=np.complex128)
     for k in range(K):
@@ -370,7 +374,7 @@ def moving_expectation(v, b, O, first, end):  # type: ignore[no-untyped-def]
 
 @_compiled
 def connections(energies, first, end, v):  # type: ignore[no-untyped-def]
-    """R_a = -i v_a / (e_m - e_n) of a stack of Hermitian v_a, zero inside groups: (nk, d, n, n)."""
+    """R_a = -i v_a / (e_m - e_n) (physics.md eq. 11) of a stack of Hermitian v_a, zero inside groups: (nk, d, n, n)."""
     K, D, N, _ = v.shape
     R = np.zeros((K, D, N, N), dtype=np.complex128)
     for k in range(K):
@@ -386,7 +390,7 @@ def connections(energies, first, end, v):  # type: ignore[no-untyped-def]
 
 @_compiled
 def responses(energies, first, end, R):  # type: ignore[no-untyped-def]
-    """B_a = R_a / (e_m - e_n) of a stack of R_a, zero inside groups: (nk, d, n, n)."""
+    """B_a = R_a / (e_m - e_n) (physics.md eq. 15) of a stack of R_a, zero inside groups: (nk, d, n, n)."""
     B = np.empty_like(R)
     for k in range(len(R)):
         response(R[k], energies[k], first[k], end[k], B[k])
@@ -432,7 +436,7 @@ def row_product(a, i, p, b, j, r, start, stop):  # type: ignore[no-untyped-def]
 def level_weights(X, Y, below, above):  # type: ignore[no-untyped-def]
     """sum_{q>n} w[n, q] - sum_{o<n} w[o, n] with w = Re X_i conj(Y_j) above the diagonal, for stacks: (nk, n, j, i).
 
-    Pairs with both bands among the lowest below[k], or both above the lowest above[k], are left out.
+    Half of physics.md eq. 17. Pairs with both bands among the lowest below[k], or both above the lowest above[k], are left out.
     """
     K, I, N, _ = X.shape
     J = Y.shape[1]

@@ -1,6 +1,6 @@
 """Hamiltonians: what they are at a batch of k points, in the Wannier gauge.
 
-A model knows its matrices and their covariant derivatives (physics.md section 2) and nothing else: no Fermi level, no
+A model knows its matrices and their covariant derivatives (physics.md eqs. 2 to 7) and nothing else: no Fermi level, no
 mesh, no file. Two kinds: `TightBinding` here (real-space matrices, with or without position matrix elements) and `KDotP`
 in `kdotp.py` (a function of k).
 """
@@ -45,7 +45,7 @@ class Matrices(NamedTuple):
     slope: ComplexArray | None = None
 
     def velocities(self) -> ComplexArray:
-        """V, or D_a H = d_a H - i [A_a, H]."""
+        """V, or D_a H = d_a H - i [A_a, H] (physics.md eq. 4)."""
         if self.V is not None:
             return self.V
         from .kernels import covariant  # numba takes a third of a second to import
@@ -56,7 +56,7 @@ class Matrices(NamedTuple):
     def curvatures(self) -> ComplexArray:
         """F_ab = d_a A_b - d_b A_a - i [A_a, A_b] (nk, axes, axes, n, n), the curvature of the Wannier basis itself.
 
-        In Angstrom^2. It vanishes for a complete (tight-binding) basis.
+        physics.md eq. 6, in Angstrom^2. It vanishes for a complete (tight-binding) basis.
         """
         from .kernels import basis_curvatures
 
@@ -265,7 +265,7 @@ class TightBinding:
 
     @property
     def exact_position(self) -> bool:
-        """Whether the components of the position operator commute inside the basis (physics.md 6d)."""
+        """Whether the components of the position operator commute inside the basis (what that matters for: physics.md 6d)."""
         return self.position is None
 
     @property
@@ -383,7 +383,10 @@ def _whole(upper: Sums) -> Sums:
 
 
 def _diagonal_position(H: ComplexArray, dH: ComplexArray, ddH: ComplexArray | None, centres: Array) -> Matrices:
-    """D_a X = d_a X - i [t_a, X] with t the diagonal matrix of orbital centres: elementwise d_a - i (t_i - t_j)_a."""
+    """D_a X = d_a X - i [t_a, X] with t the diagonal matrix of orbital centres: elementwise d_a - i (t_i - t_j)_a.
+
+    physics.md eq. 7.
+    """
     t = np.moveaxis(centres[:, None, :] - centres[None, :, :], 2, 0)
     V = dH - 1j * t * H[:, None]
     A = np.broadcast_to(np.stack([np.diag(x) for x in centres.T.astype(complex)]), V.shape)
@@ -401,7 +404,7 @@ def _full_position(
     dA: ComplexArray | None,
     curl: ComplexArray | None,
 ) -> Matrices:
-    """Covariant derivatives with the full position matrix A; ddH[b, a] = d_b d_a H, the others as `_position` gives them."""
+    """physics.md eqs. 4 to 6 with the full position matrix A; ddH[b, a] = d_b d_a H, the others as `_position` gives them."""
     from .kernels import covariant, covariant_second
 
     W = None if ddH is None else covariant_second(ddH, dA, A, H, dH, covariant(dH, A, H))

@@ -120,7 +120,7 @@ def mesh_sums(
     state = State(np.zeros((number, occupation.n_rows, columns)), Unseen.none(occupation, columns), 0, 0.0)
     ahead = int(2 * memory // histograms) - 1
     total, unseen, _, widest = _add_blocks(job, blocks, state, ahead, progress, executor, checkpoint)
-    norm = model.spin_degeneracy / model.cell
+    norm = model.spin_degeneracy / model.cell  # physics.md eqs. 18 and 19
     mesh = points if isinstance(points, KMesh) else points.mesh
     sums = occupation.evaluate(total, surface) * norm
     every = sums[: len(shares)]

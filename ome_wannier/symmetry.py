@@ -232,7 +232,7 @@ def _together(model: Lattice) -> int:
 def _compared(
     operation: Operation, found: _Fingerprint, here: NDArray[np.int64], there: NDArray[np.int64], model: Lattice
 ) -> Operation:
-    """The operation with what it changes between points `here` and their images `there`."""
+    """The operation with what it changes between points `here` and their images `there` (physics.md eq. 58)."""
     along = component_axes(model.axes, model.moments)
     violation = float(np.sqrt(((found.energies[there] - found.energies[here]) ** 2).mean()))
     if model.structure is not None and model.spin_degeneracy == 1 and operation.name == "inversion x time reversal":
