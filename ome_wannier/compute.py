@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Model = Lattice | KDotP
 
-#: parts of the split that exceed the total by this factor cancel to it: the split says nothing then
+#: a part of the split that exceeds the total by this factor has lost the digits of the total: a warning names it
 SPLIT_LIMIT = 100.0
 
 
@@ -239,7 +239,7 @@ def _defaults(model: Model) -> list[str]:
 def _warn_of_untested(mesh: KMesh, periodic: tuple[bool, bool, bool]) -> None:
     """Warn where the error estimate, made of every second or third point along each direction, misses one or all.
 
-    One point along a direction is a choice, not a slip.
+    One point along a direction is taken as intended.
     """
     missed = [d for d in range(3) if periodic[d] and mesh.strides[d] == 1 and mesh.size[d] > 1]
     if not missed:

@@ -103,7 +103,7 @@ def default_tol(model: Model, temperature: Array | float = np.inf) -> float:
 def decided(values: Arrays, errors: Arrays, changes: Arrays, share: float) -> str:
     """The quantities about which levels in doubt decide: that they change by more than their other errors, and by how much.
 
-    share : of the largest absolute value of a quantity, below which changes are not worth a word.
+    share : of the largest absolute value of a quantity, below which changes are not named.
     """
     found = []
     for name, change in changes.items():

@@ -43,9 +43,9 @@ Array = NDArray[np.float64]
 Values = dict[str, Array]
 Model = Lattice | KDotP
 
-#: share of a quantity that the points of a mesh may miss without a word, and points that nobody would take
+#: share of a quantity that the points of a mesh may miss without a warning, and points that no warning recommends
 COARSE, TOO_MANY = 0.1, 10**8
-#: share of the largest value of a quantity beyond which what levels in doubt decide about it is worth a word
+#: share of the largest value of a quantity beyond which what levels in doubt change is named in a warning
 WORTH = 1e-3
 
 
