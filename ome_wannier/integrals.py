@@ -240,7 +240,7 @@ def polar_part(
 
 
 def _difference(value: Array, calculator: Calculator, others: Sequence[dict[str, Array]], shares: Sequence[int]) -> Array:
-    """Root mean square of the differences to coarser evaluations; nan where there is none."""
+    """Root mean square of the differences to coarser evaluations (tolerance.md eq. 6); nan where there is none."""
     if not others:
         return np.full_like(value, np.nan)
     squares = [n * (value - combine(calculator, other)) ** 2 for n, other in zip(shares, others, strict=True)]
