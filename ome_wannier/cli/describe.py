@@ -11,19 +11,16 @@ import numpy as np
 from .. import doping, materials, symmetry
 from ..adapters import wannier90, wannier90_seed
 from ..adapters.wannier90_wsvec import read_wsvec
-from ..calculators import defaults, get, resolve
+from ..asked import one_temperature
+from ..calculators import defaults, first_observable, get, resolve
 from ..calculators.base import component_axes
 from ..imposed import broken_line
 from ..info import Look
-from ..integrals import level_of
-from ..kdotp import KDotP
 from ..kmesh import KMesh
 from ..loading import Source
-from ..model import TightBinding
+from ..model import Lattice, TightBinding, has_zone
 from ..pointgroup import symbol
-from ..result import first_observable
 from ..settings import Settings
-from ..sums import Lattice
 from ..symmetry import Group
 from ..tensors import projector, relations
 from . import lines, tables
@@ -40,14 +37,14 @@ def describe(settings: Settings, console: Console) -> None:
     said = [("model", lines.model_line(model)), *_origin(source, settings)]
     if isinstance(model, TightBinding):
         said += _matrices(model, source, settings)
-    if isinstance(model, KDotP):
+    if not has_zone(model):
         said.append(("k.p", f"a function of k in {model.dimension} dimensions, integrated along rays to infinity"))
     else:
         said.append(("periodic", lines.periodic_line(model)))
         said.append(("default mesh", " x ".join(map(str, default_mesh(source, model)[0]))))
     for key, text in said:
         console.print(f"{key:13} {text}", soft_wrap=True)
-    if isinstance(model, KDotP):
+    if not has_zone(model):
         return
     _print_bands(model, settings, source, console)
     operations = symmetry.operations(model)
@@ -154,8 +151,8 @@ def _print_bands(model: Lattice, settings: Settings, source: Source, console: Co
 def _level(model: Lattice, filling: float, settings: Settings, source: Source) -> doping.Level:
     """The level of a filling as a run with these settings finds it."""
     mesh = KMesh(settings.kmesh or default_mesh(source, model)[0])
-    temperature = np.atleast_1d(np.array(settings.temperature, dtype=float))
-    return level_of(model, mesh, filling, temperature, symmetry.group_of(model, settings.symmetry))
+    temperature = one_temperature(np.atleast_1d(np.array(settings.temperature, dtype=float)))
+    return doping.level_of(model, mesh, filling, temperature, symmetry.group_of(model, settings.symmetry).exact)[0]
 
 
 def _paths(files: wannier90_seed.Companions) -> list[Path]:

@@ -10,19 +10,17 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import asked, doping, executors, materials
+from .. import chosen, doping, executors, materials
 from .. import convert as write_model
 from ..adapters import wannier90_seed
-from ..compute import Model, compute
+from ..compute import compute
 from ..errors import SettingsError
 from ..files import whole
 from ..info import Gap, Look
-from ..kdotp import KDotP
 from ..loading import Source, locate, of_entry
-from ..model import TightBinding
+from ..model import Lattice, Model, TightBinding, has_zone
 from ..result import save, table
 from ..settings import PLOT_FORMATS, Settings
-from ..sums import Lattice
 from . import lines, tables
 
 if TYPE_CHECKING:
@@ -57,7 +55,7 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
             note(f"kept {settings.checkpoint}: the same command with --resume goes on from there")
         raise
     result.attrs |= {"settings": settings.to_json(), "source": str(source.seed)}
-    within = None if isinstance(model, KDotP) else Look.at(model).gap_among(result["fermi"].values)
+    within = None if not has_zone(model) else Look.at(model).gap_among(result["fermi"].values)
     written = write(result, settings, within)  # before printing, which may end early: ... | head
     _print_result(result, within, console)
     for path in written:
@@ -109,7 +107,7 @@ def complete(settings: Settings, source: Source, model: Model, note: Note) -> Se
     chosen: dict[str, Any] = {}
     if entry and entry.folder.parent == materials.library():  # a file of settings tells names from paths
         chosen = {"seed": None, "material": entry.name}
-    if settings.kmesh is None and settings.rtol is None and not isinstance(model, KDotP):
+    if settings.kmesh is None and settings.rtol is None and has_zone(model):
         size, why = default_mesh(source, model)
         chosen["kmesh"] = size
         note(f"no --kmesh given: took {' '.join(map(str, size))}, {why}")
@@ -123,7 +121,7 @@ def default_mesh(source: Source, model: Lattice) -> tuple[tuple[int, int, int], 
     """The mesh that a run takes if none is given, and why."""
     if source.entry and source.entry.kmesh:
         return source.entry.kmesh, f"recommended by the library entry {source.entry.name}"
-    return asked.default_mesh(model).size, "by the size of the reciprocal cell"
+    return chosen.default_mesh(model).size, "by the size of the reciprocal cell"
 
 
 def _known_fermi(source: Source, model: Model) -> tuple[float | materials.Scan, str]:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from .. import doping
 from ..errors import SettingsError
-from ..kdotp import KDotP
+from ..model import has_zone
 from ..settings import PLOT_FORMATS, Settings
 from . import lines
 from .jobs import Note, check_output, options, source_of
@@ -49,7 +49,7 @@ def draw(
     (calculator,) = settings.calculators
     source = source_of(settings)
     model = source.load(**options(settings))
-    if bands and isinstance(model, KDotP):
+    if bands and not has_zone(model):
         raise SettingsError("--bands needs a lattice: a k.p model has no standard path")
     fermi = settings.fermi
     if fermi is None and source.entry:

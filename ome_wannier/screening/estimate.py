@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kdotp import KDotP
 from ..kmesh import KMesh
+from ..model import has_zone
 from ..plugins.ase_db import FAILED, Store
 from .listing import Item
 from .plan import loaded, planned, row_key, source_key
@@ -82,7 +82,7 @@ def _timed(item: Item, size: int) -> tuple[float, int, int]:
         warnings.simplefilter("ignore")
         model, _ = loaded(item)
     points = whole = 1
-    if not isinstance(model, KDotP):
+    if has_zone(model):
         full = KMesh(item.settings.kmesh) if item.settings.kmesh else KMesh.default(model.lattice, model.periodic)
         a, b, c = (min(n, size) for n in full.size)
         mesh = {"kmesh": (a, b, c), "rtol": None, "max_points": None, "max_time": None}

@@ -13,18 +13,16 @@ from numpy.typing import NDArray
 
 from .. import doping, materials, symmetry
 from ..adapters import wannier90_seed
-from ..asked import default_mesh
+from ..asked import one_temperature
 from ..calculators import Calculator, resolve
-from ..compute import Model
+from ..chosen import default_mesh
 from ..errors import ModelError, SettingsError
 from ..info import Gap, Look
-from ..integrals import level_of
-from ..kdotp import KDotP
 from ..kmesh import KMesh
 from ..loading import Source, load, locate, of_entry
+from ..model import Lattice, Model, has_zone
 from ..sparse import AVAILABLE, SparseTightBinding
-from ..sums import Lattice
-from ..tolerance import MAX_POINTS, checked
+from ..tolerance import MAX_POINTS, goal_of
 from .listing import Item
 
 Array = NDArray[np.float64]
@@ -104,7 +102,7 @@ def planned(model: Model, source: Source | None, item: Item) -> Plan:
     """
     window = isinstance(model, SparseTightBinding)  # of bands, in which not everything can be computed
     wanted, _ = resolve(item.settings.calculators or [n for n in CALCULATORS if not window or n in AVAILABLE])
-    if isinstance(model, KDotP):
+    if not has_zone(model):
         levels, reference = _levels(item, _known_level(model, source, item), source)
         return Plan(levels, reference, None, wanted)
     if item.settings.filling is not None and item.around is None:
@@ -128,7 +126,7 @@ def _known_level(model: Model, source: Source | None, item: Item) -> float | Non
         levels = np.atleast_1d(settings.levels())  # type: ignore[arg-type]
         return float(levels[len(levels) // 2])
     if settings.filling is not None:
-        if isinstance(model, KDotP):
+        if not has_zone(model):
             raise SettingsError("a k.p model holds infinitely many electrons: give fermi (eV) instead of filling")
         return level_of_filling(model, item).value
     if source is not None and source.entry is not None:
@@ -140,11 +138,12 @@ def _known_level(model: Model, source: Source | None, item: Item) -> float | Non
 
 def level_of_filling(model: Lattice, item: Item) -> doping.Level:
     """The level of the filling that the settings give, as `compute` finds it."""
-    settings, T = item.settings, np.array(temperatures(item))
+    settings = item.settings
     assert settings.filling is not None
-    goal = None if settings.rtol is None else checked(settings.rtol, settings.max_points or MAX_POINTS, settings.max_time)
-    group = symmetry.group_of(model, settings.symmetry)
-    return level_of(model, mesh_of(model, item), settings.filling, T, group, goal)
+    goal = goal_of(settings.rtol, settings.max_points or MAX_POINTS, settings.max_time)
+    exact = symmetry.group_of(model, settings.symmetry).exact
+    T = one_temperature(np.array(temperatures(item)))
+    return doping.level_of(model, goal or mesh_of(model, item), settings.filling, T, exact)[0]
 
 
 def _levels(item: Item, known: float | None, source: Source | None) -> tuple[Array, float]:
