@@ -214,14 +214,14 @@ def test_error_estimate_holds_for_smooth_insulators(seed, dimension):
     meshes = [tuple(m if p else 1 for p in model.periodic) for m in (n, dense)]
     parts = ["interband", "dipole", "local", "dipole_polarizability", "berry_curvature", "quantum_metric", "orbital_moment"]
     rough, fine = (ome.compute(model, mesh, parts, 0.0, temperature=0.0) for mesh in meshes)
-    unlucky = []
+    below = []
     for name in parts:
         error = np.abs(rough[name] - fine[name]).values
         estimate = rough[f"{name}_error"].values
         assert error.max() <= estimate.max(), (name, error, estimate)
         assert fine[f"{name}_error"].max() < estimate.max()
-        unlucky.append(error.ravel() > estimate.ravel())
-    assert np.concatenate(unlucky).mean() < 0.1
+        below.append(error.ravel() > estimate.ravel())
+    assert np.concatenate(below).mean() < 0.1
 
 
 @pytest.mark.filterwarnings("ignore:kmesh .* errors say nothing of direction:ome_wannier.errors.AccuracyWarning")

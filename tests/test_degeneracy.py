@@ -112,7 +112,7 @@ def test_weak_spin_orbit_coupling_is_no_noise():
 
 
 def test_default_tolerances():
-    """Of Wannier functions 0.05 k_B T of the lowest temperature within bounds; others as they are. A number is believed."""
+    """Of Wannier functions 0.05 k_B T of the lowest temperature within bounds; fixed for others. A number replaces all."""
     wannier, exact = random_model(1, 2, 4, position="matrix"), random_model(1, 2, 4)
     for temperature, expected in ((300.0, 1e-4), ([300.0, 5.0], 0.05 * KB * 5), (0.1, 1e-6), ([0.0, 300.0], 1e-5)):
         assert default_tol(wannier, temperature) == pytest.approx(expected)
@@ -149,8 +149,8 @@ def test_gaps_below_an_meV_stay(gap):
 
 @pytest.mark.parametrize("temperature", [300.0, 30.0])
 def test_what_the_tolerance_hides_is_in_the_error(temperature):
-    """A gap of 0.05 meV, half the tolerance: the value is wrong by less than its error, which is not convergence, and is said.
-    A tolerance that is given is believed."""
+    """A gap of 0.05 meV, half the tolerance: the value is wrong by less than its error, which is not convergence, and a warning
+    names it. A tolerance that is given has no such error."""
     settings = {"calculators": ["interband", "extrinsic"], "fermi": [0.0], "temperature": temperature, "rtol": 0.01}
     with pytest.warns(AccuracyWarning, match=r"levels 0.1 to 1 meV apart would, as one, change interband by .*, extrinsic by"):
         found = ome.compute(gapped(5e-5), **settings)

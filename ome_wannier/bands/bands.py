@@ -1,4 +1,4 @@
-"""Energies, velocities and off-diagonal Berry connections at a batch of k points (physics.md section 2).
+"""Energies, velocities and off-diagonal Berry connections at a batch of k points (physics.md eqs. 8 to 17).
 
 Everything is computed when first asked for and kept, so a set of calculators pays once for what it shares. Levels that count
 as one (see `degeneracy`) form a group; connections are zero inside groups, so every trace over a group is independent of the
@@ -89,7 +89,7 @@ class Bands:
 
     @cached_property
     def energies(self) -> Array:
-        """(nk, n) in eV, ascending; of paired levels the mean."""
+        """(nk, n) in eV, ascending; of paired levels the mean (physics.md eq. 9)."""
         return self._degeneracy.levels(self._eigh[0])
 
     @cached_property
@@ -216,11 +216,17 @@ class Bands:
         return out
 
     def connection(self, a: int) -> ComplexArray:
-        """Off-diagonal Berry connection R_a = -i v_a / (e_m - e_n) (nk, n, n) in Angstrom, zero inside groups."""
+        """Off-diagonal Berry connection R_a = -i v_a / (e_m - e_n): (nk, n, n) in Angstrom, zero inside groups.
+
+        physics.md eq. 11.
+        """
         return self.connections[:, a]
 
     def response(self, b: int) -> ComplexArray:
-        """B_b = R_b / (e_m - e_n) (nk, n, n) in Angstrom/eV: the density matrix that a field makes is B_b (f_m - f_n)."""
+        """B_b = R_b / (e_m - e_n) (nk, n, n) in Angstrom/eV: the field makes the density matrix B_b (f_m - f_n).
+
+        physics.md eq. 15.
+        """
         return self.responses[:, b]
 
     def velocity_connection(self, m: int, n: int) -> ComplexArray:
@@ -250,9 +256,9 @@ class Bands:
         return out
 
     def connection_derivative(self, a: int, b: int) -> ComplexArray:
-        """Generalised derivative R_a;b = D_b R_a (nk, n, n) in Angstrom^2, between groups (physics.md section 2)."""
+        """Generalised derivative R_a;b = D_b R_a between groups (physics.md eqs. 13 and 14): (nk, n, n) in Angstrom^2."""
         if (a, b) not in self._derivatives:
-            vR = self.velocity_connection(a, b)
+            vR = self.velocity_connection(a, b)  # physics.md eq. 13, then eq. 14
             v_ab = self._second_derivatives[:, b, a] - 1j * (vR - adjoint(vR))
             R = self.connection(a)
             self._derivatives[a, b] = self.inverse * (-1j * v_ab - self.commute_with_group_velocity(b, R))

@@ -18,7 +18,7 @@ ComplexArray = NDArray[np.complex128]
 
 @shared
 def interband(bands: Bands) -> Array:
-    """Weights of the cross-gap form of the interband response, both circulations: (nk, n, moment, field) in Angstrom^3."""
+    """Weights of the cross-gap form, both circulations (physics.md eq. 37): (nk, n, moment, field) in Angstrom^3."""
     if outside_moments(bands).N:
         return local_circulation(bands) + itinerant_circulation(bands)
     out: Array = cross_gap.interband(*_arguments(bands))
@@ -27,14 +27,14 @@ def interband(bands: Bands) -> Array:
 
 @shared
 def local_circulation(bands: Bands) -> Array:
-    """The local part of `interband`."""
+    """The local part of `interband` (physics.md eq. 35)."""
     out: Array = cross_gap.local(*_arguments(bands))
     return out
 
 
 @shared
 def itinerant_circulation(bands: Bands) -> Array:
-    """The itinerant part of `interband`."""
+    """The itinerant part of `interband` (physics.md eq. 35)."""
     if outside_moments(bands).N:
         out: Array = cross_gap.itinerant(*_arguments(bands))  # type: ignore[no-untyped-call]
         return out
@@ -45,5 +45,6 @@ def _arguments(bands: Bands) -> tuple[Any, ...]:
     """With states outside the basis, where the model knows them, in the velocity."""
     N, v = outside_moments(bands).N, bands.velocities
     if N:
+        # physics.md eq. 66
         v = v + np.stack([1j * (N[a] - adjoint(N[a])) for a in range(len(bands.axes))], axis=1)
     return (v, bands.connections, bands.energies, *bands.groups, *bands.passed, bands.pair_array)

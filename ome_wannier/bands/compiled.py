@@ -48,7 +48,7 @@ def group_mean(a, first, end):  # type: ignore[no-untyped-def]
 
 @jit
 def rotate(U, X):  # type: ignore[no-untyped-def]
-    """U^+ X U for a stack X (nk, d, n, n) and U (nk, n, n)."""
+    """U^+ X U for a stack X (nk, d, n, n) and U (nk, n, n) (physics.md eq. 8)."""
     K, D, N, _ = X.shape
     out = np.empty((K, D, N, N), dtype=np.complex128)
     adjoint, half = np.empty((N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
@@ -66,8 +66,9 @@ def rotate(U, X):  # type: ignore[no-untyped-def]
 def rotate_covariant(U, e, dH, A):  # type: ignore[no-untyped-def]
     """U^+ (dH_a - i [A_a, H]) U for stacks dH, A (nk, d, n, n) of Hermitian matrices, U (nk, n, n) and e (nk, n) those of H.
 
-    Both are rotated at once, as the Hermitian and the anti-Hermitian part of Z = U^+ (dH + i A) U. The second answer is what
-    the rotated A give besides: the diagonals (nk, pairs, n) of -i [A_a, A_b] = 2 Im sum_q A_a,nq conj(A_b,nq), a < b.
+    physics.md eqs. 4 and 8. Both are rotated at once, as the Hermitian and the anti-Hermitian part of Z = U^+ (dH + i A) U. The
+    second answer is what the rotated A give besides: the diagonals (nk, pairs, n) of -i [A_a, A_b] = 2 Im sum_q A_a,nq
+    conj(A_b,nq), a < b.
     """
     K, D, N, _ = dH.shape
     out, commuted = np.empty((K, D, N, N), dtype=np.complex128), np.empty((K, D * (D - 1) // 2, N))
@@ -226,7 +227,7 @@ def moving_expectation(v, b, O, first, end):  # type: ignore[no-untyped-def]
 
 @jit
 def connections(energies, first, end, v):  # type: ignore[no-untyped-def]
-    """R_a = -i v_a / (e_m - e_n) of a stack of Hermitian v_a, zero inside groups: (nk, d, n, n)."""
+    """R_a = -i v_a / (e_m - e_n) (physics.md eq. 11) of a stack of Hermitian v_a, zero inside groups: (nk, d, n, n)."""
     K, D, N, _ = v.shape
     R = np.zeros((K, D, N, N), dtype=np.complex128)
     for k in range(K):
@@ -242,7 +243,7 @@ def connections(energies, first, end, v):  # type: ignore[no-untyped-def]
 
 @jit
 def responses(energies, first, end, R):  # type: ignore[no-untyped-def]
-    """B_a = R_a / (e_m - e_n) of a stack of R_a, zero inside groups: (nk, d, n, n)."""
+    """B_a = R_a / (e_m - e_n) (physics.md eq. 15) of a stack of R_a, zero inside groups: (nk, d, n, n)."""
     B = np.empty_like(R)
     for k in range(len(R)):
         response(R[k], energies[k], first[k], end[k], B[k])
@@ -288,7 +289,7 @@ def row_product(a, i, p, b, j, r, start, stop):  # type: ignore[no-untyped-def]
 def level_weights(X, Y, below, above):  # type: ignore[no-untyped-def]
     """sum_{q>n} w[n, q] - sum_{o<n} w[o, n] with w = Re X_i conj(Y_j) above the diagonal, for stacks: (nk, n, j, i).
 
-    Pairs with both bands among the lowest below[k], or both above the lowest above[k], are left out.
+    Half of physics.md eq. 17. Pairs with both bands among the lowest below[k], or both above the lowest above[k], are left out.
     """
     K, I, N, _ = X.shape
     J = Y.shape[1]

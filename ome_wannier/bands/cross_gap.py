@@ -1,12 +1,13 @@
-"""The cross-gap form of the interband response, compiled: what changes when the Fermi level passes a band.
+"""The cross-gap form of the interband response, compiled: what changes when the Fermi level passes a band
+(physics.md eqs. 34 to 37).
 
 With the bands partitioned at the Fermi level (o occupied, u empty), B_b = R_b / (e_m - e_n), and m, n the axes with
-epsilon_imn = +1,
+epsilon_imn = +1 (eq. 34),
 
     Q_ib = Re sum_ou B_b,ou { sum_u' [v_m,uu' R_n,u'o - v_n,uu' R_m,u'o]  +  sum_o' [R_n,uo' v_m,o'o - R_m,uo' v_n,o'o] }
 
 where the first sum is the local circulation and the second the itinerant one. When band p goes from empty to occupied, Q
-changes by
+changes by (eqs. 35 and 36)
 
     a_p = Re sum_q { B_b,pq E_qp  +  v_m,pq F_n,qp - v_n,pq F_m,qp }
 
@@ -17,13 +18,14 @@ with s on the same side of p as q, or on the other side (p itself, and bands deg
 first term is the pairs of p, the second those pairs (o, u) whose sum over intermediate bands gains or loses p. So the bands
 inside the window of Fermi levels cost products of as many rows, and all that lie below are one partition.
 
-The two circulations together are simpler. Outside groups v = i [e, R]; with it all that depends on the side of s becomes
+The two circulations together are simpler (eq. 37). Outside groups v = i [e, R]; with it all that depends on the side of s
+becomes
 
     a_ib,p = Re [B_b (v_m R_n + R_n vbar_m - v_n R_m - R_m vbar_n)]_pp
              + delta_ib Re i sum_abc epsilon_abc sum_{q > p > s} R_a,pq R_b,qs R_c,sp
 
-the per-band form of physics.md section 4 (vbar is v inside groups), and an isotropic rest, for the triple products of R are
-antisymmetric in all three axes. In two dimensions nothing is left of it.
+the per-band form of eq. 33 (vbar is v inside groups), and an isotropic rest, for the triple products of R are antisymmetric
+in all three axes. In two dimensions nothing is left of it.
 
 The products are taken row by row, as (E^+)_pq, since rows are contiguous: Re [B_pq E_qp] = Re [B_pq conj((E^+)_pq)]. Those that
 depend on a side of p are cut into panels of bands p, because a sum over s on one side of p is nothing on the other.
@@ -42,7 +44,7 @@ PANEL = 24
 
 @jit
 def interband(v, R, e, first, end, below, above, pairs):  # type: ignore[no-untyped-def]
-    """Weights whose sum over the bands below a Fermi level is Q, both circulations: (nk, n, pairs, axes).
+    """Weights whose sum over the bands below a Fermi level is Q, both circulations (physics.md eq. 37): (nk, n, pairs, axes).
 
     v, R : (nk, axes, n, n), R = -i v / (e_m - e_n). e, first, end : (nk, n) energies, group of each band. pairs : (pairs, 2)
         axes m, n.
@@ -70,7 +72,10 @@ def interband(v, R, e, first, end, below, above, pairs):  # type: ignore[no-unty
 
 @jit
 def _pairs_of_passed(v, R, e, first, end, start, stop, pairs, space, out):  # type: ignore[no-untyped-def]
-    """Re [B_b (v_m R_n + R_n vbar_m - v_n R_m - R_m vbar_n)]_pp, p from start to stop, added to out (n, pairs, axes)."""
+    """Re [B_b (v_m R_n + R_n vbar_m - v_n R_m - R_m vbar_n)]_pp, p from start to stop, added to out (n, pairs, axes).
+
+    The first term of physics.md eq. 37.
+    """
     D, N, _ = v.shape
     w = stop - start
     one, two = space[0, : w * N].reshape(w, N), space[1, : w * N].reshape(w, N)
@@ -96,7 +101,7 @@ def _pairs_of_passed(v, R, e, first, end, start, stop, pairs, space, out):  # ty
 def _triples_around(R, start, stop, space, out):  # type: ignore[no-untyped-def]
     """Re i sum_abc epsilon_abc sum_{q > p > s} R_a,pq R_b,qs R_c,sp of a panel of bands p, added to out[p, i, i].
 
-    Of q and s, the sum over the one with fewer bands is the product.
+    The second term of physics.md eq. 37. Of q and s, the sum over the one with fewer bands is the product.
     """
     N = R.shape[1]
     w = stop - start
@@ -175,7 +180,10 @@ def itinerant(v, R, e, first, end, below, above, pairs):  # type: ignore[no-unty
 
 @jit
 def _one_by_one(v, R, B, first, end, below, above, pairs, out):  # type: ignore[no-untyped-def]
-    """Local part of a_p of the bands from `below` to `above`, term by term, added to out (n, pairs, axes): for few bands."""
+    """Local part of a_p of the bands from `below` to `above`, term by term, added to out (n, pairs, axes): for few bands.
+
+    physics.md eqs. 35 and 36.
+    """
     D, N, _ = v.shape
     for p in range(below, above):
         for i in range(len(pairs)):
@@ -220,7 +228,7 @@ def _columns(X, blocks, out):  # type: ignore[no-untyped-def]
 
 @jit
 def _partition(v, R, e, o, pairs, out):  # type: ignore[no-untyped-def]
-    """Q of the lowest o bands occupied, local and itinerant, added to out (2, pairs, axes)."""
+    """Q (physics.md eq. 34) of the lowest o bands occupied, local and itinerant, added to out (2, pairs, axes)."""
     D, N, _ = v.shape
     u = N - o
     # blocks in one piece each, for BLAS

@@ -1,4 +1,4 @@
-"""Which levels of a k point count as one (physics.md section 2): what decides about it, and what it is by default.
+"""Which levels of a k point count as one (physics.md eqs. 9 and 10): what decides about it, and what it is by default.
 
 Interband weights grow as the inverse third power of the spacing of two levels. Where symmetry makes the two equal and noise
 splits them, as in Wannier functions, what noise makes of that has to be left out; where the spacing is real it has to stay.
@@ -65,6 +65,7 @@ class Degeneracy:
         """The energies (nk, n), ascending, that count for these eigenvalues."""
         if not self.paired:
             return energies
+        # physics.md eq. 9
         mean = energies.reshape(len(energies), -1, 2).mean(axis=2)
         return np.repeat(mean, 2, axis=1)
 
@@ -87,7 +88,8 @@ class Degeneracy:
 def default_tol(model: Model, temperature: Array | float = np.inf) -> float:
     """The spacing in eV of levels that count as one, by the kind of model and, for Wannier functions, the lowest T in K.
 
-    Wannier functions split by some 0.1 meV what symmetry makes equal, and gaps far below k_B T leave no trace.
+    physics.md eq. 10. Wannier functions split by some 0.1 meV what symmetry makes equal, and gaps far below k_B T leave no
+    trace.
     """
     if not model.has_zone:
         return KDOTP_TOL
@@ -100,7 +102,7 @@ def default_tol(model: Model, temperature: Array | float = np.inf) -> float:
 def decided(values: Arrays, errors: Arrays, changes: Arrays, share: float) -> str:
     """The quantities about which levels in doubt decide: that they change by more than their other errors, and by how much.
 
-    share : of the largest absolute value of a quantity, below which changes are not worth a word.
+    share : of the largest absolute value of a quantity, below which changes are not named.
     """
     found = []
     for name, change in changes.items():

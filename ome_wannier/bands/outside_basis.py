@@ -38,7 +38,7 @@ def _outside(bands: Bands, moments: bool = False, metric: bool = False) -> Outsi
 
 
 def basis_curvature(bands: Bands, a: int, b: int) -> Array:
-    """Diagonal (nk, n) of the Wannier basis' own curvature F_ab in the eigenbasis, in Angstrom^2; zero if complete."""
+    """Diagonal (nk, n) of the Wannier basis' own curvature F_ab (physics.md eq. 6) in the eigenbasis, in Angstrom^2."""
     if bands.model.exact_position:
         return np.zeros_like(bands.energies)
     return _basis_curvatures(bands)[:, a, b]

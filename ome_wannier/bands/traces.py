@@ -16,7 +16,7 @@ ComplexArray = NDArray[np.complex128]
 def level_weights(bands: Bands, X: ComplexArray, Y: ComplexArray) -> Array:
     """a_n = sum_{q>n} w[n, q] - sum_{o<n} w[o, n] (nk, n) of the pair weights w[o, q] = Re X_oq conj(Y_oq), o < q.
 
-    The sum of a_n over the bands below any Fermi level in the window is the sum of w over the pairs across it. Pairs
+    physics.md eq. 17 without its factor 2. The sum of a_n over the bands below any Fermi level in the window is the sum of w over the pairs across it. Pairs
     whose two bands lie on one side of the window drop out here, before two large numbers could cancel.
     """
     weights: Array = level_tensor(bands, X[:, None], Y[:, None])[:, :, 0, 0]
@@ -38,26 +38,32 @@ def commutators(bands: Bands) -> ComplexArray:
 
 @shared
 def interband_anticommutators(bands: Bands) -> ComplexArray:
-    """1/2 epsilon_imn {v_m - vbar_m, R_n} (nk, moments, n, n) in eV Angstrom^2; between two bands exactly zero."""
+    """1/2 epsilon_imn {v_m - vbar_m, R_n} (physics.md eq. 24): (nk, moments, n, n) in eV Angstrom^2; zero for two bands."""
     found: ComplexArray = compiled.anticommutators(bands.energies, bands.connections, commutators(bands), bands.pair_array)
     return found
 
 
 def velocity_weighted_dipoles(bands: Bands) -> ComplexArray:
-    """1/2 epsilon_imn {vbar_m, R_n} (nk, moments, n, n) in eV Angstrom^2."""
+    """1/2 epsilon_imn {vbar_m, R_n} (physics.md eq. 23): (nk, moments, n, n) in eV Angstrom^2."""
     found: ComplexArray = compiled.moving_dipoles(bands.velocities, bands.connections, *bands.groups, bands.pair_array)
     return found
 
 
 @shared
 def velocity_weighted_metric(bands: Bands) -> Array:
-    """Re [vbar_c G_ab]_nn (nk, n, c, a, b), G_ab = Re R_a R_b inside groups. Zero outside the window."""
+    """Re [vbar_c G_ab]_nn (nk, n, c, a, b), G_ab = Re R_a R_b inside groups. Zero outside the window.
+
+    physics.md eq. 31.
+    """
     return _velocity_weighted(bands, bands.velocities, bands.connections, bands.connections)
 
 
 @shared
 def velocity_weighted_moment(bands: Bands) -> Array:
-    """Re [vbar_c M_ab]_nn (nk, n, c, a, b), M_ab = Re v_a R_b inside groups. Zero outside the window."""
+    """Re [vbar_c M_ab]_nn (nk, n, c, a, b), M_ab = Re v_a R_b inside groups. Zero outside the window.
+
+    physics.md eq. 44.
+    """
     return _velocity_weighted(bands, bands.velocities, bands.velocities, bands.connections)
 
 

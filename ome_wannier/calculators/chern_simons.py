@@ -1,4 +1,5 @@
-"""The Chern-Simons (axion) part, a property of a gap as a whole: it is no sum over bands, see `ome_wannier.axion`."""
+"""The Chern-Simons (axion) part, a property of a gap as a whole: it is no sum over bands, see `ome_wannier.axion`
+(physics.md eq. 41)."""
 
 from __future__ import annotations
 

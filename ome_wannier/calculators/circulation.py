@@ -1,14 +1,15 @@
 """Itinerant and local circulation: the split of the density-matrix response of Cullen et al.
 
-The itinerant part exists twice. As published (`itinerant_sea`) it needs second derivatives of H, and pairs of occupied bands
-that come close make its integrand grow as 1/gap^3 although their sum is a total derivative. Where the positions commute,
-R_m;b - i [R_b, R_m] = R_b;m between bands, so the published form is the curl of the metric plus a three-band term,
+The itinerant part exists twice. As published (`itinerant_sea`, physics.md eq. 25) it needs second derivatives of H, and pairs
+of occupied bands that come close make its integrand grow as 1/gap^3 although their sum is a total derivative. Where the
+positions commute, R_m;b - i [R_b, R_m] = R_b;m between bands, so the published form is the curl of the metric plus a
+three-band term,
 
     L'_IC = metric_curl + epsilon_imn Im [R_b R_m R_n]_nn ,
 
-and taking the curl as a Fermi-surface term leaves first derivatives and simple denominators (`itinerant`). With it,
-dipole + itinerant + local + local_intraband equals `total` for any model, Wannier functions included: every element in
-2D, the traceless part in 3D. What the truncation of a Wannier basis changes is the difference of the two forms.
+and taking the curl as a Fermi-surface term leaves first derivatives and simple denominators (`itinerant`, physics.md eq. 26).
+With it, dipole + itinerant + local + local_intraband equals `total` (eq. 28) for any model, Wannier functions included: every
+element in 2D, the traceless part in 3D. What the truncation of a Wannier basis changes is the difference of the two forms.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ Array = NDArray[np.float64]
 
 
 def itinerant_sea(bands: Bands) -> Array:
-    """1/2 epsilon_imn Re [R_n DR_bm]_nn with DR_bm = R_m;b - i [R_b, R_m]: (nk, n, moment, field) in Angstrom^3."""
+    """1/2 epsilon_imn Re [R_n DR_bm]_nn, DR_bm = R_m;b - i [R_b, R_m]: (nk, n, moment, field) in Angstrom^3.
+
+    physics.md eq. 25.
+    """
 
     def half(n: int, m: int, b: int) -> Array:
         # [R_b, R_m] = P - P^+ with P = R_b R_m; i (P - P^+) is Hermitian
@@ -37,7 +41,7 @@ def itinerant_sea(bands: Bands) -> Array:
 
 
 def three_band_circulation(bands: Bands) -> Array:
-    """1/2 epsilon_imn Im [R_b R_m R_n]_nn: (nk, n, moment, field) in Angstrom^3. It vanishes for two bands."""
+    """1/2 epsilon_imn Im [R_b R_m R_n]_nn (physics.md eq. 26): (nk, n, moment, field) in Angstrom^3. Zero for two bands."""
 
     return -row_traces(bands.connections, commutators(bands)) / 2
 
@@ -45,7 +49,7 @@ def three_band_circulation(bands: Bands) -> Array:
 def local(bands: Bands) -> Array:
     """Half of the trace of B_b with O_i = 1/2 epsilon_imn {vtil_m, R_n}, vtil = v - vbar: (nk, n, moment, field) in Angstrom^3.
 
-    Three different bands (groups) take part: it vanishes for two.
+    physics.md eqs. 24 and 27. Three different bands (groups) take part: it vanishes for two.
     """
 
     return level_tensor(bands, bands.responses, interband_anticommutators(bands))

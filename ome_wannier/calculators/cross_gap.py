@@ -6,7 +6,7 @@ With the bands partitioned at the Fermi level (o occupied, u empty) and B_b = R_
 
 is well conditioned for any model. The weight of a band is what Q changes by when the Fermi level passes it
 (`ome_wannier.crossgap`), so the sum over the bands below any Fermi level is Q: one histogram serves all Fermi levels
-(physics.md section 4).
+(physics.md eqs. 34 to 37).
 """
 
 from __future__ import annotations
@@ -25,22 +25,28 @@ Array = NDArray[np.float64]
 
 
 def interband(bands: Bands) -> Array:
-    """Weights of both sums: (nk, n, moment, field) in Angstrom^3."""
+    """Weights of both sums (physics.md eq. 37): (nk, n, moment, field) in Angstrom^3."""
     return circulation.interband(bands) + _beyond(bands)
 
 
 def local_crossgap(bands: Bands) -> Array:
-    """Weights of the first sum, both intermediate bands empty: (nk, n, moment, field) in Angstrom^3."""
+    """Weights of the first sum of physics.md eq. 34, both intermediate bands empty: (nk, n, moment, field) in Angstrom^3."""
     return circulation.local_circulation(bands) + _beyond(bands)
 
 
 def itinerant_crossgap(bands: Bands) -> Array:
-    """Weights of the second sum, both intermediate bands occupied: (nk, n, moment, field) in Angstrom^3."""
+    """Weights of the second sum, both intermediate bands occupied: (nk, n, moment, field) in Angstrom^3.
+
+    physics.md eq. 34.
+    """
     return circulation.itinerant_circulation(bands)
 
 
 def _beyond(bands: Bands) -> Array | float:
-    """What states outside the basis, where the model knows them, add as u', the band that the field does not mix in."""
+    """What states outside the basis, where the model knows them, add as u', the band that the field does not mix in.
+
+    physics.md eq. 67.
+    """
     beyond = [outside.circulation(bands, m, n) for m, n in bands.pairs]
     known = [adjoint(Y) for Y in beyond if Y is not None]
     return level_tensor(bands, bands.responses, np.stack(known, axis=1)) if known else 0.0

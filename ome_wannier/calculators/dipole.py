@@ -13,7 +13,7 @@ Array = NDArray[np.float64]
 
 
 def dipole_polarizability(bands: Bands) -> Array:
-    """<r_a> per E_b: a_n = 2 Re [B_b R_a]_nn, (nk, n, position, field) in Angstrom^2/eV.
+    """<r_a> per E_b: a_n = 2 Re [B_b R_a]_nn (physics.md eq. 22): (nk, n, position, field) in Angstrom^2/eV.
 
     The trace of B_b R_a over a full shell is the quantum metric over the gap.
     """
@@ -21,7 +21,10 @@ def dipole_polarizability(bands: Bands) -> Array:
 
 
 def dipole(bands: Bands) -> Array:
-    """Half of the trace of B_b with O_i = 1/2 epsilon_imn {vbar_m, R_n}: (nk, n, moment, field) in Angstrom^3."""
+    """Half of the trace of B_b with O_i = 1/2 epsilon_imn {vbar_m, R_n}: (nk, n, moment, field) in Angstrom^3.
+
+    physics.md eqs. 23 and 27.
+    """
 
     return level_tensor(bands, bands.responses, velocity_weighted_dipoles(bands))
 

@@ -15,10 +15,10 @@ Array = NDArray[np.float64]
 
 
 def extrinsic(bands: Bands) -> Array:
-    """-[vbar_b m_i]_nn, to be weighted with -df/de: (nk, n, moment, field) in eV^2 Angstrom^3.
+    """-[vbar_b m_i]_nn, to be weighted with -df/de (physics.md eq. 43): (nk, n, moment, field) in eV^2 Angstrom^3.
 
-    m_i = 1/2 epsilon_imn Im sum_p (e_p - e_n) R_m,np R_n,pn = Re [v_m R_n]_nn for (m, n) with epsilon_imn = +1.
-    States outside the basis take part in the moment where the model knows them.
+    m_i = 1/2 epsilon_imn Im sum_p (e_p - e_n) R_m,np R_n,pn = Re [v_m R_n]_nn for (m, n) with epsilon_imn = +1 (eq. 44).
+    States outside the basis take part in the moment (eq. 63) where the model knows them.
     """
     beyond = {pair: outside.moment(bands, *pair) for pair in bands.pairs}
 

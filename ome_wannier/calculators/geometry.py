@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 
 def berry_curvature(bands: Bands) -> Array:
-    """Omega_mn = -2 Im [R_m R_n]_nn + F_mn,nn for (m, n) with epsilon_imn = +1: (nk, n, moment) in Angstrom^2.
+    """Omega_mn = -2 Im [R_m R_n]_nn + F_mn,nn, (m, n) with epsilon_imn = +1 (physics.md eq. 39): (nk, n, moment) in Angstrom^2.
 
     F is the curvature of the Wannier basis itself, zero for a tight-binding model.
     """
@@ -32,9 +32,9 @@ def berry_curvature(bands: Bands) -> Array:
 def quantum_metric(bands: Bands) -> Array:
     """Metric of the occupied states, sum over pairs across the Fermi level of Re R_a,ou R_b,uo: (nk, n, position, field).
 
-    In Angstrom^2. The weights add up to the metric of the bands below any Fermi level; for the lowest band, and for both of two
-    bands up to the sign, they are the metric Re [R_a R_b]_nn of the band itself. Empty states outside the basis take part where
-    the model knows them.
+    In Angstrom^2 (physics.md eq. 40). The weights add up to the metric of the bands below any Fermi level; for the lowest band,
+    and for both of two bands up to the sign, they are the metric Re [R_a R_b]_nn of the band itself (eq. 29). Empty states
+    outside the basis take part where the model knows them (eq. 64).
     """
 
     tensor = level_tensor(bands, bands.connections, bands.connections)
@@ -47,9 +47,9 @@ def quantum_metric(bands: Bands) -> Array:
 
 
 def orbital_moment(bands: Bands) -> Array:
-    """m_i = Re [v_m R_n]_nn for (m, n) with epsilon_imn = +1: (nk, n, moment) in eV Angstrom^2 (times e/hbar).
+    """m_i = Re [v_m R_n]_nn, (m, n) with epsilon_imn = +1 (physics.md eq. 44): (nk, n, moment) in eV Angstrom^2 (times e/hbar).
 
-    States outside the basis take part where the model knows them.
+    States outside the basis take part where the model knows them (eq. 63).
     """
 
     def element(m: int, n: int) -> Array:

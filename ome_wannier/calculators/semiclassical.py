@@ -23,9 +23,9 @@ PREFACTORS = {"wavepacket": 1.0, "operator": 1 / 2, "kubo": 1 / 3}
 
 
 def metric_curl(bands: Bands) -> Array:
-    """Fermi-surface form, epsilon_imn [vbar_m G_bn]_nn with G_bn = Re R_b R_n: (nk, n, moment, field) in eV Angstrom^3.
+    """Fermi-surface form, epsilon_imn [vbar_m G_bn]_nn, G_bn = Re R_b R_n: (nk, n, moment, field) in eV Angstrom^3.
 
-    States outside the basis take part in the metric where the model knows them.
+    physics.md eq. 31. States outside the basis take part in the metric (eq. 64) where the model knows them.
     """
 
     def moving_metric(m: int, n: int, b: int) -> Array:
@@ -39,7 +39,7 @@ def metric_curl(bands: Bands) -> Array:
 def metric_curl_sea(bands: Bands) -> Array:
     """Fermi-sea form, epsilon_imn d_m G_bn with d_m G_bn = Re [R_b;m R_n + R_b R_n;m]_nn: (nk, n, moment, field).
 
-    Inside the basis only, whatever the model knows of states outside.
+    physics.md eq. 30. Inside the basis only, whatever the model knows of states outside.
     """
 
     def derivative(m: int, n: int, b: int) -> Array:
@@ -52,10 +52,11 @@ def metric_curl_sea(bands: Bands) -> Array:
 def semiclassical(prefactor: Literal["wavepacket", "operator", "kubo"] = "operator") -> Combination:
     """interband + c metric_curl, where c says how much of the electric quadrupole's rate of change is magnetization.
 
-    "wavepacket" (c = 1) is Cullen et al. Eq. (57) as printed, "operator" (c = 1/2) the untruncated density matrix and
-    equal to `total`, "kubo" (c = 1/3) the conductivity to first order in q, whose traceless part alone has a meaning.
+    physics.md eq. 32. "wavepacket" (c = 1) is Cullen et al. Eq. (57) as printed, "operator" (c = 1/2) the untruncated density
+    matrix and equal to `total` (eq. 38), "kubo" (c = 1/3) the conductivity to first order in q, whose traceless part alone has
+    a meaning.
     All agree in insulators, where the Fermi-surface term vanishes. For one tilted massive Dirac cone with the Fermi
-    level in the band, -M_z / (e^2 E_y v_t) is to first order in the tilt m^2 / (12 pi E_F^3),
+    level in the band, -M_z / (e^2 E_y v_t) is to first order in the tilt (physics.md eq. 51) m^2 / (12 pi E_F^3),
     (3 E_F^2 + 5 m^2) / (96 pi E_F^3) and (E_F^2 + m^2) / (24 pi E_F^3); all are 1 / (12 pi m) in the gap.
 
     Raises

@@ -14,12 +14,18 @@ Array = NDArray[np.float64]
 
 
 def spin(bands: Bands) -> Array:
-    """Trace of B_b with the spin moment -(g/2) (hbar^2/2m) sigma_i: (nk, n, spin_moment, field) in Angstrom^3."""
+    """Trace of B_b with the spin moment -(g/2) (hbar^2/2m) sigma_i: (nk, n, spin_moment, field) in Angstrom^3.
+
+    physics.md eqs. 16 and 45.
+    """
     return -2 * SPIN_MOMENT * level_tensor(bands, bands.responses, bands.spins)
 
 
 def spin_extrinsic(bands: Bands) -> Array:
-    """-[vbar_b m_i]_nn with the spin moment m_i, to be weighted with -df/de: (nk, n, spin_moment, field) in eV^2 Angstrom^3."""
+    """-[vbar_b m_i]_nn with the spin moment, for -df/de: (nk, n, spin_moment, field) in eV^2 Angstrom^3.
+
+    physics.md eqs. 43, 45.
+    """
 
     def element(i: int, b: int) -> Array:
         return SPIN_MOMENT * velocity_weighted(bands, b, bands.spins[:, i])

@@ -24,7 +24,7 @@ MU_0: float = 1.25663706127e-6  #: N/A^2
 MU_B: float = 9.2740100657e-24  #: J/T
 C: float = 299792458.0  #: m/s
 
-#: spin moment of an electron, (g/2) mu_B, in e eV Angstrom^2 / hbar: (g/2) hbar^2 / 2m
+#: spin moment of an electron (physics.md eq. 45), (g/2) mu_B, in e eV Angstrom^2 / hbar: (g/2) hbar^2 / 2m
 SPIN_MOMENT: float = -_G_E / 2 * _HBAR**2 / (2 * _M_E) / _E / ANGSTROM**2
 
 #: SI unit of alpha_ij = dM_i/dE_j by the number of periodic directions: M is a moment per volume, area, length, or a moment
@@ -32,12 +32,15 @@ ALPHA_UNIT = {3: "A/V", 2: "A m/V", 1: "A m^2/V", 0: "A m^3/V"}
 
 
 def alpha_to_si(dimension: int) -> float:
-    """Factor from e^2/hbar Angstrom^(3-d) to SI for d periodic directions."""
+    """Factor from e^2/hbar Angstrom^(3-d) to SI for d periodic directions (physics.md eq. 55)."""
     return E2_OVER_HBAR * math.pow(ANGSTROM, 3 - dimension)
 
 
 def extrinsic_to_si(dimension: int, tau: float) -> float:
-    """Factor from (e^2/hbar^2) eV Angstrom^(3-d) per unit of time to SI, for a relaxation time `tau` in fs."""
+    """Factor from (e^2/hbar^2) eV Angstrom^(3-d) per unit of time to SI, for a relaxation time `tau` in fs.
+
+    physics.md eq. 56.
+    """
     return alpha_to_si(dimension) * tau / HBAR_EV_FS
 
 

@@ -1,6 +1,6 @@
 """The Chern-Simons part of the response of a three-dimensional insulator: the axion angle theta.
 
-In a smooth gauge of the occupied bands, with Berry connection A and curvature F,
+In a smooth gauge of the occupied bands, with Berry connection A and curvature F (physics.md eqs. 41 and 42),
 
     theta = -1/(4 pi) int d^3k eps_abc tr[ A_a d_b A_c - (2i/3) A_a A_b A_c ]
           = -1/(4 pi) int d^3k eps_abc tr[ 1/2 A_a F_bc + (i/3) A_a A_b A_c ]          (mod 2 pi)
@@ -142,7 +142,10 @@ def _wrap(angle: float) -> float:
 
 
 def _density(model: Lattice, k: Array, p: int, g: ComplexArray) -> tuple[Array, Array]:
-    """eps_abc tr[1/2 A_a F_bc + (i/3) A_a A_b A_c] (nk,) in Angstrom^3, and the smallest singular value of <occupied|g>."""
+    """eps_abc tr[1/2 A_a F_bc + (i/3) A_a A_b A_c]: (nk,) in Angstrom^3, and the smallest singular value of <occupied|g>.
+
+    physics.md eq. 42.
+    """
     bands = Bands(model, k, curvature=True)
     C = bands.eigenvectors
     occupied, empty = C[:, :, :p], C[:, :, p:]

@@ -7,9 +7,9 @@ curvatures and the responses of single points. Three kinds are told apart:
 - operations that hold to rounding, or that were given: points that they join are summed once, tensors obey them (where plane
   waves are cut off, on the border of the zone, they hold to what moves with the cutoff: 1e-6 of a metric that moves by 3%);
 - where the atoms are known, operations that hold but for the noise of Wannier functions (`_held`): tensors are made to obey
-  them, and what that changes is an error. Without atoms there are none: a lattice promises nothing, and a small field in a
-  Hamiltonian that is written down is no noise;
-- operations of the atoms that the Hamiltonian breaks, as magnetism does, or Wannier functions that went wrong.
+  them, and what that changes is an error. Without atoms there are none: the symmetry of a lattice need not be that of the
+  Hamiltonian, and a small field in a Hamiltonian that is written down is no noise;
+- operations of the atoms that the Hamiltonian breaks, as magnetism does, or bad Wannier functions.
 
 The size of a violation alone does not tell noise from a weak field: Wannier functions of good crystals change energies by up
 to 2 meV, as an exchange field of 2 meV does. But without a field they obey time reversal to 0.04 meV, and where magnetism
@@ -53,7 +53,7 @@ NOISE, CURVATURE_TOL, RESPONSE_TOL = 3e-3, 0.05, 0.5
 PAIRS = 0.2
 #: how many times less than its partner an operation has to be violated where time reversal is broken
 CLEARLY = 2.0
-#: eV: operations of the atoms that are violated by more are worth a word, and those that were given are dropped
+#: eV: operations of the atoms that are violated by more are recorded as broken, and those that were given are dropped
 BROKEN = 0.03
 
 #: what the argument `symmetry` of compute may be
@@ -213,7 +213,7 @@ def _together(model: Lattice) -> int:
 def _compared(
     operation: Operation, found: _Fingerprint, here: NDArray[np.int64], there: NDArray[np.int64], model: Lattice
 ) -> Operation:
-    """The operation with what it changes between points `here` and their images `there`."""
+    """The operation with what it changes between points `here` and their images `there` (physics.md eq. 58)."""
     along = component_axes(model.axes, model.moments)
     violation = float(np.sqrt(((found.energies[there] - found.energies[here]) ** 2).mean()))
     if model.structure is not None and model.spin_degeneracy == 1 and operation.name == "inversion x time reversal":

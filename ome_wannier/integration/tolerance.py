@@ -88,6 +88,8 @@ class Columns(NamedTuple):
 class Limit:
     """Allowed errors (levels, columns), functions of the sums: at which to stop, and at which to speak of convergence.
 
+    tolerance.md eq. 1.
+
     free : (columns,) those that exact symmetries leave. removed : those of quantities of which others, which hold but for
         noise, leave nothing.
     """

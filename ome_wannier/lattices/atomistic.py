@@ -23,7 +23,7 @@ Atoms: TypeAlias = Any
 
 #: orbitals up to which all bands are computed: matrices of every R, and some 60 of the size of the Hamiltonian per k point
 DENSE_LIMIT = 1500
-#: atoms of a cell beyond which it is a slip of the pen: a k point would take minutes
+#: atoms of a cell, at the most: beyond it a k point takes minutes
 MOST_ATOMS = 50_000
 #: Angstrom: atoms closer than this are a mistake
 TOO_CLOSE = 0.8

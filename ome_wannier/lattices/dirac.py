@@ -33,7 +33,7 @@ def tilted_dirac(*, alpha: float = 4.0, mass: float = 0.01, tilt: float = 0.8, s
     tilt : hbar v_t in eV Angstrom, along x; below alpha, or Fermi surfaces reach to infinity (type II).
     spin_degeneracy : number of identical cones.
 
-    Source: Cullen, Arovas, Raimondi, Culcer (2025), model of their figures (physics.md section 7).
+    Source: Cullen, Arovas, Raimondi, Culcer (2025), model of their figures (physics.md eq. 54).
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Hamiltonians: what they are at a batch of k points, in the Wannier gauge.
 
-A model knows its matrices, their covariant derivatives (physics.md section 2) and what can be asked of it, and nothing else: no
-Fermi level, no mesh, no file. Four kinds: `TightBinding` here (real-space matrices, with or without position matrix elements),
-`SparseTightBinding` (a window of bands), `PlaneWaves` in a superlattice, and `KDotP` (a function of k).
+A model knows its matrices, their covariant derivatives (physics.md eqs. 2 to 7) and what can be asked of it, and nothing
+else: no Fermi level, no mesh, no file. Four kinds: `TightBinding` here (real-space matrices, with or without position matrix
+elements), `SparseTightBinding` (a window of bands), `PlaneWaves` in a superlattice, and `KDotP` (a function of k).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Matrices(NamedTuple):
     slope: ComplexArray | None = None
 
     def velocities(self) -> ComplexArray:
-        """V, or D_a H = d_a H - i [A_a, H]."""
+        """V, or D_a H = d_a H - i [A_a, H] (physics.md eq. 4)."""
         if self.V is not None:
             return self.V
         from .compiled import covariant  # numba takes a third of a second to import
@@ -55,7 +55,7 @@ class Matrices(NamedTuple):
     def curvatures(self) -> ComplexArray:
         """F_ab = d_a A_b - d_b A_a - i [A_a, A_b] (nk, axes, axes, n, n), the curvature of the Wannier basis itself.
 
-        In Angstrom^2. It vanishes for a complete (tight-binding) basis.
+        physics.md eq. 6, in Angstrom^2. It vanishes for a complete (tight-binding) basis.
         """
         from .compiled import basis_curvatures
 

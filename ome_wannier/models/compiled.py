@@ -27,7 +27,7 @@ def hermitian(upper):  # type: ignore[no-untyped-def]
 
 @jit
 def covariant(dX, A, X):  # type: ignore[no-untyped-def]
-    """dX_a - i [A_a, X] (nk, d, n, n) for Hermitian A_a (of a stack) and X (nk, n, n)."""
+    """dX_a - i [A_a, X] (physics.md eq. 4): (nk, d, n, n) for Hermitian A_a (of a stack) and X (nk, n, n)."""
     K, D, N, _ = A.shape
     out, P = np.empty((K, D, N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
     for k in range(K):
@@ -39,7 +39,10 @@ def covariant(dX, A, X):  # type: ignore[no-untyped-def]
 
 @jit
 def basis_curvatures(curl, A):  # type: ignore[no-untyped-def]
-    """F_ab = curl_ab - i [A_a, A_b] (nk, d, d, n, n) of the Hermitian curls (nk, pairs, n, n) of all a < b."""
+    """F_ab = curl_ab - i [A_a, A_b]: (nk, d, d, n, n) of the Hermitian curls (nk, pairs, n, n) of all a < b.
+
+    physics.md eq. 6.
+    """
     K, D, N, _ = A.shape
     out, P = np.zeros((K, D, D, N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
     for k in range(K):
@@ -55,7 +58,7 @@ def basis_curvatures(curl, A):  # type: ignore[no-untyped-def]
 
 @jit
 def covariant_second(ddX, dA, A, X, dX, DX):  # type: ignore[no-untyped-def]
-    """D_b D_a X = d_b d_a X - i [d_b A_a, X] - i [A_a, d_b X] - i [A_b, D_a X]: (nk, b, a, n, n)."""
+    """D_b D_a X = d_b d_a X - i [d_b A_a, X] - i [A_a, d_b X] - i [A_b, D_a X] (physics.md eq. 5): (nk, b, a, n, n)."""
     K, D, N, _ = A.shape
     out, P = np.empty((K, D, D, N, N), dtype=np.complex128), np.empty((3, N, N), dtype=np.complex128)
     for k in range(K):

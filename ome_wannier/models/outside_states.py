@@ -1,4 +1,5 @@
-"""States outside the Wannier subspace: what they add to the moment and the metric of the states inside (physics.md section 10).
+"""States outside the Wannier subspace: what they add to the moment and the metric of the states inside (physics.md eqs. 59
+to 67).
 
 With Q the projector on everything outside, |Q d_b u> is gauge covariant. Its matrix elements follow from the standard ones of
 ab-initio codes by subtracting the part inside the subspace; they rotate with the eigenvectors and nothing else.
@@ -25,6 +26,8 @@ ComplexArray = NDArray[np.complex128]
 @dataclass(frozen=True, eq=False)
 class External:
     """Matrix elements of the position with the Hamiltonian of all states, on the R vectors of the model, positions absolute.
+
+    physics.md eq. 59.
 
     Parameters
     ----------
@@ -80,6 +83,8 @@ _NOTHING: Mapping[Any, ComplexArray] = MappingProxyType({})
 class Outside(NamedTuple):
     """Matrix elements of |Q d u> at nk points, (nk, n, n) each, by position in `axes` (N, G) or by pair (m, n) of them.
 
+    physics.md eqs. 60 to 65.
+
     N : N_b = <u|H Q|i d_b u>, eV Angstrom; zero where the subspace is invariant under H.
     K : i (K_mn - K_nm), K_ab = <d_a u|Q H Q|d_b u>, eV Angstrom^2, Hermitian.
     F : i (T_mn - T_nm), T_ab = <d_a u|Q|d_b u>, Angstrom^2, Hermitian.
@@ -119,6 +124,7 @@ class ExternalSeries:
     ) -> Outside:
         """What `moments` or `metric` need at fractional k, from the matrices H, V, A and the curvature of A at the same k."""
         axes = self._axes
+        # physics.md eq. 62
         T = None if self._F is None else self._F(k, 0, axes).value - A[:, :, None] @ A[:, None]
         outside = Outside()
         if moments and self._B is not None and self._C is not None:
@@ -146,16 +152,17 @@ def _moments(
     H (nk, n, n); V, A, B (nk, axes, n, n); dB[:, m, b] = d_m B_b; C by pair (m, n), i (C_mn - C_nm);
     curvature (nk, axes, axes, n, n) of A; T[:, a, b] = <d_a u|Q|d_b u> or None.
     """
-    N = B - H[:, None] @ A
+    N = B - H[:, None] @ A  # physics.md eq. 60
     K, F, Y = {}, {}, {}
     for m, n in C:
         AHA = A[:, m] @ H @ A[:, n]
         AN = A[:, m] @ N[:, n] - A[:, n] @ N[:, m]
         NA = N[:, m] @ A[:, n] - N[:, n] @ A[:, m]
-        # K_ab = C_ab - A_a H A_b - A_a N_b - N_a^+ A_b
+        # physics.md eq. 61: K_ab = C_ab - A_a H A_b - A_a N_b - N_a^+ A_b
         K[m, n] = C[m, n] - 1j * (AHA - _adjoint(AHA)) - 1j * (AN - _adjoint(AN))
         F[m, n] = curvature[:, m, n] if T is None else 1j * (T[:, m, n] - T[:, n, m])
-        # D_m N_n - D_n N_m with D_m N_n = d_m N_n - i [A_m, N_n], d_m H and curl A written with V and the curvature
+        # physics.md eq. 65: D_m N_n - D_n N_m with D_m N_n = d_m N_n - i [A_m, N_n], d_m H and curl A written with V and the
+        # curvature
         curl = dB[:, m, n] - dB[:, n, m] - (V[:, m] @ A[:, n] - V[:, n] @ A[:, m]) - 1j * (AHA - _adjoint(AHA))
         curl = curl - H @ curvature[:, m, n] - 1j * (AN + NA)
         Y[m, n] = curl + H @ F[m, n] - K[m, n]

@@ -166,7 +166,7 @@ class TightBinding:
 
     @property
     def exact_position(self) -> bool:
-        """Whether the components of the position operator commute inside the basis (physics.md 6d)."""
+        """Whether the components of the position operator commute inside the basis (what that matters for: physics.md 6d)."""
         return self.position is None
 
     @property
@@ -288,7 +288,10 @@ def _whole(upper: Sums) -> Sums:
 
 
 def _diagonal_position(H: ComplexArray, dH: ComplexArray, ddH: ComplexArray | None, centres: Array) -> Matrices:
-    """D_a X = d_a X - i [t_a, X] with t the diagonal matrix of orbital centres: elementwise d_a - i (t_i - t_j)_a."""
+    """D_a X = d_a X - i [t_a, X] with t the diagonal matrix of orbital centres: elementwise d_a - i (t_i - t_j)_a.
+
+    physics.md eq. 7.
+    """
     t = np.moveaxis(centres[:, None, :] - centres[None, :, :], 2, 0)
     V = dH - 1j * t * H[:, None]
     A = np.broadcast_to(np.stack([np.diag(x) for x in centres.T.astype(complex)]), V.shape)
@@ -306,6 +309,6 @@ def _full_position(
     dA: ComplexArray | None,
     curl: ComplexArray | None,
 ) -> Matrices:
-    """Covariant derivatives with the full position matrix A; ddH[b, a] = d_b d_a H, the others as `_position` gives them."""
+    """physics.md eqs. 4 to 6 with the full position matrix A; ddH[b, a] = d_b d_a H, the others as `_position` gives them."""
     W = None if ddH is None else covariant_second(ddH, dA, A, H, dH, covariant(dH, A, H))
     return Matrices(H, None, W, curl, A, slope=dH)

@@ -47,7 +47,7 @@ class Curve:
 
 
 def printed_dipole(level: Array, mass: float = MASS) -> Array:
-    """<y> per e E_y in 1/eV: -1/(12 pi m) in the gap, -(3 E^2 + m^2)/(48 pi E^3) in the band (first order in the tilt)."""
+    """<y> per e E_y in 1/eV: -1/(12 pi m) in the gap, -(3 E^2 + m^2)/(48 pi E^3) in the band (physics.md eq. 50)."""
     E = np.maximum(level, mass)
     return -(3 * E**2 + mass**2) / (48 * np.pi * E**3)
 
@@ -59,13 +59,13 @@ def printed_itinerant(level: Array, mass: float = MASS, tilt: float = TILT) -> A
 
 
 def corrected_itinerant(level: Array, mass: float = MASS, tilt: float = TILT) -> Array:
-    """L_IC per e E_y in Angstrom as it follows (physics.md 6e): v_t (E^2 - m^2)/(16 pi E^3) in the band."""
+    """L_IC per e E_y in Angstrom as it follows (physics.md eq. 48): v_t (E^2 - m^2)/(16 pi E^3) in the band."""
     E = np.maximum(level, mass)
     return tilt * (E**2 - mass**2) / (16 * np.pi * E**3)
 
 
 def first_order_extrinsic(level: Array, mass: float = MASS, tilt: float = TILT) -> Array:
-    """alpha_zx per tau in (e^2/hbar^2) eV Angstrom: v_t m (E^2 - m^2)/(4 pi E^3), first order in the tilt.
+    """alpha_zx per tau in (e^2/hbar^2) eV Angstrom: v_t m (E^2 - m^2)/(4 pi E^3), first order in the tilt (physics.md eq. 53).
 
     From the orbital moment m_z = -alpha^2 m / 2E^2 of either band and f shifted by v_t k_x: -int f d_x m_z.
     """

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: parts of the split that exceed the total by this factor cancel to it: the split says nothing then
+#: a part of the split that exceeds the total by this factor has lost the digits of the total: a warning names it
 SPLIT_LIMIT = 100.0
 
 

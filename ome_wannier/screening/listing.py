@@ -44,7 +44,7 @@ _EXCLUSIVE = (
 DEFAULT = {"rtol": 0.01, "max_time": 300.0}
 #: names of parameters are keys of the database too
 _KEY = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
-#: a list that expands to more is a slip of the pen
+#: runs that a list may expand to; a longer one is refused as a mistake in its ranges
 MOST = 1_000_000
 #: points along each side of a k-map, at most
 MOST_KMAP = 200

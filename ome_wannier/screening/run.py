@@ -109,7 +109,7 @@ def run(
 
 
 def _outcomes(job: Job, todo: Sequence[Item], executor: Executor, ahead: int, store: Store) -> Iterator[Outcome]:
-    """Outcomes as they come. Where workers died, what was at work is computed again one by one: what dies alone is to blame."""
+    """Outcomes as they come. Where workers died, what was at work is computed again one by one: what ends its worker fails."""
     waiting, suspects = deque(range(len(todo))), deque[int]()
     running: dict[Future[Outcome], int] = {}
     last = time.monotonic()

@@ -39,7 +39,7 @@ FILE = "material.toml"
 PREFIX = "library/"
 
 
-#: more Fermi levels than this are a slip of the pen, and would not fit in memory
+#: Fermi levels of a range, at the most: more would not fit in memory
 MOST_LEVELS = 1_000_000
 
 

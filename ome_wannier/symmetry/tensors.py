@@ -1,4 +1,4 @@
-"""What magnetic point groups do to response tensors (physics.md section 9)."""
+"""What magnetic point groups do to response tensors (physics.md eq. 57)."""
 
 from __future__ import annotations
 

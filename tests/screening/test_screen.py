@@ -393,7 +393,7 @@ def _plain(text: str) -> str:
     return text.replace("\\u0000", "\0")
 
 
-def test_what_dies_alone_is_to_blame(tmp_path: Path, db: Path) -> None:
+def test_what_ends_a_worker_alone_fails(tmp_path: Path, db: Path) -> None:
     """The same without processes."""
     killers = 'python = "models.py:deadly"\nparameters = {seed = [1, 2]}'
     path = write_list(tmp_path, killers, table("lattice", [1]))

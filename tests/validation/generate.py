@@ -44,7 +44,7 @@ from ome_wannier.lattices.chiral import stacked_honeycomb  # noqa: E402
 from ome_wannier.lattices.honeycomb import haldane, kane_mele  # noqa: E402
 from ome_wannier.plotting import reproduce  # noqa: E402
 
-SHEET = "[physics.md](../../ome_wannier/physics.md)"
+SHEET = "[physics.md](../../ome_wannier/handbook/physics.md)"
 FLAKES = "[test_flakes.py](../crosscheck/test_flakes.py)"
 LATTICES = "[test_lattice_models.py](../analytic/test_lattice_models.py)"
 BERRI = "WannierBerri, [test_wannierberri.py](../crosscode/test_wannierberri.py)"

@@ -56,7 +56,7 @@ def load(
 
     Warns
     -----
-    AccuracyWarning : no `.win`; positions from projections, or not to be trusted for lack of `_centres.xyz`;
+    AccuracyWarning : no `.win`; positions from projections, or uncertain for lack of `_centres.xyz`;
         no `_wsvec.dat` though `.win` has use_ws_distance = true.
     """
     path, files = find(Path(seed))

@@ -185,7 +185,7 @@ def _together(job: Job, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[
     def split(x: Array) -> Array:
         return x.reshape(nc, m, *x.shape[1:])
 
-    # how far levels move to the next point: (cells, 1, bands) at most, by direction
+    # tolerance.md eq. 4, how far levels move to the next point: (cells, 1, bands) at most, by direction
     move = np.abs(split(states.slope)).max(axis=1) * cells.half[:, None, :] * rule.reach * MARGIN
     total = np.repeat(move.sum(axis=2)[:, None], m, axis=1).reshape(nc * m, -1)
     f, df = occupation.factors(states.energies)
@@ -199,7 +199,7 @@ def _together(job: Job, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[
         return np.asarray(np.tensordot(x, weights, axes=(1, 0)) * volume)
 
     value = sums(rule.high, g)
-    difference = value - sums(rule.low, g)
+    difference = value - sums(rule.low, g)  # tolerance.md eq. 2
     positive = np.abs(rule.high)
     missed = sums(positive, unseen)
     fields = [value, sums(positive, np.abs(g)), np.abs(difference), difference**2, missed, sums(positive, top)]
@@ -292,7 +292,7 @@ def _hidden(occupation: Occupation, energies: Array, move: Array) -> tuple[Array
         one_side = (e > edge + near).all(axis=1, keepdims=True) | (e <= edge - near).all(axis=1, keepdims=True)
         return np.asarray(one_side & (np.abs(e - edge) < d))
 
-    # a Fermi surface narrower than the steps between the points
+    # tolerance.md eq. 5: a Fermi surface narrower than the steps between the points
     surface = np.where((np.abs(e - mu) < d) & (d > SEEN * width), 1 / np.maximum(2 * d, 1e-300), 0.0)
     if occupation.surface and cold.any():  # a box has sharp edges, which may pass between points however close they are
         low, high = (np.repeat(x, n) for x in occupation.boxes)

@@ -99,7 +99,7 @@ def refine(
 
 
 def error_of(part: Part) -> Array:
-    """The error of a sum over cells: of the rule, in part independent from cell to cell, and of what was not seen."""
+    """The error of a sum over cells (tolerance.md eq. 3): of the rule, partly independent by cell, and of what was not seen."""
     return np.maximum(COHERENT * part.added, DEVIATIONS * np.sqrt(part.square)) + part.unseen
 
 

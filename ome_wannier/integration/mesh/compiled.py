@@ -9,7 +9,7 @@ from ...common.compiled import jit
 
 @jit
 def unseen(energies, step, reach, weights, fermi, widths, surface, resolved, size, variance):  # type: ignore[no-untyped-def]
-    """Add to `size` and `variance` (levels, temperatures, columns) what points may miss, see the module `unseen`.
+    """Add to `size` and `variance` (levels, temperatures, columns) what points may miss (tolerance.md eq. 7).
 
     energies, step, reach : (nk, n). weights : (nk, n, columns). Returns the largest step in units of the width.
     """

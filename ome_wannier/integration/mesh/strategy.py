@@ -33,9 +33,9 @@ from .unseen import FINE
 Array = NDArray[np.float64]
 Values = dict[str, Array]
 
-#: share of a quantity that the points of a mesh may miss without a word, and points that nobody would take
+#: share of a quantity that the points of a mesh may miss without a warning, and points that no warning recommends
 COARSE, TOO_MANY = 0.1, 10**8
-#: share of the largest value of a quantity beyond which what levels in doubt decide about it is worth a word
+#: share of the largest value of a quantity beyond which what levels in doubt change is named in a warning
 WORTH = 1e-3
 
 
@@ -117,7 +117,7 @@ def _estimate(mesh: KMesh, sums: Sums, noisy: bool) -> str:
 
 
 def _deviation(value: Array, calculator: Calculator, sums: Sums) -> Array:
-    """Root mean square of the differences to the sub-meshes; nan where there is none."""
+    """Root mean square of the differences to the sub-meshes (tolerance.md eq. 6); nan where there is none."""
     if not sums.parts:
         return np.full_like(value, np.nan)
     squares = [n * (value - combine(calculator, part)) ** 2 for n, part in zip(sums.shares, sums.parts, strict=True)]
@@ -154,7 +154,7 @@ def _warn_of_coarse(request: Request, mesh: KMesh, sums: Sums, values: Values) -
 def _warn_of_untested(mesh: KMesh, periodic: tuple[bool, bool, bool]) -> None:
     """Warn where the error estimate, made of every second or third point along each direction, misses one or all.
 
-    One point along a direction is a choice, not a slip.
+    One point along a direction is taken as intended.
     """
     missed = [d for d in range(3) if periodic[d] and mesh.strides[d] == 1 and mesh.size[d] > 1]
     if not missed:

@@ -83,7 +83,7 @@ def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkp
     total, unseen, _, widest = _add_blocks(
         Job(integrand, points, length, together), blocks, state, ahead, resources, checkpoint
     )
-    norm = model.spin_degeneracy / model.cell
+    norm = model.spin_degeneracy / model.cell  # physics.md eqs. 18 and 19
     mesh = points if isinstance(points, KMesh) else points.mesh
     sums = occupation.evaluate(total, integrand.surface) * norm
     every, shapes = sums[: len(shares)], integrand.shapes

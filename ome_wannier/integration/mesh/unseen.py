@@ -6,7 +6,7 @@ convex (or concave) from a point to an extremum of its own cannot get farther. S
 over 2d: with weight / (2 d) for -df/de, and for f with the share of 2d below the level in place of 0 or 1. Bands closer than
 d / 10 count as what they add up to: large terms of pairs of bands cancel there. This is charged times the relative error of a
 sum of -df/de over a row of points, between which the level moves by s, the largest of the summands of d: 2 x / sinh x,
-x = 2 pi^2 k_B T / s, from the first term of Poisson's summation formula, or 1 if that is less.
+x = 2 pi^2 k_B T / s, from the first term of Poisson's summation formula, or 1 if that is less (tolerance.md eq. 7).
 
 All of that may be missing, as a pocket that no point sees is. Where many points are near the level, they sample the Fermi
 surface at random, and what is uncertain is the scatter of the sum. The error is the smaller of the two.
@@ -25,8 +25,8 @@ from ..occupation.histogram import Occupation
 
 Array = NDArray[np.float64]
 
-#: levels that move by less than so many widths of the occupation (k_B T) from point to point leave errors below 1e-3, which
-#: sub-meshes see; and those up to which they leave errors below 0.2
+#: levels that move by less than so many widths of the occupation (k_B T) from point to point leave errors of 0.002 at the
+#: most, which sub-meshes see; and those up to which they leave errors below 0.2 (tolerance.md eq. 7)
 RESOLVED, FINE = 2.0, 4.0
 #: eV; occupations that change over less than this are steps
 STEP = 1e-12

@@ -51,7 +51,7 @@ def fermi_level(energies: Array, weights: Array, electrons: float, kT: float = 0
 
 
 def _holding(energies: Array, share: Array, p: int, extra: float, kT: float) -> float:
-    """The level in eV at which the electrons above the lowest p bands exceed the holes below by `extra` at k_B T > 0.
+    """The level in eV at which the electrons above the lowest p bands exceed the holes below by `extra` (physics.md eq. 21).
 
     g(mu) = log(electrons + max(-extra, 0)) - log(holes + max(extra, 0)) = 0, which rises with mu.
     """

@@ -4,8 +4,8 @@ At a finite temperature each state is shared among the four nearest nodes of a u
 cubic interpolation, so that any function of the energy summed with the nodes is summed as interpolated to the states:
 with 16 nodes per k_B T the Fermi function and its derivative are met to better than 1e-6 (the bound of the
 interpolation error is 3/128 (1/16)^4 |f''''| (k_B T)^4 < 5e-8 and, for -df/de in units of 1 / k_B T, < 2e-7). At zero
-temperature the states are counted between Fermi levels, which is exact; there -df/de becomes a box that reaches half way to
-the neighbouring Fermi levels or, around a single one, a gap that it lies in.
+temperature the states are counted between Fermi levels, which is exact; there -df/de becomes a box
+(physics.md eq. 20) that reaches half way to the neighbouring Fermi levels or, around a single one, a gap that it lies in.
 """
 
 from __future__ import annotations
