@@ -207,7 +207,7 @@ class TestMistakes:
         assert not [p for p in tmp_path.iterdir() if p.name not in ("folder.nc", "damaged_tb.dat")]
 
     def test_outputs_are_checked_before_anything_is_loaded(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("ome_wannier.cli.jobs.locate", lambda source: pytest.fail("loaded"))
+        monkeypatch.setattr("ome_wannier.runs.plan.locate", lambda source: pytest.fail("loaded"))
         assert run("run", "hbn", "--plot", "nowhere/a.png")[0] == 2
 
     def test_folder_that_is_not_writable(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

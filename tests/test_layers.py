@@ -81,17 +81,18 @@ ALLOWED = {
     "reproduce": PLOTTING | {"lattices"},
     "report": PLOTTING | LOAD | {"screening", "plugins"},
     "plugins": COMPUTE | LOAD,
-    "screening": COMPUTE | LOAD | {"plugins", "settings"},
+    "runs": COMPUTE | LOAD,
+    "screening": COMPUTE | LOAD | {"plugins", "runs"},
 }
 #: these see everything
-TOP = {"__init__", "__main__", "cli", "settings"}
+TOP = {"__init__", "__main__", "cli"}
 
 #: packages that cost time or may be missing: imported inside the function that needs them
 HEAVY = {
     "ase", "cloudpickle", "dask", "distributed", "h5netcdf", "loky", "matplotlib", "mpi4py", "pandas", "plotly", "pydantic",
     "pythtb", "rich", "spglib", "tbmodels", "typer", "wannierberri", "xarray",
 }  # fmt: skip
-AT_TOP_ANYWAY = {"cli", "settings", "plugins"}
+AT_TOP_ANYWAY = {"cli", "plugins"}
 
 
 def module_name(path: Path) -> str:

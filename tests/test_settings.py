@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ome_wannier.errors import FileFormatError, OMEError, SettingsError
 from ome_wannier.materials import Scan
-from ome_wannier.settings import Settings, resolve
+from ome_wannier.runs.reading import resolve
+from ome_wannier.runs.settings import Settings
 
 
 @pytest.fixture

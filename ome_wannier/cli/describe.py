@@ -15,19 +15,17 @@ from ..calculators import defaults, get, resolve
 from ..calculators.base import component_axes
 from ..imposed import broken_line
 from ..info import Look
-from ..integrals import level_of
 from ..kdotp import KDotP
-from ..kmesh import KMesh
 from ..loading import Source
 from ..model import TightBinding
 from ..pointgroup import symbol
 from ..result import first_observable
-from ..settings import Settings
+from ..runs.plan import default_mesh, level_of_filling, loader_options, mesh_of, source_of
+from ..runs.settings import Settings
 from ..sums import Lattice
 from ..symmetry import Group
 from ..tensors import projector, relations
 from . import lines, tables
-from .jobs import default_mesh, options, source_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
 def describe(settings: Settings, console: Console) -> None:
     """Print what a model holds; `settings` give its source, and perhaps a filling."""
     source = source_of(settings)
-    model = source.load(**options(settings))
+    model = source.load(**loader_options(settings))
     said = [("model", lines.model_line(model)), *_origin(source, settings)]
     if isinstance(model, TightBinding):
         said += _matrices(model, source, settings)
@@ -44,7 +42,7 @@ def describe(settings: Settings, console: Console) -> None:
         said.append(("k.p", f"a function of k in {model.dimension} dimensions, integrated along rays to infinity"))
     else:
         said.append(("periodic", lines.periodic_line(model)))
-        said.append(("default mesh", " x ".join(map(str, default_mesh(source, model)[0]))))
+        said.append(("default mesh", " x ".join(map(str, default_mesh(model, source)[0].size))))
     for key, text in said:
         console.print(f"{key:13} {text}", soft_wrap=True)
     if isinstance(model, KDotP):
@@ -132,7 +130,7 @@ def _print_bands(model: Lattice, settings: Settings, source: Source, console: Co
     if filling is None and source.entry:
         filling = source.entry.electrons(model)
     filled = None if filling is None else doping.full_bands(model, filling)
-    level = None if filling is None else _level(model, filling, settings, source)
+    level = None if filling is None else level_of_filling(settings, model, mesh_of(settings, model, source), filling)
     gap = level.gap if level else None
     ranges = look.ranges.copy()
     if gap:
@@ -149,13 +147,6 @@ def _print_bands(model: Lattice, settings: Settings, source: Source, console: Co
         at = f"at {filling:g} electrons per cell, {filled:g} bands"
         console.print(f"gap           {kind} ({gap.bottom:.4f} to {gap.top:.4f} eV) {at}")
     console.print(f"level         {level.value:.4f} eV {level.about()['filling_level']}")
-
-
-def _level(model: Lattice, filling: float, settings: Settings, source: Source) -> doping.Level:
-    """The level of a filling as a run with these settings finds it."""
-    mesh = KMesh(settings.kmesh or default_mesh(source, model)[0])
-    temperature = np.atleast_1d(np.array(settings.temperature, dtype=float))
-    return level_of(model, mesh, filling, temperature, symmetry.group_of(model, settings.symmetry))
 
 
 def _paths(files: wannier90_seed.Companions) -> list[Path]:

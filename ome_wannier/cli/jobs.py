@@ -7,22 +7,22 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import asked, doping, executors, materials
 from .. import convert as write_model
-from ..adapters import wannier90_seed
+from .. import executors, materials
 from ..compute import Model, compute
 from ..errors import SettingsError
 from ..files import whole
 from ..info import Gap, Look
 from ..kdotp import KDotP
-from ..loading import Source, locate, of_entry
+from ..loading import Source
 from ..model import TightBinding
 from ..result import save, table
-from ..settings import PLOT_FORMATS, Settings
-from ..sums import Lattice
+from ..runs.plan import arguments, default_mesh, known_level, loader_options, source_of
+from ..runs.settings import Settings
 from . import lines, tables
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Note = Callable[[str], None]
 
+#: suffixes that a picture may have
+PLOT_FORMATS = (".png", ".pdf", ".svg", ".jpg")
 OUTPUT_FORMATS = {"output": (".nc",), "plot": PLOT_FORMATS, "csv": (".csv",)}
 
 
@@ -43,7 +45,7 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
     """
     check_outputs(settings)
     source = source_of(settings)
-    model = source.load(**options(settings))
+    model = source.load(**loader_options(settings))
     settings = complete(settings, source, model, note)
     console.print(f"model   {lines.model_line(model)}", soft_wrap=True)
     if settings.kmesh is not None:  # k.p models are integrated along rays to infinity
@@ -51,7 +53,7 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
     console.print(f"Fermi   {lines.fermi_line(settings)}", soft_wrap=True)
     try:
         with _executor(settings) as executor:
-            result = compute(model, **_arguments(settings), progress=console_is_watched(), executor=executor)
+            result = compute(model, **arguments(settings), progress=console_is_watched(), executor=executor)
     except (KeyboardInterrupt, SystemExit):  # Ctrl-C, SIGTERM
         if settings.checkpoint and Path(settings.checkpoint).exists():
             note(f"kept {settings.checkpoint}: the same command with --resume goes on from there")
@@ -69,7 +71,7 @@ def convert(
     settings: Settings, target: str, kind: str | None, write_spin_order: str | None, overwrite: bool, console: Console
 ) -> None:
     """Write the model that the settings name for another program, and print the paths."""
-    model = source_of(settings).load(**options(settings))
+    model = source_of(settings).load(**loader_options(settings))
     for path in write_model(model, target, kind, write_spin_order=write_spin_order, overwrite=overwrite):
         console.print(f"wrote {path}", soft_wrap=True)
 
@@ -110,36 +112,21 @@ def complete(settings: Settings, source: Source, model: Model, note: Note) -> Se
     if entry and entry.folder.parent == materials.library():  # a file of settings tells names from paths
         chosen = {"seed": None, "material": entry.name}
     if settings.kmesh is None and settings.rtol is None and not isinstance(model, KDotP):
-        size, why = default_mesh(source, model)
-        chosen["kmesh"] = size
-        note(f"no --kmesh given: took {' '.join(map(str, size))}, {why}")
+        mesh, why = default_mesh(model, source)
+        chosen["kmesh"] = mesh.size
+        note(f"no --kmesh given: took {' '.join(map(str, mesh.size))}, {why}")
     if settings.fermi is None and settings.filling is None:
-        chosen["fermi"], why = _known_fermi(source, model)
-        note(f"no --fermi or --filling given: took {lines.fermi_line(settings.model_copy(update=chosen))}, {why}")
-    return settings.model_copy(update=chosen)
-
-
-def default_mesh(source: Source, model: Lattice) -> tuple[tuple[int, int, int], str]:
-    """The mesh that a run takes if none is given, and why."""
-    if source.entry and source.entry.kmesh:
-        return source.entry.kmesh, f"recommended by the library entry {source.entry.name}"
-    return asked.default_mesh(model).size, "by the size of the reciprocal cell"
-
-
-def _known_fermi(source: Source, model: Model) -> tuple[float | materials.Scan, str]:
-    entry = source.entry
-    if entry:
-        by = doping.shift(entry, model)
-        return (entry.scan.moved(by) if entry.scan else entry.fermi + by), lines.origin_line(entry, by)
-    files = wannier90_seed.inspect(source.seed) if source.adapter == "wannier90" else None
-    if files and files.fermi_energy is not None:
-        return files.fermi_energy, f"fermi_energy of {files.win}"
-    assert isinstance(model, TightBinding)  # others come from the library
-    ranges = Look.at(model).ranges
-    raise SettingsError(
-        "no Fermi level is known: give --fermi (eV; one, or start:stop:number) or --filling (electrons per cell); "
-        f"the bands reach from {ranges.min():.2f} to {ranges.max():.2f} eV, `ome-wannier info` shows their gaps"
-    )
+        known = known_level(model, source)
+        if known is None:
+            assert isinstance(model, TightBinding)  # others come from the library
+            ranges = Look.at(model).ranges
+            raise SettingsError(
+                "no Fermi level is known: give --fermi (eV; one, or start:stop:number) or --filling (electrons per cell); "
+                f"the bands reach from {ranges.min():.2f} to {ranges.max():.2f} eV, `ome-wannier info` shows their gaps"
+            )
+        chosen["fermi"] = known.scan or known.level
+        note(f"no --fermi or --filling given: took {lines.fermi_line(replace(settings, **chosen))}, {known.origin}")
+    return replace(settings, **chosen)
 
 
 def write(result: xr.Dataset, settings: Settings, within: Gap | None) -> list[Path]:
@@ -162,41 +149,6 @@ def write(result: xr.Dataset, settings: Settings, within: Gap | None) -> list[Pa
 def console_is_watched() -> bool:
     """Whether a progress bar on standard error is seen by someone."""
     return sys.stderr.isatty()
-
-
-def source_of(settings: Settings) -> Source:
-    """Where the model comes from: files, or an entry of the library."""
-    if settings.material is None:
-        assert settings.seed is not None
-        return locate(settings.seed)
-    return of_entry(materials.entry(settings.material))
-
-
-def options(settings: Settings) -> dict[str, Any]:
-    """Options of the loader."""
-    given = {key: getattr(settings, key) for key in ("spin_degeneracy", "spin_order", "centres", "periodic", "use_wsvec")}
-    given["spn"] = settings.spn or None
-    return {key: value for key, value in given.items() if value is not None} | (settings.parameters or {})
-
-
-def _arguments(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments of `compute`; tolerances that are not set keep their defaults."""
-    temperature = settings.temperature
-    given: dict[str, Any] = {
-        "kmesh": settings.kmesh,
-        "calculators": settings.calculators,
-        "fermi": settings.levels(),
-        "filling": settings.filling,
-        "temperature": temperature if isinstance(temperature, float) else list(temperature),
-        "tau": settings.tau,
-        "memory": settings.memory,
-        "symmetry": settings.symmetry,
-        "include_chern_simons": settings.include_chern_simons,
-        "checkpoint": settings.checkpoint,
-        "resume": settings.resume,
-    }
-    tolerances = {key: getattr(settings, key) for key in ("degeneracy_tol", "rtol", "max_points", "max_time")}
-    return given | {key: value for key, value in tolerances.items() if value is not None}
 
 
 def _executor(settings: Settings) -> AbstractContextManager[Executor | None]:

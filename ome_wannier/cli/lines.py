@@ -10,7 +10,7 @@ import numpy as np
 from ..kdotp import KDotP
 from ..materials import STATUS, Entry, Scan
 from ..model import TightBinding
-from ..settings import Settings
+from ..runs.settings import Settings
 from ..sparse import SparseTightBinding
 from ..sums import Lattice
 from ..units import convert_alpha
@@ -27,12 +27,6 @@ def model_line(model: Lattice | KDotP) -> str:
     if isinstance(model, SparseTightBinding):
         size = f"{len(model.centres)} orbitals, a window of {model.window} bands"
     return f"{model.name}, {size}, {spin}, {model.dimension} periodic directions"
-
-
-def origin_line(entry: Entry, by: float) -> str:
-    """Where Fermi levels come from that nobody gave, and by how much other parameters moved them (eV)."""
-    moved = f", moved by {by:+g} eV with the level of its filling for these parameters" if by else ""
-    return f"from the library entry {entry.name}{moved}"
 
 
 def entry_lines(entry: Entry) -> list[str]:

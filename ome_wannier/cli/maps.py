@@ -7,12 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from .. import doping
 from ..errors import SettingsError
 from ..kdotp import KDotP
-from ..settings import PLOT_FORMATS, Settings
-from . import lines
-from .jobs import Note, check_output, options, source_of
+from ..runs.plan import known_level, loader_options, source_of
+from ..runs.settings import Settings
+from .jobs import PLOT_FORMATS, Note, check_output
 
 #: bands beyond which a point takes so long that a picture has fewer of them
 MANY = 60
@@ -48,14 +47,14 @@ def draw(
         raise SettingsError("a map is drawn for one --temperature")
     (calculator,) = settings.calculators
     source = source_of(settings)
-    model = source.load(**options(settings))
+    model = source.load(**loader_options(settings))
     if bands and isinstance(model, KDotP):
         raise SettingsError("--bands needs a lattice: a k.p model has no standard path")
     fermi = settings.fermi
-    if fermi is None and source.entry:
-        by = doping.shift(source.entry, model)
-        fermi = source.entry.fermi + by
-        note(f"no --fermi given: took {fermi:g} eV, {lines.origin_line(source.entry, by)}")
+    known = known_level(model, source) if source.entry and (fermi is None or bands) else None
+    if fermi is None and known:
+        fermi = known.level
+        note(f"no --fermi given: took {fermi:g} eV, {known.origin}")
     if not isinstance(fermi, float):
         raise SettingsError("a map is drawn at one Fermi level: give --fermi, in eV")
     if shape is None:
@@ -65,8 +64,7 @@ def draw(
     plotting.zone_map(model, calculator, fermi, component, shape, plane - 1, picture, at=at, temperature=settings.temperature)
     console.print(f"wrote {picture}", soft_wrap=True)
     if bands:
-        if energies is None and source.entry and source.entry.scan:
-            scan = source.entry.scan.moved(doping.shift(source.entry, model))
-            energies = (scan.start, scan.stop)
+        if energies is None and known and known.scan:
+            energies = (known.scan.start, known.scan.stop)
         plotting.bands(model, None, calculator, component, fermi=fermi, energies=energies, path=bands)
         console.print(f"wrote {bands}", soft_wrap=True)

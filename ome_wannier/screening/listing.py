@@ -1,6 +1,6 @@
 """What a screening computes: a list in TOML, folders and names, expanded into one item for each material.
 
-A list has the keys of a run (`ome_wannier.settings.Settings`) at the top, which hold for all, and tables `[[model]]`, each
+A list has the keys of a run (`ome_wannier.runs.settings`) at the top, which hold for all, and tables `[[model]]`, each
 with keys of its own and one of `material` (library entry), `seed` (files), `folder` (all models in it) and `python`
 ("file.py:function", called with the parameters).
 """
@@ -12,34 +12,27 @@ import itertools
 import math
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import materials
-from ..errors import FileFormatError, OMEError, SettingsError
+from ..errors import OMEError, SettingsError
 from ..materials import Scan
-from ..settings import Settings, validate
+from ..runs.reading import PATHS, joined, read, validate
+from ..runs.settings import TABLE, Settings, named, outweighed
 
 #: of a run, not of a screening
-_NOT_HERE = ("output", "plot", "csv", "workers", "dask", "mpi", "checkpoint", "resume")
+_NOT_HERE = (*named("files"), *named("workers"))
 #: of a screening alone
 _OWN = ("around", "kmap")
 _SOURCES = ("material", "seed", "folder", "python")
 #: of a table `[[model]]` alone
 _EXPANDED = ("folder", "python", "combine", "name")
-_PATHS = ("seed", "folder", "python", "centres")
 _HAMILTONIAN = re.compile(r"(.+)_(tb|hr)\.dat(\.gz|\.bz2|\.xz)?", re.DOTALL)
 _HDF5 = (".hdf5", ".h5")
 _NPZ = "_XX_R_Ham.npz"
-#: what a table says outweighs what holds for all, and the caller both
-_EXCLUSIVE = (
-    (("fermi",), ("filling",)),
-    (("spn",), ("spin_order",)),
-    (("kmesh",), ("rtol", "max_points", "max_time")),
-)
 #: where neither kmesh nor rtol is given: the relative error to reach, and the seconds that each material may take
 DEFAULT = {"rtol": 0.01, "max_time": 300.0}
 #: names of parameters are keys of the database too
@@ -118,12 +111,6 @@ def _chosen(keys: Mapping[str, Any]) -> dict[str, Any]:
     return {**keys} if keys.get("kmesh") is not None or keys.get("rtol") is not None else {**DEFAULT, **keys}
 
 
-def _outweighed(keys: Mapping[str, Any], by: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys without those that a more particular one among the others excludes."""
-    lost = {k for a, b in _EXCLUSIVE for group, other in ((a, b), (b, a)) if any(k in by for k in group) for k in other}
-    return {k: v for k, v in keys.items() if k not in lost}
-
-
 def _item(name: str, keys: Mapping[str, Any], place: str | None, **more: Any) -> Item:
     """An item with checked settings; `place` is what an error begins with."""
     for key in keys:
@@ -172,15 +159,11 @@ def _kmap(value: Any) -> int:
 
 def _listed(path: Path, given: dict[str, Any]) -> Iterator[Item]:
     """The items of a list."""
-    text = path.read_bytes()
-    try:
-        stored = tomllib.loads(text.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileFormatError(path, None, "TOML", str(error)) from error
+    stored = read(path)
     tables = stored.pop("model", [])
     if not isinstance(tables, list) or not tables or not all(isinstance(t, dict) for t in tables):
         raise SettingsError(f"{path}: a list for screening has tables [[model]], one or more")
-    lines = text.decode("utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     for key in stored:
         if key in (*_SOURCES, "combine", "name", "parameters"):
             raise SettingsError(f"{_place(path, lines, 0, key)}{key} belongs into a table [[model]]")
@@ -194,7 +177,7 @@ def _expanded(
 ) -> Iterator[Item]:
     """The items of one table `[[model]]`."""
     place = _place_of_any(path, lines, number, table)
-    known = {*Settings.model_fields, *_OWN, *_EXPANDED} - {*_NOT_HERE}
+    known = {*TABLE, *_OWN, *_EXPANDED} - {*_NOT_HERE}
     for key in table:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
@@ -203,10 +186,10 @@ def _expanded(
     if sum(key in table for key in _SOURCES) != 1:
         raise SettingsError(f"{place}give one of {', '.join(_SOURCES)}")
     written = next(str(table[key]) for key in _SOURCES if key in table)
-    joined = {k: str(path.parent / v) for k, v in table.items() if k in _PATHS and isinstance(v, str) and v}
-    table = table | joined
+    table = joined(table, path.parent, (*PATHS, "folder", "python"))
     keys = {k: v for k, v in table.items() if k not in _EXPANDED}
-    common, keys = _outweighed(_outweighed(common, keys), given), _outweighed(keys, given)
+    # what a table says outweighs what holds for all, and the caller both
+    common, keys = outweighed(outweighed(common, keys), given), outweighed(keys, given)
     called = table.get("name")
     if called is not None and not isinstance(called, str):
         raise SettingsError(f"{_place(path, lines, number, 'name')}name: expected a text, found {called!r}")

@@ -11,20 +11,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import doping, materials, symmetry
-from ..adapters import wannier90_seed
-from ..asked import default_mesh
+from .. import doping
 from ..calculators import Calculator, resolve
 from ..compute import Model
 from ..errors import ModelError, SettingsError
 from ..info import Gap, Look
-from ..integrals import level_of
 from ..kdotp import KDotP
-from ..kmesh import KMesh
-from ..loading import Source, load, locate, of_entry
+from ..loading import Source, load
+from ..runs.plan import known_level, level_of_filling, loader_options, mesh_of, source_of
+from ..runs.settings import named
 from ..sparse import AVAILABLE, SparseTightBinding
 from ..sums import Lattice
-from ..tolerance import MAX_POINTS, checked
 from .listing import Item
 
 Array = NDArray[np.float64]
@@ -40,11 +37,8 @@ CALCULATORS = (
     "dipole_polarizability",
     "quantum_metric",
 )
-#: settings that the result depends on
-_RESULT = (
-    "kmesh", "temperature", "tau", "degeneracy_tol", "symmetry", "include_chern_simons", "filling",
-    "rtol", "max_points", "max_time",
-)  # fmt: skip
+#: settings that the result depends on, besides calculators and levels, which are in the plan
+_RESULT = [name for name in named("computation") if name not in ("calculators", "fermi", "memory")]
 
 
 class Plan(NamedTuple):
@@ -61,23 +55,14 @@ def loaded(item: Item) -> tuple[Model, Source | None]:
     """The model, and where it comes from where that is a library entry or files."""
     if item.fault:
         raise ModelError(item.fault)
-    options = loader_options(item)
+    options = loader_options(item.settings)
     if item.model is not None:
         return load(item.model, **options), None
     if item.python:
         made = _from_python(item.python, item.settings.parameters or {})
         return load(made, **{k: v for k, v in options.items() if k not in (item.settings.parameters or {})}), None
-    settings = item.settings
-    source = of_entry(materials.entry(settings.material)) if settings.material else locate(str(settings.seed))
+    source = source_of(item.settings)
     return source.load(**options), source
-
-
-def loader_options(item: Item) -> dict[str, Any]:
-    """Options of the loader that the settings contain."""
-    settings = item.settings
-    given = {key: getattr(settings, key) for key in ("spin_degeneracy", "spin_order", "centres", "periodic", "use_wsvec")}
-    given["spn"] = settings.spn or None
-    return {key: value for key, value in given.items() if value is not None} | (settings.parameters or {})
 
 
 def _from_python(where: str, parameters: dict[str, Any]) -> Any:
@@ -130,21 +115,15 @@ def _known_level(model: Model, source: Source | None, item: Item) -> float | Non
     if settings.filling is not None:
         if isinstance(model, KDotP):
             raise SettingsError("a k.p model holds infinitely many electrons: give fermi (eV) instead of filling")
-        return level_of_filling(model, item).value
-    if source is not None and source.entry is not None:
-        return source.entry.fermi + doping.shift(source.entry, model)
-    if source is not None and source.adapter == "wannier90":
-        return wannier90_seed.inspect(source.seed).fermi_energy
-    return None
+        return level_of_item(model, item).value
+    known = known_level(model, source) if source else None
+    return known.level if known else None
 
 
-def level_of_filling(model: Lattice, item: Item) -> doping.Level:
-    """The level of the filling that the settings give, as `compute` finds it."""
-    settings, T = item.settings, np.array(temperatures(item))
-    assert settings.filling is not None
-    goal = None if settings.rtol is None else checked(settings.rtol, settings.max_points or MAX_POINTS, settings.max_time)
-    group = symmetry.group_of(model, settings.symmetry)
-    return level_of(model, mesh_of(model, item), settings.filling, T, group, goal)
+def level_of_item(model: Lattice, item: Item) -> doping.Level:
+    """The level of the filling that the settings give."""
+    assert item.settings.filling is not None
+    return level_of_filling(item.settings, model, mesh_of(item.settings, model), item.settings.filling)
 
 
 def _levels(item: Item, known: float | None, source: Source | None) -> tuple[Array, float]:
@@ -161,12 +140,6 @@ def _levels(item: Item, known: float | None, source: Source | None) -> tuple[Arr
     return np.array([known]), known
 
 
-def temperatures(item: Item) -> list[float]:
-    """K, as a list."""
-    found = item.settings.temperature
-    return [found] if isinstance(found, float) else list(found)
-
-
 def source_key(item: Item) -> str:
     """Under which a failure to load is stored: digest of where the model should come from, and how."""
     said = [item.source, item.name if item.model is not None else "", item.settings.to_json(), repr(item.around)]
@@ -180,7 +153,7 @@ def row_key(model: Model, item: Item, plan: Plan) -> str:
 
 def settings_digest(item: Item, plan: Plan) -> str:
     """Digest of everything but the model that the result depends on."""
-    settings = item.settings.model_dump(mode="json", include=set(_RESULT))
+    settings = {name: getattr(item.settings, name) for name in _RESULT}
     names = sorted(c.name for c in plan.wanted)
     return hashlib.sha256(json.dumps([settings, names, plan.levels.tolist(), item.kmap], sort_keys=True).encode()).hexdigest()
 
@@ -188,8 +161,3 @@ def settings_digest(item: Item, plan: Plan) -> str:
 def _digest(kind: str, *parts: str) -> str:
     # not hexadecimal throughout: ASE takes text that may be a number for one
     return f"{kind}-" + hashlib.sha256("\0".join(parts).encode("utf-8", "backslashreplace")).hexdigest()
-
-
-def mesh_of(model: Lattice, item: Item) -> KMesh:
-    """The mesh that is asked for, or one of sensible spacing."""
-    return KMesh(item.settings.kmesh) if item.settings.kmesh else default_mesh(model)

@@ -23,12 +23,13 @@ from ..plugins.ase import row
 from ..plugins.ase_db import DONE, FAILED, FORBIDDEN, Owner, Store
 from ..pointgroup import Operation
 from ..result import first_observable
+from ..runs.plan import arguments, mesh_of
 from ..sums import Lattice
 from ..tensors import projector
 from . import descriptors
 from .kmap import kmap
 from .listing import Item
-from .plan import Plan, level_of_filling, loaded, mesh_of, planned, row_key, settings_digest, source_key, temperatures
+from .plan import Plan, level_of_item, loaded, planned, row_key, settings_digest, source_key
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -147,11 +148,15 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
         if forbidden and len(forbidden) == len(descriptors.responses(wanted)):
             data = {"ome_symmetry": [g.name for g in group.exact], "ome_settings": item.settings.to_json()}
             if plan.reference is None:
-                pairs["fermi"] = level_of_filling(model, item).value
+                pairs["fermi"] = level_of_item(model, item).value
             return Outcome(item.name, FORBIDDEN, key, atoms, pairs, data)
         wanted = [c for c in wanted if c not in forbidden]
-    asked = {"filling": item.settings.filling} if plan.reference is None else {"fermi": plan.levels}
-    result = compute(model, **_arguments(model, item), calculators=wanted, **asked)
+    asked: dict[str, Any] = {"calculators": wanted}
+    if plan.reference is not None:
+        asked |= {"fermi": plan.levels, "filling": None}
+    if isinstance(model, KDotP):
+        asked["kmesh"] = None  # k.p models are integrated along rays
+    result = compute(model, **(arguments(item.settings) | asked))
     level = float(result["fermi"].values[0]) if plan.reference is None else plan.reference
     pairs |= {"fermi": level} | descriptors.of_result(result, level, plan.gap, item.settings.tau)
     if plan.reference is None:
@@ -159,7 +164,7 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
     if "converged" in result.attrs:
         pairs["converged"] = int(not result.attrs["not_converged"])
     if not isinstance(model, KDotP):
-        pairs["points"] = int(result.attrs.get("k_points", len(mesh_of(model, item))))
+        pairs["points"] = int(result.attrs.get("k_points", len(mesh_of(item.settings, model))))
         needed = descriptors.bands_needed(model, coarse_mesh(model), level)
         pairs |= {} if needed is None else {"bands_needed": needed}
     _, data = row(result)
@@ -167,22 +172,6 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
     if item.kmap and not isinstance(model, KDotP) and model.dimension == 2:
         data |= kmap(model, item, pairs)
     return Outcome(item.name, DONE, key, atoms, pairs, data)
-
-
-def _arguments(model: Model, item: Item) -> dict[str, Any]:
-    """Keyword arguments of `compute`; tolerances that are not set keep their defaults."""
-    settings = item.settings
-    found = temperatures(item)
-    given = {
-        "kmesh": None if isinstance(model, KDotP) else settings.kmesh,  # k.p models are integrated along rays
-        "temperature": found[0] if isinstance(settings.temperature, float) else found,
-        "tau": settings.tau,
-        "memory": settings.memory,
-        "symmetry": settings.symmetry,
-        "include_chern_simons": settings.include_chern_simons,
-    }
-    optional = {key: getattr(settings, key) for key in ("degeneracy_tol", "rtol", "max_points", "max_time")}
-    return given | {key: value for key, value in optional.items() if value is not None}
 
 
 def _allowed(model: Lattice, calculator: Calculator, operations: Sequence[Operation]) -> bool:
