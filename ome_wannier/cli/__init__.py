@@ -18,9 +18,9 @@ import typer
 
 from .. import __version__
 from ..runs.reading import resolve
-from ..runs.settings import TABLE
+from ..runs.settings import TABLE, named
 from . import screening
-from .options import LOADER, RUN, takes
+from .options import takes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +42,7 @@ Seed = Annotated[str, typer.Argument(help=TABLE["seed"].help)]
 
 
 @app.command()
-@takes(*RUN)
+@takes(*named("computation", "loader", "files", "workers"))
 def run(
     seed: Annotated[
         str | None, typer.Argument(help="Library name, Wannier90 seedname, file or folder, or a TOML file of settings.")
@@ -62,7 +62,7 @@ def run(
 
 @app.command()
 @takes(
-    "filling", "temperature", "kmesh", *LOADER,
+    "filling", "temperature", "kmesh", *named("loader"),
     temperature="Temperature of the level of a filling: 300.", kmesh="k points for that level.",
 )  # fmt: skip
 def info(seed: Seed, **given: Any) -> None:
@@ -73,7 +73,7 @@ def info(seed: Seed, **given: Any) -> None:
 
 
 @app.command("map")
-@takes("fermi", "temperature", *LOADER, fermi="Fermi level in eV.", temperature="Temperature in K: 300.")
+@takes("fermi", "temperature", *named("loader"), fermi="Fermi level in eV.", temperature="Temperature in K: 300.")
 def draw_map(
     seed: Seed,
     calculator: Annotated[str, typer.Option(metavar="NAME", help="Quantity, such as local.")],
@@ -97,7 +97,7 @@ def draw_map(
 
 
 @app.command()
-@takes(*LOADER)
+@takes(*named("loader"))
 def convert(
     seed: Seed,
     target: Annotated[str, typer.Argument(help="x_tb.dat, x_hr.dat, x.hdf5 (TBmodels), or x/ (a folder for WannierBerri).")],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from ..loading import Source
 from ..model import TightBinding
 from ..pointgroup import symbol
 from ..result import first_observable
-from ..runs.plan import default_mesh, level_of_filling, loader_options, mesh_of, source_of
+from ..runs.plan import default_mesh, level_of_filling, loader_options, source_of
 from ..runs.settings import Settings
 from ..sums import Lattice
 from ..symmetry import Group
@@ -130,7 +130,7 @@ def _print_bands(model: Lattice, settings: Settings, source: Source, console: Co
     if filling is None and source.entry:
         filling = source.entry.electrons(model)
     filled = None if filling is None else doping.full_bands(model, filling)
-    level = None if filling is None else level_of_filling(settings, model, mesh_of(settings, model, source), filling)
+    level = None if filling is None else level_of_filling(replace(settings, filling=filling), model, source)
     gap = level.gap if level else None
     ranges = look.ranges.copy()
     if gap:

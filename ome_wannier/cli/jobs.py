@@ -43,7 +43,8 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
     ------
     OMEError, OSError : a user's mistake; files that cannot be written are found before computing.
     """
-    check_outputs(settings)
+    for key, endings in OUTPUT_FORMATS.items():
+        check_output(key, getattr(settings, key), endings)
     source = source_of(settings)
     model = source.load(**loader_options(settings))
     settings = complete(settings, source, model, note)
@@ -76,20 +77,16 @@ def convert(
         console.print(f"wrote {path}", soft_wrap=True)
 
 
-def check_outputs(settings: Settings) -> None:
-    """Make sure that the files asked for can be written, before anything is computed.
+def check_output(key: str, name: str | None, endings: tuple[str, ...]) -> None:
+    """Make sure that the file which the setting `key` asks for can be written, before anything is computed.
 
     Raises
     ------
-    SettingsError : a name whose ending says nothing, a folder that is missing or not writable, one name given twice.
+    SettingsError : a name whose ending says nothing, a folder that is missing or not writable.
     """
-    for key, endings in OUTPUT_FORMATS.items():
-        if path := getattr(settings, key):
-            check_output(key, Path(path), endings)
-
-
-def check_output(key: str, path: Path, endings: tuple[str, ...]) -> None:
-    """Make sure that the file which the setting `key` asks for can be written."""
+    if not name:
+        return
+    path = Path(name)
     if path.suffix.lower() not in endings:
         raise SettingsError(f"{key} {path}: the name must end in {' or '.join(endings)}")
     if path.is_dir():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from rich.console import Console
 
@@ -38,9 +37,8 @@ def draw(
     from .. import plotting
 
     picture = settings.plot or "map.png"
-    for key, path in (("output", picture), ("bands", bands)):
-        if path:
-            check_output(key, Path(path), PLOT_FORMATS)
+    check_output("output", picture, PLOT_FORMATS)
+    check_output("bands", bands, PLOT_FORMATS)
     if settings.calculators is None or len(settings.calculators) != 1:
         raise SettingsError("give one --calculator, such as local")
     if not isinstance(settings.temperature, float):

@@ -9,12 +9,7 @@ from typing import Any
 
 import typer
 
-from ..runs.settings import TABLE, named
-
-#: settings that say how a model is read, wherever it comes from
-LOADER = [name for name in named("loader") if name not in ("seed", "material")]
-#: all that a run takes
-RUN = [*named("computation"), *LOADER, *named("files"), *named("workers")]
+from ..runs.settings import TABLE
 
 Command = Callable[..., None]
 
@@ -44,5 +39,7 @@ def takes(*names: str, **said: str) -> Callable[[Command], Command]:
 
 def _option(name: str, said: str) -> Parameter:
     setting = TABLE[name]
-    option = typer.Option(None, *setting.flags, metavar=setting.metavar, help=said)
-    return Parameter(name, Parameter.KEYWORD_ONLY, default=option, annotation=setting.option | None)
+    switch = setting.default is False
+    flags = [f"--{name.replace('_', '-')}"] if switch else setting.flags
+    option = typer.Option(None, *flags, metavar=setting.metavar, help=said)
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=option, annotation=(bool if switch else setting.kind) | None)

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -220,7 +219,7 @@ def report(
     from . import _console
     from .jobs import check_output
 
-    check_output("output", Path(output), (".html", ".htm"))
+    check_output("output", output, (".html", ".htm"))
     path = reports.report(source, output, by, where, details)
     _console().print(f"wrote {path}: {path.stat().st_size / 1e6:.1f} MB", soft_wrap=True)
 
@@ -241,9 +240,8 @@ def export(
 
     if csv is None and parquet is None:
         raise SettingsError("give --csv FILE or --parquet FILE")
-    for key, path in (("csv", csv), ("parquet", parquet)):
-        if path:
-            check_output(key, Path(path), (f".{key}",))
+    check_output("csv", csv, (".csv",))
+    check_output("parquet", parquet, (".parquet",))
     found = screening.frame(db)
     if where is not None:
         found = found[table.select(found, where)]

@@ -42,8 +42,8 @@ def source_of(settings: Settings) -> Source:
 
 def loader_options(settings: Settings) -> dict[str, Any]:
     """Keywords of the loader: what differs from its defaults, and the values of parameters."""
-    told = [name for name in named("loader") if name not in ("seed", "material", "parameters")]
-    given = {name: getattr(settings, name) for name in told if getattr(settings, name) != TABLE[name].default}
+    told = {name: getattr(settings, name) for name in named("loader")}
+    given = {name: value for name, value in told.items() if value != TABLE[name].default and name != "parameters"}
     return given | (settings.parameters or {})
 
 
@@ -82,13 +82,14 @@ def known_level(model: Model, source: Source) -> Known | None:
     return Known(files.fermi_energy, None, f"fermi_energy of {files.win}")
 
 
-def level_of_filling(settings: Settings, model: Lattice, mesh: KMesh, filling: float) -> doping.Level:
-    """The level of so many electrons per cell, as `compute` finds it with these settings.
+def level_of_filling(settings: Settings, model: Lattice, source: Source | None = None) -> doping.Level:
+    """The level of the filling that is set, as `compute` finds it.
 
     Raises
     ------
     SettingsError : more electrons than the bands hold, or none; several temperatures.
     """
+    assert settings.filling is not None
     goal = None if settings.rtol is None else checked(settings.rtol, settings.max_points or MAX_POINTS, settings.max_time)
-    T = np.atleast_1d(np.array(settings.temperature))
-    return level_of(model, mesh, filling, T, symmetry.group_of(model, settings.symmetry), goal)
+    T, group = np.atleast_1d(np.array(settings.temperature)), symmetry.group_of(model, settings.symmetry)
+    return level_of(model, mesh_of(settings, model, source), settings.filling, T, group, goal)

@@ -64,9 +64,10 @@ def validate(values: Mapping[str, Any], file: str | Path | None = None) -> Setti
         found = _model().model_validate(dict(values))
         return Settings(**{name: getattr(found, name) for name in TABLE})
     except ValidationError as error:
-        raise SettingsError("; ".join(_place(e["loc"], file) + text(e, tuple(TABLE)) for e in error.errors())) from None
+        said = (place_of(file, str(e["loc"][0])) + text(e, TABLE) for e in error.errors())
+        raise SettingsError("; ".join(said)) from None
     except ValueError as error:  # of settings that exclude each other
-        raise SettingsError(_place((), file) + str(error)) from None
+        raise SettingsError(place_of(file, "") + str(error)) from None
 
 
 @cache
@@ -75,16 +76,21 @@ def _model() -> type[BaseModel]:
     from pydantic import BeforeValidator, ConfigDict, create_model
 
     types = get_type_hints(Settings)
-    checked = {name: Annotated[types[name], BeforeValidator(s.check)] if s.check else types[name] for name, s in TABLE.items()}
-    fields: dict[str, Any] = {name: (checked[name], setting.default) for name, setting in TABLE.items()}
-    return create_model("Settings", __config__=ConfigDict(extra="forbid"), **fields)
+    rows: dict[str, Any] = {
+        name: (Annotated[types[name], BeforeValidator(s.check)] if s.check else types[name], s.default)
+        for name, s in TABLE.items()
+    }
+    return create_model("Settings", __config__=ConfigDict(extra="forbid"), **rows)
 
 
-def _place(where: tuple[int | str, ...], file: str | Path | None) -> str:
-    """Where a setting stands in a file: its line, if it is found."""
-    if file is None:
-        return ""
+def place_of(file: str | Path | None, key: str, table: int | None = None) -> str:
+    """Where a key stands in a file, as an error begins: in its n-th table [[model]], or before the first (0), or anywhere."""
+    if file is None or not key:
+        return f"{file}: " if file else ""
     lines = Path(file).read_text(encoding="utf-8").splitlines()
-    key = re.compile(rf"\s*\[*\s*[\"']?{re.escape(str(where[0]))}\b" if where else "(?!)")
-    number = next((i for i, line in enumerate(lines, 1) if key.match(line)), None)
-    return f"{file}: " if number is None else f"{file}, line {number}: "
+    heads = [i for i, line in enumerate(lines) if re.match(r"\s*\[\[\s*model\s*\]\]", line)]
+    bounds = [0, *heads, *[len(lines)] * (2 + (table or 0))]
+    start, stop = (0, len(lines)) if table is None else bounds[table : table + 2]
+    wanted = re.compile(rf"\s*\[*\s*(model\.)?[\"']?{re.escape(key)}\b")
+    found = next((i for i in range(start, stop) if wanted.match(lines[i])), None if table is None else start)
+    return f"{file}: " if found is None else f"{file}, line {found + 1}: "

@@ -1,6 +1,6 @@
-"""What a setting may be: each function takes a value of a TOML file or of an option, and returns it as `Settings` holds it.
+"""What settings may be: each function takes a value of a TOML file or of an option, and returns it as `Settings` holds it.
 
-Each raises ValueError, whose message names neither the setting nor the file: `reading` does.
+Each raises ValueError with what was expected; `reading` adds the setting and its place.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ import difflib
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_TRUTH = {"1": True, "T": True, "TRUE": True, "0": False, "F": False, "FALSE": False}
 
 
 def number(value: object) -> float:
@@ -33,21 +35,42 @@ def number(value: object) -> float:
     return found
 
 
+def positive(value: object) -> float:
+    """A number that is not negative."""
+    found = number(value)
+    if found < 0:
+        raise ValueError(f"expected a number that is not negative, found {found:g}")
+    return found
+
+
+def count(value: object, what: str = "k points") -> int:
+    """A positive whole number, also as 1e6."""
+    found = number(value)
+    if found < 1 or found != int(found):
+        raise ValueError(f"expected a positive number of {what}, found {value!r}")
+    return int(found)
+
+
 def numbers(value: object) -> float | tuple[float, ...]:
     """One number, or several: a list, or text with commas."""
     if isinstance(value, str) and "," in value:
         value = [part for part in value.split(",") if part.strip()]
-    if isinstance(value, (list, tuple)):
-        if not value:
-            raise ValueError("expected one or more numbers, found none")
-        return tuple(number(v) for v in value)
-    return number(value)
+    if not isinstance(value, (list, tuple)):
+        return number(value)
+    if not value:
+        raise ValueError("expected one or more numbers, found none")
+    return tuple(map(number, value))
 
 
 def fermi(value: object) -> float | tuple[float, ...] | Scan:
-    """Energies in eV, or their start, stop and number."""
+    """Energies in eV; or their start, stop and number, also as start:stop:number."""
     if isinstance(value, Scan):
         return value
+    if isinstance(value, str) and ":" in value:
+        parts = value.split(":")
+        if len(parts) != 3 or not parts[2].strip().isdigit():
+            raise ValueError(f"expected start:stop:number, found {value!r}")
+        value = {"start": number(parts[0]), "stop": number(parts[1]), "number": int(parts[2])}
     if isinstance(value, Mapping):
         from pydantic import TypeAdapter, ValidationError
 
@@ -55,30 +78,23 @@ def fermi(value: object) -> float | tuple[float, ...] | Scan:
             return TypeAdapter(Scan).validate_python(dict(value))
         except ValidationError as error:
             raise ValueError("; ".join(text(e, ("start", "stop", "number")) for e in error.errors())) from None
-    if isinstance(value, str) and ":" in value:
-        parts = value.split(":")
-        if len(parts) != 3 or not parts[2].strip().isdigit():
-            raise ValueError(f"expected start:stop:number, found {value!r}")
-        return fermi({"start": number(parts[0]), "stop": number(parts[1]), "number": int(parts[2])})
     try:
         return numbers(value)
     except ValueError as error:
         raise ValueError(f"{error} (one or more energies in eV, or start:stop:number)") from None
 
 
-def kmesh(value: object) -> tuple[int, int, int]:
-    """Three positive integers."""
-    if isinstance(value, str):
-        value = [int(v) if v.isdigit() else v for v in re.split(r"[\s,x]+", value.strip())]
-    good = isinstance(value, (list, tuple)) and len(value) == 3
-    if not good or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in value):  # type: ignore[attr-defined]
-        raise ValueError(f"expected three positive integers such as 48 48 1, found {value!r}")
-    sizes: tuple[int, int, int] = tuple(value)  # type: ignore[arg-type, assignment]
-    return sizes
+def kmesh(value: object) -> tuple[int, ...]:
+    """Three positive integers, also as text."""
+    sizes = [int(v) if v.isdigit() else v for v in re.split(r"[\s,x]+", value.strip())] if isinstance(value, str) else value
+    good = isinstance(sizes, (list, tuple)) and len(sizes) == 3 and all(type(n) is int and n > 0 for n in sizes)
+    if not good:
+        raise ValueError(f"expected three positive integers such as 48 48 1, found {sizes!r}")
+    return tuple(sizes)  # type: ignore[arg-type]
 
 
 def memory(value: object) -> int:
-    """Bytes, or text with a unit."""
+    """Bytes, also as text with a unit."""
     match = re.fullmatch(r"\s*([0-9.]+)\s*([a-zA-Z]*)\s*", str(value))
     if isinstance(value, bool) or not match or match[2].lower() not in _BYTES:
         raise ValueError(f"expected a size such as 1GiB, 500MB or a number of bytes, found {value!r}")
@@ -89,7 +105,7 @@ def memory(value: object) -> int:
 
 
 def calculators(value: object) -> tuple[str, ...]:
-    """Names that there are, each once."""
+    """Names that there are, each once; text may hold several with commas."""
     from ..calculators import get
 
     parts = [value] if isinstance(value, str) else value
@@ -103,29 +119,6 @@ def calculators(value: object) -> tuple[str, ...]:
     return names
 
 
-def positive(value: object) -> float:
-    """A number that is not negative."""
-    found = number(value)
-    if found < 0:
-        raise ValueError(f"expected a number that is not negative, found {found:g}")
-    return found
-
-
-def workers(value: object) -> int:
-    """A positive number of processes."""
-    if isinstance(value, bool) or not re.fullmatch(r"0*[1-9][0-9]*", str(value)):
-        raise ValueError(f"expected a positive number of processes, found {value!r}")
-    return int(str(value))
-
-
-def count(value: object) -> int:
-    """A positive number of k points, also as 1e6."""
-    found = number(value)
-    if found < 1 or found != int(found):
-        raise ValueError(f"expected a positive number of k points, found {value!r}")
-    return int(found)
-
-
 def spin_degeneracy(value: object) -> int:
     """1 or 2."""
     if isinstance(value, bool) or str(value) not in ("1", "2"):
@@ -133,18 +126,16 @@ def spin_degeneracy(value: object) -> int:
     return int(str(value))
 
 
-def periodic(value: object) -> tuple[bool, bool, bool]:
-    """Three truth values, also as 1 1 0, TTF."""
+def periodic(value: object) -> tuple[bool, ...]:
+    """Three truth values, also as 1 1 0 or TTF."""
     parts = re.findall(r"[^\s,]", value) if isinstance(value, str) else value
-    meant = {"1": True, "T": True, "TRUE": True, "0": False, "F": False, "FALSE": False}
     words = [str(v).upper() for v in parts] if isinstance(parts, (list, tuple)) else []
-    if len(words) != 3 or not all(w in meant for w in words):
+    if len(words) != 3 or not all(w in _TRUTH for w in words):
         raise ValueError(f"expected three truth values, one for each lattice vector, such as 1 1 0, found {value!r}")
-    a, b, c = (meant[w] for w in words)
-    return a, b, c
+    return tuple(_TRUTH[w] for w in words)
 
 
-def centres(value: object) -> tuple[tuple[float, float, float], ...]:
+def centres(value: object) -> tuple[tuple[float, ...], ...]:
     """Rows of three numbers, or the path of a text file with one row in each line."""
     if isinstance(value, (str, Path)):
         try:
@@ -156,18 +147,18 @@ def centres(value: object) -> tuple[tuple[float, float, float], ...]:
         rows = [(f"row {i}: ", row) for i, row in enumerate(value, 1)]
     else:
         raise ValueError(f"expected the path of a text file, or rows of three numbers (Angstrom), found {value!r}")
-    found = []
-    for where, row in rows:
-        if not isinstance(row, (list, tuple)) or len(row) != 3:
-            raise ValueError(f"{where}expected three numbers (Angstrom), found {row!r}")
-        try:
-            x, y, z = (number(part) for part in row)
-        except ValueError as error:
-            raise ValueError(f"{where}{error}") from None
-        found.append((x, y, z))
-    if not found:
+    if not rows:
         raise ValueError(f"expected three numbers (Angstrom) for each orbital, found none in {value}")
-    return tuple(found)
+    return tuple(_row(row, where) for where, row in rows)
+
+
+def _row(row: object, where: str) -> tuple[float, ...]:
+    if not isinstance(row, (list, tuple)) or len(row) != 3:
+        raise ValueError(f"{where}expected three numbers (Angstrom), found {row!r}")
+    try:
+        return tuple(map(number, row))
+    except ValueError as error:
+        raise ValueError(f"{where}{error}") from None
 
 
 def parameters(value: object) -> dict[str, Value]:
@@ -175,7 +166,7 @@ def parameters(value: object) -> dict[str, Value]:
     if isinstance(value, Mapping):
         found = dict(value)
     elif isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
-        found = dict(_assignment(v) for v in value)
+        found = dict(map(_assignment, value))
     else:
         raise ValueError(f"expected name=value, found {value!r}")
     return {key: tuple(v) if isinstance(v, list) else v for key, v in found.items()}
@@ -202,13 +193,20 @@ def path(value: object) -> str:
     return str(value)
 
 
-def text(error: ErrorDetails, known: tuple[str, ...]) -> str:
+def unknown(key: str, known: Iterable[str]) -> str:
+    """What to say of a key that there is not."""
+    near = difflib.get_close_matches(key, known := list(known), 1)
+    return f"unknown key {key!r}: " + (f"did you mean {near[0]}?" if near else f"one of {', '.join(known)}")
+
+
+def text(error: ErrorDetails, known: Iterable[str]) -> str:
     """One line for one of pydantic's errors, with the key; `known` are the keys there are."""
-    key = ".".join(str(part) for part in error["loc"])
+    key = ".".join(map(str, error["loc"]))
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        near = difflib.get_close_matches(key, known, 1)
-        return f"unknown key {key!r}: " + (f"did you mean {near[0]}?" if near else f"one of {', '.join(known)}")
+        return unknown(key, known)
     if error["type"] in ("missing", "missing_argument"):
         return f"{key} is missing"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}" if key else message
+    return f"{key}: {error['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+
+
+workers = partial(count, what="processes")

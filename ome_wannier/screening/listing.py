@@ -7,7 +7,6 @@ with keys of its own and one of `material` (library entry), `seed` (files), `fol
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 import os
@@ -20,11 +19,12 @@ from typing import Any
 from .. import materials
 from ..errors import OMEError, SettingsError
 from ..materials import Scan
-from ..runs.reading import PATHS, joined, read, validate
+from ..runs.reading import PATHS, joined, place_of, read, validate
 from ..runs.settings import TABLE, Settings, named, outweighed
+from ..runs.values import fermi, unknown
 
 #: of a run, not of a screening
-_NOT_HERE = (*named("files"), *named("workers"))
+_NOT_HERE = named("files", "workers")
 #: of a screening alone
 _OWN = ("around", "kmap")
 _SOURCES = ("material", "seed", "folder", "python")
@@ -106,20 +106,16 @@ def _all(what: Iterable[Any], settings: dict[str, Any]) -> Iterator[Item]:
             yield _item(str(one), settings | {"seed": str(one)}, None)
 
 
-def _chosen(keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys with an accuracy: where neither a mesh nor rtol is given, materials converge by themselves within their time."""
-    return {**keys} if keys.get("kmesh") is not None or keys.get("rtol") is not None else {**DEFAULT, **keys}
-
-
 def _item(name: str, keys: Mapping[str, Any], place: str | None, **more: Any) -> Item:
     """An item with checked settings; `place` is what an error begins with."""
     for key in keys:
         if key in _NOT_HERE:
             raise SettingsError(f"{place or ''}{key} belongs to a run, not to a screening")
-    own = {key: keys[key] for key in _OWN if key in keys}
+    default = {} if {"kmesh", "rtol"} & set(keys) else DEFAULT
     try:
-        checked = validate(_chosen({k: v for k, v in keys.items() if k not in _OWN}))
-        return Item(name, checked, around=_around(own.get("around")), kmap=_kmap(own.get("kmap", 0)), **more)
+        checked = validate(default | {k: v for k, v in keys.items() if k not in _OWN})
+        around = _scan("around", keys["around"]) if "around" in keys else None
+        return Item(name, checked, around=around, kmap=_kmap(keys.get("kmap", 0)), **more)
     except OMEError as error:
         raise SettingsError(f"{place or ''}{error}") from error
 
@@ -133,19 +129,12 @@ def _of_file(seed: str, keys: Mapping[str, Any], place: str | None) -> Item:
     return _item(seed, {**keys, "seed": seed}, place)
 
 
-def _around(value: Any) -> Scan | None:
-    """Energies relative to a level: start, stop and number, or start:stop:number."""
-    if value is None or isinstance(value, Scan):
-        return value
-    return _scan("around", value)
-
-
 def _scan(key: str, value: Any) -> Scan:
-    """Start, stop and number, as the Fermi levels of a run."""
+    """Start, stop and number of energies or of other values, as the Fermi levels of a run; `key` begins an error."""
     try:
-        found = validate({"fermi": value}).fermi
-    except SettingsError as error:
-        raise SettingsError(str(error).replace("fermi", key, 1)) from error
+        found = fermi(value)
+    except ValueError as error:
+        raise SettingsError(f"{key}: {error}") from error
     if not isinstance(found, Scan):
         raise SettingsError(f"{key}: expected start, stop and number, found {value!r}")
     return found
@@ -163,26 +152,21 @@ def _listed(path: Path, given: dict[str, Any]) -> Iterator[Item]:
     tables = stored.pop("model", [])
     if not isinstance(tables, list) or not tables or not all(isinstance(t, dict) for t in tables):
         raise SettingsError(f"{path}: a list for screening has tables [[model]], one or more")
-    lines = path.read_text(encoding="utf-8").splitlines()
     for key in stored:
         if key in (*_SOURCES, "combine", "name", "parameters"):
-            raise SettingsError(f"{_place(path, lines, 0, key)}{key} belongs into a table [[model]]")
-    _item("", {k: v for k, v in stored.items() if k != "centres"}, _place_of_any(path, lines, 0, stored))
+            raise SettingsError(f"{place_of(path, key, 0)}{key} belongs into a table [[model]]")
+    _item("", {k: v for k, v in stored.items() if k != "centres"}, f"{path}: ")
     for number, table in enumerate(tables, 1):
-        yield from _expanded(path, lines, number, stored, table, given)
+        yield from _expanded(path, number, stored, table, given)
 
 
-def _expanded(
-    path: Path, lines: Sequence[str], number: int, common: dict[str, Any], table: dict[str, Any], given: dict[str, Any]
-) -> Iterator[Item]:
+def _expanded(path: Path, number: int, common: dict[str, Any], table: dict[str, Any], given: dict[str, Any]) -> Iterator[Item]:
     """The items of one table `[[model]]`."""
-    place = _place_of_any(path, lines, number, table)
+    place = f"{path}, [[model]] number {number}: "
     known = {*TABLE, *_OWN, *_EXPANDED} - {*_NOT_HERE}
     for key in table:
         if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(sorted(known))}"
-            raise SettingsError(f"{_place(path, lines, number, key)}unknown key {key!r}: {hint}")
+            raise SettingsError(place_of(path, key, number) + unknown(key, sorted(known)))
     if sum(key in table for key in _SOURCES) != 1:
         raise SettingsError(f"{place}give one of {', '.join(_SOURCES)}")
     written = next(str(table[key]) for key in _SOURCES if key in table)
@@ -192,13 +176,13 @@ def _expanded(
     common, keys = outweighed(outweighed(common, keys), given), outweighed(keys, given)
     called = table.get("name")
     if called is not None and not isinstance(called, str):
-        raise SettingsError(f"{_place(path, lines, number, 'name')}name: expected a text, found {called!r}")
+        raise SettingsError(f"{place_of(path, 'name', number)}name: expected a text, found {called!r}")
     if "folder" in table:
         if "parameters" in keys or "combine" in table:
             raise SettingsError(f"{place}parameters are those of material and python, not of folder")
         folder = Path(str(table["folder"]))
         if not folder.is_dir():
-            raise SettingsError(f"{_place(path, lines, number, 'folder')}folder: there is no folder {folder}")
+            raise SettingsError(f"{place_of(path, 'folder', number)}folder: there is no folder {folder}")
         keys.pop("folder", None)
         yield from (_of_file(seed, common | keys | given, place) for seed in _in_folder(folder))
         return
@@ -239,11 +223,7 @@ def _combinations(table: Mapping[str, Any], place: str) -> Iterator[dict[str, An
 def _range(key: str, value: Any, place: str) -> list[Any]:
     """The values that a parameter takes: those of a list, those of start, stop and number, or one."""
     if isinstance(value, Mapping):
-        try:
-            scan = _scan(f"parameters.{key}", value)
-        except OMEError as error:
-            raise SettingsError(f"{place}{error}") from error
-        return [float(f"{x:.12g}") for x in scan.levels()]
+        return [float(f"{x:.12g}") for x in _scan(f"{place}parameters.{key}", value).levels()]
     if isinstance(value, list):
         if not value:
             raise SettingsError(f"{place}parameters.{key}: an empty list")
@@ -276,18 +256,3 @@ def _in_folder(top: Path) -> list[str]:
     if not found:
         raise SettingsError(f"{top}: no models in this folder: no {materials.FILE}, _tb.dat, _hr.dat or .hdf5")
     return found
-
-
-def _place(path: Path, lines: Sequence[str], number: int, key: str) -> str:
-    """Where a key of the n-th table stands (0: before the first), as an error begins."""
-    heads = [i for i, line in enumerate(lines) if re.match(r"\s*\[\[\s*model\s*\]\]", line)]
-    bounds = [0, *heads, len(lines)]
-    start, stop = bounds[number], bounds[number + 1] if number + 1 < len(bounds) else len(lines)
-    wanted = re.compile(rf"\s*\[*\s*(model\.)?[\"']?{re.escape(key)}\b")
-    line = next((i for i in range(start, stop) if wanted.match(lines[i])), start)
-    return f"{path}, line {line + 1}: "
-
-
-def _place_of_any(path: Path, lines: Sequence[str], number: int, table: Mapping[str, Any]) -> str:
-    """The same for a fault that names its key itself: the line of the table."""
-    return f"{path}, [[model]] number {number}: " if number else f"{path}: "

@@ -18,25 +18,17 @@ from ..errors import ModelError, SettingsError
 from ..info import Gap, Look
 from ..kdotp import KDotP
 from ..loading import Source, load
-from ..runs.plan import known_level, level_of_filling, loader_options, mesh_of, source_of
+from ..runs.plan import known_level, level_of_filling, loader_options, source_of
 from ..runs.settings import named
 from ..sparse import AVAILABLE, SparseTightBinding
-from ..sums import Lattice
 from .listing import Item
 
 Array = NDArray[np.float64]
 
 #: what is computed unless told: the responses and their parts, and the geometry that goes with them
 CALCULATORS = (
-    "total",
-    "dipole",
-    "local_intraband",
-    "itinerant",
-    "local",
-    "extrinsic",
-    "dipole_polarizability",
-    "quantum_metric",
-)
+    "total", "dipole", "local_intraband", "itinerant", "local", "extrinsic", "dipole_polarizability", "quantum_metric"
+)  # fmt: skip
 #: settings that the result depends on, besides calculators and levels, which are in the plan
 _RESULT = [name for name in named("computation") if name not in ("calculators", "fermi", "memory")]
 
@@ -89,14 +81,13 @@ def planned(model: Model, source: Source | None, item: Item) -> Plan:
     """
     window = isinstance(model, SparseTightBinding)  # of bands, in which not everything can be computed
     wanted, _ = resolve(item.settings.calculators or [n for n in CALCULATORS if not window or n in AVAILABLE])
-    if isinstance(model, KDotP):
-        levels, reference = _levels(item, _known_level(model, source, item), source)
-        return Plan(levels, reference, None, wanted)
-    if item.settings.filling is not None and item.around is None:
+    if item.settings.filling is not None and item.around is None and not isinstance(model, KDotP):
         gap = doping.gap_of(model, item.settings.filling)
         return Plan(np.empty(0), None, gap if gap is not None and gap.is_open else None, wanted)
+    levels, reference = _levels(model, source, item)
+    if isinstance(model, KDotP):
+        return Plan(levels, reference, None, wanted)
     look = Look.at(model)
-    levels, reference = _levels(item, _known_level(model, source, item), source)
     gap = look.gap_among(np.array([reference]))
     if gap is None and item.settings.fermi is not None and item.around is None:
         gap = look.gap_among(levels)
@@ -106,38 +97,25 @@ def planned(model: Model, source: Source | None, item: Item) -> Plan:
     return Plan(levels, reference, gap, wanted)
 
 
-def _known_level(model: Model, source: Source | None, item: Item) -> float | None:
-    """The Fermi level (eV) that the settings, the library or the files name, the middle one of several."""
-    settings = item.settings
+def _levels(model: Model, source: Source | None, item: Item) -> tuple[Array, float]:
+    """Fermi levels (eV), and the one in question: that of settings (the middle one), library or files."""
+    settings, entry = item.settings, source.entry if source else None
     if settings.fermi is not None:
-        levels = np.atleast_1d(settings.levels())  # type: ignore[arg-type]
-        return float(levels[len(levels) // 2])
-    if settings.filling is not None:
+        levels = np.atleast_1d(np.asarray(settings.levels(), dtype=float))
+        known = float(levels[len(levels) // 2])
+    elif settings.filling is not None:
         if isinstance(model, KDotP):
             raise SettingsError("a k.p model holds infinitely many electrons: give fermi (eV) instead of filling")
-        return level_of_item(model, item).value
-    known = known_level(model, source) if source else None
-    return known.level if known else None
-
-
-def level_of_item(model: Lattice, item: Item) -> doping.Level:
-    """The level of the filling that the settings give."""
-    assert item.settings.filling is not None
-    return level_of_filling(item.settings, model, mesh_of(item.settings, model), item.settings.filling)
-
-
-def _levels(item: Item, known: float | None, source: Source | None) -> tuple[Array, float]:
-    """Fermi levels (eV) and the one in question."""
-    if known is None:
-        raise SettingsError("no Fermi level is known: give fermi (eV) or filling (electrons per cell) for this material")
-    if item.around is not None:
-        return known + item.around.levels(), known
-    if item.settings.fermi is not None:
-        return np.atleast_1d(np.asarray(item.settings.levels(), dtype=float)), known
-    entry = None if source is None else source.entry
-    if entry is not None and entry.scan is not None and item.settings.filling is None:
-        return entry.scan.moved(known - entry.fermi).levels(), known  # `known` has been moved for other parameters
-    return np.array([known]), known
+        known = level_of_filling(settings, model).value
+        levels = np.array([known])
+    else:
+        found = known_level(model, source) if source else None
+        if found is None:
+            raise SettingsError("no Fermi level is known: give fermi (eV) or filling (electrons per cell) for this material")
+        known = found.level
+        # not `found.scan`, which differs in the last digit: rows keep their keys
+        levels = entry.scan.moved(known - entry.fermi).levels() if entry and entry.scan else np.array([known])
+    return levels if item.around is None else known + item.around.levels(), known
 
 
 def source_key(item: Item) -> str:

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -23,16 +23,13 @@ from ..plugins.ase import row
 from ..plugins.ase_db import DONE, FAILED, FORBIDDEN, Owner, Store
 from ..pointgroup import Operation
 from ..result import first_observable
-from ..runs.plan import arguments, mesh_of
+from ..runs.plan import arguments, level_of_filling, mesh_of
 from ..sums import Lattice
 from ..tensors import projector
 from . import descriptors
 from .kmap import kmap
 from .listing import Item
-from .plan import Plan, level_of_item, loaded, planned, row_key, settings_digest, source_key
-
-if TYPE_CHECKING:
-    import xarray as xr
+from .plan import Plan, loaded, planned, row_key, settings_digest, source_key
 
 
 class Job(NamedTuple):
@@ -82,7 +79,8 @@ def step(job: Job, item: Item, token: str) -> Outcome:
             plan = planned(model, source, item)
             key, about["supersedes"] = row_key(model, item, plan), key
             about |= _identity(model, item, plan)
-            claim = store.claim(key, token, _claimed(about), job.owner, job.retry)
+            claimed = {name: value for name, value in about.items() if name != "supersedes"}
+            claim = store.claim(key, token, claimed, job.owner, job.retry)
             if claim.state != "claimed":
                 return Outcome(item.name, {"failed": "failed before"}.get(claim.state, claim.state), key)
             outcome = _computed(model, item, plan, key, about)
@@ -108,10 +106,6 @@ def failure(item: Item, key: str, about: dict[str, Any], error: Exception | str)
     known = isinstance(error, OMEError | str)
     reason = str(error) if known or isinstance(error, OSError) else f"{type(error).__name__}: {error}"
     return Outcome(item.name, FAILED, key, pairs=about | {"reason": text(" ".join(reason.split()))})
-
-
-def _claimed(about: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in about.items() if key != "supersedes"}
 
 
 def _parameters(item: Item) -> dict[str, Any]:
@@ -148,7 +142,7 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
         if forbidden and len(forbidden) == len(descriptors.responses(wanted)):
             data = {"ome_symmetry": [g.name for g in group.exact], "ome_settings": item.settings.to_json()}
             if plan.reference is None:
-                pairs["fermi"] = level_of_item(model, item).value
+                pairs["fermi"] = level_of_filling(item.settings, model).value
             return Outcome(item.name, FORBIDDEN, key, atoms, pairs, data)
         wanted = [c for c in wanted if c not in forbidden]
     asked: dict[str, Any] = {"calculators": wanted}
@@ -168,7 +162,7 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
         needed = descriptors.bands_needed(model, coarse_mesh(model), level)
         pairs |= {} if needed is None else {"bands_needed": needed}
     _, data = row(result)
-    data |= {"ome_settings": item.settings.to_json(), "ome_name": text(item.name), "ome_cite": _cited(result)}
+    data |= {"ome_settings": item.settings.to_json(), "ome_name": text(item.name), "ome_cite": text(materials.cite(result))}
     if item.kmap and not isinstance(model, KDotP) and model.dimension == 2:
         data |= kmap(model, item, pairs)
     return Outcome(item.name, DONE, key, atoms, pairs, data)
@@ -189,10 +183,6 @@ def _atoms(model: Model) -> Any:
     if isinstance(model, TightBinding) and model.structure is not None:
         return adapter.atoms(model)
     return Atoms() if isinstance(model, KDotP) else Atoms(cell=np.array(model.lattice), pbc=model.periodic)
-
-
-def _cited(result: xr.Dataset) -> str:
-    return text(materials.cite(result))
 
 
 def text(value: str, longest: int = 500) -> str:
