@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ..errors import SettingsError
 from ..kdotp import KDotP
-from ..runs.plan import known_level, loader_options, source_of
+from ..runs.plan import Known, known_level, loader_options, source_of
 from ..runs.settings import Settings
 from .jobs import PLOT_FORMATS, Note, check_output
 
@@ -48,17 +48,11 @@ def draw(
     model = source.load(**loader_options(settings))
     if bands and isinstance(model, KDotP):
         raise SettingsError("--bands needs a lattice: a k.p model has no standard path")
-    fermi = settings.fermi
-    known = known_level(model, source) if source.entry and (fermi is None or bands) else None
-    if fermi is None and known:
-        fermi = known.level
-        note(f"no --fermi given: took {fermi:g} eV, {known.origin}")
-    if not isinstance(fermi, float):
-        raise SettingsError("a map is drawn at one Fermi level: give --fermi, in eV")
-    if shape is None:
-        shape = (32, 32) if model.n_orbitals > MANY else (120, 120)
-        if model.n_orbitals > MANY:
-            note(f"no --shape given: took 32 32, for a point of {model.n_orbitals} bands takes long")
+    known = known_level(model, source) if source.entry and (settings.fermi is None or bands) else None
+    fermi = _fermi(settings, known, note)
+    if shape is None and model.n_orbitals > MANY:
+        note(f"no --shape given: took 32 32, for a point of {model.n_orbitals} bands takes long")
+    shape = shape or ((32, 32) if model.n_orbitals > MANY else (120, 120))
     plotting.zone_map(model, calculator, fermi, component, shape, plane - 1, picture, at=at, temperature=settings.temperature)
     console.print(f"wrote {picture}", soft_wrap=True)
     if bands:
@@ -66,3 +60,13 @@ def draw(
             energies = (known.scan.start, known.scan.stop)
         plotting.bands(model, None, calculator, component, fermi=fermi, energies=energies, path=bands)
         console.print(f"wrote {bands}", soft_wrap=True)
+
+
+def _fermi(settings: Settings, known: Known | None, note: Note) -> float:
+    """The one level (eV) that a map is drawn at."""
+    if settings.fermi is None and known:
+        note(f"no --fermi given: took {known.level:g} eV, {known.origin}")
+        return known.level
+    if not isinstance(settings.fermi, float):
+        raise SettingsError("a map is drawn at one Fermi level: give --fermi, in eV")
+    return settings.fermi

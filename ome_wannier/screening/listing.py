@@ -95,32 +95,32 @@ def _all(what: Iterable[Any], settings: dict[str, Any]) -> Iterator[Item]:
     for one in what:
         if not isinstance(one, str | Path):
             name = str(getattr(one, "name", "") or type(one).__name__)
-            yield _item(name, settings, None, model=one)
+            yield _item(name, settings, model=one)
         elif str(one).endswith(".toml") and Path(one).name != materials.FILE:
             yield from _listed(Path(one), settings)
         elif str(one) in materials.names() and not Path(one).exists():
-            yield _item(str(one), settings | {"material": str(one)}, None)
+            yield _item(str(one), settings | {"material": str(one)})
         elif Path(one).is_dir():
-            yield from (_of_file(seed, settings, None) for seed in _in_folder(Path(one)))
+            yield from (_of_file(seed, settings) for seed in _in_folder(Path(one)))
         else:
-            yield _item(str(one), settings | {"seed": str(one)}, None)
+            yield _item(str(one), settings | {"seed": str(one)})
 
 
-def _item(name: str, keys: Mapping[str, Any], place: str | None, **more: Any) -> Item:
+def _item(name: str, keys: Mapping[str, Any], place: str = "", **more: Any) -> Item:
     """An item with checked settings; `place` is what an error begins with."""
     for key in keys:
         if key in _NOT_HERE:
-            raise SettingsError(f"{place or ''}{key} belongs to a run, not to a screening")
+            raise SettingsError(f"{place}{key} belongs to a run, not to a screening")
     default = {} if {"kmesh", "rtol"} & set(keys) else DEFAULT
     try:
         checked = validate(default | {k: v for k, v in keys.items() if k not in _OWN})
         around = _scan("around", keys["around"]) if "around" in keys else None
         return Item(name, checked, around=around, kmap=_kmap(keys.get("kmap", 0)), **more)
     except OMEError as error:
-        raise SettingsError(f"{place or ''}{error}") from error
+        raise SettingsError(f"{place}{error}") from error
 
 
-def _of_file(seed: str, keys: Mapping[str, Any], place: str | None) -> Item:
+def _of_file(seed: str, keys: Mapping[str, Any], place: str = "") -> Item:
     """The item of a file that was found; one whose name is no text fails when its turn comes, not the whole list."""
     try:
         seed.encode("utf-8")
