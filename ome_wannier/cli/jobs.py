@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -50,7 +51,8 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
     settings = complete(settings, source, model, note)
     console.print(f"model   {lines.model_line(model)}", soft_wrap=True)
     if settings.kmesh is not None:  # k.p models are integrated along rays to infinity
-        console.print(f"mesh    {lines.mesh_line(settings)}", soft_wrap=True)
+        size = " x ".join(map(str, settings.kmesh))
+        console.print(f"mesh    {size}, {math.prod(settings.kmesh)} points", soft_wrap=True)
     console.print(f"Fermi   {lines.fermi_line(settings)}", soft_wrap=True)
     try:
         with _executor(settings) as executor:

@@ -39,12 +39,6 @@ def entry_lines(entry: Entry) -> list[str]:
     return [f"{key:9} {value}" for key, value in about if value not in (None, "")]
 
 
-def mesh_line(settings: Settings) -> str:
-    """The mesh of complete settings."""
-    assert settings.kmesh is not None
-    return f"{' x '.join(map(str, settings.kmesh))}, {int(np.prod(settings.kmesh))} points"
-
-
 def fermi_line(settings: Settings) -> str:
     """The Fermi levels, or the filling that determines them."""
     fermi = settings.fermi

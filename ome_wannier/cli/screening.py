@@ -34,6 +34,7 @@ By = Annotated[str, typer.Option(metavar="COLUMN", help='Column to sort by, larg
 @takes(
     "kmesh", "rtol", "max_time", "fermi", "filling", "temperature", "tau", "calculators",
     rtol="Or the relative error to reach; 0.01 by default.", max_time="Seconds that each may take for it; 300.",
+    calculators="Quantities, with commas or repeated.",
 )  # fmt: skip
 def screen(
     what: Annotated[list[str], typer.Argument(metavar="LIST.toml|FOLDER|SEED|NAME...", help="What to compute.")],
@@ -47,7 +48,7 @@ def screen(
     kmap: Annotated[int | None, typer.Option(metavar="N", help="Store an N x N map of k space of each layer.")] = None,
     **given: Any,
 ) -> None:
-    """Compute many materials into one database; what is there already is not computed again."""
+    """Compute many materials into one database; what is there is not computed again. Settings given here hold for all."""
     from .. import screening
     from . import _console, _note
 

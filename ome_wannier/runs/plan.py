@@ -49,8 +49,9 @@ def loader_options(settings: Settings) -> dict[str, Any]:
 
 def arguments(settings: Settings) -> dict[str, Any]:
     """Keywords of `compute`; what is not set keeps its defaults."""
-    given = {name: getattr(settings, name) for name in TABLE if name in signature(compute).parameters}
-    return {name: value for name, value in (given | {"fermi": settings.levels()}).items() if value is not None}
+    known = signature(compute).parameters
+    given = {name: getattr(settings, name) for name in TABLE if name in known} | {"fermi": settings.levels()}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def default_mesh(model: Lattice, source: Source | None = None) -> tuple[KMesh, str]:
