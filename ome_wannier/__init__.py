@@ -5,11 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
 from .compute import compute
 from .convert import convert, to_pythtb, to_tbmodels, to_wannierberri
 from .tabulate import tabulate
+from .version import __version__ as __version__
 
 if TYPE_CHECKING:
     from . import calculators, executors, materials

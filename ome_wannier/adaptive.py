@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
 from contextlib import closing
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from .cells import Cells, Job, Part, added, halved, integrate
 from .executors import ordered
+from .integral import Resources
 from .progress import track
 
 Array = NDArray[np.float64]
@@ -39,7 +39,7 @@ class Budget(NamedTuple):
     deadline: float | None
 
 
-class Outcome(NamedTuple):
+class Refined(NamedTuple):
     """The sums, their error (levels, columns), the numbers of cells and of evaluated points, the least half width, and the
     widest degenerate group in eV."""
 
@@ -64,19 +64,18 @@ def refine(
     start: Cells,
     tolerance: Callable[[Part], Array],
     budget: Budget,
-    executor: Executor | None = None,
-    progress: bool = False,
-) -> Outcome:
+    resources: Resources,
+) -> Refined:
     """Halve cells until errors are below the tolerance (levels, columns), a function of the sums, or the budget is spent.
 
     The cells to start with are evaluated whatever the budget is.
     """
     per_cell = len(job.rule.nodes)
-    shape = (len(job.occupation.fermi) * len(job.occupation.temperature), job.mix.shape[1])
+    shape = (job.integrand.levels, job.mix.shape[1])
     kept: dict[int, _Class] = {}
     cells, limit, points, widest, began = start, np.ones(shape), 0, 0.0, time.monotonic()
     while True:
-        generation = _generation(job, cells, limit, executor, progress, budget.deadline if points else None)
+        generation = _generation(job, cells, limit, resources, budget.deadline if points else None)
         if generation is None:
             break  # out of time: as it was before these cells were halved
         found, widest = generation[0], max(widest, generation[1])
@@ -96,7 +95,7 @@ def refine(
         cells = _joined([chosen[c] for c in sorted(chosen)])
     part = total(classes.values())
     everything = _joined([x.cells for x in classes.values()])
-    return Outcome(part, error_of(part), len(everything.half), points, float(everything.half.min()), widest)
+    return Refined(part, error_of(part), len(everything.half), points, float(everything.half.min()), widest)
 
 
 def error_of(part: Part) -> Array:
@@ -110,7 +109,7 @@ def total(classes: Iterable[_Class]) -> Part:
 
 
 def _generation(
-    job: Job, cells: Cells, limit: Array, executor: Executor | None, progress: bool, deadline: float | None
+    job: Job, cells: Cells, limit: Array, resources: Resources, deadline: float | None
 ) -> tuple[dict[int, _Class], float] | None:
     """Evaluate cells, by class, with the widest degenerate group in eV; None when time is out."""
     step = max(1, min(BLOCK, BLOCK_BYTES // job.bytes_per_point) // len(job.rule.nodes))
@@ -119,8 +118,8 @@ def _generation(
     parts: dict[int, Part] = {}
     widest = 0.0
     waiting = job.waiting(job.bytes_of_classes // (3 * job.octaves))  # a block has cells of a third of them
-    with closing(ordered(executor, integrate, job, items, waiting)) as results:
-        for block, _ in track(items, "k points", progress):
+    with closing(ordered(resources.executor, integrate, job, items, waiting)) as results:
+        for block, _ in track(items, "k points", resources.progress):
             if deadline is not None and time.monotonic() > deadline:
                 return None
             found = next(results)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .bands import SPIN_REMEDY
-from .calculators import Calculator, GapTerm, needs_spin, resolve
+from .calculators import Calculator, GapTerm, Observable, defaults, first_observable, needs_spin, resolve
+from .chosen import default_mesh, uniform
 from .errors import SettingsError
-from .kdotp import KDotP
+from .info import Look
+from .integral import Goal, Resources
 from .kmesh import KMesh, PolarMesh
+from .model import Model, has_zone
 from .occupation import Occupation
-from .planewaves import PlaneWaves
-from .result import first_observable
-from .sparse import AVAILABLE, SparseTightBinding
-from .sums import Lattice
 
 Array = NDArray[np.float64]
 
@@ -32,49 +33,72 @@ def numbers(name: str, value: ArrayLike, unit: str) -> Array:
     return array
 
 
-def validate(
-    model: Lattice | KDotP,
-    wanted: Sequence[Calculator],
-    temperatures: Array,
-    tau: float,
-    degeneracy_tol: float | None,
-    memory: float,
-) -> None:
+def validate(model: Model, wanted: Sequence[Calculator], temperatures: Array, tau: float, degeneracy_tol: float | None) -> None:
     """Refuse settings that make no sense, and calculators that this model cannot give (SettingsError)."""
     limits = (("tau", tau, "fs"), *([] if degeneracy_tol is None else [("degeneracy_tol", degeneracy_tol, "eV")]))
     for name, number, unit in limits:
         if isinstance(number, str) or not (np.ndim(number) == 0 and np.isfinite(number) and number >= 0):
             raise SettingsError(f"{name} is {number!r}: give a number >= 0, in {unit}")
-    if not isinstance(memory, (int, float, np.number)) or not 0 < memory < np.inf:
-        raise SettingsError(f"memory is {memory!r}: give a number of bytes")
     Occupation(np.zeros(1), temperatures, surface=False)  # refuses temperatures that are none
     if not model.axes:
         raise SettingsError("this model has no periodic direction: responses are those of crystals, layers and chains")
     for calculator in wanted:
         observable = first_observable(calculator)
-        if any(isinstance(t, GapTerm) for t in resolve([calculator])[1]) and (len(model.axes) < 3 or isinstance(model, KDotP)):
+        if any(isinstance(t, GapTerm) for t in resolve([calculator])[1]) and (len(model.axes) < 3 or not model.has_zone):
             raise SettingsError(f"{calculator.name} has a Chern-Simons part, which needs a three-dimensional lattice")
         if {"moment", "axis"} & set(observable.dims) and not model.moments:
             raise SettingsError(
                 f"{calculator.name} needs two periodic directions perpendicular to an orbital moment: this model has "
                 f"{len(model.axes)}; ask for dipole_polarizability or quantum_metric alone"
             )
-        if isinstance(model, SparseTightBinding) and observable.kind != "own" and calculator.name not in AVAILABLE:
+        if model.available is not None and observable.kind != "own" and calculator.name not in model.available:
             raise SettingsError(
                 f"{calculator.name} needs bands far from the Fermi level, which a window does not have: "
-                f"one of {', '.join(AVAILABLE)}"
+                f"one of {', '.join(model.available)}"
             )
         if needs_spin(calculator) and not model.has_spin:
             raise SettingsError(f"{calculator.name} needs the spin operator, which this model does not have: {SPIN_REMEDY}")
 
 
-def refuse_with_rtol(kmesh: object, checkpoint: object, chern_simons: bool) -> None:
+def usable(model: Model) -> list[str]:
+    """Names of the calculators that are used unless told."""
+    return [n for n in defaults(model.has_spin) if model.available is None or n in model.available]
+
+
+def resources(
+    memory: float, progress: bool, executor: Executor | None, checkpoint: str | Path | None, resume: bool
+) -> Resources:
+    """What may be used; SettingsError for what cannot."""
+    if not isinstance(memory, (int, float, np.number)) or not 0 < memory < np.inf:
+        raise SettingsError(f"memory is {memory!r}: give a number of bytes")
+    if executor is not None and not isinstance(executor, Executor):
+        raise SettingsError(f"executor is {executor!r}: give a concurrent.futures.Executor, such as executors.processes(2)")
+    if resume and checkpoint is None:
+        raise SettingsError("resume goes on from a checkpoint: give its file")
+    return Resources(int(memory), progress, executor, None if checkpoint is None else Path(checkpoint), resume)
+
+
+def sampling(model: Model, kmesh: KMesh | PolarMesh | Sequence[int] | None, goal: Goal | None) -> KMesh | PolarMesh | Goal:
+    """The mesh or the tolerance that was asked for; SettingsError where both are given, or a mesh of the wrong kind."""
+    if goal is not None:
+        if kmesh is not None:
+            raise SettingsError("give either kmesh or rtol: with rtol the mesh converges by itself")
+        return goal
+    if has_zone(model):
+        return default_mesh(model) if kmesh is None else uniform(kmesh, model)
+    mesh = PolarMesh() if kmesh is None else kmesh
+    if not isinstance(mesh, PolarMesh):
+        raise SettingsError("a k.p model is integrated over the whole plane or space: give kmesh=PolarMesh(...)")
+    return mesh
+
+
+def refuse_unfit(model: Model, goal: Goal | None, checkpoint: object, chern_simons: bool) -> None:
     """Refuse what needs a mesh that is given (SettingsError)."""
-    if kmesh is not None:
-        raise SettingsError("give either kmesh or rtol: with rtol the mesh converges by itself")
-    if checkpoint is not None:
+    if not model.has_zone and checkpoint is not None:
+        raise SettingsError("checkpoint: k.p models are integrated along rays, not summed over a mesh: leave it out")
+    if goal is not None and checkpoint is not None:
         raise SettingsError("checkpoint: with rtol no sum over fixed points is made that could be gone on with: leave it out")
-    if chern_simons:
+    if goal is not None and chern_simons:
         raise SettingsError("rtol: the Chern-Simons part is computed on a mesh: give kmesh, or leave this part out")
 
 
@@ -95,27 +119,18 @@ def one_temperature(temperatures: Array) -> float:
     return float(temperatures[0])
 
 
-def ray_levels(fermi: ArrayLike | None) -> Array:
-    """Fermi levels (nf,) in eV of a k.p model, which has no filling."""
+def given_levels(fermi: ArrayLike | None) -> Array:
+    """Fermi levels (nf,) in eV that were given."""
     if fermi is None:
         raise SettingsError("a k.p model holds infinitely many electrons: give fermi (eV) instead of filling")
     return np.atleast_1d(numbers("fermi", fermi, "eV"))
 
 
-def default_mesh(model: Lattice) -> KMesh:
-    """A mesh by spacing; for superlattices, whose bands vary on the scale of their small zone, by number."""
-    if isinstance(model, PlaneWaves | SparseTightBinding):
-        a, b, c = (24 if p else 1 for p in model.periodic)
-        return KMesh((a, b, c))
-    return KMesh.default(model.lattice, model.periodic)
-
-
-def uniform(kmesh: KMesh | PolarMesh | Sequence[int], model: Lattice) -> KMesh:
-    """The mesh that was asked for; SettingsError where it does not fit the directions of the model."""
-    if isinstance(kmesh, PolarMesh):
-        raise SettingsError("PolarMesh is for k.p models: give KMesh or (N1, N2, N3) for a lattice")
-    mesh = kmesh if isinstance(kmesh, KMesh) else KMesh(kmesh)  # type: ignore[arg-type]
-    for d in range(3):
-        if mesh.size[d] > 1 and not model.periodic[d]:
-            raise SettingsError(f"kmesh {mesh.size}: direction {d + 1} is not periodic in this model, use 1 point along it")
-    return mesh
+def occupation_of(model: Model, observables: Sequence[Observable], levels: Array, temperatures: Array) -> Occupation:
+    """The occupation of the observables; where a Fermi surface at T = 0 has a single level, a gap is looked for around it."""
+    surface = has_zone(model) and any(o.occupation == "surface" for o in observables)
+    Occupation(levels, temperatures, surface=False)  # refuses levels that are none
+    if not has_zone(model) or not surface or len(levels) > 1 or (temperatures > 0).all():
+        return Occupation(levels, temperatures, surface)
+    gap = Look.at(model).gap_among(levels)
+    return Occupation(levels, temperatures, surface, None if gap is None else (gap.bottom, gap.top))

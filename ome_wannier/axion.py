@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from .bands import Bands, adjoint
 from .errors import ModelError, warn
 from .kmesh import KMesh
-from .model import TightBinding
+from .model import Lattice
 from .sums import mesh_energies
 
 Array = NDArray[np.float64]
@@ -56,7 +56,7 @@ class Axion:
 
 
 def chern_simons(
-    model: TightBinding, mesh: KMesh, fermi: Array, trial: ArrayLike | None = None
+    model: Lattice, mesh: KMesh, fermi: Array, trial: ArrayLike | None = None
 ) -> tuple[Array, Array, dict[str, Any]]:
     """The Chern-Simons part theta/(4 pi^2) delta_ij, in e^2/hbar, at Fermi levels (nf,) in eV; nan where there is no gap.
 
@@ -93,7 +93,7 @@ def chern_simons(
     return tensor({p: a.theta for p, a in found.items()}), tensor({p: a.theta_submesh for p, a in found.items()}), about
 
 
-def axion_angle(model: TightBinding, mesh: KMesh, occupied: int, trial: ComplexArray | None = None) -> Axion:
+def axion_angle(model: Lattice, mesh: KMesh, occupied: int, trial: ComplexArray | None = None) -> Axion:
     """The axion angle of the lowest `occupied` bands.
 
     Parameters
@@ -139,7 +139,7 @@ def _wrap(angle: float) -> float:
     return float(-((-angle + np.pi) % (2 * np.pi) - np.pi))
 
 
-def _density(model: TightBinding, k: Array, p: int, g: ComplexArray) -> tuple[Array, Array]:
+def _density(model: Lattice, k: Array, p: int, g: ComplexArray) -> tuple[Array, Array]:
     """eps_abc tr[1/2 A_a F_bc + (i/3) A_a A_b A_c] (nk,) in Angstrom^3, and the smallest singular value of <occupied|g>."""
     bands = Bands(model, k, curvature=True)
     C = bands.eigenvectors
@@ -189,7 +189,7 @@ def _connection(
     return (A + adjoint(A)) / 2
 
 
-def best_trial(model: TightBinding, occupied: int, seed: int = 0) -> ComplexArray:
+def best_trial(model: Lattice, occupied: int, seed: int = 0) -> ComplexArray:
     """Trial orbitals (n, occupied) whose projection on the occupied states stays farthest from singular."""
     rng = np.random.default_rng(seed)
     k = KMesh((COARSE,) * 3, (0.3, 0.2, 0.1)).points()

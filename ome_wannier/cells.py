@@ -15,14 +15,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .bands import Bands
-from .calculators import Observable
-from .calculators.base import evaluate
+from .calculators.base import evaluate_at
 from .cubature import Rule
-from .degeneracy import Degeneracy
 from .errors import SettingsError
+from .integral import Integrand
+from .model import has_zone
 from .occupation import Occupation
-from .sums import WORKING_SET, Lattice, bytes_per_point
+from .sums import WORKING_SET, bytes_per_point
 
 Array = NDArray[np.float64]
 
@@ -30,9 +29,9 @@ Array = NDArray[np.float64]
 MARGIN = 1.5
 #: points whose levels move by no more than this many k_B T to the next one see every Fermi surface between them
 SEEN = 5.0
-#: measures of cells are sorted into classes of powers of two within these bounds, or of this power of two at the most where
-#: the sums of so many classes take too much memory
-CLASSES, WIDEST = (-40, 40), 8
+#: measures of cells are sorted into classes of powers of two within these bounds; where the sums of so many classes take more
+#: bytes than this, into wider ones
+CLASSES, CLASS_BYTES = (-40, 40), 2**27
 #: blocks that are computed or wait to be added, at the most
 WAITING = 64
 
@@ -41,34 +40,24 @@ class Job(NamedTuple):
     """What a worker needs to know.
 
     mix : (columns of all observables, columns of all asked quantities), what the asked ones are made of.
-    surface : (columns of all observables,), which are weighted with -df/de.
     memory : budget in bytes, of each worker and of the process that adds up what they find.
     """
 
-    model: Lattice
-    observables: tuple[Observable, ...]
-    occupation: Occupation
-    degeneracy: Degeneracy
+    integrand: Integrand
     mix: Array
-    surface: NDArray[np.bool_]
     rule: Rule
     memory: int
 
     @property
-    def levels(self) -> int:
-        """Fermi levels times temperatures."""
-        return len(self.occupation.fermi) * len(self.occupation.temperature)
-
-    @property
     def bytes_of_matrices(self) -> int:
         """Memory of the matrices of a point."""
-        order = max(o.order for o in self.observables)
-        return bytes_per_point(self.model.n_orbitals, order, self.model.external is not None)
+        model = self.integrand.model
+        return bytes_per_point(model.n_orbitals, self.integrand.order, model.external is not None)
 
     @property
     def bytes_at_levels(self) -> int:
         """Memory of what a point has at all levels."""
-        return 8 * self.levels * (8 * self.model.n_orbitals + 3 * len(self.surface))
+        return 8 * self.integrand.levels * (8 * self.integrand.model.n_orbitals + 3 * len(self.integrand.surface))
 
     @property
     def bytes_per_point(self) -> int:
@@ -79,7 +68,7 @@ class Job(NamedTuple):
     def bytes_per_part(self) -> int:
         """Memory of the sums over some cells."""
         columns: int = self.mix.shape[1]
-        return 8 * len(Part._fields) * self.levels * columns
+        return 8 * len(Part._fields) * self.integrand.levels * columns
 
     @property
     def bytes_of_classes(self) -> int:
@@ -93,9 +82,8 @@ class Job(NamedTuple):
 
     @property
     def octaves(self) -> int:
-        """The errors of the cells of a class lie within this power of two: their sums, of which a third may be needed thrice
-        at a time, take no more than half of the memory."""
-        return -(-2 * self.bytes_of_classes // self.memory)
+        """The errors of the cells of a class lie within this power of two. It does not depend on the memory: results do not."""
+        return -(-self.bytes_of_classes // CLASS_BYTES)
 
     def waiting(self, each: int) -> int:
         """How many blocks may be computed or wait to be added, whose results take so many bytes."""
@@ -109,11 +97,11 @@ class Job(NamedTuple):
         SettingsError : how much it has to be.
         """
         cell = 4 * max(self.bytes_of_matrices, len(self.rule.nodes) * self.bytes_at_levels)
-        sums = 2 * self.bytes_of_classes // WIDEST
+        sums = 2 * self.bytes_of_classes // self.octaves  # a third of them may be needed thrice at a time
         if self.memory < max(cell, sums):
             raise SettingsError(
-                f"memory {self.memory / 2**20:.3g} MiB: with rtol this model, {self.levels} Fermi levels times temperatures "
-                f"and these calculators need {max(cell, sums) / 2**20:.3g} MiB; raise memory, or give fewer of them"
+                f"memory {self.memory / 2**20:.3g} MiB: with rtol this model, {self.integrand.levels} Fermi levels times "
+                f"temperatures and these calculators need {max(cell, sums) / 2**20:.3g} MiB; raise memory, or give fewer"
             )
 
 
@@ -160,8 +148,9 @@ def integrate(job: Job, item: tuple[Cells, Array]) -> Found:
     for s in range(0, len(cells.half), together):
         fields, classes, variation, group = _together(job, Cells(*(x[s : s + together] for x in cells)), tolerance)
         for c in np.unique(classes).tolist():
-            part = Part(*fields[:, classes == c].sum(axis=1))
-            parts[c] = added([parts[c], part]) if c in parts else part
+            before = [np.stack(parts[c])[:, None]] if c in parts else []
+            # one cell after the other, so that the bits are the same for any number of cells at once
+            parts[c] = Part(*np.concatenate([*before, fields[:, classes == c]], axis=1).sum(axis=1))
         every.append(classes)
         variations.append(variation)
         widest = max(widest, group)
@@ -170,8 +159,8 @@ def integrate(job: Job, item: tuple[Cells, Array]) -> Found:
 
 def pace(job: Job) -> float:
     """Seconds per point of cells: those of one."""
-    one = base_cells([1] * sum(job.model.periodic))
-    limit = np.ones((job.levels, job.mix.shape[1]))
+    one = base_cells([1] * sum(job.integrand.model.periodic))
+    limit = np.ones((job.integrand.levels, job.mix.shape[1]))
     states_at(job, np.zeros((1, 3)))  # what is compiled on the way is not meant
     began = time.monotonic()
     integrate(job, (one, limit))
@@ -185,7 +174,7 @@ def added(parts: Sequence[Part]) -> Part:
 
 def _together(job: Job, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[np.int64], Array, float]:
     """The fields of `Part` of every cell (7, cells, levels, columns), classes, variations, widest group."""
-    rule, model = job.rule, job.model
+    rule, model, occupation = job.rule, job.integrand.model, job.integrand.occupation
     nc, m = len(cells.half), len(rule.nodes)
     directions = np.flatnonzero(model.periodic)
     k = np.zeros((nc, m, 3))
@@ -199,9 +188,9 @@ def _together(job: Job, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[
     # how far levels move to the next point: (cells, 1, bands) at most, by direction
     move = np.abs(split(states.slope)).max(axis=1) * cells.half[:, None, :] * rule.reach * MARGIN
     total = np.repeat(move.sum(axis=2)[:, None], m, axis=1).reshape(nc * m, -1)
-    f, df = job.occupation.factors(states.energies)
+    f, df = occupation.factors(states.energies)
     g = split(_mixed(job, states.weights, f, df))
-    hidden_sea, hidden_surface = _hidden(job.occupation, split(states.energies), split(total))
+    hidden_sea, hidden_surface = _hidden(occupation, split(states.energies), split(total))
     absolute = np.abs(states.weights)
     unseen = split(_mixed(job, absolute, hidden_sea.reshape(f.shape), hidden_surface.reshape(f.shape)))
     top = split(_everywhere(job, states.weights))
@@ -230,8 +219,10 @@ def _together(job: Job, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[
 
 def _everywhere(job: Job, weights: Array) -> Array:
     """(nk, levels, columns): the integrand at the most, were all states at the Fermi level."""
-    peak = 1 / np.maximum(4 * job.occupation.widths, np.finfo(float).tiny)
-    return np.asarray(np.abs(weights).sum(axis=1)[:, None, :] * np.where(job.surface, peak[:, None], 1.0) @ np.abs(job.mix))
+    peak = 1 / np.maximum(4 * job.integrand.occupation.widths, np.finfo(float).tiny)
+    return np.asarray(
+        np.abs(weights).sum(axis=1)[:, None, :] * np.where(job.integrand.surface, peak[:, None], 1.0) @ np.abs(job.mix)
+    )
 
 
 class States(NamedTuple):
@@ -255,30 +246,22 @@ def states_at(job: Job, k: Array) -> States:
 
 
 def _states(job: Job, k: Array) -> States:
-    model = job.model
-    bands, weights = _weights(job, k, job.degeneracy)
-    doubtful = job.degeneracy.doubtful(bands.energies, job.occupation.window[1])
+    model, observables, degeneracy = job.integrand.model, job.integrand.observables, job.integrand.degeneracy
+    assert has_zone(model)
+    # of all bands: those that are far from the levels here may be at them between the points
+    bands, weights = evaluate_at(model, observables, k, degeneracy)
+    doubtful = degeneracy.doubtful(bands.energies, job.integrand.occupation.window[1])
     change = weights[:0]
     if doubtful.any():
-        change = _weights(job, k[doubtful], job.degeneracy.wider)[1] - weights[doubtful]
+        change = evaluate_at(model, observables, k[doubtful], degeneracy.wider)[1] - weights[doubtful]
     reciprocal = 2 * np.pi * np.linalg.inv(model.lattice)[list(bands.axes)][:, np.flatnonzero(model.periodic)]
     slope = np.stack([bands.slope(a) for a in range(len(bands.axes))], axis=2) @ reciprocal
     return States(bands.energies, weights, slope, doubtful, change, bands.widest_group)
 
 
-def _weights(job: Job, k: Array, degeneracy: Degeneracy) -> tuple[Bands, Array]:
-    """The bands at points (nk, 3), and the weights (nk, n, columns) of all observables."""
-    order = max(o.order for o in job.observables)
-    curvature = job.model.external is not None or any(o.curvature for o in job.observables)
-    # all bands: those that are far from the levels here may be at them between the points
-    bands = Bands(job.model, k, order=order, curvature=curvature, degeneracy=degeneracy)
-    columns = [evaluate(o, bands) for o in job.observables]
-    return bands, np.concatenate([a.reshape(*a.shape[:2], -1) for a in columns], axis=2)
-
-
 def _doubt(job: Job, states: States, sea: Array, surface: Array, cells: int) -> Array:
     """What levels in doubt change in cells (cells, levels, columns) of volume 1, of the occupations (nk, n, levels)."""
-    out = np.zeros((cells, job.levels, job.mix.shape[1]))
+    out = np.zeros((cells, job.integrand.levels, job.mix.shape[1]))
     if states.doubtful.any():
         change = _mixed(job, states.change, sea[states.doubtful], surface[states.doubtful])
         cell, node = np.divmod(np.flatnonzero(states.doubtful), len(job.rule.nodes))
@@ -289,7 +272,7 @@ def _doubt(job: Job, states: States, sea: Array, surface: Array, cells: int) -> 
 def _mixed(job: Job, weights: Array, sea: Array, surface: Array) -> Array:
     """(nk, levels, asked columns) of the weights (nk, n, columns) and occupations (nk, n, levels)."""
     out = np.zeros((len(weights), sea.shape[2], weights.shape[2]))
-    for factor, use in ((sea, ~job.surface), (surface, job.surface)):
+    for factor, use in ((sea, ~job.integrand.surface), (surface, job.integrand.surface)):
         if use.any():
             out[:, :, use] = np.swapaxes(factor, 1, 2) @ weights[:, :, use]
     return out @ job.mix

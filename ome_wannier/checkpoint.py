@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType
@@ -18,14 +18,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .calculators import Observable
-from .degeneracy import Degeneracy
 from .errors import FileFormatError, SettingsError
 from .files import whole
+from .integral import Integrand
 from .irreducible import IrreducibleMesh
 from .kmesh import KMesh
-from .model import Model
-from .occupation import Occupation
 from .unseen import Unseen
 
 #: seconds between two checkpoints, and the least multiple of the time that writing one takes
@@ -109,26 +106,20 @@ class Checkpoint:
         self._pause = max(INTERVAL, COST * (self._written - start))
 
 
-def digest(
-    model: Model,
-    observables: Sequence[Observable],
-    points: KMesh | IrreducibleMesh,
-    occupation: Occupation,
-    degeneracy: Degeneracy,
-    version: str,
-) -> str:
+def digest(integrand: Integrand, points: KMesh | IrreducibleMesh, version: str) -> str:
     """SHA-256 of all that the bits of a sum depend on, but for the processor.
 
     Of a calculator's function its own code counts, not that of functions it calls, nor values that it took from around.
     """
     mesh = points if isinstance(points, KMesh) else points.mesh
-    hashed = hashlib.sha256(repr((version, np.__version__, model.sha256, mesh.size, mesh.shift, degeneracy)).encode())
+    about = (version, np.__version__, integrand.model.sha256, mesh.size, mesh.shift, integrand.degeneracy)
+    hashed = hashlib.sha256(repr(about).encode())
     if isinstance(points, IrreducibleMesh):
         for left in (points.row, points.star, points.orbit):
             hashed.update(repr((left.dtype.str, left.shape)).encode() + left.tobytes())
-    for a in (occupation.fermi, occupation.temperature):
+    for a in (integrand.occupation.fermi, integrand.occupation.temperature):
         hashed.update(repr(np.asarray(a, dtype=float).tolist()).encode())
-    for o in observables:
+    for o in integrand.observables:
         hashed.update(repr((o.name, o.occupation, o.dims, o.order, o.curvature)).encode())
         hashed.update(_fingerprint(getattr(o.weights, "__code__", None)).encode())
     return hashed.hexdigest()

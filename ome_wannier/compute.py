@@ -12,29 +12,38 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from . import converge, doping, rays, tolerance
-from .asked import default_mesh, electrons, numbers, ray_levels, refuse_with_rtol, uniform, validate
-from .calculators import Calculator, Observable, defaults, resolve, with_chern_simons
+from . import doping, imposed, rays
+from .asked import (
+    electrons,
+    given_levels,
+    numbers,
+    occupation_of,
+    one_temperature,
+    refuse_unfit,
+    resources,
+    sampling,
+    usable,
+    validate,
+)
+from .calculators import Calculator, Observable, resolve, with_chern_simons
+from .converge import over_zone
 from .degeneracy import Degeneracy
 from .errors import SettingsError, warn
-from .imposed import broken_line, imposed_line, warn_of_changes
-from .integrals import Means, level_of, mesh_part, occupation_of, outcome_of, polar_part, with_gap_terms
-from .kdotp import KDotP
+from .integral import Integral, Integrand, Request
+from .integrals import over_mesh
 from .kmesh import KMesh, PolarMesh
-from .model import require_model
+from .model import Model, has_zone, require_model
 from .occupation import Occupation
 from .pointgroup import Operation
 from .provenance import provenance
-from .result import Outcome, build
-from .sparse import AVAILABLE, SparseTightBinding
-from .sums import Lattice
-from .symmetry import Group, group_of
+from .result import build
+from .symmetry import group_of
+from .tolerance import MAX_POINTS, goal_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
 Array = NDArray[np.float64]
-Model = Lattice | KDotP
 
 #: parts of the split that exceed the total by this factor cancel to it: the split says nothing then
 SPLIT_LIMIT = 100.0
@@ -59,7 +68,7 @@ def compute(
     checkpoint: str | Path | None = None,
     resume: bool = False,
     rtol: float | None = None,
-    max_points: int = tolerance.MAX_POINTS,
+    max_points: int = MAX_POINTS,
     max_time: float | None = None,
 ) -> xr.Dataset:
     """Response tensors of a model as functions of the Fermi level and the temperature.
@@ -129,130 +138,57 @@ def compute(
     """
     start = time.perf_counter()
     require_model(model)
-    wanted, terms = resolve(_defaults(model) if calculators is None else calculators)
+    wanted, terms = resolve(usable(model) if calculators is None else calculators)
     if include_chern_simons:
         wanted, terms = resolve(map(with_chern_simons, wanted))
-    observables = [t for t in terms if isinstance(t, Observable)]
+    observables = tuple(t for t in terms if isinstance(t, Observable))
+    gap_terms = len(observables) < len(terms)
     temperatures = np.atleast_1d(numbers("temperature", temperature, "K"))
-    validate(model, wanted, temperatures, tau, degeneracy_tol, memory)
+    validate(model, wanted, temperatures, tau, degeneracy_tol)
     if (fermi is None) == (filling is None):
         raise SettingsError("give either fermi (eV) or filling (electrons per cell)")
-    if executor is not None and not isinstance(executor, Executor):
-        raise SettingsError(f"executor is {executor!r}: give a concurrent.futures.Executor, such as executors.processes(2)")
-    if resume and checkpoint is None:
-        raise SettingsError("resume goes on from a checkpoint: give its file")
-    if rtol is None and (max_time is not None or max_points != tolerance.MAX_POINTS):
-        raise SettingsError("max_points and max_time bound the work that rtol asks for: give rtol")
-    goal = None if rtol is None else tolerance.checked(rtol, max_points, max_time)
-    if goal is not None:
-        refuse_with_rtol(kmesh, checkpoint, len(observables) < len(terms))
-    means = Means(int(memory), progress, executor, checkpoint, resume)
-    if isinstance(model, KDotP) and not (isinstance(symmetry, str) and symmetry in ("auto", "off")):
-        raise SettingsError("symmetry: k.p models are integrated over all directions: leave it out")
+    means = resources(memory, progress, executor, checkpoint, resume)
+    goal = goal_of(rtol, max_points, max_time)
+    where = sampling(model, kmesh, goal)
+    refuse_unfit(model, goal, checkpoint, gap_terms)
     with threadpool_limits(limits=1, user_api="blas"):
         degeneracy = Degeneracy.of(model, temperatures, degeneracy_tol)
-        group = None if isinstance(model, KDotP) else group_of(model, symmetry)
+        group = group_of(model, symmetry)
         level = None
-        if filling is not None and not isinstance(model, KDotP):
-            assert group is not None
-            mesh = default_mesh(model) if kmesh is None else uniform(kmesh, model)
-            began, filling = time.monotonic(), electrons(filling)
-            if (temperatures == 0).all() and not doping.in_gap(model, filling):  # a Fermi surface has no width of its own there
-                Occupation(np.zeros(1), temperatures, any(o.occupation == "surface" for o in observables))
-            level = level_of(model, mesh, filling, temperatures, group, goal)
-            if goal is not None and goal.max_time is not None:
-                goal = goal._replace(max_time=goal.max_time - (time.monotonic() - began))
-            fermi = level.spread(0.0 if goal is None else doping.negligible(level.temperature, goal.rtol))
-        if goal is not None:
-            levels, found = _self_converging(model, wanted, observables, fermi, temperatures, degeneracy, group, goal, means)
+        if filling is None or not has_zone(model):
+            levels = given_levels(fermi)
         else:
-            if isinstance(model, KDotP):
-                part = polar_part(model, observables, kmesh, fermi, temperatures, degeneracy, means)
-            else:
-                assert group is not None
-                levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
-                part = mesh_part(model, observables, kmesh, levels, temperatures, degeneracy, group, means)
-                assert isinstance(part.mesh, KMesh)
-                _warn_of_untested(part.mesh, model.periodic)
-                if len(observables) < len(terms):
-                    part = with_gap_terms(model, part, trial)
-            levels, found = part.fermi, outcome_of(model, wanted, observables, part, group)
+            if (temperatures == 0).all() and not doping.in_gap(model, electrons(filling)):
+                Occupation(np.zeros(1), temperatures, any(o.occupation == "surface" for o in observables))  # refused
+            level, where = doping.level_of(model, where, electrons(filling), one_temperature(temperatures), group.exact)
+            levels = level.spread(0.0 if goal is None else doping.negligible(level.temperature, goal.rtol))
+        integrand = Integrand(model, observables, occupation_of(model, observables, levels, temperatures), degeneracy)
+        found = _integrated(Request(integrand, wanted, group, where, means, gap_terms, trial))
     if level is not None:
         levels, found = doping.charged(level, found)
-    attrs = {} if group is None or isinstance(model, KDotP) else _of_symmetry(model, wanted, group)
     _check(found, degeneracy)
-    attrs |= {"degeneracy_tol_eV": degeneracy.tol, "paired_levels": int(degeneracy.paired)}
-    attrs |= provenance(model) | {"tau_fs": float(tau)}
-    if checkpoint is not None:
-        Path(checkpoint).unlink(missing_ok=True)
-    result = build(
-        wanted,
-        found,
-        fermi=levels,
-        temperature=temperatures if np.ndim(temperature) else float(temperatures[0]),
-        axes=model.axes,
-        moments=model.moments,
-        tau=tau,
-        attrs=attrs | {"wall_time_s": time.perf_counter() - start},
-    )
-    if group is not None and not isinstance(model, KDotP):
-        warn_of_changes(result, model, wanted, group, tau)
+    if means.checkpoint is not None:
+        means.checkpoint.unlink(missing_ok=True)
+    attrs = imposed.about(model, wanted, group) | {"degeneracy_tol_eV": degeneracy.tol, "paired_levels": int(degeneracy.paired)}
+    attrs |= provenance(model) | {"tau_fs": float(tau), "wall_time_s": time.perf_counter() - start}
+    coordinates = levels, temperatures if np.ndim(temperature) else float(temperatures[0])
+    result = build(model, wanted, found, coordinates, tau, attrs)
+    imposed.warn_of_changes(result, model, wanted, group)
     return result
 
 
-def _of_symmetry(model: Lattice, wanted: Sequence[Calculator], group: Group) -> dict[str, Any]:
-    """What to record of the symmetries: those imposed, and those of the atoms that the Hamiltonian breaks."""
-    lines = {"symmetry_imposed": imposed_line(model, wanted, group), "symmetry_broken": broken_line(model, wanted, group)}
-    return group.about(model.lattice) | lines
+def _integrated(request: Request) -> Integral:
+    """The answer of the strategy that the sampling and the kind of model ask for."""
+    where = request.sampling
+    if isinstance(where, KMesh):
+        return over_mesh(request, where)
+    if isinstance(where, PolarMesh):
+        return rays.over_rays(request, where)
+    strategy = over_zone if request.integrand.model.has_zone else rays.to_tolerance
+    return strategy(request, where)
 
 
-def _self_converging(
-    model: Model,
-    wanted: Sequence[Calculator],
-    observables: Sequence[Observable],
-    fermi: ArrayLike | None,
-    temperatures: Array,
-    degeneracy: Degeneracy,
-    group: Group | None,
-    goal: tolerance.Goal,
-    means: Means,
-) -> tuple[Array, Outcome]:
-    """The Fermi levels, and the integrals to a relative tolerance."""
-    if isinstance(model, KDotP):
-        levels = ray_levels(fermi)
-        task = rays.Task(model, wanted, observables, Occupation(levels, temperatures, False), degeneracy, goal)
-        return levels, rays.over_rays(task, means.progress)
-    assert group is not None
-    mesh = default_mesh(model)
-    levels = np.atleast_1d(numbers("fermi", fermi, "eV"))  # type: ignore[arg-type]
-    occupation = occupation_of(model, observables, levels, temperatures)
-    zone = converge.Task(model, wanted, observables, occupation, group, degeneracy, goal, means.memory)
-    return levels, converge.over_zone(zone, mesh, means.executor, means.progress)
-
-
-def _defaults(model: Model) -> list[str]:
-    """Names of the calculators that are used unless told."""
-    names = defaults(model.has_spin)
-    return [n for n in names if n in AVAILABLE] if isinstance(model, SparseTightBinding) else names
-
-
-def _warn_of_untested(mesh: KMesh, periodic: tuple[bool, bool, bool]) -> None:
-    """Warn where the error estimate, made of every second or third point along each direction, misses one or all.
-
-    One point along a direction is a choice, not a slip.
-    """
-    missed = [d for d in range(3) if periodic[d] and mesh.strides[d] == 1 and mesh.size[d] > 1]
-    if not missed:
-        return
-    better = tuple(n + (d in missed) for d, n in enumerate(mesh.size))
-    along = f"the errors say nothing of direction {', '.join(str(d + 1) for d in missed)}"
-    warn(
-        f"kmesh {mesh.size}: {'the errors are nan' if mesh.n_sub_meshes == 1 else along}, for want of a divisor 2 or 3: "
-        f"take {better}"
-    )
-
-
-def _check(found: Outcome, degeneracy: Degeneracy) -> None:
+def _check(found: Integral, degeneracy: Degeneracy) -> None:
     """Warn where the numbers mean less than they seem to."""
     values, widest = found.raw or found.values, found.attrs["widest_degenerate_group_eV"]
     if widest > degeneracy.widest:

@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import adaptive, cells
-from .calculators import Calculator, Observable
+from .calculators import first_observable
 from .calculators.base import component_axes
+from .chosen import default_mesh
 from .cubature import rule
-from .degeneracy import Degeneracy, decided
-from .kmesh import KMesh
-from .occupation import Occupation
+from .degeneracy import decided
+from .integral import Goal, Integral, Request
+from .model import has_zone
 from .pointgroup import Operation
-from .result import Outcome, first_observable, imposed
-from .sums import Lattice
 from .symmetry import Group
 from .tensors import projector, symmetrised
-from .tolerance import Columns, Errors, Goal, Limit, about
+from .tolerance import Columns, Errors, Limit, about
 
 Array = NDArray[np.float64]
 
@@ -39,91 +36,76 @@ COARSER = 4
 FIRST = 0.7
 
 
-class Task(NamedTuple):
-    """What to integrate over the Brillouin zone; `memory` is the budget in bytes."""
-
-    model: Lattice
-    wanted: Sequence[Calculator]
-    observables: Sequence[Observable]
-    occupation: Occupation
-    group: Group
-    degeneracy: Degeneracy
-    goal: Goal
-    memory: int
-
-    @property
-    def inverts(self) -> bool:
-        """Whether half the zone does: whether an operation that holds to rounding, or was given, maps k to -k."""
-        axes = np.ix_(self.model.axes, self.model.axes)
-        return any(
-            np.allclose(g.time_reversal * g.rotation[axes], -np.eye(len(self.model.axes)), atol=1e-6) for g in self.group.exact
-        )
-
-    def symmetric(self, values: dict[str, Array], operations: Sequence[Operation]) -> dict[str, Array]:
-        """Means of the quantities over operations."""
-        along = component_axes(self.model.axes, self.model.moments)
-        return {c.name: symmetrised(values[c.name], first_observable(c), operations, along) for c in self.wanted}
-
-    def allowed(self, operations: Sequence[Operation]) -> NDArray[np.bool_]:
-        """(columns,) which elements of all quantities operations leave."""
-        along = component_axes(self.model.axes, self.model.moments)
-        return np.concatenate([projector(first_observable(c), operations, along).any(axis=1) for c in self.wanted])
-
-
-def over_zone(task: Task, mesh: KMesh, executor: Executor | None, progress: bool) -> Outcome:
-    """Integrals over the zone, cut into cells some points of the default `mesh` wide to begin with."""
+def over_zone(request: Request, goal: Goal) -> Integral:
+    """Integrals over the zone, cut into cells some points of the default mesh wide to begin with."""
     began = time.monotonic()
-    deadline = None if task.goal.max_time is None else began + task.goal.max_time
-    columns = Columns.of(task.model, task.wanted, task.observables)
-    job = cells.Job(
-        task.model,
-        tuple(task.observables),
-        task.occupation,
-        task.degeneracy,
-        columns.mix,
-        columns.surface,
-        rule(sum(task.model.periodic)),
-        task.memory,
-    )
+    deadline = None if goal.max_time is None else began + goal.max_time
+    integrand, group = request.integrand, request.group
+    model = integrand.model
+    assert has_zone(model)
+    columns = Columns.of(request)
+    job = cells.Job(integrand, columns.mix, rule(model.dimension), request.resources.memory)
     job.check_memory()
-    free, left = task.allowed(task.group.exact), task.allowed(task.group.operations)
+    free, left = (_allowed(request, g) for g in (group.exact, group.operations))
     removed = free & ~np.isin(columns.owner, columns.owner[left])
-    limit = Limit(columns.owner, free, removed, len(task.occupation.temperature), task.goal.rtol)
-    points = task.goal.max_points
+    limit = Limit(columns.owner, free, removed, len(integrand.occupation.temperature), goal.rtol)
+    points = goal.max_points
     if deadline is not None:
-        pace = cells.pace(job)
-        points = min(points, int(FIRST * (deadline - time.monotonic()) / pace))
-    size = [-(-n // POINTS_PER_CELL) for n, p in zip(mesh.size, task.model.periodic, strict=True) if p]
-    starts = [cells.base_cells([-(-n // 2**power) for n in size], task.inverts) for power in range(COARSER + 1)]
+        points = min(points, int(FIRST * (deadline - time.monotonic()) / cells.pace(job)))
+    size = [-(-n // POINTS_PER_CELL) for n, p in zip(default_mesh(model).size, model.periodic, strict=True) if p]
+    half = _inverts(group, model.axes)
+    starts = [cells.base_cells([-(-n // 2**power) for n in size], half) for power in range(COARSER + 1)]
     fitting = [start for start in starts if len(start.half) * len(job.rule.nodes) <= points]
     start = fitting[0] if fitting else starts[-1]
-    outcome = adaptive.refine(job, start, limit, adaptive.Budget(task.goal.max_points, deadline), executor, progress)
-    return _report(task, columns, limit, outcome)
+    refined = adaptive.refine(job, start, limit, adaptive.Budget(goal.max_points, deadline), request.resources)
+    return _report(request, goal, columns, limit, refined)
 
 
-def _report(task: Task, columns: Columns, limit: Limit, outcome: adaptive.Outcome) -> Outcome:
+def _inverts(group: Group, axes: Sequence[int]) -> bool:
+    """Whether half the zone does: whether an operation that holds to rounding, or was given, maps k to -k."""
+    inside = np.ix_(axes, axes)
+    return any(np.allclose(g.time_reversal * g.rotation[inside], -np.eye(len(axes)), atol=1e-6) for g in group.exact)
+
+
+def _symmetric(request: Request, values: dict[str, Array], operations: Sequence[Operation]) -> dict[str, Array]:
+    """Means of the quantities over operations."""
+    along = component_axes(request.integrand.model.axes, request.integrand.model.moments)
+    return {c.name: symmetrised(values[c.name], first_observable(c), operations, along) for c in request.calculators}
+
+
+def _allowed(request: Request, operations: Sequence[Operation]) -> NDArray[np.bool_]:
+    """(columns,) which elements of all quantities operations leave."""
+    along = component_axes(request.integrand.model.axes, request.integrand.model.moments)
+    return np.concatenate([projector(first_observable(c), operations, along).any(axis=1) for c in request.calculators])
+
+
+def _report(request: Request, goal: Goal, columns: Columns, limit: Limit, found: adaptive.Refined) -> Integral:
     """The result of sums over the zone (of volume 1), or half of it, before symmetrisation."""
-    norm = task.model.spin_degeneracy / task.model.cell * (2 if task.inverts else 1)
-    part = outcome.part
+    model, group, occupation = request.integrand.model, request.group, request.integrand.occupation
+    assert has_zone(model)
+    half = _inverts(group, model.axes)
+    norm = model.spin_degeneracy / model.cell * (2 if half else 1)
+    part = found.part
     raw, errors, limits, converged, doubt = (
-        columns.unpack(x * norm, task.occupation)
-        for x in (part.value, np.where(limit.free, outcome.error, 0.0), limit(part), limit.converged(part), part.doubt)
+        columns.unpack(x * norm, occupation)
+        for x in (part.value, np.where(limit.free, found.error, 0.0), limit(part), limit.converged(part), part.doubt)
     )
-    raw, stay = task.symmetric(raw, task.group.exact), task.symmetric(doubt, task.group.operations)
+    raw, stay = _symmetric(request, raw, group.exact), _symmetric(request, doubt, group.operations)
     stay = {name: np.abs(x) for name, x in stay.items()}
-    zone = "half of the zone" if task.inverts else "the zone"
+    zone = "half of the zone" if half else "the zone"
     estimate = "differences of cubature rules, Fermi surfaces that may pass between the points, and levels in doubt"
     attrs = {
-        "kmesh": f"adaptive: {outcome.cells} cells in {zone}, down to 1/{round(0.5 / outcome.finest)} of a reciprocal vector",
-        "error_estimate": estimate + (", plus what symmetrisation changes" if task.group.noisy else ""),
-        "widest_degenerate_group_eV": outcome.widest_group,
-        "levels_in_doubt": decided(raw, errors, stay, task.goal.rtol),
-        **task.occupation.about(),
+        "kmesh": f"adaptive: {found.cells} cells in {zone}, down to 1/{round(0.5 / found.finest)} of a reciprocal vector",
+        "error_estimate": estimate + (", plus what symmetrisation changes" if group.noisy else ""),
+        "widest_degenerate_group_eV": found.widest_group,
+        "levels_in_doubt": decided(raw, errors, stay, goal.rtol),
+        **occupation.about(),
     }
-    found = Outcome(raw, {name: x + stay[name] for name, x in errors.items()}, {}, attrs)
-    removed = frozenset(task.wanted[i].name for i in np.unique(columns.owner[limit.removed]))
-    if task.group.noisy:
-        found = imposed(found, task.symmetric(raw, task.group.operations))
+    result = Integral(raw, {name: x + stay[name] for name, x in errors.items()}, {}, attrs)
+    removed = frozenset(request.calculators[i].name for i in np.unique(columns.owner[limit.removed]))
+    if group.noisy:
+        result = result.imposed(_symmetric(request, raw, group.operations))
         # what cubature leaves of it is no sign of noise
-        stay = {n: x + np.maximum(abs(raw[n] - found.values[n]) - errors[n], 0.0) for n, x in stay.items()}
-    return found._replace(attrs=attrs | about(Errors(errors, stay, limits, converged, removed), task, outcome.points))
+        stay = {n: x + np.maximum(abs(raw[n] - result.values[n]) - errors[n], 0.0) for n, x in stay.items()}
+    record = about(Errors(errors, stay, limits, converged, removed), request, goal, found.points)
+    return result._replace(attrs=attrs | record)

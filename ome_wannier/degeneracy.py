@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .kdotp import KDotP
-from .model import Model, TightBinding
+from .model import Model
 from .units import KB
 
 Array = NDArray[np.float64]
@@ -55,7 +54,7 @@ class Degeneracy:
         if tol is not None:
             return cls(float(tol))
         default = default_tol(model, temperature)
-        doubt = 0.0 if isinstance(model, KDotP) or model.exact_position else DOUBT * default
+        doubt = 0.0 if model.exact_position else DOUBT * default
         noise = splitting_of_pairs(model)
         if noise is None:
             return cls(default, False, doubt)
@@ -90,7 +89,7 @@ def default_tol(model: Model, temperature: Array | float = np.inf) -> float:
 
     Wannier functions split by some 0.1 meV what symmetry makes equal, and gaps far below k_B T leave no trace.
     """
-    if isinstance(model, KDotP):
+    if not model.has_zone:
         return KDOTP_TOL
     if model.exact_position:
         return EXACT_TOL
@@ -120,8 +119,7 @@ def splitting_of_pairs(model: Model) -> float | None:
     Levels that are double by chance or by weak spin-orbit coupling, where inversion is missing, have Berry curvature. What is
     written down as a model has its degeneracies to rounding, and needs no pairs.
     """
-    wannier = isinstance(model, TightBinding) and (model.position is not None or model.structure is not None)
-    if not wannier or model.spin_degeneracy != 1 or model.n_orbitals % 2 or model.n_orbitals < 4:
+    if not model.is_fitted or model.spin_degeneracy != 1 or model.n_orbitals % 2 or model.n_orbitals < 4:
         return None
     k = np.random.default_rng(17).uniform(-0.5, 0.5, (POINTS, 1, 3)) * np.array(model.periodic)
     e = np.array([np.linalg.eigvalsh(model.matrices(point, 0).H)[0] for point in k])

@@ -11,21 +11,20 @@ between the points (`info.Look` finds them): what shifts the middle by more than
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .chosen import Points, default_mesh, points_of
 from .errors import ConvergenceWarning, SettingsError, warn
 from .info import Gap, Look, coarse_mesh
-from .kdotp import KDotP
+from .integral import Goal, Integral, Sampling
 from .kmesh import KMesh
-from .planewaves import PlaneWaves
-from .result import Outcome
-from .sparse import SparseTightBinding
-from .sums import Lattice, Points, point_energies
-from .tolerance import Goal
+from .model import Lattice, Model, has_zone
+from .pointgroup import Operation
+from .sums import point_energies
 from .units import KB
 
 if TYPE_CHECKING:
@@ -138,7 +137,7 @@ def full_bands(model: Lattice, electrons: float) -> float:
     ------
     SettingsError : more electrons than the bands hold, or none.
     """
-    neutral = model.neutral if isinstance(model, PlaneWaves | SparseTightBinding) else 0
+    neutral = model.neutral
     bands = electrons / model.spin_degeneracy + neutral
     if not 0 < bands < model.n_orbitals:
         least, most = ((n - neutral) * model.spin_degeneracy for n in (0, model.n_orbitals))
@@ -158,6 +157,38 @@ def in_gap(model: Lattice, electrons: float) -> bool:
     """Whether a filling has its level in a gap at T = 0."""
     gap = gap_of(model, electrons)
     return gap is not None and gap.is_open
+
+
+def level_of(
+    model: Lattice, sampling: Sampling, electrons: float, temperature: float, exact: Sequence[Operation]
+) -> tuple[Level, Sampling]:
+    """The Fermi level of a filling on a mesh, of which exact operations leave some points; warns where it cannot be right.
+
+    With a goal: on a mesh that is doubled until the error is `negligible`, or until that would take more than the goal allows,
+    of whose time half is left to the responses. And the sampling, with what is left of that time.
+
+    Raises
+    ------
+    SettingsError : more electrons than the bands hold, or none.
+    """
+    mesh = sampling if isinstance(sampling, KMesh) else default_mesh(model)
+    gap, began = gap_of(model, electrons), time.monotonic()
+    while True:
+        start = time.monotonic()
+        level = filled_level(model, points_of(model, mesh, exact), electrons, temperature, gap)
+        now = time.monotonic()
+        if not isinstance(sampling, Goal):
+            break
+        a, b, c = (2 * n if p else 1 for n, p in zip(mesh.size, model.periodic, strict=True))
+        finer = KMesh((a, b, c), mesh.shift)
+        most = sampling.max_time
+        late = most is not None and now - began + (now - start) * len(finer) / len(mesh) > most / 2
+        if level.error <= negligible(temperature, sampling.rtol) or late or len(finer) > sampling.max_points:
+            sampling = sampling._replace(max_time=None if most is None else most - (now - began))
+            break
+        mesh = finer
+    _warn_of_level(level)
+    return level, sampling
 
 
 def filled_level(model: Lattice, points: Points, electrons: float, temperature: float, gap: Gap | None = None) -> Level:
@@ -182,33 +213,13 @@ def filled_level(model: Lattice, points: Points, electrons: float, temperature: 
     return Level(electrons, temperature, value, error, gap)
 
 
-def settled_level(
-    model: Lattice, mesh: KMesh, points_of: Callable[[KMesh], Points], electrons: float, temperature: float, goal: Goal
-) -> Level:
-    """The same on a mesh that is doubled until the error is `negligible`, or until that would take more than `goal` allows.
-
-    points_of : the points of a mesh that are needed. Of `goal.max_time`, half is left to the responses.
-    """
-    gap, began = gap_of(model, electrons), time.monotonic()
-    while True:
-        start = time.monotonic()
-        level = filled_level(model, points_of(mesh), electrons, temperature, gap)
-        a, b, c = (2 * n if p else 1 for n, p in zip(mesh.size, model.periodic, strict=True))
-        finer = KMesh((a, b, c), mesh.shift)
-        now = time.monotonic()
-        late = goal.max_time is not None and now - began + (now - start) * len(finer) / len(mesh) > goal.max_time / 2
-        if level.error <= negligible(temperature, goal.rtol) or late or len(finer) > goal.max_points:
-            return level
-        mesh = finer
-
-
 def negligible(temperature: float, rtol: float) -> float:
     """eV by which a level may be wrong without moving a response by more than a tenth of rtol: responses change as
     exp(level / k_B T) at the most; at T = 0 what would do at 1 K."""
     return SETTLED * rtol * KB * max(temperature, 1.0)
 
 
-def warn_of_level(level: Level) -> None:
+def _warn_of_level(level: Level) -> None:
     """Warn where the level lies far outside the gap that a whole number of bands has."""
     gap, kT = level.gap, KB * level.temperature
     if gap is None or not gap.is_open or gap.bottom - OUTSIDE * kT <= level.value <= gap.top + OUTSIDE * kT:
@@ -218,7 +229,7 @@ def warn_of_level(level: Level) -> None:
     warn(f"filling: the level of {level.electrons:g} electrons, {level.value:.5g} eV, {where}: take a finer kmesh, or rtol")
 
 
-def charged(level: Level, found: Outcome) -> tuple[Array, Outcome]:
+def charged(level: Level, found: Integral) -> tuple[Array, Integral]:
     """The level (1,), and what there is there, of what was found at its `spread`, with the largest change within errors; warns
     where, with `rtol`, the change exceeds it."""
     middle, wrong, raw = ({n: x[len(x) // 2 :][:1] for n, x in of.items()} for of in (found.values, found.errors, found.raw))
@@ -232,7 +243,7 @@ def charged(level: Level, found: Outcome) -> tuple[Array, Outcome]:
         attrs |= {"converged": 0, "not_converged": "; ".join(filter(None, [attrs["not_converged"], said]))}
         remedy = "raise max_points (or max_time)"
         warn(f"not converged to rtol = {rtol:g}: {said}: {remedy}", ConvergenceWarning)
-    return np.array([level.value]), Outcome(middle, {name: x + change[name] for name, x in wrong.items()}, raw, attrs)
+    return np.array([level.value]), Integral(middle, {name: x + change[name] for name, x in wrong.items()}, raw, attrs)
 
 
 def fermi_levels(model: Lattice, kmesh: KMesh | tuple[int, int, int], fillings: ArrayLike, temperature: float = 0.0) -> Array:
@@ -263,15 +274,15 @@ def fermi_levels(model: Lattice, kmesh: KMesh | tuple[int, int, int], fillings: 
     )
 
 
-def shift(entry: Entry, model: Lattice | KDotP) -> float:
+def shift(entry: Entry, model: Model) -> float:
     """How far, in eV, the levels that an entry recommends have to move for a model of it with other parameters.
 
     They move along with the level of its filling at T = 0 (0 for k.p models, which have none, and for files).
     """
-    if isinstance(model, KDotP) or not entry.builder:
+    if not has_zone(model) or not entry.builder:
         return 0.0
     own = entry.load()
-    assert not isinstance(own, KDotP)
+    assert has_zone(own)
     if own.sha256 == model.sha256:
         return 0.0
     levels = []

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .calculators import Calculator, GapTerm
+from .calculators import Calculator, GapTerm, first_observable
 from .calculators.base import component_axes
+from .calculators.reported_units import AXES, unit_of
 from .errors import warn
+from .model import Lattice, Model, has_zone
 from .pointgroup import Operation, generated, symbol
-from .result import AXES, first_observable, unit_of
-from .symmetry import Group, Lattice, listed, size
+from .symmetry import Group, listed, size
 from .tensors import projector
 
 if TYPE_CHECKING:
@@ -24,6 +25,14 @@ if TYPE_CHECKING:
 ERRORS, SHARE, SMALL = 3.0, 0.1, 1e-6
 #: quantities that are named
 SAID = 3
+
+
+def about(model: Model, wanted: Sequence[Calculator], group: Group) -> dict[str, Any]:
+    """What to record of the symmetries; nothing of a model without a zone."""
+    if not has_zone(model):
+        return {}
+    lines = {"symmetry_imposed": imposed_line(model, wanted, group), "symmetry_broken": broken_line(model, wanted, group)}
+    return group.about(model.lattice) | lines
 
 
 def imposed_line(model: Lattice, wanted: Sequence[Calculator], group: Group) -> str:
@@ -64,7 +73,7 @@ def forbidden(model: Lattice, wanted: Sequence[Calculator], group: Sequence[Oper
     return "; ".join(f"{elements} of {', '.join(of)}" for elements, of in names.items())
 
 
-def warn_of_changes(result: xr.Dataset, model: Lattice, wanted: Sequence[Calculator], group: Group, tau: float) -> None:
+def warn_of_changes(result: xr.Dataset, model: Model, wanted: Sequence[Calculator], group: Group) -> None:
     """Warn of quantities that symmetrisation changes by more than their numerical errors explain, and by enough to matter."""
     said = []
     for c in wanted:
@@ -73,7 +82,7 @@ def warn_of_changes(result: xr.Dataset, model: Lattice, wanted: Sequence[Calcula
         value, raw, error = (result[n].values for n in (c.name, f"{c.name}_raw", f"{c.name}_error"))
         change = abs(raw - value)
         numerical = np.nan_to_num(error - change)
-        least = max(SHARE * abs(value).max(), SMALL * unit_of(first_observable(c), len(model.axes), tau)[0])
+        least = max(SHARE * abs(value).max(), SMALL * unit_of(first_observable(c), len(model.axes), result.attrs["tau_fs"])[0])
         serious = (change > ERRORS * numerical) & (change > least)
         if serious.any():
             at = np.unravel_index(int(np.argmax(np.where(serious, change, 0.0))), change.shape)
@@ -81,7 +90,7 @@ def warn_of_changes(result: xr.Dataset, model: Lattice, wanted: Sequence[Calcula
             element = "".join(str(where[d].item()) for d in first_observable(c).dims)
             given = f"{raw[at]:.2g} +- {numerical[at]:.1g} {result[c.name].attrs['units']}"
             said.append(f"{c.name} {element} at {where['fermi'].item():.6g} eV from {given} to {value[at]:.2g}")
-    if said:
+    if said and has_zone(model):
         more = f"; and {len(said) - SAID} more" if len(said) > SAID else ""
         warn(
             f"symmetry changes {'; '.join(said[:SAID])}{more}: more than their numerical errors explain. The Hamiltonian "

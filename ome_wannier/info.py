@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from .kmesh import KMesh
-from .sparse import SparseTightBinding
-from .sums import Lattice, band_energies, mesh_energies
+from .model import Lattice
+from .sums import band_energies, mesh_energies
 
 Array = NDArray[np.float64]
 
@@ -109,7 +109,7 @@ class Look:
         depth = energy[tuple(valley.T)]
         _, one_of_equals = np.unique(np.round(depth, 4), return_index=True)
         starts = valley[one_of_equals[:VALLEYS]] / np.array(self.mesh.size)
-        if isinstance(self.model, SparseTightBinding):  # a point takes seconds
+        if self.model.is_costly:
             return float(depth.min())
         return _downhill(lambda k: sign * band_energies(self.model, k)[:, band], starts, self.mesh.size)
 

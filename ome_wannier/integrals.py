@@ -1,4 +1,4 @@
-"""Integrals on a given mesh, or along rays: by observable, with coarser evaluations of them and the symmetry that they have.
+"""Integrals on a uniform mesh, with their errors.
 
 Operations that hold to rounding, or were given, leave fewer points to sum. Wannier functions obey the others of their crystal
 to some meV. To first order, averages over whole stars do not feel that in the elements that symmetry allows, but single points
@@ -8,40 +8,29 @@ of the stars do: all points are summed, and what symmetrisation then changes is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from . import __version__, doping, radial
-from .asked import default_mesh, one_temperature, ray_levels, uniform
 from .axion import chern_simons
-from .calculators import Calculator, Combination, Observable
+from .calculators import Calculator, Combination, combine, first_observable
 from .calculators.base import component_axes
 from .checkpoint import Checkpoint, digest
-from .degeneracy import Degeneracy, decided
-from .errors import SettingsError, warn
-from .info import Look
+from .chosen import Points, points_of
+from .degeneracy import decided
+from .errors import warn
+from .integral import Integral, Integrand, Request
 from .irreducible import IrreducibleMesh
-from .kdotp import KDotP
-from .kmesh import KMesh, PolarMesh
-from .model import TightBinding
-from .occupation import Occupation
+from .kmesh import KMesh
+from .model import has_zone
 from .pointgroup import Operation
-from .progress import track
-from .result import Outcome, combine, first_observable, imposed
-from .sums import Lattice, Points, mesh_sums
-from .symmetry import Group
+from .sums import Sums, mesh_sums
 from .tensors import applied, projector
-from .tolerance import Goal
-from .units import KB
 from .unseen import FINE
+from .version import __version__
 
 Array = NDArray[np.float64]
 Values = dict[str, Array]
-Model = Lattice | KDotP
 
 #: share of a quantity that the points of a mesh may miss without a word, and points that nobody would take
 COARSE, TOO_MANY = 0.1, 10**8
@@ -49,226 +38,129 @@ COARSE, TOO_MANY = 0.1, 10**8
 WORTH = 1e-3
 
 
-class Means(NamedTuple):
-    """What a result does not depend on."""
+def over_mesh(request: Request, mesh: KMesh) -> Integral:
+    """Integrals over the mesh, or the points of it that symmetry leaves.
 
-    memory: int
-    progress: bool
-    executor: Executor | None
-    checkpoint: str | Path | None
-    resume: bool
-
-
-class Part(NamedTuple):
-    """Integrals by observable as the Hamiltonian gives them, coarser evaluations of them for the error and the number that each
-    stands for, what the points may miss, what levels in doubt change (`Degeneracy`), the Fermi levels, the mesh, and what to
-    record."""
-
-    values: Values
-    others: list[Values]
-    shares: tuple[int, ...]
-    unseen: Values
-    doubt: Values
-    fermi: Array
-    temperature: Array
-    mesh: KMesh | PolarMesh
-    attrs: dict[str, Any]
-
-
-def mesh_part(
-    model: Lattice,
-    observables: Sequence[Observable],
-    kmesh: KMesh | PolarMesh | Sequence[int] | None,
-    levels: Array,
-    temperatures: Array,
-    degeneracy: Degeneracy,
-    group: Group,
-    means: Means,
-) -> Part:
-    """Integrals over the mesh, or the points of it that symmetry leaves, at these Fermi levels (nf,) in eV."""
-    mesh = default_mesh(model) if kmesh is None else uniform(kmesh, model)
-    points = points_of(model, mesh, group)
-    occupation = occupation_of(model, observables, levels, temperatures)
-    kept = None
-    if means.checkpoint is not None:
-        run = digest(model, observables, points, occupation, degeneracy, __version__)
-        kept = Checkpoint(means.checkpoint, run, means.resume)
-    sums = mesh_sums(
-        model, observables, points, occupation, memory=means.memory, degeneracy=degeneracy,
-        progress=means.progress, executor=means.executor, checkpoint=kept,
-    )  # fmt: skip
+    Their errors are deviations of sub-meshes, what the points may miss, what levels in doubt change, and what operations do
+    that hold but for noise.
+    """
+    integrand, group, wanted = request.integrand, request.group, request.calculators
+    assert has_zone(integrand.model)
+    points = points_of(integrand.model, mesh, group.exact)
+    sums = mesh_sums(integrand, points, request.resources, _checkpoint(request, points))
     if isinstance(points, IrreducibleMesh):  # sub-meshes have the symmetry of the mesh
-        parts = [made_symmetric(part, model, observables, points.operations) for part in sums.parts]
-        sums = sums._replace(full=made_symmetric(sums.full, model, observables, group.exact), parts=parts)
-    error = f"deviation of the sub-meshes of every {mesh.strides} point (root mean square), plus what passes between the points"
-    error += ", plus what symmetrisation changes" if group.noisy else ""
-    error += ", plus what levels in doubt would change as one" if sums.doubt else ""
-    if not sums.parts:
-        error = "none: the mesh has no sub-mesh (use even numbers)"
+        parts = [_symmetric(part, integrand, points.operations) for part in sums.parts]
+        sums = sums._replace(full=_symmetric(sums.full, integrand, group.exact), parts=parts)
+    _warn_of_untested(mesh, integrand.model.periodic)
+    sums, about = _with_gap_terms(request, mesh, sums) if request.gap_terms else (sums, {})
+    values = {c.name: combine(c, sums.full) for c in wanted}
+    errors = {c.name: _deviation(values[c.name], c, sums) for c in wanted}
+    if sums.unseen:
+        _warn_of_coarse(request, mesh, sums, values)
+        errors = {c.name: errors[c.name] + _missed(c, integrand, sums, group.exact) for c in wanted}
+    changes: Values = {}
+    if sums.doubt:
+        doubt = {"chern_simons": np.zeros(()), **_symmetric(sums.doubt, integrand, group.operations)}
+        changes = {c.name: np.abs(combine(c, doubt)) for c in wanted}
     attrs = {
         "kmesh": repr(mesh),
         "irreducible_points": len(points),
-        "error_estimate": error,
+        "error_estimate": _estimate(mesh, sums, group.noisy),
         "widest_degenerate_group_eV": sums.widest_group,
         "energy_step_widths": sums.coarsest,
-        **occupation.about(),
+        "levels_in_doubt": decided(values, errors, changes, WORTH),
     }
-    return Part(sums.full, sums.parts, sums.shares, sums.unseen, sums.doubt, levels, temperatures, mesh, attrs)
+    errors = {name: error + changes.get(name, 0.0) for name, error in errors.items()}
+    found = Integral(values, errors, {}, attrs | integrand.occupation.about() | about)
+    if not group.noisy:
+        return found
+    symmetric = _symmetric(sums.full, integrand, group.operations)
+    return found.imposed({c.name: combine(c, symmetric) for c in wanted})
 
 
-def points_of(model: Lattice, mesh: KMesh, group: Group) -> Points:
-    """The points of a mesh that operations which hold to rounding leave."""
-    return IrreducibleMesh.of(mesh, group.exact, model.lattice, model.periodic) if len(group.exact) > 1 else mesh
+def _checkpoint(request: Request, points: Points) -> Checkpoint | None:
+    """The file that the sum is kept in, if one was asked for."""
+    given = request.resources
+    if given.checkpoint is None:
+        return None
+    return Checkpoint(given.checkpoint, digest(request.integrand, points, __version__), given.resume)
 
 
-def made_symmetric(values: Values, model: Model, observables: Sequence[Observable], operations: Sequence[Operation]) -> Values:
+def _symmetric(values: Values, integrand: Integrand, operations: Sequence[Operation]) -> Values:
     """Means over operations of values by observable; not of a Chern-Simons part, which symmetry fixes modulo a quantum only."""
-    along = component_axes(model.axes, model.moments)
-    turned = {o.name: applied(projector(o, operations, along), values[o.name], len(o.dims)) for o in observables}
+    along = component_axes(integrand.model.axes, integrand.model.moments)
+    turned = {o.name: applied(projector(o, operations, along), values[o.name], len(o.dims)) for o in integrand.observables}
     return values | turned
 
 
-def level_of(
-    model: Lattice, mesh: KMesh, filling: float, temperatures: Array, group: Group, goal: Goal | None = None
-) -> doping.Level:
-    """The Fermi level of a filling in electrons per cell on a mesh, or on doubled ones until it has settled.
+def _with_gap_terms(request: Request, mesh: KMesh, sums: Sums) -> tuple[Sums, dict[str, object]]:
+    """The same with the Chern-Simons part, and what to record of it."""
+    model, occupation = request.integrand.model, request.integrand.occupation
+    assert has_zone(model)
+    fine, coarse, about = chern_simons(model, mesh, occupation.fermi, request.trial)
+    shape = (len(occupation.fermi), len(occupation.temperature), 3, 3)
 
-    Raises
-    ------
-    SettingsError : more electrons than the bands hold, or none; several temperatures.
-    """
-    T = one_temperature(temperatures)
-
-    def points(mesh: KMesh) -> Points:
-        return points_of(model, mesh, group)
-
-    if goal is None:
-        level = doping.filled_level(model, points(mesh), filling, T)
-    else:
-        level = doping.settled_level(model, mesh, points, filling, T, goal)
-    doping.warn_of_level(level)
-    return level
-
-
-def occupation_of(model: Lattice, observables: Sequence[Observable], levels: Array, temperatures: Array) -> Occupation:
-    """The occupation of the observables; where a Fermi surface at T = 0 has a single level, a gap is looked for around it."""
-    surface = any(o.occupation == "surface" for o in observables)
-    Occupation(levels, temperatures, surface=False)  # refuses levels that are none
-    if not surface or len(levels) > 1 or (temperatures > 0).all():
-        return Occupation(levels, temperatures, surface)
-    gap = Look.at(model).gap_among(levels)
-    return Occupation(levels, temperatures, surface, None if gap is None else (gap.bottom, gap.top))
-
-
-def outcome_of(
-    model: Model, wanted: Sequence[Calculator], observables: Sequence[Observable], part: Part, group: Group | None
-) -> Outcome:
-    """Values by quantity and their errors: deviations of sub-meshes, what the points may miss, what levels in doubt change, and
-    what operations do that hold but for noise."""
-    values = {c.name: combine(c, part.values) for c in wanted}
-    errors = {c.name: _difference(values[c.name], c, part.others, part.shares) for c in wanted}
-    if group is None:
-        return Outcome(values, errors, {}, part.attrs | {"levels_in_doubt": ""})
-    if part.unseen:
-        _warn_of_coarse(part, {c.name: _missed(c, part, model, group.operations) for c in wanted}, values)
-        errors = {c.name: errors[c.name] + _missed(c, part, model, group.exact) for c in wanted}
-    changes: Values = {}
-    if part.doubt:
-        doubt = {"chern_simons": np.zeros(()), **made_symmetric(part.doubt, model, observables, group.operations)}
-        changes = {c.name: np.abs(combine(c, doubt)) for c in wanted}
-    about = part.attrs | {"levels_in_doubt": decided(values, errors, changes, WORTH)}
-    found = Outcome(values, {name: error + changes.get(name, 0.0) for name, error in errors.items()}, {}, about)
-    if not group.noisy:
-        return found
-    symmetric = made_symmetric(part.values, model, observables, group.operations)
-    return imposed(found, {c.name: combine(c, symmetric) for c in wanted})
-
-
-def with_gap_terms(model: Lattice, part: Part, trial: ArrayLike | None) -> Part:
-    """The same with the Chern-Simons part."""
-    assert isinstance(part.mesh, KMesh)
-    assert isinstance(model, TightBinding)
-    fine, coarse, about = chern_simons(model, part.mesh, part.fermi, trial)
-    shape = (len(part.fermi), len(part.temperature), 3, 3)
-
-    def added(values: dict[str, Array], tensor: Array) -> dict[str, Array]:
+    def added(values: Values, tensor: Array) -> Values:
         return values | {"chern_simons": np.broadcast_to(tensor[:, None], shape).copy()}
 
-    return part._replace(
-        values=added(part.values, fine),
-        others=[added(o, coarse) for o in part.others],
-        attrs=part.attrs | about,
-    )
+    return sums._replace(full=added(sums.full, fine), parts=[added(part, coarse) for part in sums.parts]), about
 
 
-def polar_part(
-    model: KDotP,
-    observables: Sequence[Observable],
-    kmesh: KMesh | PolarMesh | Sequence[int] | None,
-    fermi: ArrayLike | None,
-    temperatures: Array,
-    degeneracy: Degeneracy,
-    means: Means,
-) -> Part:
-    """Integrals of a k.p model along rays."""
-    if means.checkpoint is not None:
-        raise SettingsError("checkpoint: k.p models are integrated along rays, not summed over a mesh: leave it out")
-    levels = ray_levels(fermi)
-    mesh = PolarMesh() if kmesh is None else kmesh
-    if not isinstance(mesh, PolarMesh):
-        raise SettingsError("a k.p model is integrated over the whole plane or space: give kmesh=PolarMesh(...)")
-    Occupation(levels, temperatures, surface=False)  # refuses levels that are none
-    pockets = radial.extrema(model)
-    jobs = [(mu, T, radial.ray_origin(model, pockets, float(mu))) for mu in levels for T in temperatures]
-    for mu, T, origin in jobs:
-        radial.warn_of_touching(model, origin, mu, T * KB, degeneracy.tol)
-    sums = [
-        radial.integrate(model, observables, mesh, mu, T * KB, degeneracy, origin)
-        for mu, T, origin in track(jobs, "Fermi levels", means.progress)
-    ]
-    fine, *others = (
-        {
-            o.name: model.spin_degeneracy
-            * np.stack([getattr(s, version)[i] for s in sums]).reshape(len(levels), -1, *np.shape(sums[0].fine[i]))
-            for i, o in enumerate(observables)
-        }
-        for version in ("fine", "half", "coarse")
-    )
-    error = "difference to half the angles and to three quarters of the radial nodes (root mean square)"
-    attrs = {"kmesh": repr(mesh), "error_estimate": error, "widest_degenerate_group_eV": 0.0}
-    return Part(fine, others, (1, 1), {}, {}, levels, temperatures, mesh, attrs)
+def _estimate(mesh: KMesh, sums: Sums, noisy: bool) -> str:
+    """What the errors are, in words."""
+    if not sums.parts:
+        return "none: the mesh has no sub-mesh (use even numbers)"
+    error = f"deviation of the sub-meshes of every {mesh.strides} point (root mean square), plus what passes between the points"
+    error += ", plus what symmetrisation changes" if noisy else ""
+    return error + (", plus what levels in doubt would change as one" if sums.doubt else "")
 
 
-def _difference(value: Array, calculator: Calculator, others: Sequence[dict[str, Array]], shares: Sequence[int]) -> Array:
-    """Root mean square of the differences to coarser evaluations; nan where there is none."""
-    if not others:
+def _deviation(value: Array, calculator: Calculator, sums: Sums) -> Array:
+    """Root mean square of the differences to the sub-meshes; nan where there is none."""
+    if not sums.parts:
         return np.full_like(value, np.nan)
-    squares = [n * (value - combine(calculator, other)) ** 2 for n, other in zip(shares, others, strict=True)]
-    return np.asarray(np.sqrt(sum(squares, np.zeros_like(value)) / sum(shares)))
+    squares = [n * (value - combine(calculator, part)) ** 2 for n, part in zip(sums.shares, sums.parts, strict=True)]
+    return np.asarray(np.sqrt(sum(squares, np.zeros_like(value)) / sum(sums.shares)))
 
 
-def _missed(calculator: Calculator, part: Part, model: Model, operations: Sequence[Operation]) -> Array:
+def _missed(calculator: Calculator, integrand: Integrand, sums: Sums, operations: Sequence[Operation]) -> Array:
     """What the points of a mesh may miss of a quantity: the sum over its terms, and over what operations average."""
     terms = calculator.terms if isinstance(calculator, Combination) else [(calculator.name, 1.0)]
-    total = sum((abs(c) * part.unseen[name] for name, c in terms if name in part.unseen), np.zeros(()))
+    total = sum((abs(c) * sums.unseen[name] for name, c in terms if name in sums.unseen), np.zeros(()))
     if not total.ndim:
         return np.asarray(total)
-    observable, along = first_observable(calculator), component_axes(model.axes, model.moments)
+    observable, along = first_observable(calculator), component_axes(integrand.model.axes, integrand.model.moments)
     return applied(abs(projector(observable, operations, along)), total, len(observable.dims))
 
 
-def _warn_of_coarse(part: Part, missed: dict[str, Array], values: dict[str, Array]) -> None:
+def _warn_of_coarse(request: Request, mesh: KMesh, sums: Sums, values: Values) -> None:
     """Warn of quantities of which the points may miss a good part, with a mesh that resolves the Fermi surfaces."""
-    mesh, step = part.mesh, part.attrs["energy_step_widths"]
+    integrand, step = request.integrand, sums.coarsest
+    missed = {c.name: _missed(c, integrand, sums, request.group.operations) for c in request.calculators}
     names = [n for n, x in missed.items() if x.max(initial=0.0) > COARSE * abs(values[n]).max(initial=0.0)]
     if not names or step <= FINE:
         return
-    assert isinstance(mesh, KMesh)
     finer = [n * max(step / FINE, 1.0) if n > 1 else 1.0 for n in mesh.size]
     size = " x ".join(f"{2 * np.ceil(n / 2):.0f}" if n > 1 else "1" for n in finer)
     better = f"take {size} points, or rtol" if np.prod(finer) < TOO_MANY else "take rtol"
-    moved = f"levels move by up to {step:.3g} k_B T" if (part.temperature > 0).all() else "levels move, at T = 0,"
+    moved = f"levels move by up to {step:.3g} k_B T" if not integrand.occupation.cold.any() else "levels move, at T = 0,"
     warn(
         f"kmesh {mesh.size} does not resolve the Fermi surfaces of {', '.join(names[:3] + ['...'] * (len(names) > 3))}: "
         f"{moved} from point to point; the errors say so: {better}"
+    )
+
+
+def _warn_of_untested(mesh: KMesh, periodic: tuple[bool, bool, bool]) -> None:
+    """Warn where the error estimate, made of every second or third point along each direction, misses one or all.
+
+    One point along a direction is a choice, not a slip.
+    """
+    missed = [d for d in range(3) if periodic[d] and mesh.strides[d] == 1 and mesh.size[d] > 1]
+    if not missed:
+        return
+    better = tuple(n + (d in missed) for d, n in enumerate(mesh.size))
+    along = f"the errors say nothing of direction {', '.join(str(d + 1) for d in missed)}"
+    warn(
+        f"kmesh {mesh.size}: {'the errors are nan' if mesh.n_sub_meshes == 1 else along}, for want of a divisor 2 or 3: "
+        f"take {better}"
     )

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,6 +48,13 @@ class KDotP:
     name: str = "k.p"
     spin: ComplexArray | None = None
 
+    has_zone: ClassVar[bool] = False
+    # the position operator is i d/dk, and the model knows no states but its own
+    exact_position: ClassVar[bool] = True
+    is_fitted: ClassVar[bool] = False
+    external: ClassVar[None] = None
+    available: ClassVar[None] = None
+
     def __repr__(self) -> str:
         return f"<KDotP {self.name}: k.p in {self.dimension} dimensions, {self.spin_degeneracy} electron(s) per band>"
 
@@ -72,16 +80,6 @@ class KDotP:
     def moments(self) -> tuple[int, ...]:
         """Cartesian axes of an orbital moment."""
         return moment_axes(self.axes)
-
-    @property
-    def exact_position(self) -> bool:
-        """The position operator is i d/dk, whose components commute."""
-        return True
-
-    @property
-    def external(self) -> None:
-        """A k.p model knows no states but its own."""
-        return None
 
     @property
     def has_spin(self) -> bool:

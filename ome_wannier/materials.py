@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from .errors import FileFormatError, ModelError
 from .kdotp import KDotP
-from .model import TightBinding
+from .model import Model, TightBinding, has_zone
 from .planewaves import PlaneWaves
 from .sparse import SparseTightBinding
 
@@ -234,11 +234,11 @@ class Entry:
         given = {p.name: options[p.name] for p in self.parameters if p.name in options and options[p.name] != p.value}
         return tuple(replace(p, value=given[p.name], status="given") if p.name in given else p for p in self.parameters)
 
-    def electrons(self, model: Loaded) -> float | None:
+    def electrons(self, model: Model) -> float | None:
         """Electrons per cell in the bands of this model, which parameters may have changed; None if not known."""
-        if not self.half_filled or isinstance(model, KDotP):
+        if not self.half_filled or not has_zone(model):
             return self.filling
-        return 0.0 if isinstance(model, PlaneWaves | SparseTightBinding) else model.spin_degeneracy * model.n_orbitals / 2
+        return 0.0 if model.neutral else model.spin_degeneracy * model.n_orbitals / 2
 
     def _builder(self) -> Callable[..., Loaded]:
         """The function of `ome_wannier.lattices`, one that is defined there and public."""

@@ -1,8 +1,8 @@
 """Hamiltonians: what they are at a batch of k points, in the Wannier gauge.
 
-A model knows its matrices and their covariant derivatives (physics.md section 2) and nothing else: no Fermi level, no
-mesh, no file. Two kinds: `TightBinding` here (real-space matrices, with or without position matrix elements) and `KDotP`
-in `kdotp.py` (a function of k).
+A model knows its matrices, their covariant derivatives (physics.md section 2) and what can be asked of it, and nothing else: no
+Fermi level, no mesh, no file. Four kinds: `TightBinding` here (real-space matrices, with or without position matrix elements),
+`SparseTightBinding` (a window of bands), `PlaneWaves` in a superlattice, and `KDotP` (a function of k).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from .errors import ModelError
 from .external import External, ExternalSeries, Outside
 from .fourier import FourierSeries, Sums
 from .validation import checked, frozen, hermitised, partners, point, spin_matrices
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -65,10 +68,22 @@ class Matrices(NamedTuple):
 
 
 class Model(Protocol):
-    """What a Hamiltonian has to offer to be computed with."""
+    """What a Hamiltonian has to offer to be computed with.
+
+    has_zone : whether k runs over a Brillouin zone (`Lattice`), in units of the reciprocal vectors, or over the whole plane or
+        space, in 1/Angstrom. exact_position : whether the components of the position operator commute inside the basis.
+    is_fitted : whether these are Wannier functions, which obey the symmetries of their crystal but for noise.
+    available : names of the calculators that it can give, or None for all.
+    """
 
     @property
+    def name(self) -> str: ...
+    @property
+    def has_zone(self) -> bool: ...
+    @property
     def n_orbitals(self) -> int: ...
+    @property
+    def dimension(self) -> int: ...
     @property
     def periodic(self) -> tuple[bool, bool, bool]: ...
     @property
@@ -80,13 +95,49 @@ class Model(Protocol):
     @property
     def exact_position(self) -> bool: ...
     @property
+    def is_fitted(self) -> bool: ...
+    @property
     def has_spin(self) -> bool: ...
+    @property
+    def external(self) -> External | None: ...
+    @property
+    def available(self) -> tuple[str, ...] | None: ...
     @property
     def sha256(self) -> str: ...
 
     def matrices(self, k: Array, order: int = 1, curvature: bool = False) -> Matrices:
         """Matrices at `k` up to the covariant derivative of the given order (0, 1 or 2)."""
         ...
+
+
+class Lattice(Model, Protocol):
+    """A model with a Brillouin zone.
+
+    cell : volume, area or length of the cell in Angstrom**dimension. structure : the atoms, if known.
+    neutral : bands that are full at neutrality, from which `filling` counts; 0 where it counts all electrons.
+    default_points : points of the default mesh along each direction, or None, by spacing.
+    by_rows : whether whole rows of a mesh are summed faster than their points. is_costly : whether a point takes seconds.
+    """
+
+    @property
+    def lattice(self) -> Array: ...
+    @property
+    def cell(self) -> float: ...
+    @property
+    def structure(self) -> Structure | None: ...
+    @property
+    def neutral(self) -> int: ...
+    @property
+    def default_points(self) -> int | None: ...
+    @property
+    def by_rows(self) -> bool: ...
+    @property
+    def is_costly(self) -> bool: ...
+
+
+def has_zone(model: Model) -> TypeIs[Lattice]:
+    """Whether a model has a Brillouin zone."""
+    return model.has_zone
 
 
 @runtime_checkable
@@ -166,6 +217,13 @@ class TightBinding:
     spin: ComplexArray | None = None
     hermiticity_error: float = 0.0
     external: External | None = None
+
+    has_zone: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
+    is_costly: ClassVar[bool] = False
+    neutral: ClassVar[int] = 0
+    default_points: ClassVar[None] = None
+    available: ClassVar[None] = None
 
     def __repr__(self) -> str:
         return brief(self)
@@ -267,6 +325,11 @@ class TightBinding:
     def exact_position(self) -> bool:
         """Whether the components of the position operator commute inside the basis (physics.md 6d)."""
         return self.position is None
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether these are Wannier functions: with position matrix elements, or of known atoms."""
+        return self.position is not None or self.structure is not None
 
     @property
     def has_spin(self) -> bool:

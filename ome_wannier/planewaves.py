@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelError
-from .model import ComplexArray, Matrices, Structure, brief, moment_axes
+from .model import ComplexArray, Matrices, brief
 from .validation import HERMITICITY_TOLERANCE, checked, frozen
 
 Array = NDArray[np.float64]
@@ -53,6 +54,24 @@ class PlaneWaves:
     spin_degeneracy: int = 1
     name: str = "plane waves"
 
+    has_zone: ClassVar[bool] = True
+    dimension: ClassVar[int] = 2
+    periodic: ClassVar[tuple[bool, bool, bool]] = (True, True, False)
+    axes: ClassVar[tuple[int, int]] = (0, 1)
+    moments: ClassVar[tuple[int]] = (2,)
+    # the position operator is i d/dk; symmetries are those of the superlattice, no atoms are known
+    exact_position: ClassVar[bool] = True
+    is_fitted: ClassVar[bool] = False
+    structure: ClassVar[None] = None
+    # nothing is known of waves beyond the cutoff: look at what moves with it
+    external: ClassVar[None] = None
+    has_spin: ClassVar[bool] = False
+    available: ClassVar[None] = None
+    # bands vary on the scale of the small zone, whatever its size
+    default_points: ClassVar[int] = 24
+    by_rows: ClassVar[bool] = False
+    is_costly: ClassVar[bool] = False
+
     def __repr__(self) -> str:
         return brief(self)
 
@@ -84,49 +103,9 @@ class PlaneWaves:
         return len(self.constant)
 
     @property
-    def periodic(self) -> tuple[bool, bool, bool]:
-        """The superlattice is two-dimensional."""
-        return (True, True, False)
-
-    @property
-    def dimension(self) -> int:
-        """Number of periodic directions."""
-        return 2
-
-    @property
-    def axes(self) -> tuple[int, ...]:
-        """Cartesian axes of the field."""
-        return (0, 1)
-
-    @property
-    def moments(self) -> tuple[int, ...]:
-        """Cartesian axes of an orbital moment."""
-        return moment_axes(self.axes)
-
-    @property
     def cell(self) -> float:
         """Area of the superlattice's cell in Angstrom^2."""
         return float(abs(np.linalg.det(self.lattice[:2, :2])))
-
-    @property
-    def structure(self) -> Structure | None:
-        """The atoms are not known: symmetries are looked for among those of the superlattice."""
-        return None
-
-    @property
-    def exact_position(self) -> bool:
-        """The position operator is i d/dk, whose components commute."""
-        return True
-
-    @property
-    def external(self) -> None:
-        """Nothing is known of waves beyond the cutoff: look at what moves with it."""
-        return None
-
-    @property
-    def has_spin(self) -> bool:
-        """No spin operator."""
-        return False
 
     @cached_property
     def reciprocal(self) -> Array:

@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from . import __version__
-from .kdotp import KDotP
-from .sparse import SparseTightBinding
-from .sums import Lattice
+from .model import Model
+from .version import __version__
 
 
-def provenance(model: Lattice | KDotP) -> dict[str, Any]:
+def provenance(model: Model) -> dict[str, Any]:
     """What made the result, and what it means."""
     return {
         "software": f"ome_wannier {__version__}, numpy {np.__version__}",
@@ -26,13 +24,13 @@ def provenance(model: Lattice | KDotP) -> dict[str, Any]:
     }
 
 
-def outside_basis(model: Lattice | KDotP) -> dict[str, str]:
+def outside_basis(model: Model) -> dict[str, str]:
     """Which quantities states outside the basis take part in, and what a result leaves out."""
     left_out = (*_left_outside(model), "local fields", "vertex corrections", "side jump and skew scattering")
     return {"external_terms": ", ".join(_completed(model)) or "none", "left_out": "; ".join(left_out)}
 
 
-def _completed(model: Lattice | KDotP) -> list[str]:
+def _completed(model: Model) -> list[str]:
     """What states outside the basis take part in, as far as the model knows them."""
     known = model.external
     if known is None:
@@ -40,9 +38,9 @@ def _completed(model: Lattice | KDotP) -> list[str]:
     return [name for name, X in (("moments", known.BB), ("metric", known.FF)) if X is not None]
 
 
-def _left_outside(model: Lattice | KDotP) -> tuple[str, ...]:
+def _left_outside(model: Model) -> tuple[str, ...]:
     """The share of states outside the basis that is missing."""
-    if isinstance(model, SparseTightBinding):
+    if model.available is not None:
         return ("bands outside the window",)
     known = _completed(model)
     if not known:

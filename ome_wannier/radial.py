@@ -7,17 +7,16 @@ At zero temperature the Fermi-surface terms are sums over the crossings.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .bands import Bands
-from .calculators.base import Observable, evaluate
-from .degeneracy import Degeneracy
+from .calculators.base import evaluate_at
 from .errors import warn
+from .integral import Integrand
 from .kdotp import KDotP
 from .kmesh import PolarMesh
 from .occupation import fermi_function, minus_fermi_derivative
@@ -37,30 +36,30 @@ POINTS_AT_ONCE = 4096
 FACTOR, NEAREST = 4.0, 1e-9
 
 
-class Integrals(NamedTuple):
-    """One array by observable: the integrals, the same with half the angles, with three quarters of the radial nodes, and those
-    of absolute values; and the number of k points."""
+class Place(NamedTuple):
+    """Fermi level and k_B T in eV, and where the rays start."""
 
-    fine: list[Array]
-    half: list[Array]
-    coarse: list[Array]
-    size: list[Array]
+    mu: float
+    width: float
+    origin: Array
+
+
+class Sums(NamedTuple):
+    """Integrals d^dk/(2 pi)^d (columns,) along all rays, the same with half the angles, with three quarters of the radial
+    nodes, and those of absolute values; and the number of k points."""
+
+    fine: Array
+    half: Array
+    coarse: Array
+    size: Array
     points: int
 
 
-def integrate(
-    model: KDotP,
-    observables: Sequence[Observable],
-    mesh: PolarMesh,
-    mu: float,
-    kT: float,
-    degeneracy: Degeneracy,
-    origin: Array,
-) -> Integrals:
-    """Integrals d^dk/(2 pi)^d of the observables at one Fermi level (eV) and k_B T (eV), along rays from `origin`."""
-    fine, half, size, n_fine = _rays(model, observables, mesh, mesh.n_radial, mu, kT, degeneracy, origin)
-    coarse, _, _, n_coarse = _rays(model, observables, mesh, mesh.n_radial * 3 // 4, mu, kT, degeneracy, origin)
-    return Integrals(fine, half, coarse, size, n_fine + n_coarse)
+def integrate(integrand: Integrand, mesh: PolarMesh, place: Place) -> Sums:
+    """Integrals of the observables of a k.p model at one Fermi level and temperature."""
+    (fine, half, size), n_fine = _rays(integrand, mesh, mesh.n_radial, place)
+    (coarse, _, _), n_coarse = _rays(integrand, mesh, mesh.n_radial * 3 // 4, place)
+    return Sums(fine, half, coarse, size, n_fine + n_coarse)
 
 
 def extrema(model: KDotP) -> list[tuple[Array, float, Array, float]]:
@@ -103,11 +102,12 @@ def ray_origin(model: KDotP, bands: list[tuple[Array, float, Array, float]], lev
     return np.zeros(model.dimension)
 
 
-def warn_of_touching(model: KDotP, origin: Array, mu: float, kT: float, tol: float) -> None:
+def warn_of_touching(model: KDotP, place: Place, tol: float) -> None:
     """AccuracyWarning where bands that touch at the origin of the rays are filled in part.
 
     Interband integrals diverge there, as the logarithm of the gap, and what is found hangs on `tol`.
     """
+    mu, kT, origin = place
     levels = _energies(model, origin[None])[0]
     away = _energies(model, origin + SCALE_CUTS[1] * model.scale * np.eye(model.dimension)[:1])[0]
     touching = (np.diff(levels) < tol) & (np.diff(away) >= tol)
@@ -118,53 +118,40 @@ def warn_of_touching(model: KDotP, origin: Array, mu: float, kT: float, tol: flo
         )
 
 
-def _rays(
-    model: KDotP,
-    observables: Sequence[Observable],
-    mesh: PolarMesh,
-    n_radial: int,
-    mu: float,
-    kT: float,
-    degeneracy: Degeneracy,
-    origin: Array,
-) -> tuple[list[Array], list[Array], list[Array], int]:
+def _rays(integrand: Integrand, mesh: PolarMesh, n_radial: int, place: Place) -> tuple[Array, int]:
+    """(3, columns): integrals, those with half the angles, those of absolute values; and the number of k points."""
+    model, surface, (mu, kT, origin) = cast(KDotP, integrand.model), integrand.surface, place
     directions, weights, half = mesh.directions(model.dimension)
     weights = weights / (2 * np.pi) ** model.dimension
     crossings = {c: _crossings(model, origin, directions, mesh.cutoff, mu + c * kT) for c in (THERMAL_CUTS if kT else (0.0,))}
-    total = [np.zeros(()) for _ in observables]
-    part = [np.zeros(()) for _ in observables]
-    size = [np.zeros(()) for _ in observables]
-    points = 0
     farthest = max(c[1].max(initial=0.0) for c in crossings.values())
-    cuts = _cuts(model, origin, directions, degeneracy.tol, farthest)
+    cuts = _cuts(model, origin, directions, integrand.degeneracy.tol, farthest)
     jobs = [(*_nodes(mesh, cuts, len(directions), crossings, n_radial), False)]
     if kT == 0:
         jobs.append((*crossings[0.0][:2], np.ones(len(crossings[0.0][0])), True))
+    total, points = np.zeros((3, len(surface))), 0
     for ray, radius, measure, on_surface in jobs:
+        points += len(ray)
+        used = tuple(o for o in integrand.observables if kT or (o.occupation == "surface") == on_surface)
+        columns = surface[surface == on_surface] if kT == 0 else surface
+        if not used:
+            continue
         w = weights[ray] * measure * radius ** (model.dimension - 1)
         for start in range(0, len(ray), POINTS_AT_ONCE):
             s = slice(start, start + POINTS_AT_ONCE)
             k = origin + radius[s, None] * directions[ray[s]]
-            points += len(k)
-            bands = Bands(model, k, order=max(o.order for o in observables), degeneracy=degeneracy)
+            bands, a = evaluate_at(model, used, k, integrand.degeneracy)
+            per_k = np.empty((len(k), len(columns)))
             if on_surface:
-                band = crossings[0.0][2][s]
-                occupation = {"surface": _delta(bands, band, directions[ray[s]])}
+                per_k = np.einsum("kn,knc->kc", _delta(bands, crossings[0.0][2][s], directions[ray[s]]), a)
             else:
-                occupation = {"sea": fermi_function(bands.energies, mu, kT)}
+                per_k[:, ~columns] = np.einsum("kn,knc->kc", fermi_function(bands.energies, mu, kT), a[:, :, ~columns])
                 if kT:
-                    occupation["surface"] = minus_fermi_derivative(bands.energies, mu, kT)
-            for i, observable in enumerate(observables):
-                if observable.occupation in occupation:
-                    a = evaluate(observable, bands)
-                    per_k = np.einsum("kn,kn...->k...", occupation[observable.occupation], a)
-                    total[i] = total[i] + np.tensordot(w[s], per_k, 1)
-                    part[i] = part[i] + 2 * np.tensordot(w[s] * half[ray[s]], per_k, 1)
-                    size[i] = size[i] + np.tensordot(w[s], np.abs(per_k), 1)
-                elif total[i].ndim == 0 and len(k):
-                    shape = evaluate(observable, bands).shape[2:]
-                    total[i], part[i], size[i] = (x + np.zeros(shape) for x in (total[i], part[i], size[i]))
-    return total, part, size, points
+                    df = minus_fermi_derivative(bands.energies, mu, kT)
+                    per_k[:, columns] = np.einsum("kn,knc->kc", df, a[:, :, columns])
+            found = np.stack([w[s] @ per_k, 2 * (w[s] * half[ray[s]]) @ per_k, w[s] @ np.abs(per_k)])
+            total[:, slice(None) if kT else surface == on_surface] += found
+    return total, points
 
 
 def _delta(bands: Bands, band: NDArray[np.int64], direction: Array) -> Array:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import units
-from .calculators import Calculator, Combination, Observable, Term, get
+from .calculators import Calculator, Combination, first_observable
 from .calculators.base import component_axes
+from .calculators.reported_units import AXES, INDEX_ORDER, unit_of
 from .errors import FileFormatError
 from .files import whole
+from .integral import Integral
+from .model import Model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,73 +23,19 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-AXES = np.array(["x", "y", "z"])
-INDEX_ORDER = "M_i = alpha_ij E_j: moment axis i first, field axis j second"
-
-
-def unit_of(observable: Term, dimension: int, tau: float) -> tuple[float, str]:
-    """Factor from internal units (eV, Angstrom, hbar = e = 1) to the reported unit of an observable, and its name."""
-    if isinstance(observable, Observable) and observable.kind == "own":
-        return observable.factor, observable.unit
-    per = {3: "/Angstrom", 2: "", 1: " Angstrom", 0: " Angstrom^2"}[dimension]
-    return {
-        "alpha": (units.alpha_to_si(dimension), units.ALPHA_UNIT[dimension]),
-        "extrinsic": (units.extrinsic_to_si(dimension, tau), units.ALPHA_UNIT[dimension]),
-        "polarizability": (1.0, f"e{per}/V" if per else "e/V"),
-        "curvature": (1.0, per.replace("/Angstrom", "1/Angstrom").strip() or "1"),
-        "moment": (
-            units.E2_OVER_HBAR * units.ANGSTROM ** (2 - dimension),
-            {3: "A/m", 2: "A", 1: "A m", 0: "A m^2"}[dimension],
-        ),
-    }[observable.kind]
-
-
-def combine(calculator: Calculator, values: Mapping[str, Array]) -> Array:
-    """The value of a calculator from those of the observables."""
-    if not isinstance(calculator, Combination):
-        return values[calculator.name]
-    return sum((c * values[name] for name, c in calculator.terms), np.zeros(()))
-
-
-def first_observable(calculator: Calculator) -> Term:
-    """The calculator itself, or the first term of a combination (all are of one kind)."""
-    found = get(calculator.terms[0][0]) if isinstance(calculator, Combination) else calculator
-    assert not isinstance(found, Combination)
-    return found
-
-
-class Outcome(NamedTuple):
-    """What integrals over the zone give by quantity, (nf, nT, *components) in internal units, and what to record of them.
-
-    values, errors : with all symmetries. raw : values without those that hold but for noise, where there are such.
-    """
-
-    values: dict[str, Array]
-    errors: dict[str, Array]
-    raw: dict[str, Array]
-    attrs: dict[str, Any]
-
-
-def imposed(found: Outcome, symmetric: dict[str, Array]) -> Outcome:
-    """The same with values that have been symmetrised: all that this changes is an error."""
-    errors = {name: error + abs(found.values[name] - symmetric[name]) for name, error in found.errors.items()}
-    return found._replace(values=symmetric, errors=errors, raw=found.values)
-
 
 def build(
+    model: Model,
     calculators: Sequence[Calculator],
-    found: Outcome,
-    *,
-    fermi: Array,
-    temperature: Array | float,
-    axes: Sequence[int],
-    moments: Sequence[int],
+    found: Integral,
+    coordinates: tuple[Array, Array | float],
     tau: float,
     attrs: Mapping[str, Any],
 ) -> xr.Dataset:
-    """Assemble the dataset; `attrs` are recorded along with those of the outcome."""
+    """Assemble the dataset: at Fermi levels in eV and temperatures in K; `attrs` are recorded along with those of `found`."""
     import xarray as xr
 
+    (fermi, temperature), axes, moments = coordinates, model.axes, model.moments
     dimension = len(axes)
     scalar = np.ndim(temperature) == 0
     along = component_axes(axes, moments)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,19 @@ class SparseTightBinding:
     structure: Structure | None = None
     name: str = "sparse tight binding"
     wider: SparseTightBinding | None = None
+
+    has_zone: ClassVar[bool] = True
+    # positions commute among the orbitals; in the window, up to the bands left out
+    exact_position: ClassVar[bool] = True
+    is_fitted: ClassVar[bool] = False
+    # nothing is known of the bands outside the window: look at what moves with it
+    external: ClassVar[None] = None
+    has_spin: ClassVar[bool] = False
+    available: ClassVar[tuple[str, ...]] = AVAILABLE
+    # bands vary on the scale of the small zone, whatever its size
+    default_points: ClassVar[int] = 24
+    by_rows: ClassVar[bool] = False
+    is_costly: ClassVar[bool] = True
 
     def __repr__(self) -> str:
         return brief(self, f"{len(self.centres)} orbitals, a window of {self.window} bands")
@@ -137,21 +150,6 @@ class SparseTightBinding:
     def cell(self) -> float:
         """Volume, area or length of the cell in Angstrom**dimension."""
         return self._frame.cell
-
-    @property
-    def exact_position(self) -> bool:
-        """Positions commute among the orbitals; in the window, up to the bands left out."""
-        return True
-
-    @property
-    def external(self) -> None:
-        """Nothing is known of the bands outside the window: look at what moves with it."""
-        return None
-
-    @property
-    def has_spin(self) -> bool:
-        """No spin operator."""
-        return False
 
     @cached_property
     def sha256(self) -> str:

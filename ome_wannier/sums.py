@@ -7,7 +7,6 @@ are fixed, each is summed for itself, and they are added in their order.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
@@ -16,28 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bands import Bands
-from .calculators import Observable
-from .calculators.base import component_axes, evaluate
+from .calculators.base import evaluate_at, unpacked
 from .checkpoint import Checkpoint, State, soft_termination
+from .chosen import Points
 from .degeneracy import Degeneracy
 from .errors import SettingsError
 from .executors import ordered
-from .irreducible import IrreducibleMesh
-from .kdotp import KDotP
+from .integral import Integrand, Resources
 from .kmesh import KMesh
-from .model import Matrices, Model, TightBinding
+from .model import Lattice, Matrices, Model, has_zone
 from .occupation import Occupation
-from .planewaves import PlaneWaves
 from .progress import track
-from .sparse import SparseTightBinding
 from .unseen import Unseen, spacing, with_points
 
 Array = NDArray[np.float64]
-Shapes = dict[str, tuple[int, ...]]
-#: models with a Brillouin zone
-Lattice = TightBinding | PlaneWaves | SparseTightBinding
-#: all points of the zone, or those that symmetry leaves
-Points = KMesh | IrreducibleMesh
 
 #: matrices of n x n complex numbers alive at once per k point, by the order of derivatives: the measured peak is 49 and 70
 MATRICES_ALIVE = {1: 60, 2: 90}
@@ -78,27 +69,10 @@ def histogram_bytes(occupation: Occupation, columns: int, number: int) -> int:
     return 2 * number * 8 * occupation.n_rows * columns
 
 
-def component_shapes(observables: Sequence[Observable], model: Lattice | KDotP) -> Shapes:
-    """Number of components along each dimension, by observable."""
-    along = component_axes(model.axes, model.moments)
-    return {o.name: tuple(len(along[dim]) for dim in o.dims) for o in observables}
-
-
-def mesh_sums(
-    model: Lattice,
-    observables: Sequence[Observable],
-    points: Points,
-    occupation: Occupation,
-    *,
-    memory: int,
-    degeneracy: Degeneracy,
-    progress: bool,
-    executor: Executor | None = None,
-    checkpoint: Checkpoint | None = None,
-) -> Sums:
+def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkpoint: Checkpoint | None = None) -> Sums:
     """Integrals of every observable at all Fermi levels and temperatures; of an irreducible mesh, before symmetrisation.
 
-    `memory` is the budget of each worker, and of this process, where blocks wait for their turn to be added: if it holds the
+    The memory is that of each worker, and of this process, where blocks wait for their turn to be added: if it holds the
     histograms of few of them, few are computed at a time.
 
     Raises
@@ -106,40 +80,34 @@ def mesh_sums(
     SettingsError : a memory budget that does not hold the histograms and one row of k points.
     WorkerError : see `executors.ordered`.
     """
-    shares = points.shares
-    if not observables:
+    model, occupation, shares = integrand.model, integrand.occupation, points.shares
+    assert has_zone(model)
+    if not integrand.observables:
         return Sums({}, [{}] * len(shares) if len(shares) > 1 else [], 0.0, shares, {}, 0.0, {})
-    shapes = component_shapes(observables, model)
-    columns = sum(int(np.prod(s)) for s in shapes.values())
-    each = bytes_per_point(model.n_orbitals, max(o.order for o in observables), model.external is not None)
-    number = len(shares) + (degeneracy.doubt > 0)
+    columns, number = len(integrand.surface), len(shares) + (integrand.degeneracy.doubt > 0)
+    each = bytes_per_point(model.n_orbitals, integrand.order, model.external is not None)
     histograms = histogram_bytes(occupation, columns, number)
-    length, together, blocks = _batches(points, each, memory, histograms)
-    surface = np.repeat([o.occupation == "surface" for o in observables], [int(np.prod(s)) for s in shapes.values()])
-    job = Job(model, tuple(observables), points, occupation, degeneracy, surface, length, together)
+    length, together, blocks = _batches(points, each, resources.memory, histograms)
     state = State(np.zeros((number, occupation.n_rows, columns)), Unseen.none(occupation, columns), 0, 0.0)
-    ahead = int(2 * memory // histograms) - 1
-    total, unseen, _, widest = _add_blocks(job, blocks, state, ahead, progress, executor, checkpoint)
+    ahead = int(2 * resources.memory // histograms) - 1
+    total, unseen, _, widest = _add_blocks(
+        Job(integrand, points, length, together), blocks, state, ahead, resources, checkpoint
+    )
     norm = model.spin_degeneracy / model.cell
     mesh = points if isinstance(points, KMesh) else points.mesh
-    sums = occupation.evaluate(total, surface) * norm
-    every = sums[: len(shares)]
-    values, missed = (_unpack(x / len(mesh), shapes) for x in (every.sum(axis=0), unseen.error(occupation) * norm))
-    doubt = _unpack(sums[-1] / len(mesh), shapes) if degeneracy.doubt else {}
-    parts = [_unpack(part / (n * mesh.n_sub), shapes) for part, n in zip(every, shares, strict=True)]
+    sums = occupation.evaluate(total, integrand.surface) * norm
+    every, shapes = sums[: len(shares)], integrand.shapes
+    values, missed = (unpacked(x / len(mesh), shapes) for x in (every.sum(axis=0), unseen.error(occupation) * norm))
+    doubt = unpacked(sums[-1] / len(mesh), shapes) if integrand.degeneracy.doubt else {}
+    parts = [unpacked(part / (n * mesh.n_sub), shapes) for part, n in zip(every, shares, strict=True)]
     return Sums(values, parts if len(parts) > 1 else [], widest, shares, missed, unseen.coarsest, doubt)
 
 
 class Job(NamedTuple):
-    """All that a worker needs to know: besides what `mesh_sums` was given, which columns are Fermi-surface terms, points per
-    row and rows per batch."""
+    """All that a worker needs to know: what to sum over which points, points per row and rows per batch."""
 
-    model: Lattice
-    observables: tuple[Observable, ...]
+    integrand: Integrand
     points: Points
-    occupation: Occupation
-    degeneracy: Degeneracy
-    surface: NDArray[np.bool_]
     length: int
     together: int
 
@@ -157,20 +125,21 @@ class Block(NamedTuple):
 
 def block_sum(job: Job, rows: tuple[int, int]) -> Block:
     """The sum over the rows from the first up to the second."""
-    occupation, shares, columns, widest = job.occupation, len(job.points.shares), len(job.surface), 0.0
-    block = np.zeros((shares + (job.degeneracy.doubt > 0), occupation.n_rows, columns))
+    occupation, degeneracy, surface = job.integrand.occupation, job.integrand.degeneracy, job.integrand.surface
+    shares, columns, widest = len(job.points.shares), len(surface), 0.0
+    block = np.zeros((shares + (degeneracy.doubt > 0), occupation.n_rows, columns))
     missed = Unseen.none(occupation, columns)
     for start in range(*rows, job.together):
         k, histogram, star = job.points.batch(start, min(start + job.together, rows[1]), job.length)
-        bands, weights, use = _weighted(job, k, star, star > 0, job.degeneracy)
+        bands, weights, use = _weighted(job, k, star, star > 0, degeneracy)
         widest = max(widest, bands.widest_group)
-        part = np.repeat(histogram[use], job.model.n_orbitals)
+        part = np.repeat(histogram[use], job.integrand.model.n_orbitals)
         occupation.add(block, bands.energies.ravel(), weights.reshape(-1, columns), part)
-        missed = with_points(missed, occupation, bands.energies, bands.moves, weights, job.surface)
+        missed = with_points(missed, occupation, bands.energies, bands.moves, weights, surface)
         doubtful = np.zeros_like(use)
-        doubtful[use] = job.degeneracy.doubtful(bands.energies, occupation.window[1])
+        doubtful[use] = degeneracy.doubtful(bands.energies, occupation.window[1])
         if doubtful.any():
-            bands, wider, again = _weighted(job, k, star, doubtful, job.degeneracy.wider)
+            bands, wider, again = _weighted(job, k, star, doubtful, degeneracy.wider)
             occupation.add(block, bands.energies.ravel(), (wider - weights[again[use]]).reshape(-1, columns), shares)
     return Block(block, missed, widest)
 
@@ -179,20 +148,12 @@ def _weighted(
     job: Job, k: Array, star: NDArray[np.uint8], use: NDArray[np.bool_], degeneracy: Degeneracy
 ) -> tuple[Bands, Array, NDArray[np.bool_]]:
     """The bands at points of a batch, at least those to be used, their weights (nk, n, columns), and which points these are."""
-    order = max(o.order for o in job.observables)
-    curvature = job.model.external is not None or any(o.curvature for o in job.observables)
-    model, k, use = _wanted(job.model, k, use)
+    observables, occupation = job.integrand.observables, job.integrand.occupation
+    lattice = cast(Lattice, job.integrand.model)
     mesh = job.points if isinstance(job.points, KMesh) else job.points.mesh
-    bands = Bands(
-        model,
-        k,
-        order=order,
-        curvature=curvature,
-        degeneracy=degeneracy,
-        window=job.occupation.window,
-        spacing=spacing(mesh, job.model.lattice, job.model.axes),
-    )
-    weights = _weights(bands, job.observables)
+    model, k, use = _wanted(lattice, k, use)
+    to_next = spacing(mesh, lattice.lattice, lattice.axes)
+    bands, weights = evaluate_at(model, observables, k, degeneracy, occupation.window, to_next)
     if (star[use] != 1).any():
         weights *= star[use][:, None, None]
     return bands, weights, use
@@ -200,12 +161,12 @@ def _weighted(
 
 @dataclass(frozen=True)
 class _Chosen:
-    """A tight-binding model at some of the points that it is asked for: sums over whole rows are fast, what follows is not.
+    """A model at some of the points that it is asked for: sums over whole rows are fast, what follows is not.
 
     use : (rows, length), which points are wanted.
     """
 
-    model: TightBinding
+    model: Lattice
     use: NDArray[np.bool_]
 
     def __getattr__(self, name: str) -> Any:
@@ -221,7 +182,7 @@ def _wanted(model: Lattice, k: Array, use: NDArray[np.bool_]) -> tuple[Model, Ar
     """A model and points (rows, length, 3) or (nk, 3) to ask it for that give the wanted ones, and which they are."""
     if use.all():
         return model, k, use
-    if not isinstance(model, TightBinding):  # each point for itself
+    if not model.by_rows:
         return model, k[use], use
     if model.external is not None:  # its matrices are joined with those of whole rows; the weight of the others is zero
         return model, k, np.ones_like(use)
@@ -233,8 +194,7 @@ def _add_blocks(
     blocks: Sequence[tuple[int, int]],
     state: State,
     ahead: int,
-    progress: bool,
-    executor: Executor | None,
+    resources: Resources,
     checkpoint: Checkpoint | None,
 ) -> State:
     """The sum of all blocks, from the checkpoint on if it has a state."""
@@ -242,11 +202,11 @@ def _add_blocks(
     adding = False
     todo = blocks[done:]
     with ExitStack() as stack:
-        if executor is not None or checkpoint is not None:
+        if resources.executor is not None or checkpoint is not None:
             stack.enter_context(soft_termination())
-        results = stack.enter_context(closing(ordered(executor, block_sum, job, todo, ahead)))
+        results = stack.enter_context(closing(ordered(resources.executor, block_sum, job, todo, ahead)))
         try:
-            for _ in track(todo, "k points", progress):
+            for _ in track(todo, "k points", resources.progress):
                 block = next(results)
                 adding = True
                 total += block.histograms
@@ -283,23 +243,7 @@ def _batches(points: Points, each: int, memory: int, histograms: int) -> tuple[i
     return length, together, [(int(r[0]), int(r[-1]) + 1) for r in rows]
 
 
-def _weights(bands: Bands, observables: Sequence[Observable]) -> Array:
-    """Weights of all observables side by side: (nk, n, columns), means over degenerate groups."""
-    columns = []
-    for observable in observables:
-        a = evaluate(observable, bands)
-        columns.append(a.reshape(*a.shape[:2], -1))
-    return np.concatenate(columns, axis=2)
-
-
-def _unpack(columns: Array, shapes: Shapes) -> dict[str, Array]:
-    """Split (nf, nT, columns) into one array per observable."""
-    ends = np.cumsum([int(np.prod(s)) for s in shapes.values()])
-    parts = np.split(columns, ends[:-1].tolist(), axis=2)
-    return {name: p.reshape(*p.shape[:2], *s) for (name, s), p in zip(shapes.items(), parts, strict=True)}
-
-
-def band_energies(model: Lattice | KDotP, k: Array) -> Array:
+def band_energies(model: Model, k: Array) -> Array:
     """Energies (nk, n) in eV at the points k (..., 3)."""
     return np.asarray(np.linalg.eigvalsh(model.matrices(k, 0).H), dtype=float)
 

@@ -27,20 +27,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .bands import Bands
 from .calculators import Observable, get
-from .calculators.base import component_axes, evaluate
+from .calculators.base import component_axes, component_shapes, evaluate_at, unpacked
 from .degeneracy import Degeneracy
 from .errors import ModelError, SettingsError, warn
-from .model import TightBinding
+from .model import Lattice, Model, has_zone
 from .occupation import fermi_function
-from .planewaves import PlaneWaves
 from .pointgroup import Operation, fitted, from_fractional, generated, largest_group, on_reciprocal, symbol
-from .sparse import SparseTightBinding
 from .tensors import transform
 
 Array = NDArray[np.float64]
-Lattice = TightBinding | PlaneWaves | SparseTightBinding
 
 #: responses below this, in units of the metric to the power 3/2, are zero and decide nothing
 RESPONSE_FLOOR = 1e-6
@@ -93,12 +89,13 @@ class Group(NamedTuple):
         }
 
 
-def group_of(model: Lattice, asked: Any = "auto") -> Group:
+def group_of(model: Model, asked: Any = "auto") -> Group:
     """The operations that results of a model are made to obey.
 
     asked : "auto", for those of the atoms or the lattice that the Hamiltonian obeys, with and without time reversal; "off"
-        for none but the identity; or operations that generate the group: a sequence of `Operation`, or an object (or
-        dict) with `rotations`, in units of the lattice vectors, and `time_reversals`, such as spglib's magnetic datasets.
+        for none but the identity, as of k.p models; or operations that generate the group: a sequence of `Operation`, or an
+        object (or dict) with `rotations`, in units of the lattice vectors, and `time_reversals`, such as spglib's magnetic
+        datasets.
 
     Raises
     ------
@@ -108,9 +105,14 @@ def group_of(model: Lattice, asked: Any = "auto") -> Group:
     -----
     AccuracyWarning : an operation that was given and that the Hamiltonian breaks is dropped, or relied on all the same.
     """
+    if not has_zone(model):
+        if not (isinstance(asked, str) and asked in ("auto", "off")):
+            raise SettingsError("symmetry: k.p models are integrated over all directions: leave it out")
+        asked = "off"
     if isinstance(asked, str) and asked == "off":
         identity = [Operation(np.eye(3))]
         return Group(identity, identity, [], asked)
+    assert has_zone(model)
     if not (isinstance(asked, str) and asked == "auto"):
         found = measured(model, _given(model, asked))
         group = largest_group([g for g in found if _near(g, BROKEN)], model.lattice)
@@ -206,7 +208,7 @@ def operations(model: Lattice, seed: int = 7) -> list[Operation]:
 
 def measured(model: Lattice, candidates: Sequence[Operation], seed: int = 7) -> list[Operation]:
     """The operations with what the Hamiltonian violates them by, at random k points."""
-    noisy = isinstance(model, TightBinding) and model.structure is not None and model.n_orbitals <= WANNIER
+    noisy = model.is_fitted and model.structure is not None and model.n_orbitals <= WANNIER
     n_points = N_POINTS_NOISY if noisy else N_POINTS
     # of few digits, so that images are found again
     k = np.round(np.random.default_rng(seed).uniform(-0.5, 0.5, (n_points, 3)), 6) * np.array(model.periodic)
@@ -274,24 +276,15 @@ def _fingerprint(model: Lattice, k: Array, middle: float, width: float) -> _Fing
 
     Curvature is odd under time reversal and even under inversion; responses are odd under either and even under both.
     """
-    bands = Bands(model, k, degeneracy=Degeneracy(1e-3))
-    e = bands.energies
-    f = fermi_function(e, middle, width)
-
-    def filled(observable: str) -> Array:
-        found = get(observable)
-        assert isinstance(found, Observable)
-        return np.asarray(np.einsum("kn,kn...->k...", f, evaluate(found, bands)))
-
     names = ["berry_curvature", "interband"] if model.moments else []
     names += ["spin"] if model.has_spin and model.axes else []
-    tensors = []
-    for name in names:
-        observable = get(name)
-        assert isinstance(observable, Observable)
-        tensors.append((observable, filled(name)))
-    metric = np.einsum("kaa->k", filled("quantum_metric")).mean() if model.axes else 1.0
-    return _Fingerprint(e, tensors, max(float(metric), 1e-12))
+    observables = [o for o in map(get, [*names, "quantum_metric"]) if isinstance(o, Observable)]
+    bands, weights = evaluate_at(model, observables, k, Degeneracy(1e-3))
+    f = fermi_function(bands.energies, middle, width)
+    filled = unpacked(np.einsum("kn,knc->kc", f, weights), component_shapes(observables, model))
+    metric = np.einsum("kaa->k", filled["quantum_metric"]).mean() if model.axes else 1.0
+    tensors = [(o, filled[o.name]) for o in observables[:-1]]
+    return _Fingerprint(bands.energies, tensors, max(float(metric), 1e-12))
 
 
 def _given(model: Lattice, asked: Any) -> list[Operation]:

@@ -10,14 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from .bands import Bands
-from .calculators import Calculator, Observable, defaults, resolve
+from .calculators import Calculator, Observable, combine, defaults, first_observable, resolve
 from .calculators.base import component_axes, evaluate
-from .compute import Model
+from .calculators.reported_units import AXES
 from .degeneracy import Degeneracy
 from .errors import SettingsError
-from .kdotp import KDotP
-from .model import require_model
-from .result import AXES, combine, first_observable
+from .model import Model, has_zone, require_model
 from .sums import WORKING_SET, bytes_per_point
 
 if TYPE_CHECKING:
@@ -50,7 +48,7 @@ def tabulate(
 
     require_model(model)
     points = np.atleast_2d(np.asarray(k, dtype=float))
-    if points.ndim != 2 or points.shape[1] != (model.dimension if isinstance(model, KDotP) else 3):
+    if points.ndim != 2 or points.shape[1] != (model.dimension if not has_zone(model) else 3):
         raise SettingsError(f"k has shape {points.shape}: expected (nk, 3), or (nk, d) for k.p")
     asked = [n for n in defaults(model.has_spin) if not _mixed(n)] if calculators is None else calculators
     wanted, terms = resolve(asked)

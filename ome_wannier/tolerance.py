@@ -11,19 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import cells
-from .calculators import Calculator, Observable
-from .calculators.base import component_axes
+from .calculators import Calculator, combine, first_observable
+from .calculators.base import component_axes, unpacked
+from .calculators.reported_units import AXES
+from .cells import Part
 from .errors import ConvergenceWarning, SettingsError, warn
-from .kdotp import KDotP
+from .integral import Goal, Integrand, Request
 from .occupation import Occupation
-from .result import AXES, combine, first_observable
-from .sums import Lattice, component_shapes
 
 Array = NDArray[np.float64]
 
@@ -33,60 +32,51 @@ CANCELLED, EMPTY = 1e-4, 1e-12
 MAX_POINTS = 2_000_000
 
 
-class Goal(NamedTuple):
-    """What to reach, and what it may cost: relative error, k points, seconds (or None)."""
-
-    rtol: float
-    max_points: int
-    max_time: float | None
-
-
-def checked(rtol: object, max_points: object, max_time: object) -> Goal:
-    """The goal.
+def goal_of(rtol: object, max_points: object, max_time: object) -> Goal | None:
+    """The goal; None without a tolerance.
 
     Raises
     ------
-    SettingsError : what is no number, or out of range.
+    SettingsError : what is no number, or out of range; bounds without a tolerance.
     """
 
-    def number(value: object) -> bool:
-        return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and bool(np.isfinite(value))
+    def number(value: object) -> float:
+        good = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+        return float(value) if good else np.nan  # type: ignore[arg-type]
 
-    if not number(rtol) or not 0 < float(rtol) < 1:  # type: ignore[arg-type]
+    if rtol is None:
+        if max_time is not None or max_points != MAX_POINTS:
+            raise SettingsError("max_points and max_time bound the work that rtol asks for: give rtol")
+        return None
+    if not 0 < number(rtol) < 1:
         raise SettingsError(f"rtol is {rtol!r}: give a relative error between 0 and 1, such as 1e-3")
-    if not number(max_points) or not float(max_points) >= 1:  # type: ignore[arg-type]
+    if not 1 <= number(max_points) < np.inf:
         raise SettingsError(f"max_points is {max_points!r}: give a number of k points")
-    if max_time is not None and (not number(max_time) or not float(max_time) > 0):  # type: ignore[arg-type]
+    if max_time is not None and not 0 < number(max_time) < np.inf:
         raise SettingsError(f"max_time is {max_time!r}: give a number of seconds")
-    seconds = None if max_time is None else float(max_time)  # type: ignore[arg-type]
-    return Goal(float(rtol), int(max_points), seconds)  # type: ignore[arg-type, call-overload]
+    return Goal(number(rtol), int(number(max_points)), None if max_time is None else number(max_time))
 
 
 class Columns(NamedTuple):
     """How the columns of all observables make up those of the asked quantities.
 
-    mix : (columns of the observables, columns of the quantities). surface : which of the former are weighted with -df/de.
-    owner : number of the quantity of each column. shapes : components by quantity.
+    mix : (columns of the observables, columns of the quantities). owner : number of the quantity of each column.
+    shapes : components by quantity.
     """
 
     mix: Array
-    surface: NDArray[np.bool_]
     owner: NDArray[np.int64]
     shapes: dict[str, tuple[int, ...]]
 
     @classmethod
-    def of(cls, model: Lattice, wanted: Sequence[Calculator], observables: Sequence[Observable]) -> Columns:
+    def of(cls, request: Request) -> Columns:
         """Of what was asked for."""
-        shapes = component_shapes(observables, model)
-        numbers = [int(np.prod(s)) for s in shapes.values()]
-        ends = np.cumsum(numbers)
-        unit = np.split(np.eye(sum(numbers)), ends[:-1].tolist(), axis=1)
-        basis = {name: u.reshape(-1, *shapes[name]) for name, u in zip(shapes, unit, strict=True)}
+        integrand, wanted = request.integrand, request.calculators
+        basis = unpacked(np.eye(len(integrand.surface)), integrand.shapes)
         found = {c.name: combine(c, basis) for c in wanted}
         owner = np.repeat(np.arange(len(wanted)), [int(np.prod(x.shape[1:])) for x in found.values()])
         mix = np.concatenate([x.reshape(len(x), -1) for x in found.values()], axis=1)
-        surface = np.repeat([o.occupation == "surface" for o in observables], numbers)
-        return cls(mix, surface, owner, {name: x.shape[1:] for name, x in found.items()})
+        return cls(mix, owner, {name: x.shape[1:] for name, x in found.items()})
 
     def unpack(self, x: Array, occupation: Occupation) -> dict[str, Array]:
         """Split (levels, columns) into one array (nf, nT, *components) for each quantity."""
@@ -108,17 +98,17 @@ class Limit:
     n_temperatures: int
     rtol: float
 
-    def __call__(self, part: cells.Part) -> Array:
+    def __call__(self, part: Part) -> Array:
         """At which to stop: of a quantity that is nearly all cancelled, a share of what cancels; of one that symmetry removes,
         all of that."""
         share = np.where(self.removed, 1.0, CANCELLED)
         return self._of(part, np.maximum(np.abs(part.value), share * part.size))
 
-    def converged(self, part: cells.Part) -> Array:
+    def converged(self, part: Part) -> Array:
         """At which a quantity has converged: a share of its value."""
         return self._of(part, np.abs(part.value))
 
-    def _of(self, part: cells.Part, reference: Array) -> Array:
+    def _of(self, part: Part, reference: Array) -> Array:
         shape = (-1, self.n_temperatures, len(self.owner))
         largest = np.maximum(reference, EMPTY * part.scale).reshape(shape).max(axis=0)
         out = np.full((len(part.value) // self.n_temperatures, *largest.shape), np.inf)
@@ -126,19 +116,6 @@ class Limit:
             free = (self.owner == quantity) & self.free
             out[:, :, free] = self.rtol * largest[:, free].max(axis=1, initial=0.0)[:, None] + np.finfo(float).tiny
         return out.reshape(part.value.shape)
-
-
-class Asked(Protocol):
-    """What `about` needs to know of a task."""
-
-    @property
-    def model(self) -> Lattice | KDotP: ...
-    @property
-    def wanted(self) -> Sequence[Calculator]: ...
-    @property
-    def occupation(self) -> Occupation: ...
-    @property
-    def goal(self) -> Goal: ...
 
 
 class Errors(NamedTuple):
@@ -153,36 +130,36 @@ class Errors(NamedTuple):
     removed: frozenset[str] = frozenset()
 
 
-def about(found: Errors, task: Asked, points: int) -> dict[str, Any]:
+def about(found: Errors, request: Request, goal: Goal, points: int) -> dict[str, Any]:
     """What to record of the convergence; warns of the worst element of every quantity that has not converged."""
     failed: list[str] = []
     zero: list[str] = []
     stays: list[str] = []
     removed: list[str] = []
-    for c in task.wanted:
+    for c in request.calculators:
         error, limits = found.errors[c.name], found.limits[c.name]
-        goal = limits if c.name in found.removed else found.converged[c.name]
-        ratio = (error + found.stay.get(c.name, 0.0)) / goal
+        allowed = limits if c.name in found.removed else found.converged[c.name]
+        ratio = (error + found.stay.get(c.name, 0.0)) / allowed
         if (ratio <= 1).all():
             removed += [f"{c.name} (symmetry leaves nothing of it)"] if c.name in found.removed else []
             continue
         worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
-        where = f"{c.name} {_place(c, worst, task)} (relative error {task.goal.rtol * float(ratio[worst]):.1g})"
-        (stays if (error <= goal).all() else zero if (error <= limits).all() else failed).append(where)
+        where = f"{c.name} {_place(c, worst, request.integrand)} (relative error {goal.rtol * float(ratio[worst]):.1g})"
+        (stays if (error <= allowed).all() else zero if (error <= limits).all() else failed).append(where)
     if failed:
         warn(
-            f"not converged to rtol = {task.goal.rtol:g} with {points} k points: {'; '.join(failed)}: "
+            f"not converged to rtol = {goal.rtol:g} with {points} k points: {'; '.join(failed)}: "
             "raise max_points (or max_time), or rtol",
             ConvergenceWarning,
         )
     if zero:
         warn(
-            f"counted as zero, not converged to rtol = {task.goal.rtol:g} of the value: {'; '.join(zero)}: below "
+            f"counted as zero, not converged to rtol = {goal.rtol:g} of the value: {'; '.join(zero)}: below "
             f"{CANCELLED:g} of what cancels in it over the zone; a lower rtol resolves it",
             ConvergenceWarning,
         )
     return {
-        "rtol": task.goal.rtol,
+        "rtol": goal.rtol,
         "converged": int(not (failed or zero or stays or removed)),
         "not_converged": "; ".join(failed + [f"{text[:-1]}, which more points do not change)" for text in stays]),
         "counted_as_zero": "; ".join(zero + removed),
@@ -190,8 +167,8 @@ def about(found: Errors, task: Asked, points: int) -> dict[str, Any]:
     }
 
 
-def _place(calculator: Calculator, at: Sequence[np.intp], task: Asked) -> str:
+def _place(calculator: Calculator, at: Sequence[np.intp], integrand: Integrand) -> str:
     """The element, level and temperature of an index, in words."""
-    along = component_axes(task.model.axes, task.model.moments)
+    along = component_axes(integrand.model.axes, integrand.model.moments)
     element = "".join(AXES[along[dim][i]] for dim, i in zip(first_observable(calculator).dims, at[2:], strict=True))
-    return f"{element} at {task.occupation.fermi[at[0]]:.6g} eV, {task.occupation.temperature[at[1]]:g} K"
+    return f"{element} at {integrand.occupation.fermi[at[0]]:.6g} eV, {integrand.occupation.temperature[at[1]]:g} K"

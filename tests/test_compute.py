@@ -28,10 +28,9 @@ from toys import (
 import ome_wannier as ome
 from ome_wannier import symmetry, units
 from ome_wannier.bands import Bands
-from ome_wannier.calculators import CHECKS, Combination, Observable, get, names, needs_spin
+from ome_wannier.calculators import CHECKS, Combination, Observable, combine, get, names, needs_spin
 from ome_wannier.errors import AccuracyWarning, FileFormatError, ModelError, SettingsError
 from ome_wannier.kmesh import KMesh
-from ome_wannier.result import combine
 from ome_wannier.tensors import symmetrised
 
 METAL, SOLID = TOYS["metal_2d"].model, TOYS["metal_3d"].model

@@ -21,14 +21,22 @@ MODEL = BASE | {"fourier", "validation", "external", "model", "kdotp", "planewav
 BANDS = MODEL | {"crossgap", "degeneracy", "bands"}
 CALCULATORS = BANDS | {"calculators"}
 GROUPS = {"pointgroup", "tensors", "irreducible", "symmetry"}
-PARTS = CALCULATORS | GROUPS | {"occupation", "kmesh", "unseen", "radial", "progress", "executors", "checkpoint", "result"}
+PARTS = (
+    CALCULATORS
+    | GROUPS
+    | {"integral", "chosen"}
+    | {"occupation", "kmesh", "unseen", "radial", "progress", "executors", "checkpoint", "result"}
+)
 SELF_CONVERGING = {"cubature", "cells", "adaptive", "tolerance", "converge", "rays"}
-SUMS = {"sums", "info", "doping", "imposed", "axion", "asked", "provenance", "integrals"}
+SUMS = {"version", "integral", "chosen", "sums", "info", "doping", "imposed", "axion", "asked", "provenance", "integrals"}
 COMPUTE = PARTS | SELF_CONVERGING | SUMS | {"compute", "tabulate"}
 LOAD = MODEL | {"adapters", "lattices", "materials", "loading"}
 PLOTTING = COMPUTE | {"plotting"}
 ALLOWED = {
     "units": set(),
+    "version": set(),
+    "integral": CALCULATORS | GROUPS | {"kmesh", "occupation"},
+    "chosen": MODEL | GROUPS | {"kmesh"},
     "errors": set(),
     "files": {"errors"},
     "kernels": set(),
@@ -84,6 +92,11 @@ ALLOWED = {
     "runs": COMPUTE | LOAD,
     "screening": COMPUTE | LOAD | {"plugins", "runs"},
 }
+for _home, _more in {
+    "asked": {"info"}, "checkpoint": {"integral"}, "integrals": {"version"}, "provenance": {"version"},
+    "radial": {"integral"}, "result": {"model", "integral"},
+}.items():  # fmt: skip
+    ALLOWED[_home] = ALLOWED[_home] | _more
 #: these see everything
 TOP = {"__init__", "__main__", "cli"}
 

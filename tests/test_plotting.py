@@ -16,9 +16,9 @@ from numpy.testing import assert_allclose
 import ome_wannier as ome
 from ome_wannier import plotting
 from ome_wannier.calculators import get
+from ome_wannier.calculators.reported_units import unit_of
 from ome_wannier.errors import SettingsError
 from ome_wannier.plotting import figures, table, zone
-from ome_wannier.result import unit_of
 from ome_wannier.units import KB
 
 LEVELS = np.linspace(-1.0, 1.0, 21)

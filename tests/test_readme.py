@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from ome_wannier import calculators
-from ome_wannier.calculators import Calculator
-from ome_wannier.result import first_observable, unit_of
+from ome_wannier.calculators import Calculator, first_observable
+from ome_wannier.calculators.reported_units import unit_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

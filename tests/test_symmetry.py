@@ -12,14 +12,14 @@ from toys import occupied_sum
 import ome_wannier as ome
 from ome_wannier import units
 from ome_wannier.bands import Bands
-from ome_wannier.calculators import Observable, defaults, get
+from ome_wannier.calculators import Observable, defaults, first_observable, get
 from ome_wannier.calculators.base import component_axes
+from ome_wannier.calculators.reported_units import unit_of
 from ome_wannier.doping import filled_level
 from ome_wannier.errors import AccuracyWarning, SettingsError
 from ome_wannier.irreducible import IrreducibleMesh
 from ome_wannier.kmesh import KMesh
 from ome_wannier.pointgroup import Operation, generated, symbol
-from ome_wannier.result import first_observable, unit_of
 from ome_wannier.symmetry import group_of
 from ome_wannier.tensors import projector, relations
 

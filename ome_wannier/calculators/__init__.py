@@ -1,14 +1,17 @@
 """The observables, by name: each a pure function of `Bands`, one physical quantity per file.
 
 `get(name)` finds one, `names()` lists them, `resolve(list)` splits what was asked into what has to be integrated
-and what is a sum of that. A calculator of your own is any object with the attributes of `base.Observable`.
+and what is a sum of that. A calculator of your own is an `Observable`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import SettingsError
 from . import chern_simons, circulation, dipole, extrinsic, geometry, insulator, semiclassical, spin
@@ -36,7 +39,9 @@ __all__ = [
     "Combination",
     "GapTerm",
     "Observable",
+    "combine",
     "defaults",
+    "first_observable",
     "get",
     "names",
     "needs_spin",
@@ -106,6 +111,20 @@ def resolve(asked: str | Iterable[str | Calculator]) -> tuple[list[Calculator], 
     if not wanted:
         raise SettingsError("no calculators asked for")
     return list(wanted.values()), list(basic.values())
+
+
+def combine(calculator: Calculator, values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The value of a calculator from those of the observables."""
+    if not isinstance(calculator, Combination):
+        return values[calculator.name]
+    return sum((c * values[name] for name, c in calculator.terms), np.zeros(()))
+
+
+def first_observable(calculator: Calculator) -> Term:
+    """The calculator itself, or the first term of a combination (all are of one kind)."""
+    found = get(calculator.terms[0][0]) if isinstance(calculator, Combination) else calculator
+    assert not isinstance(found, Combination)
+    return found
 
 
 def _term(name: str) -> Term:

@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bands import Bands
+from ..degeneracy import Degeneracy
 from ..errors import ModelError, SettingsError
+from ..model import Model
 
 Array = NDArray[np.float64]
+Shapes = dict[str, tuple[int, ...]]
 
 Dims = tuple[Literal["moment", "spin_moment", "field", "axis", "position"], ...]
 
@@ -142,6 +145,40 @@ def evaluate(observable: Observable, bands: Bands) -> Array:
     if not _built_in(observable) and not np.isfinite(weights).all():
         raise ModelError(f"calculator {observable.name} returned weights that are nan or infinite")
     return bands.group_mean(weights)
+
+
+def evaluate_at(
+    model: Model,
+    observables: Sequence[Observable],
+    k: Array,
+    degeneracy: Degeneracy,
+    window: tuple[float, float] = (-np.inf, np.inf),
+    spacing: Array | None = None,
+) -> tuple[Bands, Array]:
+    """Bands at the points k, see `Bands`, and the weights (nk, n, columns) of all observables side by side."""
+    order = max(o.order for o in observables)
+    curvature = model.external is not None or any(o.curvature for o in observables)
+    bands = Bands(model, k, order=order, curvature=curvature, degeneracy=degeneracy, window=window, spacing=spacing)
+    return bands, side_by_side(observables, bands)
+
+
+def side_by_side(observables: Sequence[Observable], bands: Bands) -> Array:
+    """Weights of all observables: (nk, n, columns)."""
+    columns = [evaluate(o, bands).reshape(*bands.energies.shape, -1) for o in observables]
+    return np.concatenate(columns, axis=2)
+
+
+def component_shapes(observables: Sequence[Observable], model: Model) -> Shapes:
+    """Number of components along each dimension, by observable."""
+    along = component_axes(model.axes, model.moments)
+    return {o.name: tuple(len(along[dim]) for dim in o.dims) for o in observables}
+
+
+def unpacked(columns: Array, shapes: Shapes) -> dict[str, Array]:
+    """Split (..., columns) into one array (..., *components) per observable."""
+    ends = np.cumsum([int(np.prod(s)) for s in shapes.values()])
+    parts = np.split(columns, ends[:-1].tolist(), axis=-1)
+    return {name: p.reshape(*p.shape[:-1], *s) for (name, s), p in zip(shapes.items(), parts, strict=True)}
 
 
 def _built_in(observable: Observable) -> bool:

@@ -11,18 +11,15 @@ import numpy as np
 from .. import doping, materials, symmetry
 from ..adapters import wannier90, wannier90_seed
 from ..adapters.wannier90_wsvec import read_wsvec
-from ..calculators import defaults, get, resolve
+from ..calculators import defaults, first_observable, get, resolve
 from ..calculators.base import component_axes
 from ..imposed import broken_line
 from ..info import Look
-from ..kdotp import KDotP
 from ..loading import Source
-from ..model import TightBinding
+from ..model import Lattice, TightBinding, has_zone
 from ..pointgroup import symbol
-from ..result import first_observable
 from ..runs.plan import default_mesh, level_of_filling, loader_options, source_of
 from ..runs.settings import Settings
-from ..sums import Lattice
 from ..symmetry import Group
 from ..tensors import projector, relations
 from . import lines, tables
@@ -38,14 +35,14 @@ def describe(settings: Settings, console: Console) -> None:
     said = [("model", lines.model_line(model)), *_origin(source, settings)]
     if isinstance(model, TightBinding):
         said += _matrices(model, source, settings)
-    if isinstance(model, KDotP):
+    if not has_zone(model):
         said.append(("k.p", f"a function of k in {model.dimension} dimensions, integrated along rays to infinity"))
     else:
         said.append(("periodic", lines.periodic_line(model)))
         said.append(("default mesh", " x ".join(map(str, default_mesh(model, source)[0].size))))
     for key, text in said:
         console.print(f"{key:13} {text}", soft_wrap=True)
-    if isinstance(model, KDotP):
+    if not has_zone(model):
         return
     _print_bands(model, settings, source, console)
     operations = symmetry.operations(model)

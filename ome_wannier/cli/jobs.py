@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from .. import convert as write_model
 from .. import executors, materials
-from ..compute import Model, compute
+from ..compute import compute
 from ..errors import SettingsError
 from ..files import whole
 from ..info import Gap, Look
-from ..kdotp import KDotP
 from ..loading import Source
-from ..model import TightBinding
+from ..model import Model, TightBinding, has_zone
 from ..result import save, table
 from ..runs.plan import arguments, default_mesh, known_level, loader_options, source_of
 from ..runs.settings import Settings
@@ -62,7 +61,7 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
             note(f"kept {settings.checkpoint}: the same command with --resume goes on from there")
         raise
     result.attrs |= {"settings": settings.to_json(), "source": str(source.seed)}
-    within = None if isinstance(model, KDotP) else Look.at(model).gap_among(result["fermi"].values)
+    within = None if not has_zone(model) else Look.at(model).gap_among(result["fermi"].values)
     written = write(result, settings, within)  # before printing, which may end early: ... | head
     _print_result(result, within, console)
     for path in written:
@@ -110,7 +109,7 @@ def complete(settings: Settings, source: Source, model: Model, note: Note) -> Se
     chosen: dict[str, Any] = {}
     if entry and entry.folder.parent == materials.library():  # a file of settings tells names from paths
         chosen = {"seed": None, "material": entry.name}
-    if settings.kmesh is None and settings.rtol is None and not isinstance(model, KDotP):
+    if settings.kmesh is None and settings.rtol is None and has_zone(model):
         mesh, why = default_mesh(model, source)
         chosen["kmesh"] = mesh.size
         note(f"no --kmesh given: took {' '.join(map(str, mesh.size))}, {why}")

@@ -9,10 +9,9 @@ import numpy as np
 
 from ..kdotp import KDotP
 from ..materials import STATUS, Entry, Scan
-from ..model import TightBinding
+from ..model import Lattice, TightBinding
 from ..runs.settings import Settings
 from ..sparse import SparseTightBinding
-from ..sums import Lattice
 from ..units import convert_alpha
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 from rich.console import Console
 
 from ..errors import SettingsError
-from ..kdotp import KDotP
+from ..model import has_zone
 from ..runs.plan import Known, known_level, loader_options, source_of
 from ..runs.settings import Settings
 from .jobs import PLOT_FORMATS, Note, check_output
@@ -46,7 +46,7 @@ def draw(
     (calculator,) = settings.calculators
     source = source_of(settings)
     model = source.load(**loader_options(settings))
-    if bands and isinstance(model, KDotP):
+    if bands and not has_zone(model):
         raise SettingsError("--bands needs a lattice: a k.p model has no standard path")
     known = known_level(model, source) if source.entry and (settings.fermi is None or bands) else None
     fermi = _fermi(settings, known, note)

@@ -11,11 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..calculators import Calculator, resolve
-from ..compute import Model
 from ..errors import SettingsError
-from ..kdotp import KDotP
-from ..model import require_model
-from ..sums import Lattice
+from ..model import Lattice, Model, has_zone, require_model
 from ..tabulate import tabulate
 from . import figures
 
@@ -78,7 +75,7 @@ def bands(
     """
     require_model(model)
     if path_points is None:
-        if isinstance(model, KDotP):
+        if not has_zone(model):
             raise SettingsError("a k.p model has no standard path: give path_points in 1/Angstrom")
         branches, suggested = standard_path(model)
         labels = suggested if labels is None else labels
@@ -116,7 +113,7 @@ def _shown(table: xr.Dataset, energies: tuple[float, float]) -> xr.Dataset:
 
 def _sampled(model: Model, branches: Sequence[Array], n: int) -> tuple[list[Array], list[Array], list[Array]]:
     """Points of each branch, their distance along the path in 1/Angstrom, and the distances of the corners."""
-    reciprocal = np.eye(branches[0].shape[1]) if isinstance(model, KDotP) else 2 * np.pi * np.linalg.inv(model.lattice).T
+    reciprocal = np.eye(branches[0].shape[1]) if not has_zone(model) else 2 * np.pi * np.linalg.inv(model.lattice).T
     steps = [np.linalg.norm(np.diff(b, axis=0) @ reciprocal, axis=1) for b in branches]
     total = sum(float(s.sum()) for s in steps)
     if not total > 0:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..calculators import Calculator, Observable
+from ..calculators import Calculator, Observable, first_observable
 from ..calculators.base import component_axes
-from ..compute import Model
+from ..calculators.reported_units import AXES
 from ..errors import SettingsError
 from ..files import whole
-from ..result import AXES, first_observable
+from ..model import Model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calculators import Calculator, Observable, resolve
-from ..compute import Model
+from ..calculators import Calculator, Observable, combine, resolve
+from ..calculators.reported_units import AXES
 from ..errors import SettingsError
 from ..kdotp import KDotP
-from ..model import require_model
+from ..model import Lattice, Model, has_zone, require_model
 from ..occupation import fermi_function, minus_fermi_derivative
-from ..result import AXES, combine
-from ..sums import Lattice
 from ..tabulate import tabulate
 from ..units import KB
 from . import figures
@@ -93,8 +91,8 @@ def _window(model: Model, shape: tuple[int, int], plane: int, at: float) -> Plan
     nx, ny = shape
     if nx < 2 or ny < 2:
         raise SettingsError(f"shape {shape}: a map needs at least two points along each axis")
-    if isinstance(model, KDotP):
-        side = KDOTP_WINDOW * model.scale
+    if not has_zone(model):
+        side = KDOTP_WINDOW * cast(KDotP, model).scale
         x, y = np.linspace(-side, side, nx), np.linspace(-side, side, ny)
         k = np.stack([*np.meshgrid(x, y), *([np.full((ny, nx), at)] if model.dimension == 3 else [])], axis=-1)
         return Plane(k, x, y, ("$k_x$ (1/Å)", "$k_y$ (1/Å)"), None)

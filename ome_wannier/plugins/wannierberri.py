@@ -35,14 +35,14 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from ..bands import SPIN_REMEDY
-from ..calculators import Calculator, GapTerm, Observable, defaults, names, needs_spin, resolve
+from ..calculators import Calculator, GapTerm, Observable, combine, defaults, first_observable, names, needs_spin, resolve
 from ..calculators import get as built_in
 from ..calculators.base import component_axes, evaluate
+from ..calculators.reported_units import INDEX_ORDER, unit_of
 from ..errors import SettingsError
 from ..model import TightBinding
 from ..occupation import Occupation
 from ..provenance import outside_basis
-from ..result import INDEX_ORDER, combine, first_observable, unit_of
 from .wannierberri_bands import batches, degeneracy_of, model_of
 
 Array = NDArray[np.float64]

@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import asked, doping, materials, symmetry
+from .. import chosen, doping, materials, symmetry
 from ..adapters import wannier90_seed
-from ..compute import Model, compute
-from ..integrals import level_of
+from ..asked import one_temperature
+from ..compute import compute
 from ..kmesh import KMesh
 from ..loading import Source, locate, of_entry
 from ..materials import Scan
-from ..sums import Lattice
-from ..tolerance import MAX_POINTS, checked
+from ..model import Lattice, Model
+from ..tolerance import MAX_POINTS, goal_of
 from .settings import TABLE, Settings, named
 
 
@@ -58,7 +58,7 @@ def default_mesh(model: Lattice, source: Source | None = None) -> tuple[KMesh, s
     """The mesh of a run that none is given for, and why that one; without a source as `compute` chooses it."""
     if source and source.entry and source.entry.kmesh:
         return KMesh(source.entry.kmesh), f"recommended by the library entry {source.entry.name}"
-    return asked.default_mesh(model), "by the size of the reciprocal cell"
+    return chosen.default_mesh(model), "by the size of the reciprocal cell"
 
 
 def mesh_of(settings: Settings, model: Lattice, source: Source | None = None) -> KMesh:
@@ -91,6 +91,6 @@ def level_of_filling(settings: Settings, model: Lattice, source: Source | None =
     SettingsError : more electrons than the bands hold, or none; several temperatures.
     """
     assert settings.filling is not None
-    goal = None if settings.rtol is None else checked(settings.rtol, settings.max_points or MAX_POINTS, settings.max_time)
-    T, group = np.atleast_1d(np.array(settings.temperature)), symmetry.group_of(model, settings.symmetry)
-    return level_of(model, mesh_of(settings, model, source), settings.filling, T, group, goal)
+    goal = goal_of(settings.rtol, settings.max_points or MAX_POINTS, settings.max_time)
+    T, exact = one_temperature(np.atleast_1d(settings.temperature)), symmetry.group_of(model, settings.symmetry).exact
+    return doping.level_of(model, goal or mesh_of(settings, model, source), settings.filling, T, exact)[0]

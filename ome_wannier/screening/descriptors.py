@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bands import Bands
-from ..calculators import Calculator, Combination, Observable, get, names
+from ..calculators import Calculator, Combination, Observable, first_observable, get, names
 from ..degeneracy import Degeneracy
 from ..info import Gap
 from ..kmesh import KMesh
-from ..model import TightBinding
+from ..model import Lattice, TightBinding
 from ..planewaves import PlaneWaves
-from ..result import first_observable, quantities
-from ..sums import WORKING_SET, Lattice, bytes_per_point
+from ..result import quantities
+from ..sums import WORKING_SET, bytes_per_point
 from ..units import ALPHA_UNIT, ANGSTROM, E2_OVER_HBAR
 
 if TYPE_CHECKING:

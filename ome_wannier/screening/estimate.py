@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..kdotp import KDotP
+from ..model import has_zone
 from ..plugins.ase_db import FAILED, Store
 from ..runs.plan import mesh_of
 from .listing import Item
@@ -82,7 +82,7 @@ def _timed(item: Item, size: int) -> tuple[float, int, int]:
         warnings.simplefilter("ignore")
         model, _ = loaded(item)
     points = whole = 1
-    if not isinstance(model, KDotP):
+    if has_zone(model):
         full = mesh_of(item.settings, model)
         a, b, c = (min(n, size) for n in full.size)
         mesh: dict[str, Any] = {"kmesh": (a, b, c), "rtol": None, "max_points": None, "max_time": None}

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..calculators import Observable, get
+from ..calculators import Observable, combine, get
+from ..model import Lattice
 from ..occupation import fermi_function, minus_fermi_derivative
-from ..result import combine
-from ..sums import Lattice
 from ..tabulate import tabulate
 from ..units import KB
 from . import descriptors

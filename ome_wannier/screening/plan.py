@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from .. import doping
 from ..calculators import Calculator, resolve
-from ..compute import Model
 from ..errors import ModelError, SettingsError
 from ..info import Gap, Look
-from ..kdotp import KDotP
 from ..loading import Source, load
+from ..model import Model, has_zone
 from ..runs.plan import known_level, level_of_filling, loader_options, source_of
 from ..runs.settings import named
 from ..sparse import AVAILABLE, SparseTightBinding
@@ -81,11 +80,11 @@ def planned(model: Model, source: Source | None, item: Item) -> Plan:
     """
     window = isinstance(model, SparseTightBinding)  # of bands, in which not everything can be computed
     wanted, _ = resolve(item.settings.calculators or [n for n in CALCULATORS if not window or n in AVAILABLE])
-    if item.settings.filling is not None and item.around is None and not isinstance(model, KDotP):
+    if item.settings.filling is not None and item.around is None and has_zone(model):
         gap = doping.gap_of(model, item.settings.filling)
         return Plan(np.empty(0), None, gap if gap is not None and gap.is_open else None, wanted)
     levels, reference = _levels(model, source, item)
-    if isinstance(model, KDotP):
+    if not has_zone(model):
         return Plan(levels, reference, None, wanted)
     look = Look.at(model)
     gap = look.gap_among(np.array([reference]))
@@ -104,7 +103,7 @@ def _levels(model: Model, source: Source | None, item: Item) -> tuple[Array, flo
         levels = np.atleast_1d(np.asarray(settings.levels(), dtype=float))
         known = float(levels[len(levels) // 2])
     elif settings.filling is not None:
-        if isinstance(model, KDotP):
+        if not has_zone(model):
             raise SettingsError("a k.p model holds infinitely many electrons: give fermi (eV) instead of filling")
         known = level_of_filling(settings, model).value
         levels = np.array([known])

@@ -12,19 +12,16 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from .. import __version__, materials, symmetry
-from ..calculators import Calculator
+from ..calculators import Calculator, first_observable
 from ..calculators.base import component_axes
-from ..compute import Model, compute
+from ..compute import compute
 from ..errors import AccuracyWarning, OMEError
 from ..info import coarse_mesh
-from ..kdotp import KDotP
-from ..model import TightBinding
+from ..model import Lattice, Model, TightBinding, has_zone
 from ..plugins.ase import row
 from ..plugins.ase_db import DONE, FAILED, FORBIDDEN, Owner, Store
 from ..pointgroup import Operation
-from ..result import first_observable
 from ..runs.plan import arguments, level_of_filling, mesh_of
-from ..sums import Lattice
 from ..tensors import projector
 from . import descriptors
 from .kmap import kmap
@@ -130,7 +127,7 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
     """The outcome of a material that is ours."""
     pairs, wanted = dict(about), list(plan.wanted)
     atoms = _atoms(model)
-    if not isinstance(model, KDotP):
+    if has_zone(model):
         pairs["gap"] = plan.gap.top - plan.gap.bottom if plan.gap else 0.0
         group = symmetry.group_of(model, item.settings.symmetry)
         settings = item.settings  # a Chern-Simons part is fixed by symmetry modulo a quantum only
@@ -148,7 +145,7 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
     asked: dict[str, Any] = {"calculators": wanted}
     if plan.reference is not None:
         asked |= {"fermi": plan.levels, "filling": None}
-    if isinstance(model, KDotP):
+    if not has_zone(model):
         asked["kmesh"] = None  # k.p models are integrated along rays
     result = compute(model, **(arguments(item.settings) | asked))
     level = float(result["fermi"].values[0]) if plan.reference is None else plan.reference
@@ -157,13 +154,13 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
         pairs["fermi_error"] = float(result.attrs["fermi_error_eV"])
     if "converged" in result.attrs:
         pairs["converged"] = int(not result.attrs["not_converged"])
-    if not isinstance(model, KDotP):
+    if has_zone(model):
         pairs["points"] = int(result.attrs.get("k_points", len(mesh_of(item.settings, model))))
         needed = descriptors.bands_needed(model, coarse_mesh(model), level)
         pairs |= {} if needed is None else {"bands_needed": needed}
     _, data = row(result)
     data |= {"ome_settings": item.settings.to_json(), "ome_name": text(item.name), "ome_cite": text(materials.cite(result))}
-    if item.kmap and not isinstance(model, KDotP) and model.dimension == 2:
+    if item.kmap and has_zone(model) and model.dimension == 2:
         data |= kmap(model, item, pairs)
     return Outcome(item.name, DONE, key, atoms, pairs, data)
 
@@ -182,7 +179,7 @@ def _atoms(model: Model) -> Any:
 
     if isinstance(model, TightBinding) and model.structure is not None:
         return adapter.atoms(model)
-    return Atoms() if isinstance(model, KDotP) else Atoms(cell=np.array(model.lattice), pbc=model.periodic)
+    return Atoms() if not has_zone(model) else Atoms(cell=np.array(model.lattice), pbc=model.periodic)
 
 
 def text(value: str, longest: int = 500) -> str:

@@ -12,12 +12,12 @@ import ome_wannier as ome
 from ome_wannier import units
 from ome_wannier.adapters.wannierberri import export
 from ome_wannier.bands import Bands
-from ome_wannier.calculators import get, resolve
+from ome_wannier.calculators import first_observable, get, resolve
 from ome_wannier.calculators.base import Observable, component_axes, evaluate
+from ome_wannier.calculators.reported_units import unit_of
 from ome_wannier.degeneracy import Degeneracy
 from ome_wannier.errors import SettingsError
 from ome_wannier.plugins.wannierberri import OME, OMETabulator
-from ome_wannier.result import first_observable, unit_of
 
 wannierberri = pytest.importorskip("wannierberri")
 

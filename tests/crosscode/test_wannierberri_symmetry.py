@@ -15,10 +15,10 @@ import ome_wannier as ome
 from ome_wannier import units
 from ome_wannier.adapters.wannierberri import export
 from ome_wannier.bands import Bands
-from ome_wannier.calculators import get, resolve
+from ome_wannier.calculators import combine, first_observable, get, resolve
 from ome_wannier.calculators.base import component_axes, evaluate
+from ome_wannier.calculators.reported_units import unit_of
 from ome_wannier.plugins.wannierberri import OME
-from ome_wannier.result import combine, first_observable, unit_of
 
 wannierberri = pytest.importorskip("wannierberri")
 

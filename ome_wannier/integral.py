@@ -1,0 +1,111 @@
+"""Question and answer of every strategy of integration over k points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .calculators import Calculator, Observable
+from .calculators.base import Shapes, component_shapes
+from .degeneracy import Degeneracy
+from .kmesh import KMesh, PolarMesh
+from .model import Model
+from .occupation import Occupation
+from .symmetry import Group
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Integrand:
+    """What is integrated: weights of observables, side by side as columns, times the occupation of the states."""
+
+    model: Model
+    observables: tuple[Observable, ...]
+    occupation: Occupation
+    degeneracy: Degeneracy
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        """Number of components along each dimension, by observable."""
+        return component_shapes(self.observables, self.model)
+
+    @cached_property
+    def surface(self) -> NDArray[np.bool_]:
+        """(columns,) which are weighted with -df/de."""
+        numbers = [int(np.prod(s)) for s in self.shapes.values()]
+        return np.repeat([o.occupation == "surface" for o in self.observables], numbers)
+
+    @property
+    def order(self) -> int:
+        """Covariant derivatives of the Hamiltonian that are needed."""
+        return max(o.order for o in self.observables)
+
+    @property
+    def levels(self) -> int:
+        """Fermi levels times temperatures."""
+        return len(self.occupation.fermi) * len(self.occupation.temperature)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What may be used for it: bytes, workers; whether to show progress; the file that the sum is kept in, and gone on from."""
+
+    memory: int = 2**30
+    progress: bool = False
+    executor: Executor | None = None
+    checkpoint: Path | None = None
+    resume: bool = False
+
+
+class Goal(NamedTuple):
+    """What to reach, and what it may cost: relative error, k points, seconds (or None)."""
+
+    rtol: float
+    max_points: int
+    max_time: float | None
+
+
+#: a mesh, or a tolerance
+Sampling = KMesh | PolarMesh | Goal
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `compute` was asked for, resolved and checked.
+
+    calculators : the quantities, made of the observables of the integrand and of Chern-Simons parts (`gap_terms` says whether).
+    trial : orbitals for these. group : operations that results are made to obey.
+    """
+
+    integrand: Integrand
+    calculators: Sequence[Calculator]
+    group: Group
+    sampling: Sampling
+    resources: Resources
+    gap_terms: bool = False
+    trial: ArrayLike | None = None
+
+
+class Integral(NamedTuple):
+    """What integrals over the zone give by quantity, (nf, nT, *components) in internal units, and what to record of them.
+
+    values, errors : with all symmetries. raw : values without those that hold but for noise, where there are such.
+    """
+
+    values: dict[str, Array]
+    errors: dict[str, Array]
+    raw: dict[str, Array]
+    attrs: dict[str, Any]
+
+    def imposed(self, symmetric: dict[str, Array]) -> Integral:
+        """The same with values that have been symmetrised: all that this changes is an error."""
+        errors = {name: error + abs(self.values[name] - symmetric[name]) for name, error in self.errors.items()}
+        return self._replace(values=symmetric, errors=errors, raw=self.values)
