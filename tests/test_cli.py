@@ -19,12 +19,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import ome_wannier as ome
 from ome_wannier.cli import app, main
 from ome_wannier.cli.tables import shown_levels, with_error
 from ome_wannier.integration import band_ranges as info
+from ome_wannier.runs.settings import TABLE, named
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -207,7 +209,7 @@ class TestMistakes:
         assert not [p for p in tmp_path.iterdir() if p.name not in ("folder.nc", "damaged_tb.dat")]
 
     def test_outputs_are_checked_before_anything_is_loaded(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("ome_wannier.cli.jobs.locate", lambda source: pytest.fail("loaded"))
+        monkeypatch.setattr("ome_wannier.runs.plan.locate", lambda source: pytest.fail("loaded"))
         assert run("run", "hbn", "--plot", "nowhere/a.png")[0] == 2
 
     def test_folder_that_is_not_writable(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -452,6 +454,19 @@ def test_version_and_help(run: Run) -> None:
     assert result.exit_code == 0
     for option in ("--kmesh", "--fermi", "--filling", "--temperature", "--tau", "--calculators", "--output", "--plot", "--csv"):
         assert option in result.output
+
+
+def test_every_setting_is_an_option() -> None:
+    """Of `run` all of them, of other commands what they take, each with the help text and the default None, not given."""
+    commands = typer.main.get_command(app).commands
+    of_run = {parameter.name: parameter for parameter in commands["run"].params}
+    assert set(of_run) == {*TABLE, "config", "debug"} - {"material"}
+    assert {p.default for p in of_run.values()} == {None, False}
+    assert of_run["parameters"].opts == ["-p", "--parameter"]
+    assert all(of_run[name].help == TABLE[name].help for name in TABLE if name not in ("seed", "material"))
+    for command in ("info", "map", "convert"):
+        assert set(named("loader")) < {parameter.name for parameter in commands[command].params}
+    assert all("debug" in {parameter.name for parameter in command.params} for command in commands.values())
 
 
 def test_module_is_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,68 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ome_wannier.adapters.wannier90.loader import loader as wannier90
 from ome_wannier.errors import FileFormatError, OMEError, SettingsError
-from ome_wannier.settings import Settings, resolve
+from ome_wannier.response.compute import compute
+from ome_wannier.runs.plan import arguments, loader_options
+from ome_wannier.runs.reading import resolve
+from ome_wannier.runs.settings import BOUNDS, EXCLUSIVE, TABLE, Settings, named
 from ome_wannier.sources.library import Scan
+from ome_wannier.sources.load import Source
+
+#: keywords of `compute` that are no settings: what a caller has in hand, and what the command line decides
+NOT_SET = {"model", "trial", "progress", "executor"}
+KEYWORDS = {name: p for name, p in signature(compute).parameters.items() if name not in NOT_SET}
+
+
+def test_the_table_has_the_keywords_of_compute() -> None:
+    assert set(named("computation")) | {"checkpoint", "resume"} == set(KEYWORDS)
+
+
+@pytest.mark.parametrize("name", KEYWORDS)
+def test_default_and_unit_are_those_of_compute(name: str) -> None:
+    """None leaves the default to `compute`; the unit is in its docstring, where it says what this keyword is."""
+    assert TABLE[name].default in (KEYWORDS[name].default, None)
+    assert getattr(Settings(), name) == TABLE[name].default
+    (said,) = re.findall(rf"^    {name} : (.*?)^    (?:\w+ : |$)", compute.__doc__ or "", re.DOTALL | re.MULTILINE)
+    assert re.search(rf"\b{TABLE[name].unit}\b", " ".join(said.split()))
+
+
+def test_settings_with_a_unit_are_those_of_physical_quantities() -> None:
+    units = {name: TABLE[name].unit for name in KEYWORDS if TABLE[name].unit}
+    assert units == {
+        "fermi": "eV", "filling": "electrons per cell", "temperature": "K", "tau": "fs", "memory": "bytes",
+        "degeneracy_tol": "eV", "max_points": "k points", "max_time": "seconds",
+    }  # fmt: skip
+
+
+def test_what_is_set_reaches_compute_and_what_is_not_keeps_its_default() -> None:
+    given = {"kmesh": (4, 4, 1), "fermi": (0.0, 1.0), "tau": 5.0, "checkpoint": "a.npz", "workers": 2, "output": "a.nc"}
+    found = arguments(Settings(seed="a", **given))
+    assert set(found) <= set(KEYWORDS)
+    assert (found["kmesh"], found["tau"], found["checkpoint"], list(found["fermi"])) == ((4, 4, 1), 5.0, "a.npz", [0.0, 1.0])
+    assert not {"rtol", "max_points", "max_time", "degeneracy_tol", "filling", "calculators"} & set(found)
+
+
+def test_settings_of_the_loader_are_its_keywords() -> None:
+    known = set(signature(wannier90.load).parameters) | set(signature(Source.load).parameters)
+    assert set(named("loader")) - {"parameters"} <= known
+    assert loader_options(Settings(seed="a")) == {}
+    given = Settings(seed="a", use_wsvec=False, spn=True, parameters={"theta": 1.0}, tau=3.0)
+    assert loader_options(given) == {"use_wsvec": False, "spn": True, "theta": 1.0}
+
+
+def test_every_setting_is_in_one_group_and_says_what_it_is() -> None:
+    groups = ("source", "loader", "computation", "files", "workers")
+    assert sorted(named(*groups)) == sorted(TABLE)
+    assert all(setting.help.endswith((".", "...", "1.05")) for setting in TABLE.values())
+    assert {*BOUNDS, *BOUNDS.values(), *(name for group in EXCLUSIVE for name in group)} <= set(TABLE)
+
+
+def test_a_mesh_on_the_command_line_replaces_rtol_and_its_bounds(job: Path) -> None:
+    job.write_text('material = "hbn"\nrtol = 0.1\nmax_time = 5')
+    assert resolve({"kmesh": (4, 4, 1)}, job) == Settings(material="hbn", kmesh=(4, 4, 1))
+    assert resolve({"rtol": 0.2}, job) == Settings(material="hbn", rtol=0.2, max_time=5.0)
 
 
 @pytest.fixture

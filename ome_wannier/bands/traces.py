@@ -16,7 +16,9 @@ ComplexArray = NDArray[np.complex128]
 def level_weights(bands: Bands, X: ComplexArray, Y: ComplexArray) -> Array:
     """a_n = sum_{q>n} w[n, q] - sum_{o<n} w[o, n] (nk, n) of the pair weights w[o, q] = Re X_oq conj(Y_oq), o < q.
 
-    physics.md eq. 17 without its factor 2. The sum of a_n over the bands below any Fermi level in the window is the sum of w over the pairs across it. Pairs
+    physics.md eq. 17 without its factor 2.
+
+    The sum of a_n over the bands below any Fermi level in the window is the sum of w over the pairs across it. Pairs
     whose two bands lie on one side of the window drop out here, before two large numbers could cancel.
     """
     weights: Array = level_tensor(bands, X[:, None], Y[:, None])[:, :, 0, 0]

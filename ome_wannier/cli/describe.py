@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,18 +17,16 @@ from ..integration import filling as doping
 from ..integration import hamiltonian_symmetry as symmetry
 from ..integration.band_ranges import Look
 from ..integration.hamiltonian_symmetry import Group
-from ..integration.kpoints.mesh import KMesh
 from ..models.base import Lattice, has_zone
 from ..models.tight_binding import TightBinding
 from ..response.imposed_symmetry import broken_line
-from ..response.request import one_temperature
-from ..settings import Settings
+from ..runs.plan import default_mesh, level_of_filling, loader_options, source_of
+from ..runs.settings import Settings
 from ..sources import library as materials
 from ..sources.load import Source
 from ..symmetry.operations import symbol
 from ..symmetry.tensors import projector, relations
 from . import lines, tables
-from .jobs import default_mesh, options, source_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
 def describe(settings: Settings, console: Console) -> None:
     """Print what a model holds; `settings` give its source, and perhaps a filling."""
     source = source_of(settings)
-    model = source.load(**options(settings))
+    model = source.load(**loader_options(settings))
     said = [("model", lines.model_line(model)), *_origin(source, settings)]
     if isinstance(model, TightBinding):
         said += _matrices(model, source, settings)
@@ -45,7 +43,7 @@ def describe(settings: Settings, console: Console) -> None:
         said.append(("k.p", f"a function of k in {model.dimension} dimensions, integrated along rays to infinity"))
     else:
         said.append(("periodic", lines.periodic_line(model)))
-        said.append(("default mesh", " x ".join(map(str, default_mesh(source, model)[0]))))
+        said.append(("default mesh", " x ".join(map(str, default_mesh(model, source)[0].size))))
     for key, text in said:
         console.print(f"{key:13} {text}", soft_wrap=True)
     if not has_zone(model):
@@ -133,7 +131,7 @@ def _print_bands(model: Lattice, settings: Settings, source: Source, console: Co
     if filling is None and source.entry:
         filling = source.entry.electrons(model)
     filled = None if filling is None else doping.full_bands(model, filling)
-    level = None if filling is None else _level(model, filling, settings, source)
+    level = None if filling is None else level_of_filling(replace(settings, filling=filling), model, source)
     gap = level.gap if level else None
     ranges = look.ranges.copy()
     if gap:
@@ -150,13 +148,6 @@ def _print_bands(model: Lattice, settings: Settings, source: Source, console: Co
         at = f"at {filling:g} electrons per cell, {filled:g} bands"
         console.print(f"gap           {kind} ({gap.bottom:.4f} to {gap.top:.4f} eV) {at}")
     console.print(f"level         {level.value:.4f} eV {level.about()['filling_level']}")
-
-
-def _level(model: Lattice, filling: float, settings: Settings, source: Source) -> doping.Level:
-    """The level of a filling as a run with these settings finds it."""
-    mesh = KMesh(settings.kmesh or default_mesh(source, model)[0])
-    temperature = one_temperature(np.atleast_1d(np.array(settings.temperature, dtype=float)))
-    return doping.level_of(model, mesh, filling, temperature, symmetry.group_of(model, settings.symmetry).exact)[0]
 
 
 def _paths(files: wannier90_seed.Companions) -> list[Path]:

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..adapters.wannier90 import seed as wannier90_seed
 from ..common import executors
 from ..common.errors import SettingsError
 from ..common.safe_write import whole
-from ..integration import filling as doping
 from ..integration.band_ranges import Gap, Look
-from ..integration.kpoints import chosen
-from ..models.base import Lattice, Model, has_zone
+from ..models.base import Model, has_zone
 from ..models.tight_binding import TightBinding
 from ..response.compute import compute
 from ..response.result_files import save, table
-from ..settings import PLOT_FORMATS, Settings
+from ..runs.plan import arguments, default_mesh, known_level, loader_options, source_of
+from ..runs.settings import Settings
 from ..sources import library as materials
 from ..sources.convert import convert as write_model
-from ..sources.load import Source, locate, of_entry
+from ..sources.load import Source
 from . import lines, tables
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 Note = Callable[[str], None]
 
+#: suffixes that a picture may have
+PLOT_FORMATS = (".png", ".pdf", ".svg", ".jpg")
 OUTPUT_FORMATS = {"output": (".nc",), "plot": PLOT_FORMATS, "csv": (".csv",)}
 
 
@@ -43,17 +45,19 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
     ------
     OMEError, OSError : a user's mistake; files that cannot be written are found before computing.
     """
-    check_outputs(settings)
+    for key, endings in OUTPUT_FORMATS.items():
+        check_output(key, getattr(settings, key), endings)
     source = source_of(settings)
-    model = source.load(**options(settings))
+    model = source.load(**loader_options(settings))
     settings = complete(settings, source, model, note)
     console.print(f"model   {lines.model_line(model)}", soft_wrap=True)
     if settings.kmesh is not None:  # k.p models are integrated along rays to infinity
-        console.print(f"mesh    {lines.mesh_line(settings)}", soft_wrap=True)
+        size = " x ".join(map(str, settings.kmesh))
+        console.print(f"mesh    {size}, {math.prod(settings.kmesh)} points", soft_wrap=True)
     console.print(f"Fermi   {lines.fermi_line(settings)}", soft_wrap=True)
     try:
         with _executor(settings) as executor:
-            result = compute(model, **_arguments(settings), progress=console_is_watched(), executor=executor)
+            result = compute(model, **arguments(settings), progress=console_is_watched(), executor=executor)
     except (KeyboardInterrupt, SystemExit):  # Ctrl-C, SIGTERM
         if settings.checkpoint and Path(settings.checkpoint).exists():
             note(f"kept {settings.checkpoint}: the same command with --resume goes on from there")
@@ -71,25 +75,21 @@ def convert(
     settings: Settings, target: str, kind: str | None, write_spin_order: str | None, overwrite: bool, console: Console
 ) -> None:
     """Write the model that the settings name for another program, and print the paths."""
-    model = source_of(settings).load(**options(settings))
+    model = source_of(settings).load(**loader_options(settings))
     for path in write_model(model, target, kind, write_spin_order=write_spin_order, overwrite=overwrite):
         console.print(f"wrote {path}", soft_wrap=True)
 
 
-def check_outputs(settings: Settings) -> None:
-    """Make sure that the files asked for can be written, before anything is computed.
+def check_output(key: str, name: str | None, endings: tuple[str, ...]) -> None:
+    """Make sure that the file which the setting `key` asks for can be written, before anything is computed.
 
     Raises
     ------
-    SettingsError : a name whose ending says nothing, a folder that is missing or not writable, one name given twice.
+    SettingsError : a name whose ending says nothing, a folder that is missing or not writable.
     """
-    for key, endings in OUTPUT_FORMATS.items():
-        if path := getattr(settings, key):
-            check_output(key, Path(path), endings)
-
-
-def check_output(key: str, path: Path, endings: tuple[str, ...]) -> None:
-    """Make sure that the file which the setting `key` asks for can be written."""
+    if not name:
+        return
+    path = Path(name)
     if path.suffix.lower() not in endings:
         raise SettingsError(f"{key} {path}: the name must end in {' or '.join(endings)}")
     if path.is_dir():
@@ -112,36 +112,21 @@ def complete(settings: Settings, source: Source, model: Model, note: Note) -> Se
     if entry and entry.folder.parent == materials.library():  # a file of settings tells names from paths
         chosen = {"seed": None, "material": entry.name}
     if settings.kmesh is None and settings.rtol is None and has_zone(model):
-        size, why = default_mesh(source, model)
-        chosen["kmesh"] = size
-        note(f"no --kmesh given: took {' '.join(map(str, size))}, {why}")
+        mesh, why = default_mesh(model, source)
+        chosen["kmesh"] = mesh.size
+        note(f"no --kmesh given: took {' '.join(map(str, mesh.size))}, {why}")
     if settings.fermi is None and settings.filling is None:
-        chosen["fermi"], why = _known_fermi(source, model)
-        note(f"no --fermi or --filling given: took {lines.fermi_line(settings.model_copy(update=chosen))}, {why}")
-    return settings.model_copy(update=chosen)
-
-
-def default_mesh(source: Source, model: Lattice) -> tuple[tuple[int, int, int], str]:
-    """The mesh that a run takes if none is given, and why."""
-    if source.entry and source.entry.kmesh:
-        return source.entry.kmesh, f"recommended by the library entry {source.entry.name}"
-    return chosen.default_mesh(model).size, "by the size of the reciprocal cell"
-
-
-def _known_fermi(source: Source, model: Model) -> tuple[float | materials.Scan, str]:
-    entry = source.entry
-    if entry:
-        by = doping.shift(entry, model)
-        return (entry.scan.moved(by) if entry.scan else entry.fermi + by), lines.origin_line(entry, by)
-    files = wannier90_seed.inspect(source.seed) if source.adapter == "wannier90" else None
-    if files and files.fermi_energy is not None:
-        return files.fermi_energy, f"fermi_energy of {files.win}"
-    assert isinstance(model, TightBinding)  # others come from the library
-    ranges = Look.at(model).ranges
-    raise SettingsError(
-        "no Fermi level is known: give --fermi (eV; one, or start:stop:number) or --filling (electrons per cell); "
-        f"the bands reach from {ranges.min():.2f} to {ranges.max():.2f} eV, `ome-wannier info` shows their gaps"
-    )
+        known = known_level(model, source)
+        if known is None:
+            assert isinstance(model, TightBinding)  # others come from the library
+            ranges = Look.at(model).ranges
+            raise SettingsError(
+                "no Fermi level is known: give --fermi (eV; one, or start:stop:number) or --filling (electrons per cell); "
+                f"the bands reach from {ranges.min():.2f} to {ranges.max():.2f} eV, `ome-wannier info` shows their gaps"
+            )
+        chosen["fermi"] = known.scan or known.level
+        note(f"no --fermi or --filling given: took {lines.fermi_line(replace(settings, **chosen))}, {known.origin}")
+    return replace(settings, **chosen)
 
 
 def write(result: xr.Dataset, settings: Settings, within: Gap | None) -> list[Path]:
@@ -164,41 +149,6 @@ def write(result: xr.Dataset, settings: Settings, within: Gap | None) -> list[Pa
 def console_is_watched() -> bool:
     """Whether a progress bar on standard error is seen by someone."""
     return sys.stderr.isatty()
-
-
-def source_of(settings: Settings) -> Source:
-    """Where the model comes from: files, or an entry of the library."""
-    if settings.material is None:
-        assert settings.seed is not None
-        return locate(settings.seed)
-    return of_entry(materials.entry(settings.material))
-
-
-def options(settings: Settings) -> dict[str, Any]:
-    """Options of the loader."""
-    given = {key: getattr(settings, key) for key in ("spin_degeneracy", "spin_order", "centres", "periodic", "use_wsvec")}
-    given["spn"] = settings.spn or None
-    return {key: value for key, value in given.items() if value is not None} | (settings.parameters or {})
-
-
-def _arguments(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments of `compute`; tolerances that are not set keep their defaults."""
-    temperature = settings.temperature
-    given: dict[str, Any] = {
-        "kmesh": settings.kmesh,
-        "calculators": settings.calculators,
-        "fermi": settings.levels(),
-        "filling": settings.filling,
-        "temperature": temperature if isinstance(temperature, float) else list(temperature),
-        "tau": settings.tau,
-        "memory": settings.memory,
-        "symmetry": settings.symmetry,
-        "include_chern_simons": settings.include_chern_simons,
-        "checkpoint": settings.checkpoint,
-        "resume": settings.resume,
-    }
-    tolerances = {key: getattr(settings, key) for key in ("degeneracy_tol", "rtol", "max_points", "max_time")}
-    return given | {key: value for key, value in tolerances.items() if value is not None}
 
 
 def _executor(settings: Settings) -> AbstractContextManager[Executor | None]:

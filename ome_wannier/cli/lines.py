@@ -12,7 +12,7 @@ from ..models.base import Lattice
 from ..models.kdotp import KDotP
 from ..models.sparse_tight_binding import SparseTightBinding
 from ..models.tight_binding import TightBinding
-from ..settings import Settings
+from ..runs.settings import Settings
 from ..sources.library import STATUS, Entry, Scan
 
 if TYPE_CHECKING:
@@ -29,12 +29,6 @@ def model_line(model: Lattice | KDotP) -> str:
     return f"{model.name}, {size}, {spin}, {model.dimension} periodic directions"
 
 
-def origin_line(entry: Entry, by: float) -> str:
-    """Where Fermi levels come from that nobody gave, and by how much other parameters moved them (eV)."""
-    moved = f", moved by {by:+g} eV with the level of its filling for these parameters" if by else ""
-    return f"from the library entry {entry.name}{moved}"
-
-
 def entry_lines(entry: Entry) -> list[str]:
     """What a library entry says, but for its citations."""
     hidden = ("citations", "reference", "name", "parameters", "status", "half_filled")
@@ -43,12 +37,6 @@ def entry_lines(entry: Entry) -> list[str]:
     about += [("parameter", parameter) for parameter in entry.parameters]
     about += [("reference", value) for value in entry.reference]
     return [f"{key:9} {value}" for key, value in about if value not in (None, "")]
-
-
-def mesh_line(settings: Settings) -> str:
-    """The mesh of complete settings."""
-    assert settings.kmesh is not None
-    return f"{' x '.join(map(str, settings.kmesh))}, {int(np.prod(settings.kmesh))} points"
 
 
 def fermi_line(settings: Settings) -> str:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from rich.console import Console
 
 from ..common.errors import SettingsError
-from ..integration import filling as doping
 from ..models.base import has_zone
-from ..settings import PLOT_FORMATS, Settings
-from . import lines
-from .jobs import Note, check_output, options, source_of
+from ..runs.plan import Known, known_level, loader_options, source_of
+from ..runs.settings import Settings
+from .jobs import PLOT_FORMATS, Note, check_output
 
 #: bands beyond which a point takes so long that a picture has fewer of them
 MANY = 60
@@ -39,34 +37,36 @@ def draw(
     from .. import plotting
 
     picture = settings.plot or "map.png"
-    for key, path in (("output", picture), ("bands", bands)):
-        if path:
-            check_output(key, Path(path), PLOT_FORMATS)
+    check_output("output", picture, PLOT_FORMATS)
+    check_output("bands", bands, PLOT_FORMATS)
     if settings.calculators is None or len(settings.calculators) != 1:
         raise SettingsError("give one --calculator, such as local")
     if not isinstance(settings.temperature, float):
         raise SettingsError("a map is drawn for one --temperature")
     (calculator,) = settings.calculators
     source = source_of(settings)
-    model = source.load(**options(settings))
+    model = source.load(**loader_options(settings))
     if bands and not has_zone(model):
         raise SettingsError("--bands needs a lattice: a k.p model has no standard path")
-    fermi = settings.fermi
-    if fermi is None and source.entry:
-        by = doping.shift(source.entry, model)
-        fermi = source.entry.fermi + by
-        note(f"no --fermi given: took {fermi:g} eV, {lines.origin_line(source.entry, by)}")
-    if not isinstance(fermi, float):
-        raise SettingsError("a map is drawn at one Fermi level: give --fermi, in eV")
-    if shape is None:
-        shape = (32, 32) if model.n_orbitals > MANY else (120, 120)
-        if model.n_orbitals > MANY:
-            note(f"no --shape given: took 32 32, for a point of {model.n_orbitals} bands takes long")
+    known = known_level(model, source) if source.entry and (settings.fermi is None or bands) else None
+    fermi = _fermi(settings, known, note)
+    if shape is None and model.n_orbitals > MANY:
+        note(f"no --shape given: took 32 32, for a point of {model.n_orbitals} bands takes long")
+    shape = shape or ((32, 32) if model.n_orbitals > MANY else (120, 120))
     plotting.zone_map(model, calculator, fermi, component, shape, plane - 1, picture, at=at, temperature=settings.temperature)
     console.print(f"wrote {picture}", soft_wrap=True)
     if bands:
-        if energies is None and source.entry and source.entry.scan:
-            scan = source.entry.scan.moved(doping.shift(source.entry, model))
-            energies = (scan.start, scan.stop)
+        if energies is None and known and known.scan:
+            energies = (known.scan.start, known.scan.stop)
         plotting.bands(model, None, calculator, component, fermi=fermi, energies=energies, path=bands)
         console.print(f"wrote {bands}", soft_wrap=True)
+
+
+def _fermi(settings: Settings, known: Known | None, note: Note) -> float:
+    """The one level (eV) that a map is drawn at."""
+    if settings.fermi is None and known:
+        note(f"no --fermi given: took {known.level:g} eV, {known.origin}")
+        return known.level
+    if not isinstance(settings.fermi, float):
+        raise SettingsError("a map is drawn at one Fermi level: give --fermi, in eV")
+    return settings.fermi

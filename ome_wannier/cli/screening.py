@@ -6,10 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from .options import takes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,33 +31,28 @@ Where = Annotated[str | None, typer.Option(metavar="CONDITION", help="Such as \"
 By = Annotated[str, typer.Option(metavar="COLUMN", help='Column to sort by, largest first: "max|total|", gap ...')]
 
 
+@takes(
+    "kmesh", "rtol", "max_time", "fermi", "filling", "temperature", "tau", "calculators",
+    rtol="Or the relative error to reach; 0.01 by default.", max_time="Seconds that each may take for it; 300.",
+    calculators="Quantities, with commas or repeated.",
+)  # fmt: skip
 def screen(
     what: Annotated[list[str], typer.Argument(metavar="LIST.toml|FOLDER|SEED|NAME...", help="What to compute.")],
     db: Annotated[str, typer.Option(metavar="FILE|URL", help="Where to store it: screening.db, or postgresql://...")],
     workers: Annotated[int, typer.Option(metavar="N", min=1, help="Processes, a material each.")] = 1,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Compute those again that failed before.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and how long it takes.")] = False,
-    kmesh: Annotated[tuple[int, int, int] | None, typer.Option(metavar="N1 N2 N3", help="k points, for all.")] = None,
-    rtol: Annotated[str | None, typer.Option(metavar="R", help="Or the relative error to reach; 0.01 by default.")] = None,
-    max_time: Annotated[str | None, typer.Option(metavar="S", help="Seconds that each may take for it; 300.")] = None,
-    fermi: Annotated[str | None, typer.Option(metavar="EV", help="Fermi level(s) in eV, for all.")] = None,
-    filling: Annotated[str | None, typer.Option(help="Electrons per cell, for all.")] = None,
     around: Annotated[
         str | None, typer.Option(metavar="START:STOP:N", help="Levels in eV relative to the Fermi level of each material.")
     ] = None,
-    temperature: Annotated[str | None, typer.Option(metavar="K", help="Temperature(s) in K.")] = None,
-    tau: Annotated[str | None, typer.Option(metavar="FS", help="Relaxation time in fs.")] = None,
-    calculators: Annotated[str | None, typer.Option(metavar="NAMES", help="Quantities, with commas.")] = None,
     kmap: Annotated[int | None, typer.Option(metavar="N", help="Store an N x N map of k space of each layer.")] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    **given: Any,
 ) -> None:
-    """Compute many materials into one database; what is there already is not computed again."""
-    from .. import screening, settings
+    """Compute many materials into one database; what is there is not computed again. Settings given here hold for all."""
+    from .. import screening
     from . import _console, _note
 
-    keys = (*settings.Settings.model_fields, "around", "kmap")
-    values = {key: value for key, value in locals().items() if key in keys and key != "workers"}
-    todo = screening.items(what, values)
+    todo = screening.items(what, given | {"around": around, "kmap": kmap})
     console = _console()
     if dry_run:
         _say_estimate(todo, db, workers, retry_failed, console)
@@ -134,6 +130,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
+@takes()
 def rank(
     db: Database,
     by: By = "max|total|",
@@ -141,7 +138,6 @@ def rank(
     number: Annotated[int, typer.Option("-n", "--number", metavar="N", min=1, help="Rows to show.")] = 20,
     columns: Annotated[str | None, typer.Option(metavar="NAMES", help="Columns to show, with commas, or all.")] = None,
     ascending: Annotated[bool, typer.Option("--ascending", help="Smallest first.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Show the materials of a screening, the largest response first."""
     from .. import screening
@@ -211,30 +207,30 @@ def _plain(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+@takes()
 def report(
     source: Annotated[str, typer.Argument(metavar="DB|RESULT.nc", help="Database of a screening, or a result of run.")],
     output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="Where to write it: .html.")] = "report.html",
     by: By = "max|total|",
     where: Where = None,
     details: Annotated[int, typer.Option(metavar="N", min=1, help="Materials shown with their scans and tensors.")] = 200,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Write one HTML page that needs no network: the ranked table, pictures, and every material in detail."""
     from .. import report as reports
     from . import _console
     from .jobs import check_output
 
-    check_output("output", Path(output), (".html", ".htm"))
+    check_output("output", output, (".html", ".htm"))
     path = reports.report(source, output, by, where, details)
     _console().print(f"wrote {path}: {path.stat().st_size / 1e6:.1f} MB", soft_wrap=True)
 
 
+@takes()
 def export(
     db: Database,
     csv: Annotated[str | None, typer.Option(metavar="FILE", help="Write all columns as text: .csv.")] = None,
     parquet: Annotated[str | None, typer.Option(metavar="FILE", help="Write all columns as Parquet (needs pyarrow).")] = None,
     where: Where = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Write the table of a screening, failures included."""
     from .. import screening
@@ -245,9 +241,8 @@ def export(
 
     if csv is None and parquet is None:
         raise SettingsError("give --csv FILE or --parquet FILE")
-    for key, path in (("csv", csv), ("parquet", parquet)):
-        if path:
-            check_output(key, Path(path), (f".{key}",))
+    check_output("csv", csv, (".csv",))
+    check_output("parquet", parquet, (".parquet",))
     found = screening.frame(db)
     if where is not None:
         found = found[table.select(found, where)]

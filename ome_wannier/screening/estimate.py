@@ -6,12 +6,12 @@ import time
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..integration.kpoints.mesh import KMesh
 from ..models.base import has_zone
+from ..runs.plan import mesh_of
 from .listing import Item
 from .plan import loaded, planned, row_key, source_key
 from .step import failure, step_without_store
@@ -83,10 +83,10 @@ def _timed(item: Item, size: int) -> tuple[float, int, int]:
         model, _ = loaded(item)
     points = whole = 1
     if has_zone(model):
-        full = KMesh(item.settings.kmesh) if item.settings.kmesh else KMesh.default(model.lattice, model.periodic)
+        full = mesh_of(item.settings, model)
         a, b, c = (min(n, size) for n in full.size)
-        mesh = {"kmesh": (a, b, c), "rtol": None, "max_points": None, "max_time": None}
-        item = replace(item, settings=item.settings.model_copy(update=mesh))
+        mesh: dict[str, Any] = {"kmesh": (a, b, c), "rtol": None, "max_points": None, "max_time": None}
+        item = replace(item, settings=replace(item.settings, **mesh))
         points, whole = a * b * c, len(full)
     start = time.process_time()
     step_without_store(item)

@@ -14,7 +14,6 @@ from ..models.base import Lattice
 from ..response.tabulate import tabulate
 from . import descriptors
 from .listing import Item
-from .plan import temperatures
 
 
 def kmap(model: Lattice, item: Item, pairs: dict[str, Any]) -> dict[str, Any]:
@@ -30,7 +29,7 @@ def kmap(model: Lattice, item: Item, pairs: dict[str, Any]) -> dict[str, Any]:
     k[..., first], k[..., second] = axis[None, :], axis[:, None]
     terms = [get(name) for name in descriptors.terms_of(calculator)]
     table = tabulate(model, k.reshape(-1, 3), terms)
-    width = max(temperatures(item)[0], 1.0) * KB
+    width = max(np.atleast_1d(item.settings.temperature)[0], 1.0) * KB
     e = table["energy"].values
     occupation = {"sea": fermi_function(e, level, width), "surface": minus_fermi_derivative(e, level, width)}
     values = {}

@@ -1,50 +1,43 @@
 """What a screening computes: a list in TOML, folders and names, expanded into one item for each material.
 
-A list has the keys of a run (`ome_wannier.settings.Settings`) at the top, which hold for all, and tables `[[model]]`, each
+A list has the keys of a run (`ome_wannier.runs.settings`) at the top, which hold for all, and tables `[[model]]`, each
 with keys of its own and one of `material` (library entry), `seed` (files), `folder` (all models in it) and `python`
 ("file.py:function", called with the parameters).
 """
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..common.errors import FileFormatError, OMEError, SettingsError
-from ..settings import Settings, validate
+from ..common.errors import OMEError, SettingsError
+from ..runs.reading import PATHS, joined, place_of, read, validate
+from ..runs.settings import TABLE, Settings, named, outweighed
+from ..runs.values import fermi, unknown
 from ..sources import library as materials
 from ..sources.library import Scan
 
 #: of a run, not of a screening
-_NOT_HERE = ("output", "plot", "csv", "workers", "dask", "mpi", "checkpoint", "resume")
+_NOT_HERE = named("files", "workers")
 #: of a screening alone
 _OWN = ("around", "kmap")
 _SOURCES = ("material", "seed", "folder", "python")
 #: of a table `[[model]]` alone
 _EXPANDED = ("folder", "python", "combine", "name")
-_PATHS = ("seed", "folder", "python", "centres")
 _HAMILTONIAN = re.compile(r"(.+)_(tb|hr)\.dat(\.gz|\.bz2|\.xz)?", re.DOTALL)
 _HDF5 = (".hdf5", ".h5")
 _NPZ = "_XX_R_Ham.npz"
-#: what a table says outweighs what holds for all, and the caller both
-_EXCLUSIVE = (
-    (("fermi",), ("filling",)),
-    (("spn",), ("spin_order",)),
-    (("kmesh",), ("rtol", "max_points", "max_time")),
-)
 #: where neither kmesh nor rtol is given: the relative error to reach, and the seconds that each material may take
 DEFAULT = {"rtol": 0.01, "max_time": 300.0}
 #: names of parameters are keys of the database too
 _KEY = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
-#: runs that a list may expand to; a longer one is refused as a mistake in its ranges
+#: a list that expands to more is a slip of the pen
 MOST = 1_000_000
 #: points along each side of a k-map, at most
 MOST_KMAP = 200
@@ -102,42 +95,32 @@ def _all(what: Iterable[Any], settings: dict[str, Any]) -> Iterator[Item]:
     for one in what:
         if not isinstance(one, str | Path):
             name = str(getattr(one, "name", "") or type(one).__name__)
-            yield _item(name, settings, None, model=one)
+            yield _item(name, settings, model=one)
         elif str(one).endswith(".toml") and Path(one).name != materials.FILE:
             yield from _listed(Path(one), settings)
         elif str(one) in materials.names() and not Path(one).exists():
-            yield _item(str(one), settings | {"material": str(one)}, None)
+            yield _item(str(one), settings | {"material": str(one)})
         elif Path(one).is_dir():
-            yield from (_of_file(seed, settings, None) for seed in _in_folder(Path(one)))
+            yield from (_of_file(seed, settings) for seed in _in_folder(Path(one)))
         else:
-            yield _item(str(one), settings | {"seed": str(one)}, None)
+            yield _item(str(one), settings | {"seed": str(one)})
 
 
-def _chosen(keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys with an accuracy: where neither a mesh nor rtol is given, materials converge by themselves within their time."""
-    return {**keys} if keys.get("kmesh") is not None or keys.get("rtol") is not None else {**DEFAULT, **keys}
-
-
-def _outweighed(keys: Mapping[str, Any], by: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys without those that a more particular one among the others excludes."""
-    lost = {k for a, b in _EXCLUSIVE for group, other in ((a, b), (b, a)) if any(k in by for k in group) for k in other}
-    return {k: v for k, v in keys.items() if k not in lost}
-
-
-def _item(name: str, keys: Mapping[str, Any], place: str | None, **more: Any) -> Item:
+def _item(name: str, keys: Mapping[str, Any], place: str = "", **more: Any) -> Item:
     """An item with checked settings; `place` is what an error begins with."""
     for key in keys:
         if key in _NOT_HERE:
-            raise SettingsError(f"{place or ''}{key} belongs to a run, not to a screening")
-    own = {key: keys[key] for key in _OWN if key in keys}
+            raise SettingsError(f"{place}{key} belongs to a run, not to a screening")
+    default = {} if {"kmesh", "rtol"} & set(keys) else DEFAULT
     try:
-        checked = validate(_chosen({k: v for k, v in keys.items() if k not in _OWN}))
-        return Item(name, checked, around=_around(own.get("around")), kmap=_kmap(own.get("kmap", 0)), **more)
+        checked = validate(default | {k: v for k, v in keys.items() if k not in _OWN})
+        around = _scan("around", keys["around"]) if "around" in keys else None
+        return Item(name, checked, around=around, kmap=_kmap(keys.get("kmap", 0)), **more)
     except OMEError as error:
-        raise SettingsError(f"{place or ''}{error}") from error
+        raise SettingsError(f"{place}{error}") from error
 
 
-def _of_file(seed: str, keys: Mapping[str, Any], place: str | None) -> Item:
+def _of_file(seed: str, keys: Mapping[str, Any], place: str = "") -> Item:
     """The item of a file that was found; one whose name is no text fails when its turn comes, not the whole list."""
     try:
         seed.encode("utf-8")
@@ -146,19 +129,12 @@ def _of_file(seed: str, keys: Mapping[str, Any], place: str | None) -> Item:
     return _item(seed, {**keys, "seed": seed}, place)
 
 
-def _around(value: Any) -> Scan | None:
-    """Energies relative to a level: start, stop and number, or start:stop:number."""
-    if value is None or isinstance(value, Scan):
-        return value
-    return _scan("around", value)
-
-
 def _scan(key: str, value: Any) -> Scan:
-    """Start, stop and number, as the Fermi levels of a run."""
+    """Start, stop and number of energies or of other values, as the Fermi levels of a run; `key` begins an error."""
     try:
-        found = validate({"fermi": value}).fermi
-    except SettingsError as error:
-        raise SettingsError(str(error).replace("fermi", key, 1)) from error
+        found = fermi(value)
+    except ValueError as error:
+        raise SettingsError(f"{key}: {error}") from error
     if not isinstance(found, Scan):
         raise SettingsError(f"{key}: expected start, stop and number, found {value!r}")
     return found
@@ -172,50 +148,41 @@ def _kmap(value: Any) -> int:
 
 def _listed(path: Path, given: dict[str, Any]) -> Iterator[Item]:
     """The items of a list."""
-    text = path.read_bytes()
-    try:
-        stored = tomllib.loads(text.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileFormatError(path, None, "TOML", str(error)) from error
+    stored = read(path)
     tables = stored.pop("model", [])
     if not isinstance(tables, list) or not tables or not all(isinstance(t, dict) for t in tables):
         raise SettingsError(f"{path}: a list for screening has tables [[model]], one or more")
-    lines = text.decode("utf-8").splitlines()
     for key in stored:
         if key in (*_SOURCES, "combine", "name", "parameters"):
-            raise SettingsError(f"{_place(path, lines, 0, key)}{key} belongs into a table [[model]]")
-    _item("", {k: v for k, v in stored.items() if k != "centres"}, _place_of_any(path, lines, 0, stored))
+            raise SettingsError(f"{place_of(path, key, 0)}{key} belongs into a table [[model]]")
+    _item("", {k: v for k, v in stored.items() if k != "centres"}, f"{path}: ")
     for number, table in enumerate(tables, 1):
-        yield from _expanded(path, lines, number, stored, table, given)
+        yield from _expanded(path, number, stored, table, given)
 
 
-def _expanded(
-    path: Path, lines: Sequence[str], number: int, common: dict[str, Any], table: dict[str, Any], given: dict[str, Any]
-) -> Iterator[Item]:
+def _expanded(path: Path, number: int, common: dict[str, Any], table: dict[str, Any], given: dict[str, Any]) -> Iterator[Item]:
     """The items of one table `[[model]]`."""
-    place = _place_of_any(path, lines, number, table)
-    known = {*Settings.model_fields, *_OWN, *_EXPANDED} - {*_NOT_HERE}
+    place = f"{path}, [[model]] number {number}: "
+    known = {*TABLE, *_OWN, *_EXPANDED} - {*_NOT_HERE}
     for key in table:
         if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(sorted(known))}"
-            raise SettingsError(f"{_place(path, lines, number, key)}unknown key {key!r}: {hint}")
+            raise SettingsError(place_of(path, key, number) + unknown(key, sorted(known)))
     if sum(key in table for key in _SOURCES) != 1:
         raise SettingsError(f"{place}give one of {', '.join(_SOURCES)}")
     written = next(str(table[key]) for key in _SOURCES if key in table)
-    joined = {k: str(path.parent / v) for k, v in table.items() if k in _PATHS and isinstance(v, str) and v}
-    table = table | joined
+    table = joined(table, path.parent, (*PATHS, "folder", "python"))
     keys = {k: v for k, v in table.items() if k not in _EXPANDED}
-    common, keys = _outweighed(_outweighed(common, keys), given), _outweighed(keys, given)
+    # what a table says outweighs what holds for all, and the caller both
+    common, keys = outweighed(outweighed(common, keys), given), outweighed(keys, given)
     called = table.get("name")
     if called is not None and not isinstance(called, str):
-        raise SettingsError(f"{_place(path, lines, number, 'name')}name: expected a text, found {called!r}")
+        raise SettingsError(f"{place_of(path, 'name', number)}name: expected a text, found {called!r}")
     if "folder" in table:
         if "parameters" in keys or "combine" in table:
             raise SettingsError(f"{place}parameters are those of material and python, not of folder")
         folder = Path(str(table["folder"]))
         if not folder.is_dir():
-            raise SettingsError(f"{_place(path, lines, number, 'folder')}folder: there is no folder {folder}")
+            raise SettingsError(f"{place_of(path, 'folder', number)}folder: there is no folder {folder}")
         keys.pop("folder", None)
         yield from (_of_file(seed, common | keys | given, place) for seed in _in_folder(folder))
         return
@@ -256,11 +223,7 @@ def _combinations(table: Mapping[str, Any], place: str) -> Iterator[dict[str, An
 def _range(key: str, value: Any, place: str) -> list[Any]:
     """The values that a parameter takes: those of a list, those of start, stop and number, or one."""
     if isinstance(value, Mapping):
-        try:
-            scan = _scan(f"parameters.{key}", value)
-        except OMEError as error:
-            raise SettingsError(f"{place}{error}") from error
-        return [float(f"{x:.12g}") for x in scan.levels()]
+        return [float(f"{x:.12g}") for x in _scan(f"{place}parameters.{key}", value).levels()]
     if isinstance(value, list):
         if not value:
             raise SettingsError(f"{place}parameters.{key}: an empty list")
@@ -293,18 +256,3 @@ def _in_folder(top: Path) -> list[str]:
     if not found:
         raise SettingsError(f"{top}: no models in this folder: no {materials.FILE}, _tb.dat, _hr.dat or .hdf5")
     return found
-
-
-def _place(path: Path, lines: Sequence[str], number: int, key: str) -> str:
-    """Where a key of the n-th table stands (0: before the first), as an error begins."""
-    heads = [i for i, line in enumerate(lines) if re.match(r"\s*\[\[\s*model\s*\]\]", line)]
-    bounds = [0, *heads, len(lines)]
-    start, stop = bounds[number], bounds[number + 1] if number + 1 < len(bounds) else len(lines)
-    wanted = re.compile(rf"\s*\[*\s*(model\.)?[\"']?{re.escape(key)}\b")
-    line = next((i for i in range(start, stop) if wanted.match(lines[i])), start)
-    return f"{path}, line {line + 1}: "
-
-
-def _place_of_any(path: Path, lines: Sequence[str], number: int, table: Mapping[str, Any]) -> str:
-    """The same for a fault that names its key itself: the line of the table."""
-    return f"{path}, [[model]] number {number}: " if number else f"{path}: "

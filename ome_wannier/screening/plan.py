@@ -11,40 +11,25 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..adapters.wannier90 import seed as wannier90_seed
 from ..calculators.registry import Calculator, resolve
 from ..common.errors import ModelError, SettingsError
 from ..integration import filling as doping
-from ..integration import hamiltonian_symmetry as symmetry
 from ..integration.band_ranges import Gap, Look
-from ..integration.kpoints.chosen import default_mesh
-from ..integration.kpoints.mesh import KMesh
-from ..integration.tolerance import MAX_POINTS, goal_of
-from ..models.base import Lattice, Model, has_zone
+from ..models.base import Model, has_zone
 from ..models.sparse_tight_binding import AVAILABLE, SparseTightBinding
-from ..response.request import one_temperature
-from ..sources import library as materials
-from ..sources.load import Source, load, locate, of_entry
+from ..runs.plan import known_level, level_of_filling, loader_options, source_of
+from ..runs.settings import named
+from ..sources.load import Source, load
 from .listing import Item
 
 Array = NDArray[np.float64]
 
 #: what is computed unless told: the responses and their parts, and the geometry that goes with them
 CALCULATORS = (
-    "total",
-    "dipole",
-    "local_intraband",
-    "itinerant",
-    "local",
-    "extrinsic",
-    "dipole_polarizability",
-    "quantum_metric",
-)
-#: settings that the result depends on
-_RESULT = (
-    "kmesh", "temperature", "tau", "degeneracy_tol", "symmetry", "include_chern_simons", "filling",
-    "rtol", "max_points", "max_time",
+    "total", "dipole", "local_intraband", "itinerant", "local", "extrinsic", "dipole_polarizability", "quantum_metric"
 )  # fmt: skip
+#: settings that the result depends on, besides calculators and levels, which are in the plan
+_RESULT = [name for name in named("computation") if name not in ("calculators", "fermi", "memory")]
 
 
 class Plan(NamedTuple):
@@ -61,23 +46,14 @@ def loaded(item: Item) -> tuple[Model, Source | None]:
     """The model, and where it comes from where that is a library entry or files."""
     if item.fault:
         raise ModelError(item.fault)
-    options = loader_options(item)
+    options = loader_options(item.settings)
     if item.model is not None:
         return load(item.model, **options), None
     if item.python:
         made = _from_python(item.python, item.settings.parameters or {})
         return load(made, **{k: v for k, v in options.items() if k not in (item.settings.parameters or {})}), None
-    settings = item.settings
-    source = of_entry(materials.entry(settings.material)) if settings.material else locate(str(settings.seed))
+    source = source_of(item.settings)
     return source.load(**options), source
-
-
-def loader_options(item: Item) -> dict[str, Any]:
-    """Options of the loader that the settings contain."""
-    settings = item.settings
-    given = {key: getattr(settings, key) for key in ("spin_degeneracy", "spin_order", "centres", "periodic", "use_wsvec")}
-    given["spn"] = settings.spn or None
-    return {key: value for key, value in given.items() if value is not None} | (settings.parameters or {})
 
 
 def _from_python(where: str, parameters: dict[str, Any]) -> Any:
@@ -104,14 +80,13 @@ def planned(model: Model, source: Source | None, item: Item) -> Plan:
     """
     window = isinstance(model, SparseTightBinding)  # of bands, in which not everything can be computed
     wanted, _ = resolve(item.settings.calculators or [n for n in CALCULATORS if not window or n in AVAILABLE])
-    if not has_zone(model):
-        levels, reference = _levels(item, _known_level(model, source, item), source)
-        return Plan(levels, reference, None, wanted)
-    if item.settings.filling is not None and item.around is None:
+    if item.settings.filling is not None and item.around is None and has_zone(model):
         gap = doping.gap_of(model, item.settings.filling)
         return Plan(np.empty(0), None, gap if gap is not None and gap.is_open else None, wanted)
+    levels, reference = _levels(model, source, item)
+    if not has_zone(model):
+        return Plan(levels, reference, None, wanted)
     look = Look.at(model)
-    levels, reference = _levels(item, _known_level(model, source, item), source)
     gap = look.gap_among(np.array([reference]))
     if gap is None and item.settings.fermi is not None and item.around is None:
         gap = look.gap_among(levels)
@@ -121,51 +96,25 @@ def planned(model: Model, source: Source | None, item: Item) -> Plan:
     return Plan(levels, reference, gap, wanted)
 
 
-def _known_level(model: Model, source: Source | None, item: Item) -> float | None:
-    """The Fermi level (eV) that the settings, the library or the files name, the middle one of several."""
-    settings = item.settings
+def _levels(model: Model, source: Source | None, item: Item) -> tuple[Array, float]:
+    """Fermi levels (eV), and the one in question: that of settings (the middle one), library or files."""
+    settings, entry = item.settings, source.entry if source else None
     if settings.fermi is not None:
-        levels = np.atleast_1d(settings.levels())  # type: ignore[arg-type]
-        return float(levels[len(levels) // 2])
-    if settings.filling is not None:
+        levels = np.atleast_1d(np.asarray(settings.levels(), dtype=float))
+        known = float(levels[len(levels) // 2])
+    elif settings.filling is not None:
         if not has_zone(model):
             raise SettingsError("a k.p model holds infinitely many electrons: give fermi (eV) instead of filling")
-        return level_of_filling(model, item).value
-    if source is not None and source.entry is not None:
-        return source.entry.fermi + doping.shift(source.entry, model)
-    if source is not None and source.adapter == "wannier90":
-        return wannier90_seed.inspect(source.seed).fermi_energy
-    return None
-
-
-def level_of_filling(model: Lattice, item: Item) -> doping.Level:
-    """The level of the filling that the settings give, as `compute` finds it."""
-    settings = item.settings
-    assert settings.filling is not None
-    goal = goal_of(settings.rtol, settings.max_points or MAX_POINTS, settings.max_time)
-    exact = symmetry.group_of(model, settings.symmetry).exact
-    T = one_temperature(np.array(temperatures(item)))
-    return doping.level_of(model, goal or mesh_of(model, item), settings.filling, T, exact)[0]
-
-
-def _levels(item: Item, known: float | None, source: Source | None) -> tuple[Array, float]:
-    """Fermi levels (eV) and the one in question."""
-    if known is None:
-        raise SettingsError("no Fermi level is known: give fermi (eV) or filling (electrons per cell) for this material")
-    if item.around is not None:
-        return known + item.around.levels(), known
-    if item.settings.fermi is not None:
-        return np.atleast_1d(np.asarray(item.settings.levels(), dtype=float)), known
-    entry = None if source is None else source.entry
-    if entry is not None and entry.scan is not None and item.settings.filling is None:
-        return entry.scan.moved(known - entry.fermi).levels(), known  # `known` has been moved for other parameters
-    return np.array([known]), known
-
-
-def temperatures(item: Item) -> list[float]:
-    """K, as a list."""
-    found = item.settings.temperature
-    return [found] if isinstance(found, float) else list(found)
+        known = level_of_filling(settings, model).value
+        levels = np.array([known])
+    else:
+        found = known_level(model, source) if source else None
+        if found is None:
+            raise SettingsError("no Fermi level is known: give fermi (eV) or filling (electrons per cell) for this material")
+        known = found.level
+        # not `found.scan`, which differs in the last digit: rows keep their keys
+        levels = entry.scan.moved(known - entry.fermi).levels() if entry and entry.scan else np.array([known])
+    return levels if item.around is None else known + item.around.levels(), known
 
 
 def source_key(item: Item) -> str:
@@ -181,7 +130,7 @@ def row_key(model: Model, item: Item, plan: Plan) -> str:
 
 def settings_digest(item: Item, plan: Plan) -> str:
     """Digest of everything but the model that the result depends on."""
-    settings = item.settings.model_dump(mode="json", include=set(_RESULT))
+    settings = {name: getattr(item.settings, name) for name in _RESULT}
     names = sorted(c.name for c in plan.wanted)
     return hashlib.sha256(json.dumps([settings, names, plan.levels.tolist(), item.kmap], sort_keys=True).encode()).hexdigest()
 
@@ -189,8 +138,3 @@ def settings_digest(item: Item, plan: Plan) -> str:
 def _digest(kind: str, *parts: str) -> str:
     # not hexadecimal throughout: ASE takes text that may be a number for one
     return f"{kind}-" + hashlib.sha256("\0".join(parts).encode("utf-8", "backslashreplace")).hexdigest()
-
-
-def mesh_of(model: Lattice, item: Item) -> KMesh:
-    """The mesh that is asked for, or one of sensible spacing."""
-    return KMesh(item.settings.kmesh) if item.settings.kmesh else default_mesh(model)

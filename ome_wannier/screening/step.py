@@ -6,32 +6,30 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from .. import __version__
 from ..calculators.registry import Calculator, first_observable
 from ..calculators.weights import component_axes
 from ..common.errors import AccuracyWarning, OMEError
-from ..common.version import __version__
 from ..integration import hamiltonian_symmetry as symmetry
 from ..integration.band_ranges import coarse_mesh
 from ..models.base import Lattice, Model, has_zone
 from ..models.tight_binding import TightBinding
 from ..plugins.ase import row
 from ..response.compute import compute
+from ..runs.plan import arguments, level_of_filling, mesh_of
 from ..sources.citations import cite
 from ..symmetry.operations import Operation
 from ..symmetry.tensors import projector
 from . import descriptors
 from .kmap import kmap
 from .listing import Item
-from .plan import Plan, level_of_filling, loaded, mesh_of, planned, row_key, settings_digest, source_key, temperatures
+from .plan import Plan, loaded, planned, row_key, settings_digest, source_key
 from .store import DONE, FAILED, FORBIDDEN, Owner, Store
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 
 class Job(NamedTuple):
@@ -81,7 +79,8 @@ def step(job: Job, item: Item, token: str) -> Outcome:
             plan = planned(model, source, item)
             key, about["supersedes"] = row_key(model, item, plan), key
             about |= _identity(model, item, plan)
-            claim = store.claim(key, token, _claimed(about), job.owner, job.retry)
+            claimed = {name: value for name, value in about.items() if name != "supersedes"}
+            claim = store.claim(key, token, claimed, job.owner, job.retry)
             if claim.state != "claimed":
                 return Outcome(item.name, {"failed": "failed before"}.get(claim.state, claim.state), key)
             outcome = _computed(model, item, plan, key, about)
@@ -107,10 +106,6 @@ def failure(item: Item, key: str, about: dict[str, Any], error: Exception | str)
     known = isinstance(error, OMEError | str)
     reason = str(error) if known or isinstance(error, OSError) else f"{type(error).__name__}: {error}"
     return Outcome(item.name, FAILED, key, pairs=about | {"reason": text(" ".join(reason.split()))})
-
-
-def _claimed(about: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in about.items() if key != "supersedes"}
 
 
 def _parameters(item: Item) -> dict[str, Any]:
@@ -147,11 +142,15 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
         if forbidden and len(forbidden) == len(descriptors.responses(wanted)):
             data = {"ome_symmetry": [g.name for g in group.exact], "ome_settings": item.settings.to_json()}
             if plan.reference is None:
-                pairs["fermi"] = level_of_filling(model, item).value
+                pairs["fermi"] = level_of_filling(item.settings, model).value
             return Outcome(item.name, FORBIDDEN, key, atoms, pairs, data)
         wanted = [c for c in wanted if c not in forbidden]
-    asked = {"filling": item.settings.filling} if plan.reference is None else {"fermi": plan.levels}
-    result = compute(model, **_arguments(model, item), calculators=wanted, **asked)
+    asked: dict[str, Any] = {"calculators": wanted}
+    if plan.reference is not None:
+        asked |= {"fermi": plan.levels, "filling": None}
+    if not has_zone(model):
+        asked["kmesh"] = None  # k.p models are integrated along rays
+    result = compute(model, **(arguments(item.settings) | asked))
     level = float(result["fermi"].values[0]) if plan.reference is None else plan.reference
     pairs |= {"fermi": level} | descriptors.of_result(result, level, plan.gap, item.settings.tau)
     if plan.reference is None:
@@ -159,30 +158,14 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
     if "converged" in result.attrs:
         pairs["converged"] = int(not result.attrs["not_converged"])
     if has_zone(model):
-        pairs["points"] = int(result.attrs.get("k_points", len(mesh_of(model, item))))
+        pairs["points"] = int(result.attrs.get("k_points", len(mesh_of(item.settings, model))))
         needed = descriptors.bands_needed(model, coarse_mesh(model), level)
         pairs |= {} if needed is None else {"bands_needed": needed}
     _, data = row(result)
-    data |= {"ome_settings": item.settings.to_json(), "ome_name": text(item.name), "ome_cite": _cited(result)}
+    data |= {"ome_settings": item.settings.to_json(), "ome_name": text(item.name), "ome_cite": text(cite(result))}
     if item.kmap and has_zone(model) and model.dimension == 2:
         data |= kmap(model, item, pairs)
     return Outcome(item.name, DONE, key, atoms, pairs, data)
-
-
-def _arguments(model: Model, item: Item) -> dict[str, Any]:
-    """Keyword arguments of `compute`; tolerances that are not set keep their defaults."""
-    settings = item.settings
-    found = temperatures(item)
-    given = {
-        "kmesh": None if not has_zone(model) else settings.kmesh,  # k.p models are integrated along rays
-        "temperature": found[0] if isinstance(settings.temperature, float) else found,
-        "tau": settings.tau,
-        "memory": settings.memory,
-        "symmetry": settings.symmetry,
-        "include_chern_simons": settings.include_chern_simons,
-    }
-    optional = {key: getattr(settings, key) for key in ("degeneracy_tol", "rtol", "max_points", "max_time")}
-    return given | {key: value for key, value in optional.items() if value is not None}
 
 
 def _allowed(model: Lattice, calculator: Calculator, operations: Sequence[Operation]) -> bool:
@@ -200,10 +183,6 @@ def _atoms(model: Model) -> Any:
     if isinstance(model, TightBinding) and model.structure is not None:
         return adapter.atoms(model)
     return Atoms() if not has_zone(model) else Atoms(cell=np.array(model.lattice), pbc=model.periodic)
-
-
-def _cited(result: xr.Dataset) -> str:
-    return text(cite(result))
 
 
 def text(value: str, longest: int = 500) -> str:
