@@ -12,7 +12,7 @@ import pytest
 from toys import TOYS, pauli, random_model, rebuilt
 
 import ome_wannier as ome
-from ome_wannier.adapters.wannierberri.system import system as wannierberri
+from ome_wannier.adapters.wannierberri import system as wannierberri
 from ome_wannier.errors import AccuracyWarning, ModelError
 from ome_wannier.models.base import Structure
 from ome_wannier.models.outside_states import External

@@ -11,12 +11,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from ome_wannier.adapters.wannier90.loader.branch import finite_differences
-from ome_wannier.adapters.wannier90.loader.files import read_centres, read_tb
 
 from ome_wannier import units
-from ome_wannier.adapters.wannier90.loader import loader as wannier90
-from ome_wannier.adapters.wannier90.loader import seed as wannier90_seed
+from ome_wannier.adapters.wannier90 import loader as wannier90
+from ome_wannier.adapters.wannier90 import seed as wannier90_seed
+from ome_wannier.adapters.wannier90.branch import finite_differences
+from ome_wannier.adapters.wannier90.files import read_centres, read_tb
 from ome_wannier.errors import AccuracyWarning, FileFormatError, ModelError
 
 MATERIALS = Path(__file__).parents[2] / "materials"

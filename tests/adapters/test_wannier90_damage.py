@@ -19,10 +19,10 @@ import pytest
 from ase.data import atomic_numbers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ome_wannier.adapters.wannier90.loader.branch import without_jumps
 
-from ome_wannier.adapters.wannier90.loader import loader as wannier90
-from ome_wannier.adapters.wannier90.loader import seed as wannier90_seed
+from ome_wannier.adapters.wannier90 import loader as wannier90
+from ome_wannier.adapters.wannier90 import seed as wannier90_seed
+from ome_wannier.adapters.wannier90.branch import without_jumps
 from ome_wannier.errors import AccuracyWarning, OMEError
 
 HBN = Path(__file__).parents[2] / "materials" / "hbn"

@@ -10,12 +10,12 @@ import warnings
 import numpy as np
 import pytest
 from hypothesis import given
-from ome_wannier.adapters.wannier90.loader.write import write
 from test_wannier90_damage import BadTextError, check, damaged, many, numbers, reference_hr, rows, take
 from toys import random_model
 
 import ome_wannier as ome
-from ome_wannier.adapters.wannier90.loader import loader as wannier90
+from ome_wannier.adapters.wannier90 import loader as wannier90
+from ome_wannier.adapters.wannier90.write import write
 from ome_wannier.errors import AccuracyWarning, FileFormatError, OMEError
 from ome_wannier.models.real_space_checks import HERMITICITY_TOLERANCE
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ome_wannier.adapters.wannier90.loader.write import reordered, write
 from toys import TOYS, rebuilt
 
 import ome_wannier as ome
+from ome_wannier.adapters.wannier90.write import reordered, write
 from ome_wannier.errors import AccuracyWarning, ModelError
 from ome_wannier.models.real_space_checks import local_spin
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ome_wannier.adapters.wannier90.loader.write import write
 from toys import LATTICE_2D, LATTICE_3D, pauli, r_vectors, random_arrays, weights_of
 
 import ome_wannier as ome
@@ -20,7 +19,8 @@ from ome_wannier.adapters import ase as ase_adapter
 from ome_wannier.adapters import kwant as kwant_adapter
 from ome_wannier.adapters import sisl as sisl_adapter
 from ome_wannier.adapters import tbmodels as tbmodels_adapter
-from ome_wannier.adapters.wannierberri.system import system as wannierberri_adapter
+from ome_wannier.adapters.wannier90.write import write
+from ome_wannier.adapters.wannierberri import system as wannierberri_adapter
 from ome_wannier.bands.bands import Bands
 from ome_wannier.calculators import resolve
 from ome_wannier.errors import AccuracyWarning, ModelError

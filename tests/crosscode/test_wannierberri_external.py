@@ -33,12 +33,12 @@ from ome_wannier.models.outside_states import External
 
 wannierberri = pytest.importorskip("wannierberri")
 
-from ome_wannier.adapters.wannierberri.system.external import external_of, with_external_terms  # noqa: E402
 from wannierberri import calculators as wb  # noqa: E402
 from wannierberri.fourier.rvectors import Rvectors  # noqa: E402
 from wannierberri.system.system_R import System_R  # noqa: E402
 
-from ome_wannier.adapters.wannierberri.system import system as wannierberri_adapter  # noqa: E402
+from ome_wannier.adapters.wannierberri import system as wannierberri_adapter  # noqa: E402
+from ome_wannier.adapters.wannierberri.external import external_of, with_external_terms  # noqa: E402
 
 DATA = Path(os.environ.get("OME_WANNIER_DATA", "no folder given"))
 TO_BOHR_MAGNETON = units.E2_OVER_HBAR * units.ANGSTROM**2 / units.MU_B

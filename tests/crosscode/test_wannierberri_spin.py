@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ome_wannier.adapters.wannierberri.system.spin import spin_matrices
 from test_wannierberri import HALF_G, TAU, _elsewhere, close, kinetic, run, wb  # noqa: F401  the fixture: where it writes
 
 import ome_wannier as ome
-from ome_wannier.adapters.wannierberri.system import spin as wannierberri_spin
+from ome_wannier.adapters.wannierberri import spin as wannierberri_spin
+from ome_wannier.adapters.wannierberri.spin import spin_matrices
 from ome_wannier.bands.bands import Bands
 from ome_wannier.errors import ModelError
 

@@ -37,7 +37,7 @@ from toys import TOYS, malashevich, tilted_dirac  # noqa: E402
 import ome_wannier as ome  # noqa: E402
 from ome_wannier import units  # noqa: E402
 from ome_wannier.bands.bands import Bands  # noqa: E402
-from ome_wannier.calculators.registry import semiclassical_with  # noqa: E402
+from ome_wannier.calculators import semiclassical_with  # noqa: E402
 from ome_wannier.integration.chern_simons import axion_angle  # noqa: E402
 from ome_wannier.lattices.antiferromagnet import cumnas_minimal  # noqa: E402
 from ome_wannier.lattices.chiral import stacked_honeycomb  # noqa: E402
