@@ -47,4 +47,4 @@ def _arguments(bands: Bands) -> tuple[Any, ...]:
     if N:
         # physics.md eq. 66
         v = v + np.stack([1j * (N[a] - adjoint(N[a])) for a in range(len(bands.axes))], axis=1)
-    return (v, bands.connections, bands.energies, *bands.groups, *bands.passed, bands.pair_array)
+    return (v, bands.connections, bands.energies, bands.groups, bands.passed, bands.pair_array)

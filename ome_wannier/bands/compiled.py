@@ -272,15 +272,15 @@ def row_traces(X, Y):  # type: ignore[no-untyped-def]
         for n in range(N):
             for j in range(J):
                 for i in range(I):
-                    out[k, n, j, i] = row_product(a, i, n, b, j, n, 0, N)
+                    out[k, n, j, i] = row_product(a, i, n, b, j, n, (0, N))
     return out
 
 
 @jit
-def row_product(a, i, p, b, j, r, start, stop):  # type: ignore[no-untyped-def]
-    """Re sum_q x[q] conj(y[q]), q from start to stop, of the rows x = a[i, p], y = b[j, r] of complex numbers seen as real."""
+def row_product(a, i, p, b, j, r, span):  # type: ignore[no-untyped-def]
+    """Re sum_q x[q] conj(y[q]), q from start to stop (`span`), of the rows x = a[i, p], y = b[j, r] of complex numbers seen as real."""
     total = 0.0
-    for q in range(2 * start, 2 * stop):
+    for q in range(2 * span[0], 2 * span[1]):
         total += a[i, p, q] * b[j, r, q]
     return total
 
@@ -324,7 +324,7 @@ def moving_traces(v, X, Y, first, end, below, above):  # type: ignore[no-untyped
                 for i in range(I):
                     for j in range(J):
                         if p == n:
-                            O = complex(row_product(x, i, n, y, j, n, 0, N), 0.0)
+                            O = complex(row_product(x, i, n, y, j, n, (0, N)), 0.0)
                         else:  # (X Y + Y X^+)/2 between n and p
                             O = 0j
                             for q in range(N):

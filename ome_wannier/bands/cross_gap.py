@@ -43,15 +43,16 @@ PANEL = 24
 
 
 @jit
-def interband(v, R, e, first, end, below, above, pairs):  # type: ignore[no-untyped-def]
+def interband(v, R, e, groups, passed, pairs):  # type: ignore[no-untyped-def]
     """Weights whose sum over the bands below a Fermi level is Q, both circulations (physics.md eq. 37): (nk, n, pairs, axes).
 
-    v, R : (nk, axes, n, n), R = -i v / (e_m - e_n). e, first, end : (nk, n) energies, group of each band. pairs : (pairs, 2)
-        axes m, n.
-    below, above : (nk,) bands from below[k] to above[k] may be passed by the Fermi level; both are bounds of groups. What lies
+    v, R : (nk, axes, n, n), R = -i v / (e_m - e_n). e : (nk, n) energies. groups : first, end (nk, n) of the group of each band.
+    pairs : (pairs, 2) axes m, n.
+    passed : below, above (nk,), bands from below[k] to above[k] may be passed by the Fermi level; both are bounds of groups. What lies
         below is the weight of band 0.
     """
     K, D, N, _ = v.shape
+    (first, end), (below, above) = groups, passed
     out = np.zeros((K, N, len(pairs), D))
     both = np.zeros((2, len(pairs), D))
     space = np.empty((2, N * N), dtype=np.complex128)
@@ -62,7 +63,7 @@ def interband(v, R, e, first, end, below, above, pairs):  # type: ignore[no-unty
             _partition(v[k], R[k], e[k], start, pairs, both)
             out[k, 0] += both[0] + both[1]
         if start < stop:
-            _pairs_of_passed(v[k], R[k], e[k], first[k], end[k], start, stop, pairs, space, out[k])
+            _pairs_of_passed((v[k], R[k], e[k]), (first[k], end[k]), (start, stop), pairs, space, out[k])
             if D == 3 and N > 2:
                 panels = _cuts(start, stop)
                 for i in range(len(panels) - 1):
@@ -71,11 +72,12 @@ def interband(v, R, e, first, end, below, above, pairs):  # type: ignore[no-unty
 
 
 @jit
-def _pairs_of_passed(v, R, e, first, end, start, stop, pairs, space, out):  # type: ignore[no-untyped-def]
+def _pairs_of_passed(state, group, panel, pairs, space, out):  # type: ignore[no-untyped-def]
     """Re [B_b (v_m R_n + R_n vbar_m - v_n R_m - R_m vbar_n)]_pp, p from start to stop, added to out (n, pairs, axes).
 
-    The first term of physics.md eq. 37.
+    The first term of physics.md eq. 37. state : v, R, e. group : first and end of each band's. panel : start and stop.
     """
+    (v, R, e), (first, end), (start, stop) = state, group, panel
     D, N, _ = v.shape
     w = stop - start
     one, two = space[0, : w * N].reshape(w, N), space[1, : w * N].reshape(w, N)
@@ -94,7 +96,7 @@ def _pairs_of_passed(v, R, e, first, end, start, stop, pairs, space, out):  # ty
             for q in range(N):  # R is zero in the group
                 one[p - start, q] *= 0.0 if first[p] <= q < end[p] else 1.0 / (e[p] - e[q])
             for b in range(D):
-                out[p, i, b] += row_product(left, b, p, found, 0, p - start, 0, N)
+                out[p, i, b] += row_product(left, b, p, found, 0, p - start, (0, N))
 
 
 @jit
@@ -128,9 +130,10 @@ def _triples_around(R, start, stop, space, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def local(v, R, e, first, end, below, above, pairs):  # type: ignore[no-untyped-def]
+def local(v, R, e, groups, passed, pairs):  # type: ignore[no-untyped-def]
     """The same for the local circulation alone; v may be any Hermitian matrices: (nk, n, pairs, axes)."""
     K, D, N, _ = v.shape
+    (first, end), (below, above) = groups, passed
     out = np.zeros((K, N, len(pairs), D))
     both = np.zeros((2, len(pairs), D))
     blocks = _cuts(0, N)
@@ -146,7 +149,7 @@ def local(v, R, e, first, end, below, above, pairs):  # type: ignore[no-untyped-
         if below[k] < above[k]:
             response(R[k], e[k], first[k], end[k], B)
         if N <= SMALL:
-            _one_by_one(v[k], R[k], B, first[k], end[k], below[k], above[k], pairs, out[k])
+            _one_by_one((v[k], R[k], B), (first[k], end[k]), (below[k], above[k]), pairs, out[k])
         elif below[k] < above[k]:
             columns = (
                 _columns(v[k], blocks, space[0]),
@@ -160,18 +163,18 @@ def local(v, R, e, first, end, below, above, pairs):  # type: ignore[no-untyped-
                 for j in range(len(blocks) - 1):
                     block = blocks[j], blocks[j + 1]
                     if block[1] > ends[0]:
-                        _passed_from_above(v[k], B, columns, rows, ends, block, end[k], pairs, products, out[k])
+                        _passed_from_above(v[k], B, (rows, columns), (ends, block, end[k]), pairs, products, out[k])
                     if block[0] < ends[1]:
-                        _passed_from_below(B, columns, rows, ends, block, first[k], pairs, products, out[k])
+                        _passed_from_below(B, (rows, columns), (ends, block, first[k]), pairs, products, out[k])
     return out
 
 
-def itinerant(v, R, e, first, end, below, above, pairs):  # type: ignore[no-untyped-def]
+def itinerant(v, R, e, groups, passed, pairs):  # type: ignore[no-untyped-def]
     """The same for the itinerant circulation alone: minus the local one with occupied and empty bands exchanged."""
-    N = v.shape[-1]
+    N, (first, end), (below, above) = v.shape[-1], groups, passed
     v, R = (np.ascontiguousarray(x[..., ::-1, ::-1]) for x in (v, R))
     e, first, end = (np.ascontiguousarray(x[:, ::-1]) for x in (e, N - end, N - first))
-    found = local(v, R, e, first, end, N - above, N - below, pairs)[:, ::-1]
+    found = local(v, R, e, (first, end), (N - above, N - below), pairs)[:, ::-1]
     band = np.arange(N)
     out = np.where(((band >= below[:, None]) & (band < above[:, None]))[:, :, None, None], found, 0.0)
     out[:, 0] -= found.sum(axis=1)  # the exchanged Q of all bands that are empty when the Fermi level is below the window
@@ -179,11 +182,12 @@ def itinerant(v, R, e, first, end, below, above, pairs):  # type: ignore[no-unty
 
 
 @jit
-def _one_by_one(v, R, B, first, end, below, above, pairs, out):  # type: ignore[no-untyped-def]
-    """Local part of a_p of the bands from `below` to `above`, term by term, added to out (n, pairs, axes): for few bands.
+def _one_by_one(state, group, panel, pairs, out):  # type: ignore[no-untyped-def]
+    """Local part of a_p of the bands of a panel, term by term, added to out (n, pairs, axes): for few bands.
 
-    physics.md eqs. 35 and 36.
+    physics.md eqs. 35 and 36. state : v, R, B.
     """
+    (v, R, B), (first, end), (below, above) = state, group, panel
     D, N, _ = v.shape
     for p in range(below, above):
         for i in range(len(pairs)):
@@ -251,7 +255,7 @@ def _partition(v, R, e, o, pairs, out):  # type: ignore[no-untyped-def]
                 found[2, p, q] = inverse * (found[2, p, q] - found[3, p, q])
             for b in range(D):
                 for part in range(2):
-                    out[part, i, b] += row_product(left, b, p, right, 2 * part, p, 0, u)
+                    out[part, i, b] += row_product(left, b, p, right, 2 * part, p, (0, u))
 
 
 @jit
@@ -276,9 +280,12 @@ def _rows(v, R, first, ends, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _products(rows, w, columns, ends, block, same, N, out):  # type: ignore[no-untyped-def]
-    """rows[a] @ columns[b] summed over s from ends[0] to ends[1], for axes a == b or not: out[a * D + b] as (w, block)."""
-    D = len(rows)
+def _products(rows, columns, ends, block, same, shape, out):  # type: ignore[no-untyped-def]
+    """rows[a] @ columns[b] summed over s from ends[0] to ends[1], for axes a == b or not: out[a * D + b] as (w, block).
+
+    shape : rows in the panel, and bands.
+    """
+    D, (w, N) = len(rows), shape
     start, stop = ends
     t = block[1] - block[0]
     for a in range(D):
@@ -290,13 +297,14 @@ def _products(rows, w, columns, ends, block, same, N, out):  # type: ignore[no-u
 
 
 @jit
-def _passed_from_above(v, B, columns, rows, ends, block, edge, pairs, products, out):  # type: ignore[no-untyped-def]
-    """The local terms of a_p with q in a block, above the end of p's group (`edge`)."""
+def _passed_from_above(v, B, sides, place, pairs, products, out):  # type: ignore[no-untyped-def]
+    """The local terms of a_p with q in a block, above the end of p's group. place : ends of the panel, block, edges of groups."""
+    (rows, columns), (ends, block, edge) = sides, place
     D, N, _ = v.shape
     start, stop, _ = ends
     w, t = stop - start, block[1] - block[0]
-    _products(rows[0], w, columns[0], (start, N), block, False, N, products[0])
-    _products(rows[1], w, columns[2], (0, stop), block, True, N, products[1])
+    _products(rows[0], columns[0], (start, N), block, False, (w, N), products[0])
+    _products(rows[1], columns[2], (0, stop), block, True, (w, N), products[1])
     V, C, offset = v.view(np.float64), B.view(np.float64), 2 * block[0]
     Rv, RB = products[0].view(np.float64), products[1].view(np.float64)
     for i in range(len(pairs)):
@@ -316,12 +324,13 @@ def _passed_from_above(v, B, columns, rows, ends, block, edge, pairs, products, 
 
 
 @jit
-def _passed_from_below(B, columns, rows, ends, block, edge, pairs, products, out):  # type: ignore[no-untyped-def]
-    """The local terms of a_p with q in a block, below the first band of p's group (`edge`)."""
+def _passed_from_below(B, sides, place, pairs, products, out):  # type: ignore[no-untyped-def]
+    """The local terms of a_p with q in a block, below the first band of p's group; place as above."""
+    (rows, columns), (ends, block, edge) = sides, place
     D, N, _ = B.shape
     start, stop, low = ends
     w, t = stop - start, block[1] - block[0]
-    _products(rows[2], w, columns[1], (low, N), block, False, N, products[0])
+    _products(rows[2], columns[1], (low, N), block, False, (w, N), products[0])
     C, offset = B.view(np.float64), 2 * block[0]
     vR = products[0].view(np.float64)
     for i in range(len(pairs)):

@@ -156,8 +156,11 @@ def _density(model: Lattice, k: Array, p: int, g: ComplexArray) -> tuple[Array, 
     gap = 1 / (bands.energies[:, None, :p] - bands.energies[:, p:, None])
     D = [(bands.velocity(a)[:, p:, :p] * gap) @ frame for a in range(3)]
     along = adjoint(empty) @ g
-    A = [_connection(a, bands, occupied, overlap, along, D, frame, (X, s, Yh), g) for a in range(3)]
     rotate = adjoint(occupied @ frame)
+    # P D_a(P g) = P (D_a P) g + P D_a g; P (D_a P) = -(D_a occupied ... )^+ on the empty states, D_a g = -i r_a g
+    moved = [adjoint(D[a]) @ along - 1j * (rotate @ (wannier_position(bands, a) @ g)) for a in range(3)]
+    root = adjoint(frame) @ overlap  # S^(1/2), positive
+    A = [_connection(x, root, s, Yh) for x in moved]
     density = np.zeros(len(C))
     for a, b, c in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
         F = 1j * (adjoint(D[b]) @ D[c] - adjoint(D[c]) @ D[b])
@@ -167,30 +170,14 @@ def _density(model: Lattice, k: Array, p: int, g: ComplexArray) -> tuple[Array, 
     return density, s[:, -1]
 
 
-def _connection(
-    a: int,
-    bands: Bands,
-    occupied: ComplexArray,
-    overlap: ComplexArray,
-    along: ComplexArray,
-    D: list[ComplexArray],
-    frame: ComplexArray,
-    svd: tuple[ComplexArray, Array, ComplexArray],
-    g: ComplexArray,
-) -> ComplexArray:
-    """A_a = i u^+ D_a u of u = P g S^(-1/2), (nk, p, p) in Angstrom."""
-    _, s, Yh = svd
+def _connection(moved: ComplexArray, root: ComplexArray, s: Array, Yh: ComplexArray) -> ComplexArray:
+    """A_a = i u^+ D_a u of u = P g S^(-1/2), (nk, p, p) in Angstrom, of P D_a(P g) and S^(1/2) = Y s Y^+."""
     Y = adjoint(Yh)
-    position_g = wannier_position(bands, a) @ g  # D_a g = -i r_a g
-    # P D_a(P g) = P (D_a P) g + P D_a g; P (D_a P) = -(D_a occupied ... )^+ on the empty states
-    moved = adjoint(D[a]) @ along - 1j * (adjoint(occupied @ frame) @ position_g)
-    H = adjoint(frame) @ overlap  # S^(1/2), positive
-    H_inverse = Y @ (Yh / s[:, :, None])
+    inverse = Y @ (Yh / s[:, :, None])
     # u^+ D u = [moved - D(S^(1/2))] S^(-1/2); D(S^(1/2)) from D(S) = D(S^1/2) S^1/2 + S^1/2 D(S^1/2)
-    dS = adjoint(moved) @ H + H @ moved
+    dS = adjoint(moved) @ root + root @ moved
     in_Y = Yh @ dS @ Y / (s[:, :, None] + s[:, None, :])
-    dH = Y @ in_Y @ Yh
-    A: ComplexArray = 1j * ((moved - dH) @ H_inverse)
+    A: ComplexArray = 1j * ((moved - Y @ in_Y @ Yh) @ inverse)
     return (A + adjoint(A)) / 2
 
 

@@ -101,6 +101,10 @@ class Outside(NamedTuple):
     G: Mapping[tuple[int, int], ComplexArray] = _NOTHING
 
 
+#: H, V, A and the curvature of A, in the Wannier gauge
+Inside = tuple[ComplexArray, ComplexArray, ComplexArray, ComplexArray]
+
+
 class ExternalSeries:
     """`Outside` at any k from the matrices of `External`, on the Cartesian axes of a model and the axes of its moments."""
 
@@ -119,18 +123,16 @@ class ExternalSeries:
         self._C = None if external.CC is None else series(external.CC[..., list(moments)])
         self._F = None if external.FF is None else series(external.FF[..., use, :][..., use])
 
-    def __call__(
-        self, k: Array, H: ComplexArray, V: ComplexArray, A: ComplexArray, curvature: ComplexArray, moments: bool, metric: bool
-    ) -> Outside:
-        """What `moments` or `metric` need at fractional k, from the matrices H, V, A and the curvature of A at the same k."""
-        axes = self._axes
+    def __call__(self, k: Array, inside: Inside, moments: bool, metric: bool) -> Outside:
+        """What `moments` or `metric` need at fractional k, from the matrices inside the basis at the same k."""
+        axes, A = self._axes, inside[2]
         # physics.md eq. 62
         T = None if self._F is None else self._F(k, 0, axes).value - A[:, :, None] @ A[:, None]
         outside = Outside()
         if moments and self._B is not None and self._C is not None:
             B, C = self._B(k, 1, axes), self._C(k, 0, axes).value
             C_of = {pair: C[:, i] for i, pair in enumerate(self._pairs)}
-            outside = _moments(H, V, A, curvature, B.value, B.first, C_of, T)
+            outside = _moments(inside, B.value, B.first, C_of, T)
         if metric and T is not None:
             d = range(len(axes))
             outside = outside._replace(G={(a, b): (T[:, a, b] + T[:, b, a]) / 2 for a in d for b in d})
@@ -138,10 +140,7 @@ class ExternalSeries:
 
 
 def _moments(
-    H: ComplexArray,
-    V: ComplexArray,
-    A: ComplexArray,
-    curvature: ComplexArray,
+    inside: Inside,
     B: ComplexArray,
     dB: ComplexArray,
     C: dict[tuple[int, int], ComplexArray],
@@ -149,9 +148,10 @@ def _moments(
 ) -> Outside:
     """The parts of moments at nk points, in the Wannier gauge.
 
-    H (nk, n, n); V, A, B (nk, axes, n, n); dB[:, m, b] = d_m B_b; C by pair (m, n), i (C_mn - C_nm);
-    curvature (nk, axes, axes, n, n) of A; T[:, a, b] = <d_a u|Q|d_b u> or None.
+    inside : H (nk, n, n); V, A (nk, axes, n, n); curvature (nk, axes, axes, n, n) of A. B (nk, axes, n, n); dB[:, m, b] = d_m B_b; C by pair (m, n), i (C_mn - C_nm);
+    T[:, a, b] = <d_a u|Q|d_b u> or None.
     """
+    H, V, A, curvature = inside
     N = B - H[:, None] @ A  # physics.md eq. 60
     K, F, Y = {}, {}, {}
     for m, n in C:

@@ -274,7 +274,8 @@ class TightBinding:
         if self._external_series is None:
             return Outside()
         assert inside.A is not None
-        return self._external_series(k, inside.H, inside.velocities(), inside.A, inside.curvatures(), moments, metric)
+        known = inside.H, inside.velocities(), inside.A, inside.curvatures()
+        return self._external_series(k, known, moments, metric)
 
 
 def _whole(upper: Sums) -> Sums:

@@ -53,6 +53,7 @@ def bands(
     path_points: ArrayLike | Sequence[ArrayLike] | None = None,
     calculator: str | Calculator | None = None,
     component: str | tuple[str, ...] = ("z", "x"),
+    *,
     labels: Sequence[str] | None = None,
     n: int = 200,
     fermi: float | None = None,
@@ -92,7 +93,7 @@ def bands(
     if energies is not None:
         table = _shown(table, energies)
         ax.set_ylim(*(e - (fermi or 0.0) for e in energies))
-    _draw_bands(figure, ax, model, table, calculator, component, distance, fermi or 0.0)
+    _draw_bands(ax, model, table, calculator, component, distance, fermi or 0.0)
     _draw_ticks(ax, ticks, labels)
     if fermi is not None:
         ax.axhline(0, color="0.3", linewidth=0.8, linestyle="--")
@@ -131,7 +132,6 @@ def _sampled(model: Model, branches: Sequence[Array], n: int) -> tuple[list[Arra
 
 
 def _draw_bands(
-    figure: Figure,
     ax: Axes,
     model: Model,
     table: xr.Dataset,
@@ -165,7 +165,7 @@ def _draw_bands(
     lines.set_array(colour[order])
     drawn = ax.add_collection(lines)
     name = f"{calculator.name.replace('_', ' ')} {''.join(component)}"
-    figures.colorbar(figure, ax, drawn, f"{name} ({figures.weight_unit(calculator, integrated=False)})")
+    figures.colorbar(ax.get_figure(), ax, drawn, f"{name} ({figures.weight_unit(calculator, integrated=False)})")
 
 
 def _draw_ticks(ax: Axes, ticks: Sequence[Array], labels: Sequence[str] | None) -> None:

@@ -40,7 +40,7 @@ def test_sums_of_the_weights_are_the_definition_at_every_partition_in_the_window
     B = kernels.responses(e, first, end, R)
     pairs = np.array(PAIRS[axes])
     below, above = first[:, window[0]].copy(), end[:, window[1] - 1].copy()
-    arguments = v, R, e, first, end, below, above, pairs
+    arguments = v, R, e, (first, end), (below, above), pairs
     found = [getattr(crossgap, name)(*arguments) for name in ("local", "itinerant", "interband")]
     for k in range(len(v)):
         for o in {below[k], *end[k, below[k] : above[k]]} - {0}:
@@ -57,7 +57,7 @@ def test_without_the_triples_the_isotropic_part_is_missing():
     n, pairs = 7, np.array(PAIRS[3])
     v, R, e, first, end = matrices(n, 3, False)
     B = kernels.responses(e, first, end, R)
-    weights = crossgap.interband(v, R, e, first, end, first[:, 0], end[:, -1], pairs)
+    weights = crossgap.interband(v, R, e, (first, end), (first[:, 0], end[:, -1]), pairs)
     slope = np.einsum("kann->kan", v)
     for i, (m, q) in enumerate(PAIRS[3]):
         X = v[:, m] @ R[:, q] + R[:, q] * slope[:, m, None, :] - v[:, q] @ R[:, m] - R[:, m] * slope[:, q, None, :]

@@ -8,11 +8,13 @@ from ...common.compiled import jit
 
 
 @jit
-def unseen(energies, step, reach, weights, fermi, widths, surface, resolved, size, variance):  # type: ignore[no-untyped-def]
+def unseen(energies, moves, weights, surface, levels, resolved, found):  # type: ignore[no-untyped-def]
     """Add to `size` and `variance` (levels, temperatures, columns) what points may miss (tolerance.md eq. 7).
 
-    energies, step, reach : (nk, n). weights : (nk, n, columns). Returns the largest step in units of the width.
+    energies : (nk, n). moves : step and reach (nk, n). weights : (nk, n, columns). levels : Fermi levels, and widths of the
+    temperatures. found : size and variance. Returns the largest step in units of the width.
     """
+    (step, reach), (fermi, widths), (size, variance) = moves, levels, found
     K, N, C = weights.shape
     here, farthest, coarsest = np.zeros_like(size), np.zeros(size.shape[:2]), 0.0
     for k in range(K):

@@ -87,5 +87,5 @@ def with_points(
     widths = np.maximum(occupation.widths.reshape(len(occupation.fermi), -1).min(axis=0), STEP)
     step, reach = move.max(axis=2, initial=0.0), move.sum(axis=2)
     levels = occupation.fermi[_some(occupation)]
-    coarsest = unseen(energies, step, reach, weights, levels, widths, surface, RESOLVED, found.size, found.variance)
+    coarsest = unseen(energies, (step, reach), weights, surface, (levels, widths), RESOLVED, (found.size, found.variance))
     return found._replace(coarsest=max(found.coarsest, coarsest))
