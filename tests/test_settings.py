@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ome_wannier.adapters.wannier90.loader import loader as wannier90
+from ome_wannier.adapters.wannier90 import loader as wannier90
 from ome_wannier.errors import FileFormatError, OMEError, SettingsError
 from ome_wannier.response.compute import compute
 from ome_wannier.runs.plan import arguments, loader_options
