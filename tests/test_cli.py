@@ -224,7 +224,7 @@ class TestMistakes:
         assert err.splitlines()[-1].startswith("error: cannot load 'nope'")
 
     def test_our_own_fault_is_not_hidden(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("ome_wannier.materials.names", lambda: 1 / 0)
+        monkeypatch.setattr("ome_wannier.sources.library.names", lambda: 1 / 0)
         code, _, err = run("materials")
         assert code == 1
         assert "ZeroDivisionError" in err

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .. import __version__
+from ..common.version import __version__
 from ..runs.reading import resolve
 from ..runs.settings import TABLE, named
 from . import screening

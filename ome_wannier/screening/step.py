@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .. import __version__
 from ..calculators.registry import Calculator, first_observable
 from ..calculators.weights import component_axes
 from ..common.errors import AccuracyWarning, OMEError
+from ..common.version import __version__
 from ..integration import hamiltonian_symmetry as symmetry
 from ..integration.band_ranges import coarse_mesh
 from ..models.base import Lattice, Model, has_zone

@@ -16,6 +16,7 @@ from screens import Here, numbers, table, write_list
 
 import ome_wannier as ome
 from ome_wannier import executors, screening
+from ome_wannier.bands.bands import Bands
 from ome_wannier.errors import SettingsError, StoreError
 from ome_wannier.integration import band_ranges as info
 from ome_wannier.integration.kpoints.mesh import KMesh
@@ -114,7 +115,7 @@ def test_bands_needed_by_brute_force(tmp_path: Path) -> None:
     item = screening.items(write_list(tmp_path, table("lattice", [5], 5)))[0]
     model, _ = planning.loaded(item)
     mesh, level = KMesh((4, 4, 1)), -0.2
-    bands = ome.bands.Bands(model, mesh.points())
+    bands = Bands(model, mesh.points())
     shares = np.zeros((6, 6))
     for k in range(16):
         e = bands.energies[k]
