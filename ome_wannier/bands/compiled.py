@@ -278,7 +278,7 @@ def row_traces(X, Y):  # type: ignore[no-untyped-def]
 
 @jit
 def row_product(a, i, p, b, j, r, span):  # type: ignore[no-untyped-def]
-    """Re sum_q x[q] conj(y[q]), q from start to stop (`span`), of the rows x = a[i, p], y = b[j, r] of complex numbers seen as real."""
+    """Re sum_q x[q] conj(y[q]), q in a span, of the rows x = a[i, p], y = b[j, r] of complex numbers seen as real."""
     total = 0.0
     for q in range(2 * span[0], 2 * span[1]):
         total += a[i, p, q] * b[j, r, q]

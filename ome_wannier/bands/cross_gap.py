@@ -46,10 +46,10 @@ PANEL = 24
 def interband(v, R, e, groups, passed, pairs):  # type: ignore[no-untyped-def]
     """Weights whose sum over the bands below a Fermi level is Q, both circulations (physics.md eq. 37): (nk, n, pairs, axes).
 
-    v, R : (nk, axes, n, n), R = -i v / (e_m - e_n). e : (nk, n) energies. groups : first, end (nk, n) of the group of each band.
-    pairs : (pairs, 2) axes m, n.
-    passed : below, above (nk,), bands from below[k] to above[k] may be passed by the Fermi level; both are bounds of groups. What lies
-        below is the weight of band 0.
+    v, R : (nk, axes, n, n), R = -i v / (e_m - e_n). e : (nk, n) energies. pairs : (pairs, 2) axes m, n.
+    groups : first, end (nk, n) of the group of each band.
+    passed : below, above (nk,), bands from below[k] to above[k] may be passed by the Fermi level; both are bounds of groups.
+        What lies below is the weight of band 0.
     """
     K, D, N, _ = v.shape
     (first, end), (below, above) = groups, passed
@@ -298,7 +298,10 @@ def _products(rows, columns, ends, block, same, shape, out):  # type: ignore[no-
 
 @jit
 def _passed_from_above(v, B, sides, place, pairs, products, out):  # type: ignore[no-untyped-def]
-    """The local terms of a_p with q in a block, above the end of p's group. place : ends of the panel, block, edges of groups."""
+    """The local terms of a_p with q in a block, above the end of p's group.
+
+    place : ends of the panel, block, edges of groups.
+    """
     (rows, columns), (ends, block, edge) = sides, place
     D, N, _ = v.shape
     start, stop, _ = ends

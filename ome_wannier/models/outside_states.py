@@ -148,7 +148,8 @@ def _moments(
 ) -> Outside:
     """The parts of moments at nk points, in the Wannier gauge.
 
-    inside : H (nk, n, n); V, A (nk, axes, n, n); curvature (nk, axes, axes, n, n) of A. B (nk, axes, n, n); dB[:, m, b] = d_m B_b; C by pair (m, n), i (C_mn - C_nm);
+    inside : H (nk, n, n); V, A (nk, axes, n, n); curvature (nk, axes, axes, n, n) of A.
+    B (nk, axes, n, n); dB[:, m, b] = d_m B_b; C by pair (m, n), i (C_mn - C_nm);
     T[:, a, b] = <d_a u|Q|d_b u> or None.
     """
     H, V, A, curvature = inside

@@ -165,7 +165,7 @@ def _draw_bands(
     lines.set_array(colour[order])
     drawn = ax.add_collection(lines)
     name = f"{calculator.name.replace('_', ' ')} {''.join(component)}"
-    figures.colorbar(ax.get_figure(), ax, drawn, f"{name} ({figures.weight_unit(calculator, integrated=False)})")
+    figures.colorbar(ax, drawn, f"{name} ({figures.weight_unit(calculator, integrated=False)})")
 
 
 def _draw_ticks(ax: Axes, ticks: Sequence[Array], labels: Sequence[str] | None) -> None:

@@ -116,11 +116,11 @@ def sizes(values: ArrayLike | None) -> tuple[float, float]:
     return (float(np.median(size)), float(size.max())) if size.size else (1.0, 1.0)
 
 
-def colorbar(figure: Figure, ax: Axes, drawn: ScalarMappable, label: str) -> None:
+def colorbar(ax: Axes, drawn: ScalarMappable, label: str) -> None:
     """A colour bar with a few ticks that do not collide, and arrowheads where values lie beyond the scale."""
     norm, top = drawn.norm, float(drawn.get_clim()[1] or 0.0)
     beyond = sizes(drawn.get_array())[1] > top * (1 + 1e-9)
-    bar = figure.colorbar(drawn, ax=ax, label=label, extend="both" if beyond else "neither")
+    bar = ax.figure.colorbar(drawn, ax=ax, label=label, extend="both" if beyond else "neither")
     if hasattr(norm, "linthresh"):
         first, last = math.ceil(math.log10(norm.linthresh) + 0.5), math.floor(math.log10(top))
         powers = [10.0**e for e in range(last, first - 1, -max(1, (last - first) // 3))]

@@ -187,7 +187,7 @@ def _draw_map(figure: Figure, ax: Axes, window: Plane, image: Array, unit: str) 
         ax.set_frame_on(False)
     ax.set_xlabel(window.labels[0])
     ax.set_ylabel(window.labels[1])
-    figures.colorbar(figure, ax, drawn, f"integrand ({unit})")
+    figures.colorbar(ax, drawn, f"integrand ({unit})")
 
 
 def _inside(window: Plane) -> NDArray[np.bool_]:
