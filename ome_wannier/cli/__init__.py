@@ -121,18 +121,18 @@ def list_materials(
     name: Annotated[str | None, typer.Argument(help="Say all about this one, and what to cite.")] = None,
 ) -> None:
     """List the library of materials."""
-    from ..sources import library as materials
+    from ..sources import library
     from ..sources.citations import cite
     from . import lines
 
     console = _console()
     if name is not None:
-        for text in lines.entry_lines(materials.entry(name)):
+        for text in lines.entry_lines(library.entry(name)):
             console.print(text, soft_wrap=True)
         console.print("\nTo cite:\n" + cite(name), soft_wrap=True)
         return
-    width = max(map(len, materials.names()), default=0)
-    for found in map(materials.entry, materials.names()):
+    width = max(map(len, library.names()), default=0)
+    for found in map(library.entry, library.names()):
         console.print(f"{found.name:{width}} {found.title}: Fermi level {found.fermi:g} eV", soft_wrap=True)
 
 

@@ -13,16 +13,16 @@ from ..adapters.wannier90 import seed as wannier90_seed
 from ..adapters.wannier90.wsvec import read_wsvec
 from ..calculators.registry import defaults, first_observable, get, resolve
 from ..calculators.weights import component_axes
-from ..integration import filling as doping
 from ..integration import hamiltonian_symmetry as symmetry
 from ..integration.band_ranges import Look
+from ..integration.filling import full_bands
 from ..integration.hamiltonian_symmetry import Group
 from ..models.base import Lattice, has_zone
 from ..models.tight_binding import TightBinding
 from ..response.imposed_symmetry import broken_line
 from ..runs.plan import default_mesh, level_of_filling, loader_options, source_of
 from ..runs.settings import Settings
-from ..sources import library as materials
+from ..sources import library
 from ..sources.load import Source
 from ..symmetry.operations import symbol
 from ..symmetry.tensors import projector, relations
@@ -84,7 +84,7 @@ def _origin(source: Source, settings: Settings) -> list[tuple[str, str]]:
     entry = source.entry
     said = [("library", f"{entry.name}: {entry.title}" if entry else "no entry")]
     if entry:
-        said += [("status", f"{materials.STATUS[entry.status]}; `ome-wannier materials {entry.name}` says more")]
+        said += [("status", f"{library.STATUS[entry.status]}; `ome-wannier materials {entry.name}` says more")]
         said += [("parameter", str(p)) for p in entry.used(settings.parameters or {})]
     if source.adapter != "wannier90":
         return said if source.adapter is None else [*said, ("files", f"{source.seed} ({source.adapter})")]
@@ -130,7 +130,7 @@ def _print_bands(model: Lattice, settings: Settings, source: Source, console: Co
     look, filling = Look.at(model), settings.filling
     if filling is None and source.entry:
         filling = source.entry.electrons(model)
-    filled = None if filling is None else doping.full_bands(model, filling)
+    filled = None if filling is None else full_bands(model, filling)
     level = None if filling is None else level_of_filling(replace(settings, filling=filling), model, source)
     gap = level.gap if level else None
     ranges = look.ranges.copy()

@@ -22,7 +22,7 @@ from ..response.compute import compute
 from ..response.result_files import save, table
 from ..runs.plan import arguments, default_mesh, known_level, loader_options, source_of
 from ..runs.settings import Settings
-from ..sources import library as materials
+from ..sources import library
 from ..sources.convert import convert as write_model
 from ..sources.load import Source
 from . import lines, tables
@@ -109,7 +109,7 @@ def complete(settings: Settings, source: Source, model: Model, note: Note) -> Se
     """
     entry = source.entry
     chosen: dict[str, Any] = {}
-    if entry and entry.folder.parent == materials.library():  # a file of settings tells names from paths
+    if entry and entry.folder.parent == library.library():  # a file of settings tells names from paths
         chosen = {"seed": None, "material": entry.name}
     if settings.kmesh is None and settings.rtol is None and has_zone(model):
         mesh, why = default_mesh(model, source)

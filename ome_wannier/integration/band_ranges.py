@@ -29,7 +29,7 @@ VALLEYS = 8
 
 
 @dataclass(frozen=True)
-class Group:
+class BandGroup:
     """Bands `first` to `last` (from 1) whose ranges overlap, between `bottom` and `top` in eV."""
 
     first: int
@@ -140,8 +140,8 @@ def coarse_mesh(model: Lattice) -> KMesh:
     return KMesh((a, b, c))
 
 
-def groups(ranges: Array) -> list[Group]:
+def groups(ranges: Array) -> list[BandGroup]:
     """Bands (n, 2) collected into groups with gaps between them."""
     tops = np.maximum.accumulate(ranges[:, 1])
     starts = [0, *(np.flatnonzero(ranges[1:, 0] - tops[:-1] > SMALLEST_GAP) + 1).tolist(), len(ranges)]
-    return [Group(a + 1, b, float(ranges[a:b, 0].min()), float(ranges[a:b, 1].max())) for a, b in pairwise(starts)]
+    return [BandGroup(a + 1, b, float(ranges[a:b, 0].min()), float(ranges[a:b, 1].max())) for a, b in pairwise(starts)]

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 
-class Sums(NamedTuple):
+class SeriesSums(NamedTuple):
     """Values and Cartesian derivatives at nk points: (nk, *x), (nk, axes, *x) and (nk, axes, axes, *x), x the shape of X_R."""
 
     value: ComplexArray
@@ -41,8 +41,8 @@ class FourierSeries:
         self._boxes: dict[tuple[int, ...], ComplexArray] = {}
         self._plane: tuple[object, ComplexArray] = (None, self._flat)
 
-    def __call__(self, k: Array, order: int, axes: tuple[int, ...]) -> Sums:
-        """Sums at fractional `k` (..., 3), with derivatives along the Cartesian `axes` up to `order` (0 to 2).
+    def __call__(self, k: Array, order: int, axes: tuple[int, ...]) -> SeriesSums:
+        """SeriesSums at fractional `k` (..., 3), with derivatives along the Cartesian `axes` up to `order` (0 to 2).
 
         Rows along the second-last dimension of `k` in which one coordinate alone varies are summed direction by
         direction. Every row is then computed for itself, so the result does not depend on which rows are asked together.
@@ -80,7 +80,7 @@ class FourierSeries:
         wave = np.exp(2j * np.pi * k[..., None] * R)
         return np.stack([wave * (1j * R) ** q for q in range(order + 1 if len(R) > 1 else 1)], axis=-2)
 
-    def _on_rows(self, rows: Array, c: int, order: int, axes: tuple[int, ...]) -> Sums:
+    def _on_rows(self, rows: Array, c: int, order: int, axes: tuple[int, ...]) -> SeriesSums:
         """On rows (T, L, 3) along direction c: the other two are summed once a row, in Cartesian derivatives, then this one."""
         a, b = (d for d in range(3) if d != c)
         nc, size = self._extent(c), self._flat.shape[1]
@@ -102,7 +102,7 @@ class FourierSeries:
         wave = self._phases(rows[:, :, c], c, 0)[:, :, 0]
         shape = self._shape
         found = [(wave @ q.reshape(T, nc, -1)).reshape(T * L, *q.shape[2:-1], *shape) for q in x]
-        return Sums(*found)
+        return SeriesSums(*found)
 
     def _cartesian(
         self, lines: dict[tuple[int, int], ComplexArray], directions: tuple[int, int, int], axes: tuple[int, ...], order: int
@@ -147,15 +147,15 @@ class FourierSeries:
             out.append(second)
         return out
 
-    def _on_points(self, k: Array, order: int, axes: tuple[int, ...]) -> Sums:
+    def _on_points(self, k: Array, order: int, axes: tuple[int, ...]) -> SeriesSums:
         wave = np.exp(2j * np.pi * (k @ self._R.T))
         iR = 1j * (self._R @ self._lattice)[:, list(axes)].T
         shape = (len(k), *self._shape)
         value = (wave @ self._flat).reshape(shape)
         if order == 0:
-            return Sums(value)
+            return SeriesSums(value)
         first = np.stack([((wave * r) @ self._flat).reshape(shape) for r in iR], axis=1)
         if order == 1:
-            return Sums(value, first)
+            return SeriesSums(value, first)
         second = np.stack([np.stack([((wave * (r * s)) @ self._flat).reshape(shape) for s in iR], axis=1) for r in iR], axis=1)
-        return Sums(value, first, second)
+        return SeriesSums(value, first, second)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..common.errors import ModelError
 from .base import Matrices, Structure, brief, moment_axes
 from .compiled import covariant, covariant_second, hermitian
-from .fourier import FourierSeries, Sums
+from .fourier import FourierSeries, SeriesSums
 from .outside_states import External, ExternalSeries, Outside
 from .real_space_checks import checked, frozen, hermitised, partners, point, spin_matrices
 
@@ -278,14 +278,14 @@ class TightBinding:
         return self._external_series(k, known, moments, metric)
 
 
-def _whole(upper: Sums) -> Sums:
+def _whole(upper: SeriesSums) -> SeriesSums:
     """Hermitian matrices (..., n, n) of their upper triangles (..., n (n + 1) / 2)."""
 
     def whole(x: ComplexArray) -> ComplexArray:
         found = hermitian(x.reshape(-1, x.shape[-1]))
         return np.asarray(found.reshape(*x.shape[:-1], *found.shape[1:]))
 
-    return Sums(*(whole(x) for x in upper if x is not None))
+    return SeriesSums(*(whole(x) for x in upper if x is not None))
 
 
 def _diagonal_position(H: ComplexArray, dH: ComplexArray, ddH: ComplexArray | None, centres: Array) -> Matrices:

@@ -16,8 +16,8 @@ from ..bands.degeneracy import Degeneracy
 from ..calculators.quantity import Observable
 from ..calculators.registry import Calculator, resolve, with_chern_simons
 from ..common.errors import SettingsError, warn
-from ..integration import filling as doping
 from ..integration.adaptive.strategy import over_zone
+from ..integration.filling import charged, in_gap, level_of, negligible
 from ..integration.hamiltonian_symmetry import group_of
 from ..integration.integral import Integral, Integrand, Request
 from ..integration.kpoints.mesh import KMesh
@@ -162,14 +162,14 @@ def compute(
         if filling is None or not has_zone(model):
             levels = given_levels(fermi)
         else:
-            if (temperatures == 0).all() and not doping.in_gap(model, electrons(filling)):
+            if (temperatures == 0).all() and not in_gap(model, electrons(filling)):
                 Occupation(np.zeros(1), temperatures, any(o.occupation == "surface" for o in observables))  # refused
-            level, where = doping.level_of(model, where, electrons(filling), one_temperature(temperatures), group.exact)
-            levels = level.spread(0.0 if goal is None else doping.negligible(level.temperature, goal.rtol))
+            level, where = level_of(model, where, electrons(filling), one_temperature(temperatures), group.exact)
+            levels = level.spread(0.0 if goal is None else negligible(level.temperature, goal.rtol))
         integrand = Integrand(model, observables, occupation_of(model, observables, levels, temperatures), degeneracy)
         found = _integrated(Request(integrand, wanted, group, where, means, gap_terms, trial))
     if level is not None:
-        levels, found = doping.charged(level, found)
+        levels, found = charged(level, found)
     _check(found, degeneracy)
     if means.checkpoint is not None:
         means.checkpoint.unlink(missing_ok=True)

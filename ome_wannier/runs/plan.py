@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..adapters.wannier90 import seed as wannier90_seed
-from ..integration import filling as doping
-from ..integration import hamiltonian_symmetry as symmetry
+from ..integration.filling import Level, level_of, shift
+from ..integration.hamiltonian_symmetry import group_of
 from ..integration.kpoints import chosen
 from ..integration.kpoints.mesh import KMesh
 from ..integration.tolerance import MAX_POINTS, goal_of
 from ..models.base import Lattice, Model
 from ..response.compute import compute
 from ..response.request import one_temperature
-from ..sources import library as materials
+from ..sources import library
 from ..sources.library import Scan
 from ..sources.load import Source, locate, of_entry
 from .settings import TABLE, Settings, named
@@ -38,7 +38,7 @@ def source_of(settings: Settings) -> Source:
     ModelError : nothing of that name.
     """
     if settings.material is not None:
-        return of_entry(materials.entry(settings.material))
+        return of_entry(library.entry(settings.material))
     assert settings.seed is not None
     return locate(settings.seed)
 
@@ -76,7 +76,7 @@ def known_level(model: Model, source: Source) -> Known | None:
     """
     entry = source.entry
     if entry is not None:
-        by = doping.shift(entry, model)
+        by = shift(entry, model)
         moved = f", moved by {by:+g} eV with the level of its filling for these parameters" if by else ""
         scan = entry.scan.moved(by) if entry.scan else None
         return Known(entry.fermi + by, scan, f"from the library entry {entry.name}{moved}")
@@ -86,7 +86,7 @@ def known_level(model: Model, source: Source) -> Known | None:
     return Known(files.fermi_energy, None, f"fermi_energy of {files.win}")
 
 
-def level_of_filling(settings: Settings, model: Lattice, source: Source | None = None) -> doping.Level:
+def level_of_filling(settings: Settings, model: Lattice, source: Source | None = None) -> Level:
     """The level of the filling that is set, as `compute` finds it.
 
     Raises
@@ -95,5 +95,5 @@ def level_of_filling(settings: Settings, model: Lattice, source: Source | None =
     """
     assert settings.filling is not None
     goal = goal_of(settings.rtol, settings.max_points or MAX_POINTS, settings.max_time)
-    T, exact = one_temperature(np.atleast_1d(settings.temperature)), symmetry.group_of(model, settings.symmetry).exact
-    return doping.level_of(model, goal or mesh_of(settings, model, source), settings.filling, T, exact)[0]
+    T, exact = one_temperature(np.atleast_1d(settings.temperature)), group_of(model, settings.symmetry).exact
+    return level_of(model, goal or mesh_of(settings, model, source), settings.filling, T, exact)[0]

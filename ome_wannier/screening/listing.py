@@ -20,7 +20,7 @@ from ..common.errors import OMEError, SettingsError
 from ..runs.reading import PATHS, joined, place_of, read, validate
 from ..runs.settings import TABLE, Settings, named, outweighed
 from ..runs.values import fermi, unknown
-from ..sources import library as materials
+from ..sources import library
 from ..sources.library import Scan
 
 #: of a run, not of a screening
@@ -96,9 +96,9 @@ def _all(what: Iterable[Any], settings: dict[str, Any]) -> Iterator[Item]:
         if not isinstance(one, str | Path):
             name = str(getattr(one, "name", "") or type(one).__name__)
             yield _item(name, settings, model=one)
-        elif str(one).endswith(".toml") and Path(one).name != materials.FILE:
+        elif str(one).endswith(".toml") and Path(one).name != library.FILE:
             yield from _listed(Path(one), settings)
-        elif str(one) in materials.names() and not Path(one).exists():
+        elif str(one) in library.names() and not Path(one).exists():
             yield _item(str(one), settings | {"material": str(one)})
         elif Path(one).is_dir():
             yield from (_of_file(seed, settings) for seed in _in_folder(Path(one)))
@@ -246,7 +246,7 @@ def _in_folder(top: Path) -> list[str]:
     for folder, folders, files in os.walk(top):
         folders.sort()
         here = Path(folder)
-        if materials.FILE in files or _NPZ in files:
+        if library.FILE in files or _NPZ in files:
             found.append(folder)
             folders.clear()
             continue
@@ -254,5 +254,5 @@ def _in_folder(top: Path) -> list[str]:
         found += [str(here / stem) for stem in sorted(stems)]
         found += [str(here / name) for name in sorted(files) if name.lower().endswith(_HDF5)]
     if not found:
-        raise SettingsError(f"{top}: no models in this folder: no {materials.FILE}, _tb.dat, _hr.dat or .hdf5")
+        raise SettingsError(f"{top}: no models in this folder: no {library.FILE}, _tb.dat, _hr.dat or .hdf5")
     return found

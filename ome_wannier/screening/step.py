@@ -15,8 +15,8 @@ from ..calculators.registry import Calculator, first_observable
 from ..calculators.weights import component_axes
 from ..common.errors import AccuracyWarning, OMEError
 from ..common.version import __version__
-from ..integration import hamiltonian_symmetry as symmetry
 from ..integration.band_ranges import coarse_mesh
+from ..integration.hamiltonian_symmetry import group_of
 from ..models.base import Lattice, Model, has_zone
 from ..models.tight_binding import TightBinding
 from ..plugins.ase import row
@@ -132,7 +132,7 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
     atoms = _atoms(model)
     if has_zone(model):
         pairs["gap"] = plan.gap.top - plan.gap.bottom if plan.gap else 0.0
-        group = symmetry.group_of(model, item.settings.symmetry)
+        group = group_of(model, item.settings.symmetry)
         settings = item.settings  # a Chern-Simons part is fixed by symmetry modulo a quantum only
         forbidden = [
             c for c in descriptors.responses(wanted) if not (settings.include_chern_simons or _allowed(model, c, group.exact))

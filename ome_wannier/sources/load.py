@@ -19,7 +19,7 @@ from ..models.kdotp import KDotP
 from ..models.plane_waves import PlaneWaves
 from ..models.sparse_tight_binding import SparseTightBinding
 from ..models.tight_binding import TightBinding
-from . import library as materials
+from . import library
 
 #: adapters of objects of other packages, under their name: each has `recognises(object)`, which does not import the package,
 #: and `load(object, **options)`
@@ -48,7 +48,7 @@ class Source:
     """
 
     seed: Path
-    entry: materials.Entry | None = None
+    entry: library.Entry | None = None
     adapter: str | None = "wannier90"
 
     def load(self, *, spn: bool = False, **options: Any) -> TightBinding | PlaneWaves | SparseTightBinding | KDotP:
@@ -70,7 +70,7 @@ class Source:
         return replace(model, spin=spin_matrices(find(self.seed)[0], model))
 
 
-def of_entry(found: materials.Entry) -> Source:
+def of_entry(found: library.Entry) -> Source:
     """Where the model of a library entry comes from."""
     return Source(found.folder / found.seed, found, "wannier90" if found.seed else None)
 
@@ -159,18 +159,18 @@ def locate(source: str | os.PathLike[str]) -> Source:
 
 def _located(text: str, path: Path) -> Source:
     """What a name stands for, in the order of `load`."""
-    if path.name == materials.FILE and path.is_file():
+    if path.name == library.FILE and path.is_file():
         path = path.parent
-    if (path / materials.FILE).is_file():
-        return of_entry(materials.read(path))
+    if (path / library.FILE).is_file():
+        return of_entry(library.read(path))
     if path.is_file() and path.suffix.lower() in _HDF5:
         return Source(path, adapter="tbmodels")
     if (path / _NPZ).is_file():
         return Source(path, adapter="wannierberri")
     if path.is_file() or _has_hamiltonian(path, inside=False) or (path.is_dir() and _has_hamiltonian(path, inside=True)):
         return Source(path)
-    if text in materials.names():
-        return of_entry(materials.entry(text))
+    if text in library.names():
+        return of_entry(library.entry(text))
     raise ModelError(_nothing(text, path))
 
 
@@ -186,8 +186,8 @@ def _has_hamiltonian(path: Path, inside: bool) -> bool:
 def _nothing(text: str, path: Path) -> str:
     """What was looked for, in one line."""
     if path.is_dir():
-        tried = f"the folder {path} holds neither {materials.FILE} nor a _tb.dat or _hr.dat"
+        tried = f"the folder {path} holds neither {library.FILE} nor a _tb.dat or _hr.dat"
     else:
         place = f"in {path.parent.absolute()}" if path.parent.is_dir() else f"(there is no folder {path.parent})"
         tried = f"no file {path.name}, {path.name}_tb.dat or {path.name}_hr.dat (plain, .gz, .bz2, .xz) {place}"
-    return f"cannot load {text!r}: {tried}, and the library has {', '.join(materials.names())}"
+    return f"cannot load {text!r}: {tried}, and the library has {', '.join(library.names())}"

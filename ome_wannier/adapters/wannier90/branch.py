@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ...common.errors import FileFormatError, warn
-from .files import Matrices
+from .files import RealSpaceMatrices
 from .text import Array, ComplexArray, IntArray
 
 #: how close to a jump, in turns of 2 pi, b.r_n / 2 pi has to be for the branch to be looked for at every k
@@ -28,7 +28,7 @@ _FAR = 0.5
 
 def on_branch(
     main: Path,
-    data: Matrices,
+    data: RealSpaceMatrices,
     position: ComplexArray,
     lattice: Array,
     mesh: tuple[int, int, int] | None,

@@ -17,8 +17,8 @@ _N_WANN, _N_R = "the number of Wannier functions", "the number of R vectors"
 _R_ROW = Row(3, 0, "an R vector (3 integers)")
 
 
-class Matrices(NamedTuple):
-    """Matrices as they stand in a file, degeneracies not yet divided out.
+class RealSpaceMatrices(NamedTuple):
+    """RealSpaceMatrices as they stand in a file, degeneracies not yet divided out.
 
     R : (nR, 3) integers. ndegen : (nR,) degeneracy of each R.
     H : (nR, n, n) in eV, [r, m, n] = <0m|H|Rn>. position : (nR, n, n, 3) in Angstrom, or None.
@@ -33,7 +33,7 @@ class Matrices(NamedTuple):
     line: IntArray
 
 
-def read_tb(path: Path) -> Matrices:
+def read_tb(path: Path) -> RealSpaceMatrices:
     """Read `_tb.dat`: lattice, Hamiltonian and position matrix elements.
 
     Raises
@@ -59,10 +59,10 @@ def read_tb(path: Path) -> Matrices:
         i = int(wrong[0])
         raise FileFormatError(path, int(line_again[i]), f"R = {_name(R[i])} as in the Hamiltonian", _name(R_again[i]))
     _check_R(path, R, ndegen, line)
-    return Matrices(R, ndegen, H[..., 0], position, lattice, line)
+    return RealSpaceMatrices(R, ndegen, H[..., 0], position, lattice, line)
 
 
-def read_hr(path: Path) -> Matrices:
+def read_hr(path: Path) -> RealSpaceMatrices:
     """Read `_hr.dat`, or the sparse variant of WannierTools (number of elements first, no degeneracies).
 
     Raises
@@ -77,10 +77,10 @@ def read_hr(path: Path) -> Matrices:
     ndegen = _degeneracies(table, n_R)
     R, H, line = _labelled(table, n, n_R, Row(5, 2, "R1 R2 R3 m n Re H Im H"))
     _check_R(path, R, ndegen, line)
-    return Matrices(R, ndegen, H[..., 0], None, None, line)
+    return RealSpaceMatrices(R, ndegen, H[..., 0], None, None, line)
 
 
-def read_r(path: Path, hr: Matrices) -> ComplexArray:
+def read_r(path: Path, hr: RealSpaceMatrices) -> ComplexArray:
     """Read `_r.dat`, the position matrix elements that go with `_hr.dat`; (nR, n, n, 3) in Angstrom.
 
     Its line with the number of R vectors is missing when written by Wannier90 2.1.
@@ -195,7 +195,7 @@ def _is_sparse(table: Table) -> bool:
     return number(table.text(1).strip()) != 1 or number(table.text(0).strip()) == len(table) - 3
 
 
-def _read_sparse(table: Table) -> Matrices:
+def _read_sparse(table: Table) -> RealSpaceMatrices:
     elements, n = table.integer("the number of elements"), table.integer(_N_WANN)
     n_R = table.integer(_N_R)
     row = Row(5, 2, "R1 R2 R3 m n Re H Im H")
@@ -219,7 +219,7 @@ def _read_sparse(table: Table) -> Matrices:
     H[element] = values[:, 5] + 1j * values[:, 6]
     line, ones = table.line[3 + first], np.ones(n_R, dtype=np.int64)
     _check_R(table.path, R, ones, line)
-    return Matrices(R, ones, H.reshape(n_R, n, n), None, None, line)
+    return RealSpaceMatrices(R, ones, H.reshape(n_R, n, n), None, None, line)
 
 
 def _check_R(path: Path, R: IntArray, ndegen: IntArray, line: IntArray) -> None:

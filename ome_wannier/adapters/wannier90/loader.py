@@ -18,7 +18,7 @@ from ...common.errors import AccuracyWarning, FileFormatError, ModelError, warn
 from ...models.real_space_checks import HERMITICITY_TOLERANCE, local_spin
 from ...models.tight_binding import TightBinding
 from .branch import on_branch
-from .files import Matrices, read_centres, read_hr, read_r, read_tb
+from .files import RealSpaceMatrices, read_centres, read_hr, read_r, read_tb
 from .seed import find
 from .text import Array, ComplexArray, IntArray
 from .win import Win, projection_centres, read_win
@@ -110,13 +110,13 @@ def corrections(seed: str | Path) -> Array:
     return np.asarray(np.abs(corrected - position).max(axis=(0, 3)).diagonal())
 
 
-def _in_files(files: dict[str, Path | None], data: Matrices) -> ComplexArray | None:
+def _in_files(files: dict[str, Path | None], data: RealSpaceMatrices) -> ComplexArray | None:
     """Position matrix elements as they stand in the files, or None."""
     return data.position if data.position is not None or not files["r"] else read_r(files["r"], data)
 
 
 def _on_branch(
-    main: Path, files: dict[str, Path | None], data: Matrices, position: ComplexArray, lattice: Array, win: Win | None
+    main: Path, files: dict[str, Path | None], data: RealSpaceMatrices, position: ComplexArray, lattice: Array, win: Win | None
 ) -> ComplexArray:
     """The same, on the branch of the centres in `_centres.xyz` where these are those of the position matrix elements."""
     xyz = None if win and win.translate_home_cell else files["centres"]
@@ -124,7 +124,7 @@ def _on_branch(
     return on_branch(main, data, position, lattice, win.mesh if win else None, known)
 
 
-def _check_win(main: Path, data: Matrices, win: Win | None) -> Array:
+def _check_win(main: Path, data: RealSpaceMatrices, win: Win | None) -> Array:
     """The lattice, after making sure that `.win` belongs to the Hamiltonian."""
     n_wann = data.H.shape[1]
     if win and win.n_wann not in (None, n_wann):
@@ -169,7 +169,7 @@ def _spin_degeneracy(seed: Path, win: Win | None) -> int:
     return 1
 
 
-def _shifts(file: Path | None, use: bool | None, seed: Path, data: Matrices, win: Win | None) -> Shifts | None:
+def _shifts(file: Path | None, use: bool | None, seed: Path, data: RealSpaceMatrices, win: Win | None) -> Shifts | None:
     """The shifts of `_wsvec.dat`, or None if they are not to be used."""
     if use is False:
         return None
@@ -188,7 +188,7 @@ def _shifts(file: Path | None, use: bool | None, seed: Path, data: Matrices, win
 
 
 def _fold(
-    main: Path, data: Matrices, position: ComplexArray | None, shifts: Shifts | None, wsvec: Path | None
+    main: Path, data: RealSpaceMatrices, position: ComplexArray | None, shifts: Shifts | None, wsvec: Path | None
 ) -> tuple[IntArray, ComplexArray, float]:
     """R vectors, Hamiltonian and position together (nR, n, n, 1 or 4), every degeneracy folded in, and how far the
     Hamiltonian was from Hermitian (eV). The position matrix is not Hermitian on a finite mesh and is averaged."""

@@ -36,7 +36,7 @@ CLASSES, CLASS_BYTES = (-40, 40), 2**27
 WAITING = 64
 
 
-class Job(NamedTuple):
+class CellJob(NamedTuple):
     """What a worker needs to know.
 
     mix : (columns of all observables, columns of all asked quantities), what the asked ones are made of.
@@ -139,7 +139,7 @@ class Found(NamedTuple):
     widest_group: float
 
 
-def integrate(job: Job, item: tuple[Cells, Array]) -> Found:
+def integrate(job: CellJob, item: tuple[Cells, Array]) -> Found:
     """Integrate a block of cells; `item` holds tolerances (levels, columns) too, by which errors are measured."""
     cells, tolerance = item
     together = max(1, job.working_set // (len(job.rule.nodes) * job.bytes_per_point))
@@ -157,7 +157,7 @@ def integrate(job: Job, item: tuple[Cells, Array]) -> Found:
     return Found(parts, np.concatenate(every), np.concatenate(variations), widest)
 
 
-def pace(job: Job) -> float:
+def pace(job: CellJob) -> float:
     """Seconds per point of cells: those of one."""
     one = base_cells([1] * sum(job.integrand.model.periodic))
     limit = np.ones((job.integrand.levels, job.mix.shape[1]))
@@ -172,7 +172,7 @@ def added(parts: Sequence[Part]) -> Part:
     return Part(*(sum(fields[1:], fields[0]) for fields in zip(*parts, strict=True)))
 
 
-def _together(job: Job, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[np.int64], Array, float]:
+def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[np.int64], Array, float]:
     """The fields of `Part` of every cell (7, cells, levels, columns), classes, variations, widest group."""
     rule, model, occupation = job.rule, job.integrand.model, job.integrand.occupation
     nc, m = len(cells.half), len(rule.nodes)
@@ -217,7 +217,7 @@ def _together(job: Job, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[
     return np.stack(fields), classes, np.where(blind[:, None], moves, vary), states.widest_group
 
 
-def _everywhere(job: Job, weights: Array) -> Array:
+def _everywhere(job: CellJob, weights: Array) -> Array:
     """(nk, levels, columns): the integrand at the most, were all states at the Fermi level."""
     peak = 1 / np.maximum(4 * job.integrand.occupation.widths, np.finfo(float).tiny)
     return np.asarray(
@@ -237,7 +237,7 @@ class States(NamedTuple):
     widest_group: float
 
 
-def states_at(job: Job, k: Array) -> States:
+def states_at(job: CellJob, k: Array) -> States:
     """The states at points (nk, 3)."""
     step = max(1, job.working_set // job.bytes_of_matrices)  # the points of one cell may be too many for large models
     found = [_states(job, k[s : s + step]) for s in range(0, max(len(k), 1), step)]
@@ -245,7 +245,7 @@ def states_at(job: Job, k: Array) -> States:
     return States(energies, weights, slope, doubtful, change, max(f.widest_group for f in found))
 
 
-def _states(job: Job, k: Array) -> States:
+def _states(job: CellJob, k: Array) -> States:
     model, observables, degeneracy = job.integrand.model, job.integrand.observables, job.integrand.degeneracy
     assert has_zone(model)
     # of all bands: those that are far from the levels here may be at them between the points
@@ -259,7 +259,7 @@ def _states(job: Job, k: Array) -> States:
     return States(bands.energies, weights, slope, doubtful, change, bands.widest_group)
 
 
-def _doubt(job: Job, states: States, sea: Array, surface: Array, cells: int) -> Array:
+def _doubt(job: CellJob, states: States, sea: Array, surface: Array, cells: int) -> Array:
     """What levels in doubt change in cells (cells, levels, columns) of volume 1, of the occupations (nk, n, levels)."""
     out = np.zeros((cells, job.integrand.levels, job.mix.shape[1]))
     if states.doubtful.any():
@@ -269,7 +269,7 @@ def _doubt(job: Job, states: States, sea: Array, surface: Array, cells: int) -> 
     return out
 
 
-def _mixed(job: Job, weights: Array, sea: Array, surface: Array) -> Array:
+def _mixed(job: CellJob, weights: Array, sea: Array, surface: Array) -> Array:
     """(nk, levels, asked columns) of the weights (nk, n, columns) and occupations (nk, n, levels)."""
     out = np.zeros((len(weights), sea.shape[2], weights.shape[2]))
     for factor, use in ((sea, ~job.integrand.surface), (surface, job.integrand.surface)):

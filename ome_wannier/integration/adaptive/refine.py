@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...common.executors import ordered
 from ...common.progress import track
 from ..integral import Resources
-from .cells import Cells, Job, Part, added, halved, integrate
+from .cells import CellJob, Cells, Part, added, halved, integrate
 
 Array = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ class _Class(NamedTuple):
 
 
 def refine(
-    job: Job,
+    job: CellJob,
     start: Cells,
     tolerance: Callable[[Part], Array],
     budget: Budget,
@@ -109,7 +109,7 @@ def total(classes: Iterable[_Class]) -> Part:
 
 
 def _generation(
-    job: Job, cells: Cells, limit: Array, resources: Resources, deadline: float | None
+    job: CellJob, cells: Cells, limit: Array, resources: Resources, deadline: float | None
 ) -> tuple[dict[int, _Class], float] | None:
     """Evaluate cells, by class, with the widest degenerate group in eV; None when time is out."""
     step = max(1, min(BLOCK, BLOCK_BYTES // job.bytes_per_point) // len(job.rule.nodes))

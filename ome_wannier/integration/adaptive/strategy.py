@@ -45,7 +45,7 @@ def over_zone(request: Request, goal: Goal) -> Integral:
     model = integrand.model
     assert has_zone(model)
     columns = Columns.of(request)
-    job = cells.Job(integrand, columns.mix, rule(model.dimension), request.resources.memory)
+    job = cells.CellJob(integrand, columns.mix, rule(model.dimension), request.resources.memory)
     job.check_memory()
     free, left = (_allowed(request, g) for g in (group.exact, group.operations))
     removed = free & ~np.isin(columns.owner, columns.owner[left])

@@ -27,7 +27,7 @@ from ..kpoints.chosen import Points, points_of
 from ..kpoints.irreducible import IrreducibleMesh
 from ..kpoints.mesh import KMesh
 from .checkpoint import Checkpoint, digest
-from .sums import Sums, mesh_sums
+from .sums import MeshSums, mesh_sums
 from .unseen import FINE
 
 Array = NDArray[np.float64]
@@ -94,7 +94,7 @@ def _symmetric(values: Values, integrand: Integrand, operations: Sequence[Operat
     return values | turned
 
 
-def _with_gap_terms(request: Request, mesh: KMesh, sums: Sums) -> tuple[Sums, dict[str, object]]:
+def _with_gap_terms(request: Request, mesh: KMesh, sums: MeshSums) -> tuple[MeshSums, dict[str, object]]:
     """The same with the Chern-Simons part, and what to record of it."""
     model, occupation = request.integrand.model, request.integrand.occupation
     assert has_zone(model)
@@ -107,7 +107,7 @@ def _with_gap_terms(request: Request, mesh: KMesh, sums: Sums) -> tuple[Sums, di
     return sums._replace(full=added(sums.full, fine), parts=[added(part, coarse) for part in sums.parts]), about
 
 
-def _estimate(mesh: KMesh, sums: Sums, noisy: bool) -> str:
+def _estimate(mesh: KMesh, sums: MeshSums, noisy: bool) -> str:
     """What the errors are, in words."""
     if not sums.parts:
         return "none: the mesh has no sub-mesh (use even numbers)"
@@ -116,7 +116,7 @@ def _estimate(mesh: KMesh, sums: Sums, noisy: bool) -> str:
     return error + (", plus what levels in doubt would change as one" if sums.doubt else "")
 
 
-def _deviation(value: Array, calculator: Calculator, sums: Sums) -> Array:
+def _deviation(value: Array, calculator: Calculator, sums: MeshSums) -> Array:
     """Root mean square of the differences to the sub-meshes (tolerance.md eq. 6); nan where there is none."""
     if not sums.parts:
         return np.full_like(value, np.nan)
@@ -124,7 +124,7 @@ def _deviation(value: Array, calculator: Calculator, sums: Sums) -> Array:
     return np.asarray(np.sqrt(sum(squares, np.zeros_like(value)) / sum(sums.shares)))
 
 
-def _missed(calculator: Calculator, integrand: Integrand, sums: Sums, operations: Sequence[Operation]) -> Array:
+def _missed(calculator: Calculator, integrand: Integrand, sums: MeshSums, operations: Sequence[Operation]) -> Array:
     """What the points of a mesh may miss of a quantity: the sum over its terms, and over what operations average."""
     terms = calculator.terms if isinstance(calculator, Combination) else [(calculator.name, 1.0)]
     total = sum((abs(c) * sums.unseen[name] for name, c in terms if name in sums.unseen), np.zeros(()))
@@ -134,7 +134,7 @@ def _missed(calculator: Calculator, integrand: Integrand, sums: Sums, operations
     return applied(abs(projector(observable, operations, along)), total, len(observable.dims))
 
 
-def _warn_of_coarse(request: Request, mesh: KMesh, sums: Sums, values: Values) -> None:
+def _warn_of_coarse(request: Request, mesh: KMesh, sums: MeshSums, values: Values) -> None:
     """Warn of quantities of which the points may miss a good part, with a mesh that resolves the Fermi surfaces."""
     integrand, step = request.integrand, sums.coarsest
     missed = {c.name: _missed(c, integrand, sums, request.group.operations) for c in request.calculators}

@@ -1,4 +1,4 @@
-"""Sums over a mesh: batches of k points through the calculators into histograms.
+"""MeshSums over a mesh: batches of k points through the calculators into histograms.
 
 They are the same to the last bit for any batch size and any number of workers, interrupted or not: the blocks of the mesh
 are fixed, each is summed for itself, and they are added in their order.
@@ -38,7 +38,7 @@ BLOCKS, FEW_BLOCKS = 64, 16
 HISTOGRAM_COST = 8
 
 
-class Sums(NamedTuple):
+class MeshSums(NamedTuple):
     """Values (nf, nT, *components) by observable on the mesh and on each of its sub-meshes (none for a mesh that cannot be
     divided), the widest degenerate group in eV, what the points may miss (see `unseen`) with the number of widths of the
     occupation that levels move by from point to point, and what the mesh would give more were all levels in doubt one
@@ -59,7 +59,7 @@ def histogram_bytes(occupation: Occupation, columns: int, number: int) -> int:
     return 2 * number * 8 * occupation.n_rows * columns
 
 
-def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkpoint: Checkpoint | None = None) -> Sums:
+def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkpoint: Checkpoint | None = None) -> MeshSums:
     """Integrals of every observable at all Fermi levels and temperatures; of an irreducible mesh, before symmetrisation.
 
     The memory is that of each worker, and of this process, where blocks wait for their turn to be added: if it holds the
@@ -73,7 +73,7 @@ def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkp
     model, occupation, shares = integrand.model, integrand.occupation, points.shares
     assert has_zone(model)
     if not integrand.observables:
-        return Sums({}, [{}] * len(shares) if len(shares) > 1 else [], 0.0, shares, {}, 0.0, {})
+        return MeshSums({}, [{}] * len(shares) if len(shares) > 1 else [], 0.0, shares, {}, 0.0, {})
     columns, number = len(integrand.surface), len(shares) + (integrand.degeneracy.doubt > 0)
     each = bytes_per_point(model.n_orbitals, integrand.order, model.external is not None)
     histograms = histogram_bytes(occupation, columns, number)
@@ -81,7 +81,7 @@ def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkp
     state = State(np.zeros((number, occupation.n_rows, columns)), Unseen.none(occupation, columns), 0, 0.0)
     ahead = int(2 * resources.memory // histograms) - 1
     total, unseen, _, widest = _add_blocks(
-        Job(integrand, points, length, together), blocks, state, ahead, resources, checkpoint
+        MeshJob(integrand, points, length, together), blocks, state, ahead, resources, checkpoint
     )
     norm = model.spin_degeneracy / model.cell  # physics.md eqs. 18 and 19
     mesh = points if isinstance(points, KMesh) else points.mesh
@@ -90,10 +90,10 @@ def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkp
     values, missed = (unpacked(x / len(mesh), shapes) for x in (every.sum(axis=0), unseen.error(occupation) * norm))
     doubt = unpacked(sums[-1] / len(mesh), shapes) if integrand.degeneracy.doubt else {}
     parts = [unpacked(part / (n * mesh.n_sub), shapes) for part, n in zip(every, shares, strict=True)]
-    return Sums(values, parts if len(parts) > 1 else [], widest, shares, missed, unseen.coarsest, doubt)
+    return MeshSums(values, parts if len(parts) > 1 else [], widest, shares, missed, unseen.coarsest, doubt)
 
 
-class Job(NamedTuple):
+class MeshJob(NamedTuple):
     """All that a worker needs to know: what to sum over which points, points per row and rows per batch."""
 
     integrand: Integrand
@@ -113,7 +113,7 @@ class Block(NamedTuple):
     widest: float
 
 
-def block_sum(job: Job, rows: tuple[int, int]) -> Block:
+def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
     """The sum over the rows from the first up to the second."""
     occupation, degeneracy, surface = job.integrand.occupation, job.integrand.degeneracy, job.integrand.surface
     shares, columns, widest = len(job.points.shares), len(surface), 0.0
@@ -135,7 +135,7 @@ def block_sum(job: Job, rows: tuple[int, int]) -> Block:
 
 
 def _weighted(
-    job: Job, k: Array, star: NDArray[np.uint8], use: NDArray[np.bool_], degeneracy: Degeneracy
+    job: MeshJob, k: Array, star: NDArray[np.uint8], use: NDArray[np.bool_], degeneracy: Degeneracy
 ) -> tuple[Bands, Array, NDArray[np.bool_]]:
     """The bands at points of a batch, at least those to be used, their weights (nk, n, columns), and which points these are."""
     observables, occupation = job.integrand.observables, job.integrand.occupation
@@ -150,7 +150,7 @@ def _weighted(
 
 
 def _add_blocks(
-    job: Job,
+    job: MeshJob,
     blocks: Sequence[tuple[int, int]],
     state: State,
     ahead: int,

@@ -44,7 +44,7 @@ class Place(NamedTuple):
     origin: Array
 
 
-class Sums(NamedTuple):
+class RaySums(NamedTuple):
     """Integrals d^dk/(2 pi)^d (columns,) along all rays, the same with half the angles, with three quarters of the radial
     nodes, and those of absolute values; and the number of k points."""
 
@@ -55,11 +55,11 @@ class Sums(NamedTuple):
     points: int
 
 
-def integrate(integrand: Integrand, mesh: PolarMesh, place: Place) -> Sums:
+def integrate(integrand: Integrand, mesh: PolarMesh, place: Place) -> RaySums:
     """Integrals of the observables of a k.p model at one Fermi level and temperature."""
     (fine, half, size), n_fine = _rays(integrand, mesh, mesh.n_radial, place)
     (coarse, _, _), n_coarse = _rays(integrand, mesh, mesh.n_radial * 3 // 4, place)
-    return Sums(fine, half, coarse, size, n_fine + n_coarse)
+    return RaySums(fine, half, coarse, size, n_fine + n_coarse)
 
 
 def extrema(model: KDotP) -> list[tuple[Array, float, Array, float]]:
