@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +31,9 @@ def outside_metric(bands: Bands) -> Mapping[tuple[int, int], ComplexArray]:
 
 
 def _outside(bands: Bands, moments: bool = False, metric: bool = False) -> Outside:
-    model = bands.model
-    if not isinstance(model, OpenBasis) or model.external is None:
+    if bands.model.external is None:
         return Outside()
+    model = cast(OpenBasis, bands.model)
     found = model.outside(bands.k, bands.matrices_with_curls(), moments, metric)
     return Outside(*({key: bands.rotate(X) for key, X in part.items()} for part in found))  # type: ignore[arg-type]
 

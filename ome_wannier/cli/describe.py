@@ -18,7 +18,7 @@ from ..integration.band_ranges import Look
 from ..integration.filling import full_bands
 from ..integration.hamiltonian_symmetry import Group
 from ..models.base import Lattice, has_zone
-from ..models.tight_binding import TightBinding
+from ..models.tight_binding import TightBinding, is_tight_binding
 from ..response.imposed_symmetry import broken_line
 from ..runs.plan import default_mesh, level_of_filling, loader_options, source_of
 from ..runs.settings import Settings
@@ -37,7 +37,7 @@ def describe(settings: Settings, console: Console) -> None:
     source = source_of(settings)
     model = source.load(**loader_options(settings))
     said = [("model", lines.model_line(model)), *_origin(source, settings)]
-    if isinstance(model, TightBinding):
+    if is_tight_binding(model):
         said += _matrices(model, source, settings)
     if not has_zone(model):
         said.append(("k.p", f"a function of k in {model.dimension} dimensions, integrated along rays to infinity"))

@@ -17,7 +17,6 @@ from ..common.errors import SettingsError
 from ..common.safe_write import whole
 from ..integration.band_ranges import Gap, Look
 from ..models.base import Model, has_zone
-from ..models.tight_binding import TightBinding
 from ..response.compute import compute
 from ..response.result_files import save, table
 from ..runs.plan import arguments, default_mesh, known_level, loader_options, source_of
@@ -118,7 +117,7 @@ def complete(settings: Settings, source: Source, model: Model, note: Note) -> Se
     if settings.fermi is None and settings.filling is None:
         known = known_level(model, source)
         if known is None:
-            assert isinstance(model, TightBinding)  # others come from the library
+            assert has_zone(model)  # others come from the library
             ranges = Look.at(model).ranges
             raise SettingsError(
                 "no Fermi level is known: give --fermi (eV; one, or start:stop:number) or --filling (electrons per cell); "

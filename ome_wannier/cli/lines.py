@@ -10,7 +10,6 @@ import numpy as np
 from ..common.units import convert_alpha
 from ..models.base import Lattice
 from ..models.kdotp import KDotP
-from ..models.sparse_tight_binding import SparseTightBinding
 from ..models.tight_binding import TightBinding
 from ..runs.settings import Settings
 from ..sources.library import STATUS, Entry, Scan
@@ -23,10 +22,7 @@ def model_line(model: Lattice | KDotP) -> str:
     """Name, size and spin of a model."""
     known = {1: "one electron per band (spinors, or no spin counted)", 2: "two electrons per band (no spin)"}
     spin = known.get(model.spin_degeneracy, f"{model.spin_degeneracy} electrons per band (spin and valleys)")
-    size = f"{model.n_orbitals} orbitals"
-    if isinstance(model, SparseTightBinding):
-        size = f"{len(model.centres)} orbitals, a window of {model.window} bands"
-    return f"{model.name}, {size}, {spin}, {model.dimension} periodic directions"
+    return f"{model.name}, {model.size}, {spin}, {model.dimension} periodic directions"
 
 
 def entry_lines(entry: Entry) -> list[str]:

@@ -120,7 +120,7 @@ def level_of(
         finer = KMesh((a, b, c), mesh.shift)
         most = sampling.max_time
         late = most is not None and now - began + (now - start) * len(finer) / len(mesh) > most / 2
-        if level.error <= negligible(temperature, sampling.rtol) or late or len(finer) > sampling.max_points:
+        if level.error <= negligible(temperature, sampling) or late or len(finer) > sampling.max_points:
             sampling = sampling._replace(max_time=None if most is None else most - (now - began))
             break
         mesh = finer
@@ -150,10 +150,12 @@ def filled_level(model: Lattice, points: Points, electrons: float, temperature: 
     return Level(electrons, temperature, value, error, gap)
 
 
-def negligible(temperature: float, rtol: float) -> float:
-    """eV by which a level may be wrong without moving a response by more than a tenth of rtol: responses change as
-    exp(level / k_B T) at the most; at T = 0 what would do at 1 K."""
-    return SETTLED * rtol * KB * max(temperature, 1.0)
+def negligible(temperature: float, goal: Goal | None) -> float:
+    """eV by which a level may be wrong without moving a response by more than a tenth of rtol; 0 without a goal.
+
+    Responses change as exp(level / k_B T) at the most; at T = 0 what would do at 1 K.
+    """
+    return 0.0 if goal is None else SETTLED * goal.rtol * KB * max(temperature, 1.0)
 
 
 def _warn_of_level(level: Level) -> None:

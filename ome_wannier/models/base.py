@@ -8,7 +8,7 @@ elements), `SparseTightBinding` (a window of bands), `PlaneWaves` in a superlatt
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,7 @@ class Model(Protocol):
     has_zone : whether k runs over a Brillouin zone (`Lattice`), in units of the reciprocal vectors, or over the whole plane or
         space, in 1/Angstrom. exact_position : whether the components of the position operator commute inside the basis.
     is_fitted : whether these are Wannier functions, which obey the symmetries of their crystal but for noise.
+    size : number of orbitals, in words.
     available : names of the calculators that it can give, or None for all.
     """
 
@@ -76,6 +77,8 @@ class Model(Protocol):
     def name(self) -> str: ...
     @property
     def has_zone(self) -> bool: ...
+    @property
+    def size(self) -> str: ...
     @property
     def n_orbitals(self) -> int: ...
     @property
@@ -136,7 +139,6 @@ def has_zone(model: Model) -> TypeIs[Lattice]:
     return model.has_zone
 
 
-@runtime_checkable
 class OpenBasis(Protocol):
     """What a model offers that may know states outside its basis."""
 
@@ -168,12 +170,11 @@ class Structure:
     positions: tuple[tuple[float, float, float], ...]
 
 
-def brief(model: Any, size: str = "") -> str:
-    """One line for a session, in place of all arrays; `size` where there is more to say than the number of orbitals."""
+def brief(model: Any) -> str:
+    """One line for a session, in place of all arrays."""
     along = ", ".join(str(i + 1) for i, p in enumerate(model.periodic) if p)
     kind, name = type(model).__name__, f" {model.name}" if model.name else ""
-    size = size or f"{model.n_orbitals} orbitals"
-    return f"<{kind}{name}: {size}, {model.spin_degeneracy} electron(s) per band, periodic along {along}>"
+    return f"<{kind}{name}: {model.size}, {model.spin_degeneracy} electron(s) per band, periodic along {along}>"
 
 
 def moment_axes(axes: tuple[int, ...]) -> tuple[int, ...]:

@@ -86,6 +86,11 @@ class KDotP:
         """Whether the model knows its spin operator."""
         return self.spin is not None
 
+    @property
+    def size(self) -> str:
+        """Number of orbitals, in words."""
+        return f"{self.n_orbitals} orbitals"
+
     @cached_property
     def n_orbitals(self) -> int:
         """Number of bands, read off the Hamiltonian at k = 0."""

@@ -98,6 +98,11 @@ class PlaneWaves:
             object.__setattr__(self, key, frozen(X))
 
     @property
+    def size(self) -> str:
+        """Number of orbitals, in words."""
+        return f"{self.n_orbitals} orbitals"
+
+    @property
     def n_orbitals(self) -> int:
         """Number of plane waves times components (bands)."""
         return len(self.constant)

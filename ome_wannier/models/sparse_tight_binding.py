@@ -83,7 +83,7 @@ class SparseTightBinding:
     is_costly: ClassVar[bool] = True
 
     def __repr__(self) -> str:
-        return brief(self, f"{len(self.centres)} orbitals, a window of {self.window} bands")
+        return brief(self)
 
     def __post_init__(self) -> None:
         centres = checked(self.centres, "centres", float, (None, 3))
@@ -121,6 +121,11 @@ class SparseTightBinding:
         R = np.unique(np.concatenate([self.R, -self.R, np.zeros((1, 3), dtype=int)]), axis=0)
         empty = np.zeros((len(R), 1, 1), dtype=complex)
         return TightBinding(self.lattice, R, empty, centres=np.zeros((1, 3)), spin_degeneracy=self.spin_degeneracy)
+
+    @property
+    def size(self) -> str:
+        """Number of orbitals and bands, in words."""
+        return f"{len(self.centres)} orbitals, a window of {self.window} bands"
 
     @property
     def n_orbitals(self) -> int:

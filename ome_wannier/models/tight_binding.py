@@ -19,6 +19,9 @@ from .real_space_checks import checked, frozen, hermitised, partners, point, spi
 
 if TYPE_CHECKING:
     pass
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
@@ -103,14 +106,7 @@ class TightBinding:
         if self.external is not None and position is None:
             raise ModelError("external is given without position: nothing is outside a basis whose position is diagonal")
         external = None if self.external is None else self.external.fitted(R, partner, n)
-        periodic = tuple(R.any(axis=0).tolist() if self.periodic is None else self.periodic)
-        if len(periodic) != 3 or not all(p in (True, False) for p in periodic):
-            raise ModelError(f"periodic is {self.periodic!r}: give three truth values, one per lattice vector")
-        periodic = tuple(bool(p) for p in periodic)
-        for j in range(3):
-            if not periodic[j] and R[:, j].any():
-                bad = R[np.flatnonzero(R[:, j])[0]]
-                raise ModelError(f"direction {j + 1} is declared not periodic, but R = {point(bad)} has a component along it")
+        periodic = _periodic(self.periodic, R)
         for key, value in {
             "lattice": frozen(lattice),
             "R": frozen(R),
@@ -127,6 +123,11 @@ class TightBinding:
     def __getstate__(self) -> dict[str, object]:
         """What is sent to other processes: the fields, not the several times larger series made of them."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def size(self) -> str:
+        """Number of orbitals, in words."""
+        return f"{self.n_orbitals} orbitals"
 
     @property
     def n_orbitals(self) -> int:
@@ -276,6 +277,23 @@ class TightBinding:
         assert inside.A is not None
         known = inside.H, inside.velocities(), inside.A, inside.curvatures()
         return self._external_series(k, known, moments, metric)
+
+
+def is_tight_binding(model: object) -> TypeIs[TightBinding]:
+    """Whether a model has matrices on R vectors, as files of Wannier functions have."""
+    return isinstance(model, TightBinding)
+
+
+def _periodic(given: tuple[bool, bool, bool] | None, R: NDArray[np.int64]) -> tuple[bool, ...]:
+    """Which lattice directions are periodic, by default those in which some R has a component."""
+    periodic = [bool(p) for p in R.any(axis=0)] if given is None else list(given)
+    if len(periodic) != 3 or not all(p in (True, False) for p in periodic):
+        raise ModelError(f"periodic is {given!r}: give three truth values, one per lattice vector")
+    for j in range(3):
+        if not periodic[j] and R[:, j].any():
+            bad = R[np.flatnonzero(R[:, j])[0]]
+            raise ModelError(f"direction {j + 1} is declared not periodic, but R = {point(bad)} has a component along it")
+    return tuple(bool(p) for p in periodic)
 
 
 def _whole(upper: SeriesSums) -> SeriesSums:

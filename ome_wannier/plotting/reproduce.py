@@ -23,6 +23,7 @@ from ..response.compute import compute
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
     from matplotlib.figure import Figure
 
 Array = NDArray[np.float64]
@@ -83,59 +84,69 @@ def curves(levels: Array = LEVELS) -> dict[str, dict[str, list[Curve]]]:
         temperature=0.0,
         tau=TAU,
     )
+    return {
+        "1": _of_the_dipole(result, levels),
+        "2": {"intrinsic OMM (mu_B/nm^2)": _intrinsic(result, levels)},
+        "3": {"OMM (mu_B/nm^2)": _intrinsic_and_extrinsic(result, levels)},
+    }
 
-    def density(alpha: Array) -> Array:
-        """Orbital magnetic moment per area in Bohr magnetons per nm^2 from alpha in SI."""
-        return np.asarray(convert_alpha(alpha, "mu_B/nm^2 per V/nm", 2)) * FIELD * 1e-9  # type: ignore[arg-type]
 
-    def exact(name: str, field: str) -> Array:
-        return density(result[name].sel(moment="z", field=field).values)
-
-    def closed(alpha: Array) -> Array:
-        """The same from alpha in e^2/hbar Angstrom."""
-        return density(alpha * alpha_to_si(2))
-
+def _of_the_dipole(result: xr.Dataset, levels: Array) -> dict[str, list[Curve]]:
     # <y> per e E_y in 1/eV is the polarizability in e/V: times V/nm it is a dipole per area in e/nm
     polarizability = result.dipole_polarizability.sel(position="y", field="y").values
-    to_dipole = FIELD * 1e-9
-    dipole = closed(TILT * printed_dipole(levels) / 2)
-    itinerant = closed(printed_itinerant(levels) / 2)
+    to_dipole, exact = FIELD * 1e-9, _exact(result, "dipole", "y")
     return {
-        "1": {
-            "|dipole density| (e/nm)": [
-                Curve("exact", np.abs(polarizability) * to_dipole),
-                Curve("printed", np.abs(printed_dipole(levels)) * to_dipole, True),
-            ],
-            "dipole OMM (mu_B/nm^2)": [
-                Curve("exact", exact("dipole", "y")),
-                Curve("printed, with this sign", dipole, True),
-                Curve("the paper's sign, -(e/2) <L>_d of Eq. 50", -exact("dipole", "y"), False),
-            ],
-        },
-        "2": {
-            "intrinsic OMM (mu_B/nm^2)": [
-                Curve("dipole", exact("dipole", "y")),
-                Curve("dipole, printed", dipole, True),
-                Curve("itinerant", exact("itinerant", "y")),
-                Curve("itinerant, printed", itinerant, False),
-                Curve("itinerant, corrected", closed(corrected_itinerant(levels) / 2), True),
-                Curve("local", exact("local", "y")),
-                Curve("sum as published", exact("total_published", "y")),
-                Curve("sum as printed", dipole + itinerant, False),
-                Curve("total (terms restored)", exact("total", "y")),
-            ]
-        },
-        "3": {
-            "OMM (mu_B/nm^2)": [
-                Curve("intrinsic, E || y, as published", exact("total_published", "y")),
-                Curve("intrinsic, E || y, total", exact("total", "y")),
-                Curve("intrinsic, E || x", exact("total", "x")),
-                Curve("extrinsic, E || x", exact("extrinsic", "x")),
-                Curve("extrinsic, E || x, first order", closed(first_order_extrinsic(levels) * TAU / HBAR_EV_FS), True),
-                Curve("extrinsic, E || y", exact("extrinsic", "y")),
-            ]
-        },
+        "|dipole density| (e/nm)": [
+            Curve("exact", np.abs(polarizability) * to_dipole),
+            Curve("printed", np.abs(printed_dipole(levels)) * to_dipole, True),
+        ],
+        "dipole OMM (mu_B/nm^2)": [
+            Curve("exact", exact),
+            Curve("printed, with this sign", _closed(TILT * printed_dipole(levels) / 2), True),
+            Curve("the paper's sign, -(e/2) <L>_d of Eq. 50", -exact, False),
+        ],
     }
+
+
+def _intrinsic(result: xr.Dataset, levels: Array) -> list[Curve]:
+    dipole, itinerant = _closed(TILT * printed_dipole(levels) / 2), _closed(printed_itinerant(levels) / 2)
+    return [
+        Curve("dipole", _exact(result, "dipole", "y")),
+        Curve("dipole, printed", dipole, True),
+        Curve("itinerant", _exact(result, "itinerant", "y")),
+        Curve("itinerant, printed", itinerant, False),
+        Curve("itinerant, corrected", _closed(corrected_itinerant(levels) / 2), True),
+        Curve("local", _exact(result, "local", "y")),
+        Curve("sum as published", _exact(result, "total_published", "y")),
+        Curve("sum as printed", dipole + itinerant, False),
+        Curve("total (terms restored)", _exact(result, "total", "y")),
+    ]
+
+
+def _intrinsic_and_extrinsic(result: xr.Dataset, levels: Array) -> list[Curve]:
+    first_order = _closed(first_order_extrinsic(levels) * TAU / HBAR_EV_FS)
+    return [
+        Curve("intrinsic, E || y, as published", _exact(result, "total_published", "y")),
+        Curve("intrinsic, E || y, total", _exact(result, "total", "y")),
+        Curve("intrinsic, E || x", _exact(result, "total", "x")),
+        Curve("extrinsic, E || x", _exact(result, "extrinsic", "x")),
+        Curve("extrinsic, E || x, first order", first_order, True),
+        Curve("extrinsic, E || y", _exact(result, "extrinsic", "y")),
+    ]
+
+
+def _exact(result: xr.Dataset, name: str, field: str) -> Array:
+    return _density(result[name].sel(moment="z", field=field).values)
+
+
+def _density(alpha: Array) -> Array:
+    """Orbital magnetic moment per area in Bohr magnetons per nm^2 from alpha in SI."""
+    return np.asarray(convert_alpha(alpha, "mu_B/nm^2 per V/nm", 2)) * FIELD * 1e-9  # type: ignore[arg-type]
+
+
+def _closed(alpha: Array) -> Array:
+    """The same from alpha in e^2/hbar Angstrom."""
+    return _density(alpha * alpha_to_si(2))
 
 
 def _column(level: float) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .. import calculators as library
 from ..common.errors import ModelError, SettingsError
-from ..models.tight_binding import TightBinding
+from ..models.tight_binding import is_tight_binding
 from ..response.compute import compute
 from ..sources.load import load
 
@@ -106,7 +106,7 @@ class _Fixed:
 
         known = self.first
         if known is None:
-            has_atoms = isinstance(self.model, TightBinding) and self.model.structure is not None
+            has_atoms = is_tight_binding(self.model) and self.model.structure is not None
             known = adapter.atoms(self.model) if has_atoms else atoms.copy()
         wrong = _difference(known, atoms)
         if wrong:

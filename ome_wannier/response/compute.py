@@ -13,30 +13,28 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from ..bands.degeneracy import Degeneracy
-from ..calculators.quantity import Observable
-from ..calculators.registry import Calculator, resolve, with_chern_simons
-from ..common.errors import SettingsError, warn
+from ..calculators.registry import Calculator
+from ..common.errors import SettingsError
 from ..integration.adaptive.strategy import over_zone
-from ..integration.filling import charged, in_gap, level_of, negligible
+from ..integration.filling import Level, charged, negligible
 from ..integration.hamiltonian_symmetry import group_of
 from ..integration.integral import Integral, Integrand, Request
 from ..integration.kpoints.mesh import KMesh
 from ..integration.kpoints.polar import PolarMesh
 from ..integration.mesh.strategy import over_mesh
-from ..integration.occupation.histogram import Occupation
-from ..integration.rays import strategy as rays
+from ..integration.rays.strategy import over_rays, to_tolerance
 from ..integration.tolerance import MAX_POINTS, goal_of
 from ..models.base import Model, has_zone, require_model
 from ..symmetry.operations import Operation
-from . import imposed_symmetry as imposed
+from . import doubts, imposed_symmetry
 from .dataset import build
 from .provenance import provenance
 from .request import (
-    electrons,
+    consisting_of,
+    filled,
     given_levels,
     numbers,
     occupation_of,
-    one_temperature,
     refuse_unfit,
     resources,
     sampling,
@@ -48,9 +46,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Array = NDArray[np.float64]
-
-#: a part of the split that exceeds the total by this factor has lost the digits of the total: a warning names it
-SPLIT_LIMIT = 100.0
 
 
 def compute(
@@ -140,13 +135,9 @@ def compute(
     mesh, which they make up, plus what symmetry changes that holds but for noise. It covers neither the Wannier functions nor
     the DFT calculation behind them.
     """
-    start = time.perf_counter()
+    began = time.perf_counter()
     require_model(model)
-    wanted, terms = resolve(usable(model) if calculators is None else calculators)
-    if include_chern_simons:
-        wanted, terms = resolve(map(with_chern_simons, wanted))
-    observables = tuple(t for t in terms if isinstance(t, Observable))
-    gap_terms = len(observables) < len(terms)
+    wanted, observables, gap_terms = consisting_of(usable(model) if calculators is None else calculators, include_chern_simons)
     temperatures = np.atleast_1d(numbers("temperature", temperature, "K"))
     validate(model, wanted, temperatures, tau, degeneracy_tol)
     if (fermi is None) == (filling is None):
@@ -157,28 +148,15 @@ def compute(
     refuse_unfit(model, goal, checkpoint, gap_terms)
     with threadpool_limits(limits=1, user_api="blas"):
         degeneracy = Degeneracy.of(model, temperatures, degeneracy_tol)
-        group = group_of(model, symmetry)
-        level = None
-        if filling is None or not has_zone(model):
-            levels = given_levels(fermi)
-        else:
-            if (temperatures == 0).all() and not in_gap(model, electrons(filling)):
-                Occupation(np.zeros(1), temperatures, any(o.occupation == "surface" for o in observables))  # refused
-            level, where = level_of(model, where, electrons(filling), one_temperature(temperatures), group.exact)
-            levels = level.spread(0.0 if goal is None else negligible(level.temperature, goal.rtol))
+        group, level = group_of(model, symmetry), None
+        if filling is not None and has_zone(model):
+            level, where = filled(model, filling, where, temperatures, group, observables)
+        levels = given_levels(fermi) if level is None else level.spread(negligible(level.temperature, goal))
         integrand = Integrand(model, observables, occupation_of(model, observables, levels, temperatures), degeneracy)
-        found = _integrated(Request(integrand, wanted, group, where, means, gap_terms, trial))
-    if level is not None:
-        levels, found = charged(level, found)
-    _check(found, degeneracy)
-    if means.checkpoint is not None:
-        means.checkpoint.unlink(missing_ok=True)
-    attrs = imposed.about(model, wanted, group) | {"degeneracy_tol_eV": degeneracy.tol, "paired_levels": int(degeneracy.paired)}
-    attrs |= provenance(model) | {"tau_fs": float(tau), "wall_time_s": time.perf_counter() - start}
+        request = Request(integrand, wanted, group, where, means, gap_terms, trial)
+        found = _integrated(request)
     coordinates = levels, temperatures if np.ndim(temperature) else float(temperatures[0])
-    result = build(model, wanted, found, coordinates, tau, attrs)
-    imposed.warn_of_changes(result, model, wanted, group)
-    return result
+    return _labelled(request, found, level, coordinates, float(tau), began)
 
 
 def _integrated(request: Request) -> Integral:
@@ -187,34 +165,30 @@ def _integrated(request: Request) -> Integral:
     if isinstance(where, KMesh):
         return over_mesh(request, where)
     if isinstance(where, PolarMesh):
-        return rays.over_rays(request, where)
-    strategy = over_zone if request.integrand.model.has_zone else rays.to_tolerance
+        return over_rays(request, where)
+    strategy = over_zone if request.integrand.model.has_zone else to_tolerance
     return strategy(request, where)
 
 
-def _check(found: Integral, degeneracy: Degeneracy) -> None:
-    """Warn where the numbers mean less than they seem to."""
-    values, widest = found.raw or found.values, found.attrs["widest_degenerate_group_eV"]
-    if widest > degeneracy.widest:
-        warn(
-            f"a degenerate group spreads over {widest:.2g} eV, more than {degeneracy.widest:g} eV: lower degeneracy_tol, which "
-            f"is {degeneracy.tol:g} eV"
-        )
-    if found.attrs["levels_in_doubt"]:
-        warn(
-            f"levels {1e3 * degeneracy.tol:.2g} to {1e3 * degeneracy.doubt:.2g} meV apart would, as one, change "
-            f"{found.attrs['levels_in_doubt']}, which is in the errors: give degeneracy_tol, less than their spacing if it is "
-            "real, more if symmetry makes them one"
-        )
-    if "total" not in values:
-        return
-    total = abs(values["total"]).max()
-    worst = max(
-        ((abs(values[name]).max(), name) for name in ("dipole", "local", "itinerant", "itinerant_sea") if name in values),
-        default=(0.0, ""),
-    )
-    if worst[0] > SPLIT_LIMIT * total > 0:
-        warn(
-            f"the split is dominated by nearly degenerate occupied pairs: {worst[1]} exceeds the total "
-            f"{worst[0] / total:.1g} times and cancels; trust total and the cross-gap parts, or raise degeneracy_tol"
-        )
+def _labelled(
+    request: Request,
+    found: Integral,
+    level: Level | None,
+    coordinates: tuple[Array, Array | float],
+    tau: float,
+    began: float,
+) -> xr.Dataset:
+    """The result with all that is to be recorded, at Fermi levels in eV and temperatures in K; warns of what is in doubt."""
+    model, wanted, group, degeneracy = request.integrand.model, request.calculators, request.group, request.integrand.degeneracy
+    if level is not None:
+        levels, found = charged(level, found)
+        coordinates = levels, coordinates[1]
+    doubts.warn_of(found, degeneracy)
+    if request.resources.checkpoint is not None:
+        request.resources.checkpoint.unlink(missing_ok=True)
+    attrs = imposed_symmetry.about(model, wanted, group) | provenance(model)
+    attrs |= {"degeneracy_tol_eV": degeneracy.tol, "paired_levels": int(degeneracy.paired)}
+    attrs |= {"tau_fs": tau, "wall_time_s": time.perf_counter() - began}
+    result = build(model, wanted, found, coordinates, tau, attrs)
+    imposed_symmetry.warn_of_changes(result, model, wanted, group)
+    return result

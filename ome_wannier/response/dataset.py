@@ -52,25 +52,28 @@ def build(
             coords[dim] = (dim, AXES[list(along[dim])], {"long_name": f"Cartesian {dim} axis"})
         at = (slice(None), 0) if scalar else ()
         value, error = found.values[calculator.name][at] * factor, found.errors[calculator.name][at] * abs(factor)
-        about: dict[str, Any] = {
-            "units": unit,
-            "long_name": calculator.long_name,
-            "equation": calculator.equation,
-            "reference": calculator.reference,
-        }
-        if observable.dims == ("moment", "field"):
-            about["index_order"] = INDEX_ORDER
-        if observable.kind == "extrinsic":
-            about["tau_fs"] = tau
-        if isinstance(calculator, Combination) and calculator.note and dimension == 3:
-            about["left_out"] = calculator.note
-        data[calculator.name] = (dims, value, about)
-        data[f"{calculator.name}_error"] = (
-            dims,
-            error,
-            {"units": unit, "long_name": f"estimated error of {calculator.name}"},
-        )
+        data[calculator.name] = (dims, value, _about(calculator, unit, dimension, tau))
+        text = f"estimated error of {calculator.name}"
+        data[f"{calculator.name}_error"] = (dims, error, {"units": unit, "long_name": text})
         if calculator.name in found.raw:
             text = f"{calculator.name} without the operations that hold but for noise"
             data[f"{calculator.name}_raw"] = (dims, found.raw[calculator.name][at] * factor, {"units": unit, "long_name": text})
     return xr.Dataset(data, coords, found.attrs | dict(attrs))
+
+
+def _about(calculator: Calculator, unit: str, dimension: int, tau: float) -> dict[str, Any]:
+    """What a quantity is."""
+    observable = first_observable(calculator)
+    about: dict[str, Any] = {
+        "units": unit,
+        "long_name": calculator.long_name,
+        "equation": calculator.equation,
+        "reference": calculator.reference,
+    }
+    if observable.dims == ("moment", "field"):
+        about["index_order"] = INDEX_ORDER
+    if observable.kind == "extrinsic":
+        about["tau_fs"] = tau
+    if isinstance(calculator, Combination) and calculator.note and dimension == 3:
+        about["left_out"] = calculator.note
+    return about

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -11,15 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..bands.matrices import SPIN_REMEDY
 from ..calculators.quantity import GapTerm, Observable
-from ..calculators.registry import Calculator, defaults, first_observable, needs_spin, resolve
+from ..calculators.registry import Calculator, defaults, first_observable, needs_spin, resolve, with_chern_simons
 from ..common.errors import SettingsError
 from ..integration.band_ranges import Look
-from ..integration.integral import Goal, Resources
+from ..integration.filling import Level, in_gap, level_of
+from ..integration.hamiltonian_symmetry import Group
+from ..integration.integral import Goal, Resources, Sampling
 from ..integration.kpoints.chosen import default_mesh, uniform
 from ..integration.kpoints.mesh import KMesh
 from ..integration.kpoints.polar import PolarMesh
 from ..integration.occupation.histogram import Occupation
-from ..models.base import Model, has_zone
+from ..models.base import Lattice, Model, has_zone
 
 Array = NDArray[np.float64]
 
@@ -60,6 +62,17 @@ def validate(model: Model, wanted: Sequence[Calculator], temperatures: Array, ta
             )
         if needs_spin(calculator) and not model.has_spin:
             raise SettingsError(f"{calculator.name} needs the spin operator, which this model does not have: {SPIN_REMEDY}")
+
+
+def consisting_of(
+    asked: str | Iterable[str | Calculator], include_chern_simons: bool
+) -> tuple[list[Calculator], tuple[Observable, ...], bool]:
+    """The calculators, the observables that they consist of, and whether Chern-Simons parts are among their terms."""
+    wanted, terms = resolve(asked)
+    if include_chern_simons:
+        wanted, terms = resolve(map(with_chern_simons, wanted))
+    observables = tuple(t for t in terms if isinstance(t, Observable))
+    return wanted, observables, len(observables) < len(terms)
 
 
 def usable(model: Model) -> list[str]:
@@ -126,6 +139,26 @@ def given_levels(fermi: ArrayLike | None) -> Array:
     if fermi is None:
         raise SettingsError("a k.p model holds infinitely many electrons: give fermi (eV) instead of filling")
     return np.atleast_1d(numbers("fermi", fermi, "eV"))
+
+
+def filled(
+    model: Lattice,
+    filling: object,
+    where: Sampling,
+    temperatures: Array,
+    group: Group,
+    observables: Sequence[Observable],
+) -> tuple[Level, Sampling]:
+    """The Fermi level of a filling, and the sampling with what is left of its time.
+
+    Raises
+    ------
+    SettingsError : no number; several temperatures; a Fermi surface at T = 0, which has no width at a single level.
+    """
+    wanted = electrons(filling)
+    if (temperatures == 0).all() and not in_gap(model, wanted):
+        Occupation(np.zeros(1), temperatures, any(o.occupation == "surface" for o in observables))  # refuses that
+    return level_of(model, where, wanted, one_temperature(temperatures), group.exact)
 
 
 def occupation_of(model: Model, observables: Sequence[Observable], levels: Array, temperatures: Array) -> Occupation:

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from ..bands.bands import Bands
 from ..bands.degeneracy import Degeneracy
 from ..calculators.quantity import Observable
 from ..calculators.registry import Calculator, combine, defaults, first_observable, resolve
 from ..calculators.reported_units import AXES
-from ..calculators.weights import component_axes, evaluate
+from ..calculators.weights import component_axes, component_shapes, evaluate_at, unpacked
 from ..common.errors import SettingsError
 from ..integration.memory import WORKING_SET, bytes_per_point
 from ..models.base import Model, has_zone, require_model
@@ -59,34 +58,25 @@ def tabulate(
             raise SettingsError(f"{calculator.name} mixes Fermi-sea and Fermi-surface terms: ask for its terms instead")
     if len(observables) < len(terms):
         raise SettingsError("chern_simons is a property of a gap, not of bands: it has no band-resolved form")
-    order, curvature = max(o.order for o in observables), any(o.curvature for o in observables)
-    step = max(1, WORKING_SET // bytes_per_point(model.n_orbitals, order))
-    energies: list[Array] = []
-    parts: dict[str, list[Array]] = {o.name: [] for o in observables}
+    step = max(1, WORKING_SET // bytes_per_point(model.n_orbitals, max(o.order for o in observables)))
     with threadpool_limits(limits=1, user_api="blas"):
         degeneracy = Degeneracy.of(model, np.inf, degeneracy_tol)
-        for start in range(0, len(points), step):
-            bands = Bands(model, points[start : start + step], order=order, curvature=curvature, degeneracy=degeneracy)
-            energies.append(bands.energies)
-            for o in observables:
-                parts[o.name].append(evaluate(o, bands))
-    weights = {name: np.concatenate(p) for name, p in parts.items()}
+        batches = [points[start : start + step] for start in range(0, len(points), step)]
+        found = [evaluate_at(model, observables, batch, degeneracy) for batch in batches]
+    energies = np.concatenate([bands.energies for bands, _ in found])
+    weights = unpacked(np.concatenate([columns for _, columns in found]), component_shapes(observables, model))
     along = component_axes(model.axes, model.moments)
     coords: dict[str, Any] = {}
     data: dict[str, Any] = {
-        "energy": (("k", "band"), np.concatenate(energies), {"units": "eV", "long_name": "band energy"}),
+        "energy": (("k", "band"), energies, {"units": "eV", "long_name": "band energy"}),
         "point": (("k", "component"), points, {"long_name": "k point"}),
     }
     for calculator in wanted:
         observable = first_observable(calculator)
         assert isinstance(observable, Observable)
         coords |= {d: (d, AXES[list(along[d])]) for d in observable.dims}
-        about = {
-            "long_name": calculator.long_name,
-            "equation": calculator.equation,
-            "occupation": observable.occupation,
-            "kind": observable.kind,
-        }
+        about = {"long_name": calculator.long_name, "equation": calculator.equation}
+        about |= {"occupation": observable.occupation, "kind": observable.kind}
         data[calculator.name] = (("k", "band", *observable.dims), combine(calculator, weights), about)
     return xr.Dataset(data, coords, {"model": model.name, "model_sha256": model.sha256})
 

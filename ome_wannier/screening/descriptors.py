@@ -17,8 +17,6 @@ from ..integration.band_ranges import Gap
 from ..integration.kpoints.mesh import KMesh
 from ..integration.memory import WORKING_SET, bytes_per_point
 from ..models.base import Lattice
-from ..models.plane_waves import PlaneWaves
-from ..models.tight_binding import TightBinding
 from ..response.result_files import quantities
 
 if TYPE_CHECKING:
@@ -165,7 +163,7 @@ def bands_needed(model: Lattice, mesh: KMesh, level: float) -> int | None:
     The polarizability, sum over pairs of |R_a,ou|^2 / (e_u - e_o), weighs the mixing by the field that every response of the
     electrons rests on. None where nothing is mixed.
     """
-    if not isinstance(model, TightBinding | PlaneWaves) or not model.axes:
+    if model.available is not None or not model.axes:
         return None
     k = mesh.points()
     if len(k) > POINTS:  # at random, since steps through a mesh may meet planes of symmetry alone

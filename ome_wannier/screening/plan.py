@@ -16,7 +16,6 @@ from ..common.errors import ModelError, SettingsError
 from ..integration.band_ranges import Gap, Look
 from ..integration.filling import gap_of
 from ..models.base import Model, has_zone
-from ..models.sparse_tight_binding import AVAILABLE, SparseTightBinding
 from ..runs.plan import known_level, level_of_filling, loader_options, source_of
 from ..runs.settings import named
 from ..sources.load import Source, load
@@ -78,8 +77,7 @@ def planned(model: Model, source: Source | None, item: Item) -> Plan:
     ------
     SettingsError : no Fermi level is known.
     """
-    window = isinstance(model, SparseTightBinding)  # of bands, in which not everything can be computed
-    wanted, _ = resolve(item.settings.calculators or [n for n in CALCULATORS if not window or n in AVAILABLE])
+    wanted, _ = resolve(item.settings.calculators or [n for n in CALCULATORS if n in (model.available or CALCULATORS)])
     if item.settings.filling is not None and item.around is None and has_zone(model):
         gap = gap_of(model, item.settings.filling)
         return Plan(np.empty(0), None, gap if gap is not None and gap.is_open else None, wanted)

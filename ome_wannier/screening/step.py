@@ -18,7 +18,7 @@ from ..common.version import __version__
 from ..integration.band_ranges import coarse_mesh
 from ..integration.hamiltonian_symmetry import group_of
 from ..models.base import Lattice, Model, has_zone
-from ..models.tight_binding import TightBinding
+from ..models.tight_binding import is_tight_binding
 from ..plugins.ase import row
 from ..response.compute import compute
 from ..runs.plan import arguments, level_of_filling, mesh_of
@@ -180,7 +180,7 @@ def _atoms(model: Model) -> Any:
 
     from ..adapters import ase as adapter
 
-    if isinstance(model, TightBinding) and model.structure is not None:
+    if is_tight_binding(model) and model.structure is not None:
         return adapter.atoms(model)
     return Atoms() if not has_zone(model) else Atoms(cell=np.array(model.lattice), pbc=model.periodic)
 

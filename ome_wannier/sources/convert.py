@@ -12,7 +12,7 @@ from ..adapters import tbmodels
 from ..adapters.wannier90 import write as wannier90_write
 from ..adapters.wannierberri import npz as wannierberri_npz
 from ..common.errors import ModelError, warn
-from ..models.tight_binding import TightBinding
+from ..models.tight_binding import TightBinding, is_tight_binding
 from .load import adapter, load
 
 #: what can be written, with how the names end
@@ -134,7 +134,7 @@ def _kind(target: str) -> str:
 
 def _loaded(source: Any, options: dict[str, Any]) -> TightBinding:
     model = load(source, **options)
-    if not isinstance(model, TightBinding):
+    if not is_tight_binding(model):
         raise ModelError(f"a {type(model).__name__} cannot be written: it has no Hamiltonian on R vectors")
     return model
 

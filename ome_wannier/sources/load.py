@@ -18,7 +18,7 @@ from ..common.errors import ModelError
 from ..models.kdotp import KDotP
 from ..models.plane_waves import PlaneWaves
 from ..models.sparse_tight_binding import SparseTightBinding
-from ..models.tight_binding import TightBinding
+from ..models.tight_binding import TightBinding, is_tight_binding
 from . import library
 
 #: adapters of objects of other packages, under their name: each has `recognises(object)`, which does not import the package,
@@ -66,7 +66,7 @@ class Source:
             model = adapter(self.adapter).load(self.seed, **options)
         if not spn:
             return model
-        assert isinstance(model, TightBinding)
+        assert is_tight_binding(model)
         return replace(model, spin=spin_matrices(find(self.seed)[0], model))
 
 

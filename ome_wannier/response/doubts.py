@@ -1,0 +1,38 @@
+"""What numbers may mean less than they seem to, in words."""
+
+from __future__ import annotations
+
+from ..bands.degeneracy import Degeneracy
+from ..common.errors import warn
+from ..integration.integral import Integral
+
+#: a part of the split that exceeds the total by this factor has lost the digits of the total: a warning names it
+SPLIT_LIMIT = 100.0
+
+
+def warn_of(found: Integral, degeneracy: Degeneracy) -> None:
+    """Warn where the numbers mean less than they seem to."""
+    values, widest = found.raw or found.values, found.attrs["widest_degenerate_group_eV"]
+    if widest > degeneracy.widest:
+        warn(
+            f"a degenerate group spreads over {widest:.2g} eV, more than {degeneracy.widest:g} eV: lower degeneracy_tol, which "
+            f"is {degeneracy.tol:g} eV"
+        )
+    if found.attrs["levels_in_doubt"]:
+        warn(
+            f"levels {1e3 * degeneracy.tol:.2g} to {1e3 * degeneracy.doubt:.2g} meV apart would, as one, change "
+            f"{found.attrs['levels_in_doubt']}, which is in the errors: give degeneracy_tol, less than their spacing if it is "
+            "real, more if symmetry makes them one"
+        )
+    if "total" not in values:
+        return
+    total = abs(values["total"]).max()
+    worst = max(
+        ((abs(values[name]).max(), name) for name in ("dipole", "local", "itinerant", "itinerant_sea") if name in values),
+        default=(0.0, ""),
+    )
+    if worst[0] > SPLIT_LIMIT * total > 0:
+        warn(
+            f"the split is dominated by nearly degenerate occupied pairs: {worst[1]} exceeds the total "
+            f"{worst[0] / total:.1g} times and cancels; trust total and the cross-gap parts, or raise degeneracy_tol"
+        )
