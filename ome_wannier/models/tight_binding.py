@@ -286,7 +286,7 @@ def is_tight_binding(model: object) -> TypeIs[TightBinding]:
 
 def _periodic(given: tuple[bool, bool, bool] | None, R: NDArray[np.int64]) -> tuple[bool, ...]:
     """Which lattice directions are periodic, by default those in which some R has a component."""
-    periodic = [bool(p) for p in R.any(axis=0)] if given is None else list(given)
+    periodic: list[bool] = np.any(R, axis=0).tolist() if given is None else list(given)
     if len(periodic) != 3 or not all(p in (True, False) for p in periodic):
         raise ModelError(f"periodic is {given!r}: give three truth values, one per lattice vector")
     for j in range(3):
