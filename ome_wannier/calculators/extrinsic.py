@@ -32,15 +32,15 @@ def extrinsic(bands: Bands) -> Array:
 
 CALCULATORS = (
     Observable(
-        "extrinsic",
-        "extrinsic (kinetic) orbital magneto-electric response",
-        "extrinsic",
-        "surface",
-        +1,
-        -1,
-        "alpha = (e/hbar) tau sum_n (d_b f_n) m_i,n,  m_i,n = (e/2 hbar) eps_imn Im sum_p (e_p - e_n) R_m,np R_n,pn",
-        f"{PAPER}, extrinsic part; Yoda, Yokoyama, Murakami, Sci. Rep. 5, 12024 (2015); "
+        name="extrinsic",
+        long_name="extrinsic (kinetic) orbital magneto-electric response",
+        kind="extrinsic",
+        occupation="surface",
+        time_reversal=+1,
+        inversion=-1,
+        equation="alpha = (e/hbar) tau sum_n (d_b f_n) m_i,n,  m_i,n = (e/2 hbar) eps_imn Im sum_p (e_p - e_n) R_m,np R_n,pn",
+        reference=f"{PAPER}, extrinsic part; Yoda, Yokoyama, Murakami, Sci. Rep. 5, 12024 (2015); "
         "Zhong, Moore, Souza, Phys. Rev. Lett. 116, 077201 (2016)",
-        extrinsic,
+        weights=extrinsic,
     ),
 )
