@@ -26,6 +26,7 @@ from ome_wannier.calculators.base import Observable
 
 pytestmark = [
     pytest.mark.long,
+    pytest.mark.outside,
     pytest.mark.skipif(
         not (shutil.which("postw90.x") and shutil.which("wannier90.x")),
         reason="postw90.x and wannier90.x are not installed (Debian: package wannier90)",
