@@ -9,6 +9,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import signal
+import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -58,6 +59,16 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 def root() -> Path:
     """The top of the source tree."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def compiled() -> None:
+    """Numba has compiled what a run needs, a minute in a clean clone: it is not the time of the test that comes first."""
+    import ome_wannier as ome
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ome.compute(ome.load("vse2"), (6, 6, 1), fermi=0.0)
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ from ome_wannier.calculators import Observable
 from ome_wannier.errors import FileFormatError, SettingsError, WorkerError
 from ome_wannier.sums import BLOCKS
 
+#: processes here have so many seconds: they do not compile
+pytestmark = pytest.mark.usefixtures("compiled")
 FERMI = np.linspace(-0.5, 0.5, 5)
 MODELS = ["random 2D", "random 3D", "vse2", "plane waves"]
 
