@@ -2,7 +2,7 @@
 #
 #   make demo        install into .venv, run the main job on real ab-initio data, write demo/vse2.nc and demo/vse2.png
 #   make test        install with the test tools, run the tests (ARGS="-k name" is passed to pytest)
-#   make test-long   the tests that take minutes; some need Chromium with its driver, or a PostgreSQL server
+#   make test-long   the tests that take minutes; some need Chromium with its driver, a PostgreSQL server, or Debian's wannier90
 #   make bench       measure: time per part, ratio to the diagonalisation
 #   make lint        ruff and mypy --strict
 #   make examples    run every examples/*.py
@@ -15,6 +15,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+# a process for each core; who is done takes over tests of the others
+PARALLEL ?= -n logical --dist worksteal
 BIN := $(abspath $(VENV))/bin
 
 # one thread per process: the matrices are small, threads would only fight over the cores
@@ -53,10 +55,12 @@ demo: $(VENV)/.installed
 	$(BIN)/ome-wannier run vse2 -o demo/vse2.nc --plot demo/vse2.png
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
+# those that measure speed, or must get far in some seconds, have the machine to themselves; pytest's 5: none is chosen
 test-long: $(VENV)/.installed-test-long
-	$(BIN)/python -m pytest -m long $(ARGS)
+	$(BIN)/python -m pytest -m 'long and not alone' $(PARALLEL) $(ARGS) || [ $$? = 5 ]
+	$(BIN)/python -m pytest -m 'long and alone' $(ARGS) || [ $$? = 5 ]
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m benchmark --benchmark-enable --benchmark-columns=min,median,rounds -s $(ARGS)

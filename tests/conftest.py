@@ -8,12 +8,51 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+import signal
+import warnings
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
+
+#: Reasons that a skip may have. With any other the run fails: what is never run is not tested, and nobody notices.
+ALLOWED_SKIPS = (
+    "no PostgreSQL server on this machine",  # of the system, not of pip
+    "no Chromium and chromedriver on this machine",  # likewise
+    "postw90.x and wannier90.x are not installed",  # likewise
+    "kwant is not installed",  # pip has no wheels of it, and its source does not build in pip's isolated environment
+    "PythTB 1.8",  # pip has PythTB 2 for Python 3.12 and later alone: it is that of 3.11
+    "the one with spin runs with 2.0 too",  # a model in the language of PythTB 1.8
+    "names of files are bytes on POSIX systems alone",
+    "the machine is busy",  # a speed that nothing can be said of
+)
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def refused(report: Report) -> Report:
+    """The report of a skip as that of a failure, unless its reason is allowed. An expected failure is no skip."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not any(allowed in reason for allowed in ALLOWED_SKIPS):
+            report.outcome = "failed"
+            report.longrepr = f"{reason}\nNot among ALLOWED_SKIPS of tests/conftest.py: `make test` installs what tests need."
+    return report
+
+
+# In the process that runs the test: with pytest-xdist the report of a failure reaches the others as any other does.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return refused((yield))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return refused((yield))
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +61,28 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture(scope="session")
+def compiled() -> None:
+    """Numba has compiled what a run needs, a minute in a clean clone: it is not the time of the test that comes first."""
+    import ome_wannier as ome
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ome.compute(ome.load("vse2"), (6, 6, 1), fermi=0.0)
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """Random numbers, the same in every run and in whatever order the tests come."""
     return np.random.default_rng(20250501)
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Children of this test obey SIGINT, though the run itself may ignore it, as what a shell started with & does.
+
+    Ignored signals stay so in children; those with a handler are back at their default there.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -502,6 +502,7 @@ class TestProcess:
         assert done.stdout.startswith("model")
         assert done.stderr == ""
 
+    @pytest.mark.usefixtures("interruptible")
     def test_interrupt_leaves_nothing(self, tmp_path: Path) -> None:
         command = [sys.executable, "-m", "ome_wannier", "run", "te", "--kmesh", "60", "60", "60", "--fermi", "6", "-o", "a.nc"]
         with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:

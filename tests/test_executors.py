@@ -28,6 +28,8 @@ from ome_wannier.errors import FileFormatError, SettingsError, WorkerError
 from ome_wannier.integration.mesh import checkpoint
 from ome_wannier.integration.mesh.sums import BLOCKS
 
+#: processes here have so many seconds: they do not compile
+pytestmark = pytest.mark.usefixtures("compiled")
 FERMI = np.linspace(-0.5, 0.5, 5)
 MODELS = ["random 2D", "random 3D", "vse2", "plane waves"]
 
@@ -319,6 +321,7 @@ LONG = [(signal.SIGINT, 0), (signal.SIGTERM, 2), (signal.SIGKILL, 0), (signal.SI
     ("sent", "number"),
     [(signal.SIGTERM, 0), (signal.SIGINT, 2), *(pytest.param(*p, marks=pytest.mark.long) for p in LONG)],
 )
+@pytest.mark.usefixtures("interruptible")
 def test_signals_leave_a_checkpoint(tmp_path: Path, sent: int, number: int) -> None:
     """A script stopped by a signal while a worker, or itself, sits at a point in the middle; begun again, it completes."""
     script = tmp_path / "script.py"
@@ -362,12 +365,14 @@ DASK = "LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None) 
 
 
 @pytest.mark.long
+@pytest.mark.outside
 @pytest.mark.parametrize("host", ["mpi", "dask"])
 def test_hosts(tmp_path: Path, host: str) -> None:
     """Three MPI processes under mpi4py.futures; a Dask scheduler at a TCP address with two workers of two threads."""
     script, start = tmp_path / "script.py", [sys.executable]
     if host == "mpi":
-        mpiexec = shutil.which("mpiexec")
+        # of this environment first: the one whose library mpi4py loads
+        mpiexec = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
         if mpiexec is None or find_spec("mpi4py") is None:  # not imported: in this process ASE would ask it for a library
             pytest.skip("no mpiexec, or no mpi4py")
         free = ["--oversubscribe", "--allow-run-as-root"] if "open" in version(mpiexec).lower() else []
@@ -412,6 +417,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.long
+@pytest.mark.outside
 def test_a_dask_worker_is_killed(tmp_path: Path) -> None:
     """One of two workers is killed by its process number half way through: the other does its blocks, with the same bits."""
     pytest.importorskip("distributed")
@@ -444,6 +450,7 @@ np.savez(sys.argv[1] + "/result.npz", **{name: result[name].values for name in r
 
 
 @pytest.mark.long
+@pytest.mark.alone
 def test_ten_kills_at_random_moments(tmp_path: Path) -> None:
     """SIGKILL ten times, between the start of Python and the middle of the sum; then the run is left alone."""
     script = tmp_path / "script.py"

@@ -40,6 +40,7 @@ def test_vse2_split_adds_up(vse2):
 
 
 @pytest.mark.filterwarnings("ignore:levels 0.1 to 1 meV apart would, as one, change itinerant")
+@pytest.mark.usefixtures("compiled")
 def test_vse2_takes_less_than_twenty_seconds():
     start = time.perf_counter()
     ome.compute(ome.load("vse2"), (48, 48, 1), fermi=np.linspace(-0.8, 0.3, 201))

@@ -249,6 +249,7 @@ def names(browser: Any) -> list[str]:
 
 
 @pytest.mark.long
+@pytest.mark.outside
 @pytest.mark.parametrize("size", SIZES)
 def test_in_a_browser(folder: Path, browser: Any, size: str, tmp_path: Path) -> None:
     """Loaded from file:// without a network: no errors, figures, sorting and selecting by keyboard, nothing hacked."""
@@ -309,6 +310,7 @@ def test_in_a_browser(folder: Path, browser: Any, size: str, tmp_path: Path) -> 
 
 
 @pytest.mark.long
+@pytest.mark.outside
 @pytest.mark.parametrize("size", SIZES)
 def test_a_result_in_a_browser(result: Any, browser: Any, size: str, tmp_path: Path) -> None:
     report(result, tmp_path / "r.html")

@@ -27,10 +27,12 @@ from ome_wannier.calculators import Observable
 
 pytestmark = [
     pytest.mark.long,
+    pytest.mark.outside,
     pytest.mark.skipif(
         not (shutil.which("postw90.x") and shutil.which("wannier90.x")),
         reason="postw90.x and wannier90.x are not installed (Debian: package wannier90)",
     ),
+    pytest.mark.filterwarnings("ignore:kmesh .* errors are nan"),  # of meshes that hold what postw90 is given
 ]
 
 SHIFT = (0.31, 0.17, 0.23)

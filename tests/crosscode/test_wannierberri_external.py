@@ -1,7 +1,7 @@
 """Moments with states outside the Wannier subspace: WannierBerri on the same matrices, from the files of a real calculation.
 
-Te's `.uHu` (21 MB) is not in the repository: OME_WANNIER_DATA names a folder that has it. Without it these tests run on random
-matrices, which obey the same formulas.
+Te's `.uHu` (21 MB) is not in the repository: one is made of the 24 bands of `.mmn` and `.eig`, six of which are outside the 18
+functions. OME_WANNIER_DATA may name a folder that has te/Te.uHu.gz, the calculation's own.
 
 WannierBerri subtracts from <d_m u|H|d_n u> what goes by way of the state itself, A_m,nn e_n A_n,nn, as if that state were an
 eigenstate of H outside the subspace too. N_nn = <u_n|H Q|d u_n> is then zero; where it is not, its moment of a state holds
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import FortranFile
 from toys import negative, random_arrays, random_model
 
 import ome_wannier as ome
@@ -40,7 +41,8 @@ from wannierberri.system.system_R import System_R  # noqa: E402
 from ome_wannier.adapters.wannierberri import system as wannierberri_adapter  # noqa: E402
 from ome_wannier.adapters.wannierberri.external import external_of, with_external_terms  # noqa: E402
 
-DATA = Path(os.environ.get("OME_WANNIER_DATA", "no folder given"))
+DATA = Path(__file__).parents[1] / "data" / "te"
+UHU = Path(os.environ.get("OME_WANNIER_DATA", "no folder given")) / "te" / "Te.uHu.gz"
 TO_BOHR_MAGNETON = units.E2_OVER_HBAR * units.ANGSTROM**2 / units.MU_B
 CYCLIC = ((1, 2), (2, 0), (0, 1))
 MESH = (4, 4, 4)
@@ -126,19 +128,40 @@ def by_way_of_itself(model, bands):
     return np.stack([(-0.5j * (half[m, n] - half[n, m])).real for m, n in CYCLIC], axis=-1)
 
 
+def unpack(source, target):
+    with gzip.open(source) as packed, open(target, "wb") as plain:
+        shutil.copyfileobj(packed, plain)
+
+
 def unpacked(folder, endings):
     """Files of Te's calculation, in `folder`."""
     for ending in endings:
-        source = DATA / "te" / f"Te.{ending}.gz"
-        if not source.is_file():
-            pytest.skip(f"OME_WANNIER_DATA names no folder with te/Te.{ending}.gz")
-        with gzip.open(source) as packed, open(folder / f"Te.{ending}", "wb") as plain:
-            shutil.copyfileobj(packed, plain)
+        unpack(DATA / f"Te.{ending}.gz", folder / f"Te.{ending}")
 
 
-def te(tmp_path):
-    unpacked(tmp_path, ("chk", "eig", "mmn", "uHu"))
-    return with_external_terms(ome.load("te"), tmp_path / "Te")
+def make_uhu(folder):
+    """Te.uHu of the bands of .mmn and .eig: <u_k+b1|H_k|u_k+b2> = M(b1)^+ e_k M(b2) with the overlaps M(b) = <u_k|u_k+b>."""
+    _, sizes, rows = (folder / "Te.mmn").read_text().split("\n", 2)
+    n, nk, nb = map(int, sizes.split())
+    numbers = np.array(rows.split(), dtype=float).reshape(nk, nb, 5 + 2 * n * n)[:, :, 5:]
+    M = np.swapaxes(numbers.copy().view(complex).reshape(nk, nb, n, n), 2, 3)
+    e = np.loadtxt(folder / "Te.eig")[:, 2].reshape(nk, n)
+    with FortranFile(folder / "Te.uHu", "w") as f:
+        f.write_record(np.frombuffer(b"made of .mmn and .eig".ljust(60), dtype=np.uint8))
+        f.write_record(np.array([n, nk, nb], dtype=np.int32))
+        for k in range(nk):
+            for second in range(nb):
+                for first in range(nb):
+                    f.write_record((np.conj(M[k, first].T) @ (e[k][:, None] * M[k, second])).ravel())
+
+
+def te(folder):
+    unpacked(folder, ("chk", "eig", "mmn"))
+    if UHU.is_file():
+        unpack(UHU, folder / "Te.uHu")
+    else:
+        make_uhu(folder)
+    return with_external_terms(ome.load("te"), folder / "Te")
 
 
 BUILD = {"random": lambda folder: random_external(), "te": te}

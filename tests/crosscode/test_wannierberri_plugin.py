@@ -278,6 +278,7 @@ def test_mistakes_are_one_line():
 
 
 @pytest.mark.long
+@pytest.mark.outside
 @pytest.mark.filterwarnings("ignore")
 def test_two_ray_workers(tmp_path, monkeypatch):
     """With calculators of one's own: from the script, and from a module that only this process can import."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +17,8 @@ from ome_wannier.adapters.wannierberri.spin import spin_matrices
 from ome_wannier.bands.bands import Bands
 from ome_wannier.errors import ModelError
 
-DATA = Path(os.environ.get("OME_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data")) / "te"
+TESTS = Path(__file__).parents[1]
+DATA, FILES = TESTS / "data" / "te", TESTS.parent / "materials" / "te"
 MESH = (6, 6, 6)
 #: WannierBerri leaves the files it has read to the garbage collector
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
@@ -27,9 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @pytest.fixture(scope="module")
 def seed(tmp_path_factory):
     """Path of the unpacked files."""
-    pytest.importorskip("fortio", reason="WannierBerri reads .chk and .spn with the package fortio, which is not installed")
-    if not (DATA / "Te.spn.gz").is_file():
-        pytest.skip(f"no Te.spn.gz in {DATA}: set OME_SHARED_DATA to the folder of the ab-initio data")
+    pytest.importorskip("fortio", reason="fortio is not installed, with which WannierBerri reads .chk and .spn")
     folder = tmp_path_factory.mktemp("te")
     for ending in ("chk", "eig", "spn"):
         (folder / f"Te.{ending}").write_bytes(gzip.decompress((DATA / f"Te.{ending}.gz").read_bytes()))
@@ -38,7 +36,7 @@ def seed(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def te(seed):
-    model = ome.load(DATA)
+    model = ome.load(FILES)
     return replace(model, spin=spin_matrices(seed, model))
 
 
@@ -103,7 +101,7 @@ def test_functions_taken_for_pure_spins(te):
 
     The p functions of Te are nearly, not quite, pure spins. Not an accuracy but a finding: the bounds are wide.
     """
-    approximate = ome.load(DATA, spin_order="interlaced")
+    approximate = ome.load(FILES, spin_order="interlaced")
     k = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 3))
 
     def spins(model):
@@ -140,7 +138,7 @@ def test_refused(seed, te, tmp_path):
 def test_option_of_load(seed, te, tmp_path):
     """`spn=True`, and the folder for WannierBerri holds the operator."""
     for name in ("Te_tb.dat.gz", "Te_wsvec.dat.gz", "Te_centres.xyz", "Te.win"):
-        (seed.parent / name).write_bytes((DATA / name).read_bytes())
+        (seed.parent / name).write_bytes((FILES / name).read_bytes())
     model = ome.load(seed, spn=True)
     assert model.sha256 == te.sha256
     ome.convert(model, tmp_path / "x", "wannierberri")

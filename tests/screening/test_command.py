@@ -158,6 +158,7 @@ def test_two_screeners_on_one_database(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.alone
 def test_two_workers_are_nearly_twice_as_fast(tmp_path: Path) -> None:
     """500 models of 2 to 11 bands. Measured beside what the machine gives others."""
     path = write_list(tmp_path, table("lattice", list(range(50)), list(range(2, 12))), head=_HEAD)
@@ -178,6 +179,7 @@ def test_two_workers_are_nearly_twice_as_fast(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.alone
 def test_what_of_the_time_is_the_stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Less than a twentieth, of materials that converge as they do by default, beside 500 that are there already."""
     db = tmp_path / "s.db"

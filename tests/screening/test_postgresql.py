@@ -21,7 +21,7 @@ from ome_wannier.errors import StoreError
 from ome_wannier.screening.run import Counts
 from ome_wannier.screening.store import DONE, Owner, Store
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.outside]
 
 
 def binaries() -> Path | None:
