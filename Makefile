@@ -6,7 +6,7 @@
 #   make bench       measure: time per part, ratio to the diagonalisation
 #   make lint        ruff and mypy --strict
 #   make examples    run every examples/*.py
-#   make validation  compute tests/validation/VALIDATION.md again, two minutes, and POCKETS.md, half an hour on two cores
+#   make validation  compute tests/tools/VALIDATION.md again, two minutes, and POCKETS.md, half an hour on two cores
 #   make references  compute the reference values of the library's entries again, a minute
 #   make clean       remove what make made
 #
@@ -75,11 +75,11 @@ examples: $(VENV)/.installed
 	@set -e; mkdir -p demo; cd demo; for f in ../examples/*.py; do echo "== $$f"; $(BIN)/python $$f; done
 
 validation: $(VENV)/.installed-test
-	$(BIN)/python tests/validation/generate.py
-	$(BIN)/python tests/validation/pockets.py --problems 500 --seed 0 --page
+	$(BIN)/python tests/tools/generate.py
+	$(BIN)/python tests/tools/pockets.py --problems 500 --seed 0 --page
 
 references: $(VENV)/.installed-test
-	$(BIN)/python -W ignore tests/references.py
+	$(BIN)/python -W ignore tests/tools/references.py
 
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .coverage

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import ome_wannier as ome
+from ome_wannier.calculators import Combination, get, names, needs_spin
 from ome_wannier.calculators.weights import evaluate
 from ome_wannier.lattices.cubic import eight_site_cube
 from ome_wannier.units import SPIN_MOMENT
@@ -359,3 +360,22 @@ def occupied_sum(observable, bands, mu, kT):
     f = (fermi if observable.occupation == "sea" else minus_derivative)(bands.energies, mu, kT)
     value = np.einsum("kn,kn...->...", f, weights_of(observable, bands)) / len(f)
     return value, float((f.sum(axis=1) * natural_size(observable, bands)).sum() / len(f))
+
+
+#: metals in two and three dimensions
+METAL, SOLID = TOYS["metal_2d"].model, TOYS["metal_3d"].model
+
+
+def names_for(model):
+    """The built-in calculators, those of the spin where the model has one."""
+    terms = {n: [t for t, _ in get(n).terms] if isinstance(get(n), Combination) else [n] for n in names()}
+    return [n for n in names() if model.has_spin or not any(get(t).needs_spin for t in terms[n])]
+
+
+def run(model=METAL, kmesh=(6, 6, 1), calculators=("total",), fermi=0.1, **settings):
+    return ome.compute(model, kmesh, calculators, fermi, **settings)
+
+
+def possible(model):
+    """Names of the calculators that this model allows."""
+    return [n for n in names() if n != "chern_simons" and (model.has_spin or not needs_spin(n))]

@@ -140,7 +140,7 @@ def test_wannierberri(name, window, tmp_path, monkeypatch, capfd):
     not (shutil.which("postw90.x") and shutil.which("wannier90.x")), reason="postw90.x is not installed (Debian: wannier90)"
 )
 def test_postw90(tmp_path, capfd):
-    sys.path.insert(0, str(Path(__file__).parents[1] / "crosscode"))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "physics" / "other_codes"))
     import test_postw90 as files
 
     model, levels = ome.load("te"), np.linspace(5.6, 6.6, 201)

@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 PAGE = HERE / "VALIDATION.md"
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path[:0] = [str(HERE.parent / p) for p in ("", "analytic", "crosscheck", "crosscode")]
+sys.path[:0] = [str(HERE.parent / p) for p in ("", "physics/analytic", "physics/finite_samples", "physics/other_codes")]
 
 import numpy as np  # noqa: E402
 import test_axion as axion  # noqa: E402

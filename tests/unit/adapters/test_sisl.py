@@ -1,4 +1,4 @@
-"""sisl Hamiltonians: how many electrons a band holds. Their bands: tests/crosscode."""
+"""sisl Hamiltonians: how many electrons a band holds. Their bands: tests/physics/other_codes."""
 
 from __future__ import annotations
 

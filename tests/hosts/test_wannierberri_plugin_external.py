@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from crosscheck.test_external import large_model
-from test_wannierberri_external import te
+from physics.finite_samples.test_external import large_model
+from physics.other_codes.test_wannierberri_external import te
 
 import ome_wannier as ome
 from ome_wannier import units

@@ -8,7 +8,7 @@ from pathlib import Path
 import ome_wannier as ome
 from ome_wannier.sources.library import Reference, entry, library, load
 
-MARK = "# below: written by tests/references.py"
+MARK = "# below: written by tests/tools/references.py"
 
 #: name: quantity, element, Fermi level (eV), temperature (K), mesh
 WANTED: dict[str, list[tuple[str, str, float, float, tuple[int, int, int] | None]]] = {

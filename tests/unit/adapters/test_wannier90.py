@@ -19,7 +19,7 @@ from ome_wannier.adapters.wannier90.branch import finite_differences
 from ome_wannier.adapters.wannier90.files import read_centres, read_tb
 from ome_wannier.errors import AccuracyWarning, FileFormatError, ModelError
 
-MATERIALS = Path(__file__).parents[2] / "materials"
+MATERIALS = Path(__file__).parents[3] / "materials"
 LATTICE = np.array([[3.0, 0.0, 0.0], [-1.0, 2.5, 0.0], [0.3, 0.2, 4.0]])
 
 

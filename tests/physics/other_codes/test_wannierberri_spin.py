@@ -17,7 +17,7 @@ from ome_wannier.adapters.wannierberri.spin import spin_matrices
 from ome_wannier.bands.bands import Bands
 from ome_wannier.errors import ModelError
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 DATA, FILES = TESTS / "data" / "te", TESTS.parent / "materials" / "te"
 MESH = (6, 6, 6)
 #: WannierBerri leaves the files it has read to the garbage collector

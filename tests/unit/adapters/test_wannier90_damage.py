@@ -25,7 +25,7 @@ from ome_wannier.adapters.wannier90 import seed as wannier90_seed
 from ome_wannier.adapters.wannier90.branch import without_jumps
 from ome_wannier.errors import AccuracyWarning, OMEError
 
-HBN = Path(__file__).parents[2] / "materials" / "hbn"
+HBN = Path(__file__).parents[3] / "materials" / "hbn"
 ENDINGS = wannier90_seed.ENDINGS
 INTACT = {kind: gzip.decompress((HBN / f"hBN{ENDINGS[kind]}.gz").read_bytes()) for kind in ("tb", "hr", "wsvec")} | {
     kind: (HBN / f"hBN{ENDINGS[kind]}").read_bytes() for kind in ("centres", "win")

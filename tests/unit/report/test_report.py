@@ -22,7 +22,7 @@ from ome_wannier.errors import FileFormatError, SettingsError, StoreError
 from ome_wannier.report import content, report
 from ome_wannier.screening.store import FAILED, Store
 
-sys.path.insert(0, str(Path(__file__).parent / "screening"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "screening"))
 from screens import Here, table, write_list
 
 HOSTILE = "</script><script>window.hacked=1</script><img src=x onerror=window.hacked=1>\"'&$title \N{SNOWMAN}"

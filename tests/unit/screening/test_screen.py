@@ -186,7 +186,7 @@ def test_failures_are_rows_with_one_line_and_are_retried(tmp_path: Path, db: Pat
     assert "no file later" in reasons["later"]
     assert screened(path, db) == Counts(there=1, failed=4)
     for name in ("Te_hr.dat.gz", "Te_centres.xyz", "Te_wsvec.dat.gz", "Te.win"):
-        source = Path(__file__).parents[2] / "materials" / "te" / name
+        source = Path(__file__).parents[3] / "materials" / "te" / name
         shutil.copy(source, tmp_path / name.replace("Te", "later", 1))
     assert screened(path, db, fermi=6.0, kmesh=(2, 2, 2)).failed == 4  # three damaged, and k of the layer along z
     later = write_list(tmp_path, 'seed = "later"\nfermi = 6.0', head="kmesh = [2, 2, 2]\n")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_wannierberri_external import unpacked
+from physics.other_codes.test_wannierberri_external import unpacked
 from toys import random_model
 
 from ome_wannier.adapters.wannierberri import export, load

@@ -1,6 +1,6 @@
 """Small pockets: is what `compute(rtol=...)` calls converged, converged, and are its errors large enough?
 
-    python tests/validation/pockets.py --problems 500 --seed 0 [--only NUMBER ...] [--page]
+    python tests/tools/pockets.py --problems 500 --seed 0 [--only NUMBER ...] [--page]
 
 Random problems (pocket_problems.py) with truths that share no code with the package (pocket_truths.py). Prints every claim
 that is false, every error that is understated, and a table by kind; `--page` writes POCKETS.md, as `make validation` does.
@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -194,11 +195,22 @@ def study(item: Item) -> Studied | None:
     return Studied(verdicts, deviation_of_mesh(problem, found, item.mesh))
 
 
+def warm() -> None:
+    """Compiled code is there before a run is timed: with position matrices and without."""
+    problems = {p.positions: p for p in map(partial(draw, 0), range(20))}
+    for problem in problems.values():
+        settings = {"fermi": problem.levels.fermi, "temperature": problem.levels.temperature, "calculators": problem.names}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ome.compute(model_of(problem), **settings, rtol=0.5, max_points=100)
+
+
 def studies(items: Iterator[Item], workers: int) -> Iterator[Studied | None]:
     """What became of the problems, in order; `workers` processes."""
     if workers == 1:
+        warm()
         yield from map(study, items)
-    with ProcessPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
+    with ProcessPoolExecutor(workers, initializer=warm) if workers > 1 else nullcontext() as pool:
         while pool is not None and (some := list(islice(items, 8 * workers))):
             yield from pool.map(study, some)
 
@@ -240,7 +252,7 @@ A truth counts if a second, coarser rule agrees to a tenth of the smaller tolera
 
 A claim is a quantity that a run calls converged and does not count as zero; it is false where it is off by more than rtol times
 its largest element. An error is understated where the value is off by more than twice as much, claimed or not. Points are
-geometric means. Problem N of the seed alone: `python tests/validation/pockets.py --seed SEED --only N`.
+geometric means. Problem N of the seed alone: `python tests/tools/pockets.py --seed SEED --only N`.
 """
 
 
@@ -304,7 +316,7 @@ def main() -> None:
                 print(v, flush=True)
         if done == wanted:
             break
-    command = " ".join(["python tests/validation/pockets.py", *sys.argv[1:]])
+    command = " ".join(["python tests/tools/pockets.py", *sys.argv[1:]])
     text = page(command, verdicts, dropped, meshes, given.seconds)
     if given.page:
         PAGE.write_text("\n".join(text), encoding="utf-8")

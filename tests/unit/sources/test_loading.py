@@ -16,7 +16,7 @@ import ome_wannier as ome
 from ome_wannier.errors import AccuracyWarning, ModelError
 from ome_wannier.sources import load as loading
 
-HERE = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])}
+HERE = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")])}
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_live_objects_and_their_options() -> None:
 
 
 def test_spin_of_the_calculation(hbn_files: Path, tmp_path: Path) -> None:
-    """`spn` is for Wannier90's files alone, and needs those of the calculation; with them: tests/crosscode."""
+    """`spn` is for Wannier90's files alone, and needs those of the calculation; with them: tests/physics/other_codes."""
     with pytest.raises(ModelError, match=r"no file .*te\.chk: the spin operator needs"):
         ome.load(hbn_files, spn=True)
     with pytest.raises(ModelError, match="spin_order gives one too"):

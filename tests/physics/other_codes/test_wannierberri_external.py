@@ -41,7 +41,7 @@ from wannierberri.system.system_R import System_R  # noqa: E402
 from ome_wannier.adapters.wannierberri import system as wannierberri_adapter  # noqa: E402
 from ome_wannier.adapters.wannierberri.external import external_of, with_external_terms  # noqa: E402
 
-DATA = Path(__file__).parents[1] / "data" / "te"
+DATA = Path(__file__).parents[2] / "data" / "te"
 UHU = Path(os.environ.get("OME_WANNIER_DATA", "no folder given")) / "te" / "Te.uHu.gz"
 TO_BOHR_MAGNETON = units.E2_OVER_HBAR * units.ANGSTROM**2 / units.MU_B
 CYCLIC = ((1, 2), (2, 0), (0, 1))
