@@ -24,15 +24,14 @@ from numpy.typing import NDArray
 
 from ..common.errors import FileFormatError, ModelError
 from ..models.base import Model, has_zone
-from ..models.kdotp import KDotP
-from ..models.plane_waves import PlaneWaves
-from ..models.sparse_tight_binding import SparseTightBinding
-from ..models.tight_binding import TightBinding
 
 if TYPE_CHECKING:
-    pass
+    from ..models.kdotp import KDotP
+    from ..models.plane_waves import PlaneWaves
+    from ..models.sparse_tight_binding import SparseTightBinding
+    from ..models.tight_binding import TightBinding
 
-Loaded = TightBinding | KDotP | PlaneWaves | SparseTightBinding
+    Loaded = TightBinding | KDotP | PlaneWaves | SparseTightBinding
 
 FILE = "material.toml"
 #: how the model of an entry is named in results, so that `cite` knows it again

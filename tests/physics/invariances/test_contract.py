@@ -72,7 +72,7 @@ class RandomGauge(Bands):
 
     @cached_property
     def _eigh(self):
-        e, U = np.linalg.eigh(self._matrices.H)
+        e, U = np.linalg.eigh(self.matrices.H)
         rng = np.random.default_rng(3)
         U = U.copy()
         for k in range(len(e)):

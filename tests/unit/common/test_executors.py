@@ -25,6 +25,7 @@ import ome_wannier as ome
 from ome_wannier import executors
 from ome_wannier.calculators import Observable
 from ome_wannier.errors import FileFormatError, SettingsError, WorkerError
+from ome_wannier.common.executors import ordered
 from ome_wannier.integration.mesh import checkpoint
 from ome_wannier.integration.mesh.sums import BLOCKS
 
@@ -104,7 +105,7 @@ def test_results_come_in_order_and_few_are_ahead() -> None:
 
     taken = []
     with Counting(4) as pool:
-        for item in executors.ordered(pool, late, 0.002, range(20), 5):
+        for item in ordered(pool, late, 0.002, range(20), 5):
             assert alive[0] - len(taken) <= 5
             taken.append(item)
     assert taken == list(range(20))
@@ -294,7 +295,7 @@ import os, sys, time
 import numpy as np
 import toys
 import ome_wannier as ome
-from ome_wannier import checkpoint
+from ome_wannier.integration.mesh import checkpoint
 from ome_wannier.calculators import Observable
 
 checkpoint.INTERVAL = checkpoint.COST = 0.0
@@ -440,7 +441,7 @@ import sys
 import numpy as np
 import toys
 import ome_wannier as ome
-from ome_wannier import checkpoint
+from ome_wannier.integration.mesh import checkpoint
 
 checkpoint.INTERVAL = checkpoint.COST = 0.0
 result = ome.compute(toys.random_model(2), (2000, 2000, 1), ["total", "extrinsic"], [0.0, 0.1],

@@ -9,7 +9,7 @@ from toys import fermi as fermi_function
 from toys import minus_derivative
 
 from ome_wannier.errors import SettingsError
-from ome_wannier.integration.occupation import histogram as module
+from ome_wannier.integration.occupation import fermi as module
 from ome_wannier.integration.occupation.fermi_level import fermi_level
 from ome_wannier.integration.occupation.histogram import Occupation
 from ome_wannier.units import KB
