@@ -155,7 +155,7 @@ def with_group_velocity(v, b, X, sign, first, end):  # type: ignore[no-untyped-d
 
 
 @jit
-def moving_dipoles(v, R, first, end, pairs):  # type: ignore[no-untyped-def]
+def velocity_weighted_dipoles(v, R, first, end, pairs):  # type: ignore[no-untyped-def]
     """1/2 ({vbar_m, R_n} - {vbar_n, R_m}) for pairs (m, n): (nk, pairs, n, n), Hermitian."""
     K, _, N, _ = v.shape
     out = np.empty((K, len(pairs), N, N), dtype=np.complex128)
@@ -214,7 +214,7 @@ def commutators(R, pairs):  # type: ignore[no-untyped-def]
 
 
 @jit
-def moving_expectation(v, b, O, first, end):  # type: ignore[no-untyped-def]
+def velocity_weighted(v, b, O, first, end):  # type: ignore[no-untyped-def]
     """Re [vbar_b O]_nn (nk, n), O Hermitian, vbar_b the part of v_b (of a stack) inside degenerate groups."""
     K, N, _ = O.shape
     out = np.zeros((K, N))
@@ -309,7 +309,7 @@ def level_weights(X, Y, below, above):  # type: ignore[no-untyped-def]
 
 
 @jit
-def moving_traces(v, X, Y, first, end, below, above):  # type: ignore[no-untyped-def]
+def velocity_weighted_traces(v, X, Y, first, end, below, above):  # type: ignore[no-untyped-def]
     """Re [vbar_c O_ij]_nn of the bands from below[k] to above[k], the others zero: (nk, n, c, i, j).
 
     O_ij is the Hermitian part of X_i Y_j, for stacks (nk, d, n, n) of Hermitian Y; vbar is v inside degenerate groups.

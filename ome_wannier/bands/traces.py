@@ -47,7 +47,9 @@ def interband_anticommutators(bands: Bands) -> ComplexArray:
 
 def velocity_weighted_dipoles(bands: Bands) -> ComplexArray:
     """1/2 epsilon_imn {vbar_m, R_n} (physics.md eq. 23): (nk, moments, n, n) in eV Angstrom^2."""
-    found: ComplexArray = compiled.moving_dipoles(bands.velocities, bands.connections, *bands.groups, bands.pair_array)
+    found: ComplexArray = compiled.velocity_weighted_dipoles(
+        bands.velocities, bands.connections, *bands.groups, bands.pair_array
+    )
     return found
 
 
@@ -70,7 +72,7 @@ def velocity_weighted_moment(bands: Bands) -> Array:
 
 
 def _velocity_weighted(bands: Bands, v: ComplexArray, left: ComplexArray, right: ComplexArray) -> Array:
-    out: Array = compiled.moving_traces(_whole(v), _whole(left), _whole(right), *bands.groups, *bands.passed)
+    out: Array = compiled.velocity_weighted_traces(_whole(v), _whole(left), _whole(right), *bands.groups, *bands.passed)
     return out
 
 
@@ -85,5 +87,5 @@ def velocity_weighted_product(bands: Bands, b: int, left: ComplexArray, right: C
 
 def velocity_weighted(bands: Bands, b: int, O: ComplexArray) -> Array:
     """Re [vbar_b O]_nn (nk, n) with O Hermitian."""
-    out: Array = compiled.moving_expectation(bands.velocities, b, _whole(O), *bands.groups)
+    out: Array = compiled.velocity_weighted(bands.velocities, b, _whole(O), *bands.groups)
     return out

@@ -28,12 +28,12 @@ def metric_curl(bands: Bands) -> Array:
     physics.md eq. 31. States outside the basis take part in the metric (eq. 64) where the model knows them.
     """
 
-    def moving_metric(m: int, n: int, b: int) -> Array:
+    def weighted_metric(m: int, n: int, b: int) -> Array:
         inside: Array = velocity_weighted_metric(bands)[:, :, m, b, n]
         G = outside.metric(bands, b, n)
         return inside if G is None else inside + velocity_weighted(bands, m, G)
 
-    return stack_tensor(bands, lambda m, n, b: moving_metric(m, n, b) - moving_metric(n, m, b))
+    return stack_tensor(bands, lambda m, n, b: weighted_metric(m, n, b) - weighted_metric(n, m, b))
 
 
 def metric_curl_sea(bands: Bands) -> Array:

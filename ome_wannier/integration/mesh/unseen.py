@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ..kpoints.mesh import KMesh
 from ..occupation.histogram import Occupation
+from .compiled import unseen
 
 Array = NDArray[np.float64]
 
@@ -82,8 +83,6 @@ def with_points(
 ) -> Unseen:
     """With more points, one after the other: energies (nk, n), by how much they move along each direction (nk, n, directions),
     and weights (nk, n, columns), of which `surface` ones go with -df/de."""
-    from .compiled import unseen  # numba takes a third of a second to import
-
     widths = np.maximum(occupation.widths.reshape(len(occupation.fermi), -1).min(axis=0), STEP)
     step, reach = move.max(axis=2, initial=0.0), move.sum(axis=2)
     levels = occupation.fermi[_some(occupation)]

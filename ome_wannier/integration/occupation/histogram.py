@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ...common.errors import SettingsError
 from ...common.units import KB
+from .compiled import scatter
 from .fermi import REACH, _at_levels
 
 Array = NDArray[np.float64]
@@ -147,8 +148,6 @@ class Occupation:
         weights : (ns, columns).
         part : (ns,), number of the histogram that each state goes to.
         """
-        from .compiled import scatter  # numba takes a third of a second to import
-
         flat = histogram.reshape(-1, histogram.shape[-1])  # a view
         start = np.broadcast_to(np.asarray(part) * self.n_rows, energies.shape)
         if self.cold.any():
