@@ -20,18 +20,33 @@ from ..models.base import Model
 Array = NDArray[np.float64]
 Arrays = dict[str, Array]
 
-#: default tolerances in eV of models whose positions are exact, which files round, and of k.p models, whose gaps are narrow
-EXACT_TOL, KDOTP_TOL = 1e-5, 1e-7
-#: that of Wannier functions in k_B T of the lowest temperature, its bounds in eV, and what it is at T = 0
-SHARE, LEAST, MOST, COLD_TOL = 0.05, 1e-6, 1e-4, 1e-5
-#: the tolerance up to which those levels may be one as well, in that of the default, and in the noise where it is known
-DOUBT, DOUBT_OF_NOISE = 10.0, 2.0
-#: random k points that have to have double levels everywhere, by how much these may be split (eV), and the share of the median
-#: distance to the next pair that this may be
-POINTS, SPLIT, NARROW = 60, 5e-3, 0.1
-#: median over pairs, at random k points, of the Berry curvature in units of the trace of the metric: inversion times time
-#: reversal makes it zero. Measured: 0.004 and less in antiferromagnets that have it, 0.09 and more in crystals that do not
-CURVED = 0.02
+
+@dataclass(frozen=True)
+class LevelsConstants:
+    """What counts as one level by default, in eV unless said."""
+
+    #: default tolerances in eV of models whose positions are exact, which files round, and of k.p models, whose gaps are narrow
+    exact_tol: float = 1e-5
+    kdotp_tol: float = 1e-7
+    #: that of Wannier functions in k_B T of the lowest temperature, its bounds in eV, and what it is at T = 0
+    share: float = 0.05
+    least: float = 1e-6
+    most: float = 1e-4
+    cold_tol: float = 1e-5
+    #: the tolerance up to which those levels may be one as well, in that of the default, and in the noise where it is known
+    doubt: float = 10.0
+    doubt_of_noise: float = 2.0
+    #: random k points that have to have double levels everywhere, by how much these may be split (eV), and the share of the
+    #: median distance to the next pair that this may be
+    points: int = 60
+    split: float = 5e-3
+    narrow: float = 0.1
+    #: median over pairs, at random k points, of the Berry curvature in units of the trace of the metric: inversion times time
+    #: reversal makes it zero. Measured: 0.004 and less in antiferromagnets that have it, 0.09 and more in crystals that do not
+    curved: float = 0.02
+
+
+LEVELS = LevelsConstants()
 
 
 @dataclass(frozen=True)
@@ -54,12 +69,12 @@ class Degeneracy:
         if tol is not None:
             return cls(float(tol))
         default = default_tol(model, temperature)
-        doubt = 0.0 if model.exact_position else DOUBT * default
+        doubt = 0.0 if model.exact_position else LEVELS.doubt * default
         noise = splitting_of_pairs(model)
         if noise is None:
             return cls(default, False, doubt)
         # levels that symmetry makes equal on planes and lines, four and more, are split by as much as the pairs are
-        return cls(max(default, noise), True, max(doubt, DOUBT_OF_NOISE * noise))
+        return cls(max(default, noise), True, max(doubt, LEVELS.doubt_of_noise * noise))
 
     def levels(self, energies: Array) -> Array:
         """The energies (nk, n), ascending, that count for these eigenvalues."""
@@ -82,7 +97,7 @@ class Degeneracy:
     @property
     def widest(self) -> float:
         """Spread in eV of a group beyond which levels have been taken together that are not one."""
-        return max(10 * self.tol, SPLIT if self.paired else 0.0)
+        return max(10 * self.tol, LEVELS.split if self.paired else 0.0)
 
 
 def default_tol(model: Model, temperature: Array | float = np.inf) -> float:
@@ -92,11 +107,11 @@ def default_tol(model: Model, temperature: Array | float = np.inf) -> float:
     trace.
     """
     if not model.has_zone:
-        return KDOTP_TOL
+        return LEVELS.kdotp_tol
     if model.exact_position:
-        return EXACT_TOL
+        return LEVELS.exact_tol
     lowest = float(np.min(temperature))
-    return min(MOST, max(LEAST, SHARE * KB * lowest)) if lowest > 0 else COLD_TOL
+    return min(LEVELS.most, max(LEVELS.least, LEVELS.share * KB * lowest)) if lowest > 0 else LEVELS.cold_tol
 
 
 def decided(values: Arrays, errors: Arrays, changes: Arrays, share: float) -> str:
@@ -123,13 +138,13 @@ def splitting_of_pairs(model: Model) -> float | None:
     """
     if not model.is_fitted or model.spin_degeneracy != 1 or model.n_orbitals % 2 or model.n_orbitals < 4:
         return None
-    k = np.random.default_rng(17).uniform(-0.5, 0.5, (POINTS, 1, 3)) * np.array(model.periodic)
+    k = np.random.default_rng(17).uniform(-0.5, 0.5, (LEVELS.points, 1, 3)) * np.array(model.periodic)
     e = np.array([np.linalg.eigvalsh(model.matrices(point, 0).H)[0] for point in k])
     inside, apart = e[:, 1::2] - e[:, ::2], e[:, 2::2] - e[:, 1:-1:2]
     noise = float(inside.max())
-    if noise > min(SPLIT, NARROW * float(np.median(apart))):
+    if noise > min(LEVELS.split, LEVELS.narrow * float(np.median(apart))):
         return None
-    if len(model.axes) > 1 and float(np.median([_curvature_of_pairs(model, point) for point in k[::5]])) > CURVED:
+    if len(model.axes) > 1 and float(np.median([_curvature_of_pairs(model, point) for point in k[::5]])) > LEVELS.curved:
         return None
     return noise
 

@@ -20,7 +20,7 @@ is violated by.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,22 +39,35 @@ from .occupation.fermi import fermi_function
 
 Array = NDArray[np.float64]
 
-#: responses below this, in units of the metric to the power 3/2, are zero and decide nothing
-RESPONSE_FLOOR = 1e-6
-#: random k points that operations are measured at: in general, and of Wannier functions of known atoms; there are no more than
-#: so many of these (models that are built atom by atom hold their symmetries to rounding, or not at all)
-N_POINTS, N_POINTS_NOISY, WANNIER = 4, 16, 300
-#: what noise may do to time reversal: eV, and the curvature's mismatch
-REVERSAL_TOL, REVERSAL_CURVATURE = 3e-4, 3e-4
-#: and to the other operations: eV; the curvature's mismatch (good crystals give 0.01 to 0.03, operations that fail 0.1 to
-#: 0.3); that of responses, which alone tell inversion x time reversal from either (up to 0.1, operations that fail 1 to 2)
-NOISE, CURVATURE_TOL, RESPONSE_TOL = 3e-3, 0.05, 0.5
-#: splitting of pairs of levels in units of the distance between pairs
-PAIRS = 0.2
-#: how many times less than its partner an operation has to be violated where time reversal is broken
-CLEARLY = 2.0
-#: eV: operations of the atoms that are violated by more are recorded as broken, and those that were given are dropped
-BROKEN = 0.03
+
+@dataclass(frozen=True)
+class MeasuredConstants:
+    """What tells noise from breaking: limits lie between what crystals that obey and such that do not were measured to have."""
+
+    #: responses below this, in units of the metric to the power 3/2, are zero and decide nothing
+    response_floor: float = 1e-6
+    #: random k points that operations are measured at: in general, and of Wannier functions of known atoms; there are no more
+    #: than so many of these (models that are built atom by atom hold their symmetries to rounding, or not at all)
+    n_points: int = 4
+    n_points_noisy: int = 16
+    wannier: int = 300
+    #: what noise may do to time reversal: eV, and the curvature's mismatch
+    reversal_tol: float = 3e-4
+    reversal_curvature: float = 3e-4
+    #: and to the other operations: eV; the curvature's mismatch (good crystals give 0.01 to 0.03, operations that fail 0.1 to
+    #: 0.3); that of responses, which alone tell inversion x time reversal from either (up to 0.1, operations that fail 1 to 2)
+    noise: float = 3e-3
+    curvature_tol: float = 0.05
+    response_tol: float = 0.5
+    #: splitting of pairs of levels in units of the distance between pairs
+    pairs: float = 0.2
+    #: how many times less than its partner an operation has to be violated where time reversal is broken
+    clearly: float = 2.0
+    #: eV: operations of the atoms that are violated by more are recorded as broken, and those that were given are dropped
+    broken: float = 0.03
+
+
+MEASURED = MeasuredConstants()
 
 #: what the argument `symmetry` of compute may be
 REMEDY = 'give "auto", "off", a list of symmetry.Operation, or the dataset of spglib.get_magnetic_symmetry_dataset'
@@ -64,7 +77,7 @@ class Group(NamedTuple):
     """Operations that results are made to obey.
 
     operations : all of them, identity first. exact : those of them that hold to rounding, or that were given.
-    broken : operations of the atoms that the Hamiltonian breaks by more than `BROKEN`, or that tensors deny (where time
+    broken : operations of the atoms that the Hamiltonian breaks by more than `broken`, or that tensors deny (where time
         reversal holds, energies say nothing of inversion), alone and with time reversal.
     asked : "auto", "off", or "given".
     """
@@ -116,9 +129,9 @@ def group_of(model: Model, asked: Any = "auto") -> Group:
     assert has_zone(model)
     if not (isinstance(asked, str) and asked == "auto"):
         found = measured(model, _given(model, asked))
-        group = largest_group([g for g in found if _near(g, BROKEN)], model.lattice)
+        group = largest_group([g for g in found if _near(g, MEASURED.broken)], model.lattice)
         _warn_of("dropped", [g for g in found if g not in group])
-        _warn_of("relied on", [g for g in group if not _near(g, NOISE)])
+        _warn_of("relied on", [g for g in group if not _near(g, MEASURED.noise)])
         return Group(group, group, [], "given")
     return among(model, operations(model))
 
@@ -131,7 +144,7 @@ def among(model: Lattice, found: Sequence[Operation]) -> Group:
     group = largest_group(_held(found, model.axes), model.lattice)
     pairs = zip(found[: len(found) // 2], found[len(found) // 2 :], strict=True)
     lost = [min(pair, key=lambda g: g.violation) for pair in pairs if not any(g in group for g in pair)]
-    return Group(group, exact, [g for g in lost if not _near(g, BROKEN)], "auto")
+    return Group(group, exact, [g for g in lost if not _near(g, MEASURED.broken)], "auto")
 
 
 def _held(found: Sequence[Operation], axes: Sequence[int]) -> list[Operation]:
@@ -142,22 +155,24 @@ def _held(found: Sequence[Operation], axes: Sequence[int]) -> list[Operation]:
     """
     half = len(found) // 2
     reversal = found[half]
-    unbroken = reversal.violation <= REVERSAL_TOL and reversal.curvature_mismatch <= REVERSAL_CURVATURE
+    unbroken = reversal.violation <= MEASURED.reversal_tol and reversal.curvature_mismatch <= MEASURED.reversal_curvature
 
     def clear(g: Operation, partner: Operation) -> bool:
         still = np.allclose(partner.time_reversal * partner.rotation[np.ix_(axes, axes)], np.eye(len(axes)))
-        if not still and max(g.violation, partner.violation) > REVERSAL_TOL:
-            return CLEARLY * g.violation <= partner.violation
+        if not still and max(g.violation, partner.violation) > MEASURED.reversal_tol:
+            return MEASURED.clearly * g.violation <= partner.violation
         size, other = (x.curvature_mismatch + x.response_mismatch for x in (g, partner))
-        return CLEARLY * size <= other
+        return MEASURED.clearly * size <= other
 
     pairs = zip(found, [*found[half:], *found[:half]], strict=True)
-    return [g for g, partner in pairs if g.exact or (_near(g, NOISE) and (unbroken or clear(g, partner)))]
+    return [g for g, partner in pairs if g.exact or (_near(g, MEASURED.noise) and (unbroken or clear(g, partner)))]
 
 
 def _near(g: Operation, limit: float) -> bool:
     """Whether a Hamiltonian violates an operation by no more than `limit` (eV), and tensors do not deny it."""
-    return g.violation <= limit and g.curvature_mismatch <= CURVATURE_TOL and g.response_mismatch <= RESPONSE_TOL
+    return (
+        g.violation <= limit and g.curvature_mismatch <= MEASURED.curvature_tol and g.response_mismatch <= MEASURED.response_tol
+    )
 
 
 def _warn_of(done: str, given: Sequence[Operation]) -> None:
@@ -187,8 +202,8 @@ def operations(model: Lattice, seed: int = 7) -> list[Operation]:
 
 def measured(model: Lattice, candidates: Sequence[Operation], seed: int = 7) -> list[Operation]:
     """The operations with what the Hamiltonian violates them by, at random k points."""
-    noisy = model.is_fitted and model.structure is not None and model.n_orbitals <= WANNIER
-    n_points = N_POINTS_NOISY if noisy else N_POINTS
+    noisy = model.is_fitted and model.structure is not None and model.n_orbitals <= MEASURED.wannier
+    n_points = MEASURED.n_points_noisy if noisy else MEASURED.n_points
     # of few digits, so that images are found again
     k = np.round(np.random.default_rng(seed).uniform(-0.5, 0.5, (n_points, 3)), 6) * np.array(model.periodic)
     images = [g.time_reversal * k @ on_reciprocal(g.rotation, model.lattice).T for g in candidates]
@@ -224,7 +239,7 @@ def _compared(
         size, change_size = (np.linalg.norm(x.reshape(len(here), -1), axis=1) for x in (value[here], change))
         if observable.kind == "curvature":
             mismatch["curvature"] = float(np.sqrt((change**2).mean())) / found.metric
-        elif np.median(size) > RESPONSE_FLOOR * found.metric**1.5:
+        elif np.median(size) > MEASURED.response_floor * found.metric**1.5:
             mismatch["alpha"] = max(mismatch["alpha"], float(np.median(change_size / size)))
     return replace(
         operation, violation=violation, curvature_mismatch=mismatch["curvature"], response_mismatch=mismatch["alpha"]
@@ -237,7 +252,7 @@ def _splitting(energies: Array) -> float:
     Inversion x time reversal leaves every k where it is and makes the levels of spinors double: that alone energies tell of it.
     """
     inside, between = energies[:, 1::2] - energies[:, :-1:2], energies[:, 2::2] - energies[:, 1:-1:2]
-    if energies.shape[1] % 2 or energies.shape[1] < 4 or np.median(inside) > PAIRS * np.median(between):
+    if energies.shape[1] % 2 or energies.shape[1] < 4 or np.median(inside) > MEASURED.pairs * np.median(between):
         return 0.0
     return float(np.sqrt((inside**2).mean()))
 

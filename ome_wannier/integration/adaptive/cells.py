@@ -21,19 +21,10 @@ from ...models.base import has_zone
 from ..integral import Integrand
 from ..memory import WORKING_SET, bytes_per_point
 from ..occupation.histogram import Occupation
+from .constants import ADAPTIVE
 from .cubature import Rule
 
 Array = NDArray[np.float64]
-
-#: velocities between the points may exceed those at the points by this factor
-MARGIN = 1.5
-#: points whose levels move by no more than this many k_B T to the next one see every Fermi surface between them
-SEEN = 5.0
-#: measures of cells are sorted into classes of powers of two within these bounds; where the sums of so many classes take more
-#: bytes than this, into wider ones
-CLASSES, CLASS_BYTES = (-40, 40), 2**27
-#: blocks that are computed or wait to be added, at the most
-WAITING = 64
 
 
 class CellJob(NamedTuple):
@@ -73,7 +64,7 @@ class CellJob(NamedTuple):
     @property
     def bytes_of_classes(self) -> int:
         """Memory of the sums by class, where all classes have cells."""
-        return (CLASSES[1] - CLASSES[0]) * self.bytes_per_part
+        return (ADAPTIVE.classes[1] - ADAPTIVE.classes[0]) * self.bytes_per_part
 
     @property
     def working_set(self) -> int:
@@ -83,11 +74,11 @@ class CellJob(NamedTuple):
     @property
     def octaves(self) -> int:
         """The errors of the cells of a class lie within this power of two. It does not depend on the memory: results do not."""
-        return -(-self.bytes_of_classes // CLASS_BYTES)
+        return -(-self.bytes_of_classes // ADAPTIVE.class_bytes)
 
     def waiting(self, each: int) -> int:
         """How many blocks may be computed or wait to be added, whose results take so many bytes."""
-        return min(WAITING, max(2, self.memory // (4 * each)))
+        return min(ADAPTIVE.waiting, max(2, self.memory // (4 * each)))
 
     def check_memory(self) -> None:
         """Refuse a budget that holds neither a cell nor its sums.
@@ -186,7 +177,7 @@ def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDAr
         return x.reshape(nc, m, *x.shape[1:])
 
     # tolerance.md eq. 4, how far levels move to the next point: (cells, 1, bands) at most, by direction
-    move = np.abs(split(states.slope)).max(axis=1) * cells.half[:, None, :] * rule.reach * MARGIN
+    move = np.abs(split(states.slope)).max(axis=1) * cells.half[:, None, :] * rule.reach * ADAPTIVE.margin
     total = np.repeat(move.sum(axis=2)[:, None], m, axis=1).reshape(nc * m, -1)
     f, df = occupation.factors(states.energies)
     g = split(_mixed(job, states.weights, f, df))
@@ -207,7 +198,9 @@ def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDAr
     error = (np.abs(difference) + missed) / tolerance
     measure = error.max(axis=(1, 2))
     with np.errstate(divide="ignore", invalid="ignore"):
-        power = np.clip(np.nan_to_num(np.floor(np.log2(measure)), nan=CLASSES[0], neginf=CLASSES[0]), *CLASSES)
+        power = np.clip(
+            np.nan_to_num(np.floor(np.log2(measure)), nan=ADAPTIVE.classes[0], neginf=ADAPTIVE.classes[0]), *ADAPTIVE.classes
+        )
     classes = power.astype(np.int64) // job.octaves
     # cells are halved along the strongest variation or, for what was not seen, along which levels move most
     vary = np.stack([(np.abs(sums(v, g)) / tolerance).max(axis=(1, 2)) for v in rule.variation], axis=1)
@@ -293,13 +286,13 @@ def _hidden(occupation: Occupation, energies: Array, move: Array) -> tuple[Array
         return np.asarray(one_side & (np.abs(e - edge) < d))
 
     # tolerance.md eq. 5: a Fermi surface narrower than the steps between the points
-    surface = np.where((np.abs(e - mu) < d) & (d > SEEN * width), 1 / np.maximum(2 * d, 1e-300), 0.0)
+    surface = np.where((np.abs(e - mu) < d) & (d > ADAPTIVE.seen * width), 1 / np.maximum(2 * d, 1e-300), 0.0)
     if occupation.surface and cold.any():  # a box has sharp edges, which may pass between points however close they are
         low, high = (np.repeat(x, n) for x in occupation.boxes)
         box = cold & (passes(low, 0.0) | passes(high, 0.0))
         surface = np.where(box, np.maximum(surface, 1 / np.maximum(2 * d, high - low)), surface)
     # a pocket: all points on one side
-    return np.where(passes(mu, np.where(cold, 0.0, SEEN * width)), 1.0, 0.0), surface
+    return np.where(passes(mu, np.where(cold, 0.0, ADAPTIVE.seen * width)), 1.0, 0.0), surface
 
 
 def halved(cells: Cells, variation: Array, share: float) -> Cells:

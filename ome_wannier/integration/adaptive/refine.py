@@ -19,17 +19,9 @@ from ...common.executors import ordered
 from ...common.progress import track
 from ..integral import Resources
 from .cells import CellJob, Cells, Part, added, halved, integrate
+from .constants import ADAPTIVE
 
 Array = NDArray[np.float64]
-
-#: points of a block, which one worker evaluates, at the most, and bytes that pass through it: some tenths of a second
-BLOCK, BLOCK_BYTES = 4096, 2**29
-#: share of the tolerance that cells may keep which are not halved in a generation
-KEPT = 0.5
-#: cells whose errors exceed those that may stay by this factor are halved along all directions with this share of the variation
-FAR, ALONG = 8.0, 1 / 8
-#: standard deviations of the sum of errors that are independent, and share of the errors that add up at the most
-DEVIATIONS, COHERENT = 3.0, 0.2
 
 
 class Budget(NamedTuple):
@@ -100,7 +92,7 @@ def refine(
 
 def error_of(part: Part) -> Array:
     """The error of a sum over cells (tolerance.md eq. 3): of the rule, partly independent by cell, and of what was not seen."""
-    return np.maximum(COHERENT * part.added, DEVIATIONS * np.sqrt(part.square)) + part.unseen
+    return np.maximum(ADAPTIVE.coherent * part.added, ADAPTIVE.deviations * np.sqrt(part.square)) + part.unseen
 
 
 def total(classes: Iterable[_Class]) -> Part:
@@ -112,7 +104,7 @@ def _generation(
     job: CellJob, cells: Cells, limit: Array, resources: Resources, deadline: float | None
 ) -> tuple[dict[int, _Class], float] | None:
     """Evaluate cells, by class, with the widest degenerate group in eV; None when time is out."""
-    step = max(1, min(BLOCK, BLOCK_BYTES // job.bytes_per_point) // len(job.rule.nodes))
+    step = max(1, min(ADAPTIVE.block, ADAPTIVE.block_bytes // job.bytes_per_point) // len(job.rule.nodes))
     items = [(Cells(*(x[s : s + step] for x in cells)), limit) for s in range(0, len(cells.half), step)]
     places: dict[int, list[tuple[Cells, Array]]] = {}
     parts: dict[int, Part] = {}
@@ -161,8 +153,8 @@ def _worst(classes: dict[int, _Class], limit: Array, cells: int) -> dict[int, Ce
     chosen: dict[int, Cells] = {}
     for c in order[:stays]:
         # far from what suffices halving along one direction is not the end: take the others at once
-        far = stays == len(order) or size[c] > FAR * size[order[stays]]
-        halves = halved(classes[c].cells, classes[c].variation, ALONG if far else 1 - 1e-9)
+        far = stays == len(order) or size[c] > ADAPTIVE.far * size[order[stays]]
+        halves = halved(classes[c].cells, classes[c].variation, ADAPTIVE.along if far else 1 - 1e-9)
         cells -= len(halves.half)
         if cells < 0:
             break
@@ -171,4 +163,4 @@ def _worst(classes: dict[int, _Class], limit: Array, cells: int) -> dict[int, Ce
 
 
 def _suffices(classes: dict[int, _Class], those: Sequence[int], limit: Array) -> bool:
-    return bool((error_of(total(classes[c] for c in those)) <= KEPT * limit).all())
+    return bool((error_of(total(classes[c] for c in those)) <= ADAPTIVE.kept * limit).all())

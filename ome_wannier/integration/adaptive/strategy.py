@@ -25,16 +25,10 @@ from ..kpoints.chosen import default_mesh
 from ..tolerance import Columns, Errors, Limit, about
 from . import cells
 from . import refine as adaptive
+from .constants import ADAPTIVE
 from .cubature import rule
 
 Array = NDArray[np.float64]
-
-#: points of the default mesh along an edge of the cells to begin with
-POINTS_PER_CELL = 4
-#: how often the edges of the first cells may be doubled where they do not fit the bounds
-COARSER = 4
-#: share of the time that the first cells may take: their pace is that of one cell
-FIRST = 0.7
 
 
 def over_zone(request: Request, goal: Goal) -> Integral:
@@ -52,10 +46,10 @@ def over_zone(request: Request, goal: Goal) -> Integral:
     limit = Limit(columns.owner, free, removed, len(integrand.occupation.temperature), goal.rtol)
     points = goal.max_points
     if deadline is not None:
-        points = min(points, int(FIRST * (deadline - time.monotonic()) / cells.pace(job)))
-    size = [-(-n // POINTS_PER_CELL) for n, p in zip(default_mesh(model).size, model.periodic, strict=True) if p]
+        points = min(points, int(ADAPTIVE.first * (deadline - time.monotonic()) / cells.pace(job)))
+    size = [-(-n // ADAPTIVE.points_per_cell) for n, p in zip(default_mesh(model).size, model.periodic, strict=True) if p]
     half = _inverts(group, model.axes)
-    starts = [cells.base_cells([-(-n // 2**power) for n in size], half) for power in range(COARSER + 1)]
+    starts = [cells.base_cells([-(-n // 2**power) for n in size], half) for power in range(ADAPTIVE.coarser + 1)]
     fitting = [start for start in starts if len(start.half) * len(job.rule.nodes) <= points]
     start = fitting[0] if fitting else starts[-1]
     refined = adaptive.refine(job, start, limit, adaptive.Budget(goal.max_points, deadline), request.resources)

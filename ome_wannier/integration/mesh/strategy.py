@@ -27,16 +27,11 @@ from ..kpoints.chosen import Points, points_of
 from ..kpoints.irreducible import IrreducibleMesh
 from ..kpoints.mesh import KMesh
 from .checkpoint import Checkpoint, digest
+from .constants import MESH
 from .sums import MeshSums, mesh_sums
-from .unseen import FINE
 
 Array = NDArray[np.float64]
 Values = dict[str, Array]
-
-#: share of a quantity that the points of a mesh may miss without a warning, and points that no warning recommends
-COARSE, TOO_MANY = 0.1, 10**8
-#: share of the largest value of a quantity beyond which what levels in doubt change is named in a warning
-WORTH = 1e-3
 
 
 def over_mesh(request: Request, mesh: KMesh) -> Integral:
@@ -69,7 +64,7 @@ def over_mesh(request: Request, mesh: KMesh) -> Integral:
         "error_estimate": _estimate(mesh, sums, group.noisy),
         "widest_degenerate_group_eV": sums.widest_group,
         "energy_step_widths": sums.coarsest,
-        "levels_in_doubt": decided(values, errors, changes, WORTH),
+        "levels_in_doubt": decided(values, errors, changes, MESH.worth),
     }
     errors = {name: error + changes.get(name, 0.0) for name, error in errors.items()}
     found = Integral(values, errors, {}, attrs | integrand.occupation.about() | about)
@@ -138,12 +133,12 @@ def _warn_of_coarse(request: Request, mesh: KMesh, sums: MeshSums, values: Value
     """Warn of quantities of which the points may miss a good part, with a mesh that resolves the Fermi surfaces."""
     integrand, step = request.integrand, sums.coarsest
     missed = {c.name: _missed(c, integrand, sums, request.group.operations) for c in request.calculators}
-    names = [n for n, x in missed.items() if x.max(initial=0.0) > COARSE * abs(values[n]).max(initial=0.0)]
-    if not names or step <= FINE:
+    names = [n for n, x in missed.items() if x.max(initial=0.0) > MESH.coarse * abs(values[n]).max(initial=0.0)]
+    if not names or step <= MESH.fine:
         return
-    finer = [n * max(step / FINE, 1.0) if n > 1 else 1.0 for n in mesh.size]
+    finer = [n * max(step / MESH.fine, 1.0) if n > 1 else 1.0 for n in mesh.size]
     size = " x ".join(f"{2 * np.ceil(n / 2):.0f}" if n > 1 else "1" for n in finer)
-    better = f"take {size} points, or rtol" if np.prod(finer) < TOO_MANY else "take rtol"
+    better = f"take {size} points, or rtol" if np.prod(finer) < MESH.too_many else "take rtol"
     moved = f"levels move by up to {step:.3g} k_B T" if not integrand.occupation.cold.any() else "levels move, at T = 0,"
     warn(
         f"kmesh {mesh.size} does not resolve the Fermi surfaces of {', '.join(names[:3] + ['...'] * (len(names) > 3))}: "

@@ -27,15 +27,10 @@ from ..kpoints.mesh import KMesh
 from ..memory import WORKING_SET, bytes_per_point
 from ..occupation.histogram import Occupation
 from .checkpoint import Checkpoint, State, soft_termination
+from .constants import MESH
 from .unseen import Unseen, spacing, with_points
 
 Array = NDArray[np.float64]
-
-#: parts of the mesh that are summed for themselves and then added in order, whoever computes them; of small meshes as many
-#: as hold a quarter of the working set each, but `FEW_BLOCKS` if there are rows enough
-BLOCKS, FEW_BLOCKS = 64, 16
-#: bytes of matrices that should pass for every byte of a block's histograms
-HISTOGRAM_COST = 8
 
 
 class MeshSums(NamedTuple):
@@ -197,7 +192,7 @@ def _batches(points: Points, each: int, memory: int, histograms: int) -> tuple[i
     n_rows = points.n_rows(length)
     together = max(min(memory - histograms, WORKING_SET) // (each * length), 1)
     # the histograms of a block are cleared and added: no more blocks than make that cheap beside the matrices
-    cheap = min(4 * len(points) * each // WORKING_SET, len(points) * each // (HISTOGRAM_COST * histograms))
-    number = min(BLOCKS, n_rows, max(FEW_BLOCKS, cheap))
+    cheap = min(4 * len(points) * each // WORKING_SET, len(points) * each // (MESH.histogram_cost * histograms))
+    number = min(MESH.blocks, n_rows, max(MESH.few_blocks, cheap))
     rows = np.array_split(np.arange(n_rows), number)
     return length, together, [(int(r[0]), int(r[-1]) + 1) for r in rows]

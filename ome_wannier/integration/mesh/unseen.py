@@ -23,18 +23,9 @@ from numpy.typing import NDArray
 from ..kpoints.mesh import KMesh
 from ..occupation.histogram import Occupation
 from .compiled import unseen
+from .constants import MESH
 
 Array = NDArray[np.float64]
-
-#: levels that move by less than so many widths of the occupation (k_B T) from point to point leave errors of 0.002 at the
-#: most, which sub-meshes see; and those up to which they leave errors below 0.2 (tolerance.md eq. 7)
-RESOLVED, FINE = 2.0, 4.0
-#: eV; occupations that change over less than this are steps
-STEP = 1e-12
-#: Fermi levels at which this is summed, at the most; those between have the larger of the two next to them
-LEVELS = 64
-#: standard deviations of the scatter that are charged
-DEVIATIONS = 2.0
 
 
 class Unseen(NamedTuple):
@@ -60,7 +51,7 @@ class Unseen(NamedTuple):
 
     def error(self, occupation: Occupation) -> Array:
         """(nf, nT, columns) of the sums over the points."""
-        error = np.minimum(self.size, DEVIATIONS * np.sqrt(self.variance))
+        error = np.minimum(self.size, MESH.deviations * np.sqrt(self.variance))
         every = np.arange(len(occupation.fermi))
         below, above = (np.searchsorted(_some(occupation), every, side) for side in ("right", "left"))
         return np.asarray(np.maximum(error[below - 1], error[above]))
@@ -69,7 +60,7 @@ class Unseen(NamedTuple):
 def _some(occupation: Occupation) -> NDArray[np.int64]:
     """Numbers of the Fermi levels at which sums are made, ascending, the first and the last among them."""
     n = len(occupation.fermi)
-    return np.unique(np.linspace(0, n - 1, min(n, LEVELS)).round().astype(np.int64))
+    return np.unique(np.linspace(0, n - 1, min(n, MESH.summed_levels)).round().astype(np.int64))
 
 
 def spacing(mesh: KMesh, lattice: Array, axes: Sequence[int]) -> Array:
@@ -83,8 +74,8 @@ def with_points(
 ) -> Unseen:
     """With more points, one after the other: energies (nk, n), by how much they move along each direction (nk, n, directions),
     and weights (nk, n, columns), of which `surface` ones go with -df/de."""
-    widths = np.maximum(occupation.widths.reshape(len(occupation.fermi), -1).min(axis=0), STEP)
+    widths = np.maximum(occupation.widths.reshape(len(occupation.fermi), -1).min(axis=0), MESH.step)
     step, reach = move.max(axis=2, initial=0.0), move.sum(axis=2)
     levels = occupation.fermi[_some(occupation)]
-    coarsest = unseen(energies, (step, reach), weights, surface, (levels, widths), RESOLVED, (found.size, found.variance))
+    coarsest = unseen(energies, (step, reach), weights, surface, (levels, widths), MESH.resolved, (found.size, found.variance))
     return found._replace(coarsest=max(found.coarsest, coarsest))

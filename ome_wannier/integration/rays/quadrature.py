@@ -20,20 +20,12 @@ from ...models.kdotp import KDotP
 from ..integral import Integrand
 from ..kpoints.polar import PolarMesh
 from ..occupation.fermi import fermi_function, minus_fermi_derivative
+from .constants import RAYS
 
 Array = NDArray[np.float64]
 
-#: where rays are cut around the Fermi level, in k_B T
-THERMAL_CUTS = (-40.0, -20.0, -10.0, -5.0, -2.0, 0.0, 2.0, 5.0, 10.0, 20.0, 40.0)
 #: radii, in units of the model's scale, at which rays are cut in any case and between which crossings are looked for
 SCALE_CUTS = np.concatenate([[0.0], np.geomspace(1 / 8, 64.0, 10)])
-SEARCH_POINTS = 8
-#: where bands are as they are at infinity, in units of the scale; beyond it no crossings are looked for
-FARTHEST = 64.0 * 4.0**7
-POINTS_AT_ONCE = 4096
-#: rays are also cut from this factor to the next, down to this share of the first cut towards bands that come close at their
-#: origin, and out to the last crossing
-FACTOR, NEAREST = 4.0, 1e-9
 
 
 class Place(NamedTuple):
@@ -93,11 +85,11 @@ def ray_origin(model: KDotP, bands: list[tuple[Array, float, Array, float]], lev
 
     Rays that start outside a pocket touch its edge, and sums over directions then converge slowly.
     """
-    far = np.eye(model.dimension)[:1] * FARTHEST * model.scale
+    far = np.eye(model.dimension)[:1] * RAYS.farthest * model.scale
     for n, (bottom, lowest, top, highest) in enumerate(bands):
         rising = _energies(model, np.concatenate([far, -far]))[:, n] > level
         found = bottom if rising.all() and lowest < level else top if not rising.any() and highest > level else None
-        if found is not None and np.linalg.norm(found) < FARTHEST * model.scale:
+        if found is not None and np.linalg.norm(found) < RAYS.farthest * model.scale:
             return found
     return np.zeros(model.dimension)
 
@@ -111,7 +103,7 @@ def warn_of_touching(model: KDotP, place: Place, tol: float) -> None:
     levels = _energies(model, origin[None])[0]
     away = _energies(model, origin + SCALE_CUTS[1] * model.scale * np.eye(model.dimension)[:1])[0]
     touching = (np.diff(levels) < tol) & (np.diff(away) >= tol)
-    if (touching & (np.abs(levels[1:] - mu) <= max(THERMAL_CUTS) / 2 * kT + tol)).any():
+    if (touching & (np.abs(levels[1:] - mu) <= max(RAYS.thermal_cuts) / 2 * kT + tol)).any():
         warn(
             f"bands touch near the Fermi level of {mu:g} eV, within degeneracy_tol = {tol:g} eV: interband parts, `total` too, "
             "diverge there as the logarithm of the gap; give the model a gap, or lower degeneracy_tol if it has one"
@@ -123,7 +115,9 @@ def _rays(integrand: Integrand, mesh: PolarMesh, n_radial: int, place: Place) ->
     model, surface, (mu, kT, origin) = cast(KDotP, integrand.model), integrand.surface, place
     directions, weights, half = mesh.directions(model.dimension)
     weights = weights / (2 * np.pi) ** model.dimension
-    crossings = {c: _crossings(model, origin, directions, mesh.cutoff, mu + c * kT) for c in (THERMAL_CUTS if kT else (0.0,))}
+    crossings = {
+        c: _crossings(model, origin, directions, mesh.cutoff, mu + c * kT) for c in (RAYS.thermal_cuts if kT else (0.0,))
+    }
     farthest = max(c[1].max(initial=0.0) for c in crossings.values())
     cuts = _cuts(model, origin, directions, integrand.degeneracy.tol, farthest)
     jobs = [(*_nodes(mesh, cuts, len(directions), crossings, n_radial), False)]
@@ -137,8 +131,8 @@ def _rays(integrand: Integrand, mesh: PolarMesh, n_radial: int, place: Place) ->
         if not used:
             continue
         w = weights[ray] * measure * radius ** (model.dimension - 1)
-        for start in range(0, len(ray), POINTS_AT_ONCE):
-            s = slice(start, start + POINTS_AT_ONCE)
+        for start in range(0, len(ray), RAYS.points_at_once):
+            s = slice(start, start + RAYS.points_at_once)
             k = origin + radius[s, None] * directions[ray[s]]
             bands, a = evaluate_at(model, used, k, integrand.degeneracy)
             per_k = np.empty((len(k), len(columns)))
@@ -173,9 +167,9 @@ def _cuts(model: KDotP, origin: Array, directions: Array, tol: float, farthest: 
     here = np.diff(_energies(model, origin[None]), axis=1)
     away = np.diff(_energies(model, origin + cuts[1] * directions), axis=1)
     share = np.where(away > tol, here / np.maximum(away, np.finfo(float).tiny), 1.0).min(initial=1.0)
-    inwards = int(np.log(max(float(share), NEAREST)) / np.log(1 / FACTOR))
-    outwards = int(np.log(max(farthest / cuts[-1], 1.0)) / np.log(FACTOR))
-    near, far = FACTOR ** -np.arange(1.0, inwards + 1), FACTOR ** np.arange(1.0, outwards + 1)
+    inwards = int(np.log(max(float(share), RAYS.nearest)) / np.log(1 / RAYS.factor))
+    outwards = int(np.log(max(farthest / cuts[-1], 1.0)) / np.log(RAYS.factor))
+    near, far = RAYS.factor ** -np.arange(1.0, inwards + 1), RAYS.factor ** np.arange(1.0, outwards + 1)
     return np.concatenate([cuts[:1], cuts[1] * near[::-1], cuts[1:], cuts[-1] * far])
 
 
@@ -214,8 +208,8 @@ def _crossings(
 
     Sign changes between search points are refined by bisection followed by secant-safe halving to rounding.
     """
-    cuts = np.concatenate([SCALE_CUTS, np.geomspace(4 * SCALE_CUTS[-1], FARTHEST, 7)]) * model.scale
-    search: Array = np.unique(np.concatenate([np.linspace(a, b, SEARCH_POINTS + 1) for a, b in pairwise(cuts)]))
+    cuts = np.concatenate([SCALE_CUTS, np.geomspace(4 * SCALE_CUTS[-1], RAYS.farthest, 7)]) * model.scale
+    search: Array = np.unique(np.concatenate([np.linspace(a, b, RAYS.search_points + 1) for a, b in pairwise(cuts)]))
     search = search[search <= cutoff]
     k = origin + search[None, :, None] * directions[:, None, :]
     e: Array = np.concatenate([_energies(model, rays.reshape(-1, k.shape[2])) for rays in np.array_split(k, len(k))])

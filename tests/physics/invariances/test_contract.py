@@ -306,7 +306,8 @@ class ConventionOne:
     r = 0.1 / Angstrom the error is below (r |R|)^N / N! = 5e-14 for N = 16, beside eps / r^2 = 2e-14 from rounding.
     """
 
-    exact_position = True
+    exact_position = has_zone = True
+    external = None
     radius, roots = 0.1, np.exp(2j * np.pi * np.arange(16) / 16)
 
     def __init__(self, model):

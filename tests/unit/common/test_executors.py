@@ -24,10 +24,10 @@ import toys
 import ome_wannier as ome
 from ome_wannier import executors
 from ome_wannier.calculators import Observable
-from ome_wannier.errors import FileFormatError, SettingsError, WorkerError
 from ome_wannier.common.executors import ordered
+from ome_wannier.errors import FileFormatError, SettingsError, WorkerError
 from ome_wannier.integration.mesh import checkpoint
-from ome_wannier.integration.mesh.sums import BLOCKS
+from ome_wannier.integration.mesh.constants import MESH
 
 #: processes here have so many seconds: they do not compile
 pytestmark = pytest.mark.usefixtures("compiled")
@@ -227,7 +227,7 @@ def test_resumed_runs_have_the_same_bits(pools, tmp_path: Path, after: int) -> N
     for first, second in ((None, None), (None, pools["processes"]), (pools["processes"], None)):
         stopped(path, after, kmesh=(8, 10, 1), executor=first)
         with np.load(path) as file:
-            assert file["done"] == after <= BLOCKS
+            assert file["done"] == after <= MESH.blocks
         assert bits(run(kmesh=(8, 10, 1), checkpoint=path, resume=True, executor=second)) == here
         assert not path.exists()
 
