@@ -39,8 +39,9 @@ from ..calculators.quantity import GapTerm, Observable
 from ..calculators.registry import Calculator, combine, defaults, first_observable, names, needs_spin, resolve
 from ..calculators.registry import get as built_in
 from ..calculators.reported_units import INDEX_ORDER, unit_of
-from ..calculators.weights import component_axes, evaluate
+from ..calculators.weights import component_axes, evaluate, side_by_side, unpacked
 from ..common.errors import SettingsError
+from ..integration.integral import Integrand
 from ..integration.occupation.histogram import Occupation
 from ..models.tight_binding import TightBinding
 from ..response.provenance import outside_basis
@@ -112,17 +113,16 @@ class OME:
         wanted, observables = _resolved(self.calculators, model.has_spin)
         _check(model, wanted)
         occupation = self._occupation(observables)
-        columns = [int(np.prod([len(a) for a in _axes(model, o)], dtype=int)) for o in observables]
-        histogram = np.zeros((occupation.n_rows, sum(columns)))
         with threadpool_limits(limits=1, user_api="blas"):
             degeneracy = degeneracy_of(model, occupation.temperature, self.degeneracy_tol)
+            integrand = Integrand(model, tuple(observables), occupation, degeneracy)
+            histogram = np.zeros((occupation.n_rows, len(integrand.surface)))
             for bands in batches(data_K, model, observables, degeneracy, occupation.window):
-                weights = [evaluate(o, bands).reshape(*bands.energies.shape, -1) for o in observables]
-                occupation.add(histogram, bands.energies.ravel(), np.concatenate(weights, axis=2).reshape(-1, sum(columns)))
-        surface = np.repeat([o.occupation == "surface" for o in observables], columns)
+                weights = side_by_side(observables, bands)
+                occupation.add(histogram, bands.energies.ravel(), weights.reshape(-1, weights.shape[2]))
         norm = self.spin_degeneracy / (model.cell * len(data_K.kpoints_all))
-        parts = np.split(occupation.evaluate(histogram * norm, surface), np.cumsum(columns)[:-1], axis=2)
-        values = {o.name: _cartesian(p, _axes(model, o), 2) for o, p in zip(observables, parts, strict=True)}
+        parts = unpacked(occupation.evaluate(histogram * norm, integrand.surface), integrand.shapes)
+        values = {o.name: _cartesian(parts[o.name], _axes(model, o), 2) for o in observables}
         return Tensors({c.name: self._result(c, combine(c, values), model, occupation) for c in wanted})
 
     def _result(self, calculator: Calculator, value: Array, model: TightBinding, occupation: Occupation) -> Any:
