@@ -90,7 +90,7 @@ def unpacked(columns: Array, shapes: Shapes) -> dict[str, Array]:
     """Split (..., columns) into one array (..., *components) per observable."""
     ends = np.cumsum([int(np.prod(s)) for s in shapes.values()])
     parts = np.split(columns, ends[:-1].tolist(), axis=-1)
-    return {name: p.reshape(*p.shape[:-1], *s) for (name, s), p in zip(shapes.items(), parts, strict=True)}
+    return {name: p.reshape((*p.shape[:-1], *s)) for (name, s), p in zip(shapes.items(), parts, strict=True)}
 
 
 def _built_in(observable: Observable) -> bool:

@@ -140,7 +140,8 @@ def component(wanted: str | tuple[str, ...], available: dict[str, tuple[str, ...
         choices = [""]
         for axis in available.values():
             choices = [c + a for c in choices for a in axis]
-        raise SettingsError(f"no component {''.join(letters)!r}: one of {', '.join(choices)}")
+        there = f"one of {', '.join(choices)}" if available else 'this is a single number, its component is ""'
+        raise SettingsError(f"no component {''.join(letters)!r}: {there}")
     return dict(zip(available, letters, strict=True))
 
 

@@ -11,8 +11,10 @@ from toys import (
     SOLID,
     TOYS,
     run,
+    tilted_dirac,
 )
 
+import ome_wannier as ome
 from ome_wannier.calculators import Observable, get
 from ome_wannier.errors import ModelError, SettingsError
 
@@ -68,6 +70,19 @@ def test_own_observable_counts_electrons():
     assert result.mine.values.item() * cell == pytest.approx(2)
     result = run(METAL, (6, 6, 1), [count], 100.0)  # everything filled, two electrons per band
     assert result.mine.values.item() * METAL.cell == pytest.approx(6)
+
+
+def test_a_scalar_needs_no_components():
+    """Density of states, on a mesh, to a tolerance and along rays; of a cone without tilt it is e/(2 pi alpha^2)."""
+    even = {"inversion": 1, "time_reversal": 1, "occupation": "surface", "dims": ()}
+    states = own(lambda b: np.ones(b.energies.shape), kind="own", unit="1/(eV Angstrom^2)", **even)
+    cone, level = tilted_dirac(0.0, 4.0, 0.01), 0.03
+    found = ome.compute(cone, ome.PolarMesh(), [states], [level], temperature=0.0).mine
+    assert found.dims == ("fermi",)
+    assert found.item() == pytest.approx(level / (2 * np.pi * 4.0**2), rel=1e-9)
+    on_mesh = run(METAL, (48, 48, 1), [states], 0.1, temperature=3000.0)
+    to_tolerance = run(METAL, None, [states], 0.1, temperature=3000.0, rtol=1e-3)
+    assert on_mesh.mine.item() == pytest.approx(to_tolerance.mine.item(), rel=2e-3)
 
 
 def test_own_observable_does_not_replace_a_part_of_another():

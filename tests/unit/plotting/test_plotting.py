@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -316,6 +317,10 @@ def test_map_refuses(plane) -> None:
         plotting.zone_map(plane, "dipole", 0.0, shape=(1, 5))
     with pytest.raises(SettingsError, match="no component 'xx'"):
         plotting.zone_map(plane, "dipole", 0.0, "xx", shape=(3, 3))
+    scalar = replace(get("quantum_metric"), name="scalar", weights=lambda b: b.energies, dims=())
+    with pytest.raises(SettingsError, match="no component 'zx': this is a single number, its component is"):
+        plotting.zone_map(plane, scalar, 0.0, shape=(3, 3))
+    assert plotting.zone_map(plane, scalar, 0.0, "", shape=(3, 3))
     R = [[-1, 0, 0], [0, 0, 0], [1, 0, 0]]
     wire = ome.TightBinding(3 * np.eye(3), R, np.full((3, 1, 1), 0.3), centres=np.zeros((1, 3)))
     with pytest.raises(SettingsError, match="two or three periodic directions"):
