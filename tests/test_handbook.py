@@ -51,7 +51,14 @@ def test_equations_that_the_code_cites_exist() -> None:
     assert cited > 100
 
 
-@pytest.mark.parametrize("path", [*sorted((PACKAGE / "handbook").glob("*.md")), ROOT / "CONTRIBUTING.md"], ids=lambda p: p.name)
+LINKING = [
+    *sorted((PACKAGE / "handbook").glob("*.md")),
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "tests" / "tools").glob("*.md")),
+]
+
+
+@pytest.mark.parametrize("path", LINKING, ids=lambda p: p.name)
 def test_links_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8"))
     assert all((path.parent / link).exists() for link in links if not link.startswith("http"))
@@ -62,6 +69,11 @@ def test_files_that_contributing_names_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     paths = re.findall(r"`((?:ome_wannier|tests|examples|materials)/[\w./]*)`", text)
     assert paths
-    if not (PACKAGE / "runs").exists():  # settings are on their way there
-        paths = [p for p in paths if not p.startswith("ome_wannier/runs/")]
     assert not [p for p in paths if not (ROOT / p).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_a_page_names_exist(page: str) -> None:
+    """Modules between backticks, from the root, from the package or from the tests."""
+    paths = re.findall(r"`([\w./]+\.py)`", PAGES[page])
+    assert not [p for p in paths if not any((folder / p).exists() for folder in (ROOT, PACKAGE, ROOT / "tests"))]

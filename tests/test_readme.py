@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
@@ -114,11 +115,13 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_names_exist() -> None:
-    """Every `ome.something` of the text is there."""
+    """Every `ome.something` of the text is there, and every `ome_wannier.module.something`."""
     import ome_wannier
 
     for name in set(re.findall(r"\bome\.([A-Za-z_]+)", README)):
         assert getattr(ome_wannier, name)
+    for name in set(re.findall(r"\bome_wannier\.[a-z_.]*[a-z]", README)):
+        assert resolve_name(name)
 
 
 if __name__ == "__main__":

@@ -89,14 +89,14 @@ def compute(
         lowest temperature, but 1e-6 to 1e-4 (1e-5 at T = 0), for Wannier functions with position matrix elements, which split
         levels that symmetry makes equal; 1e-7 for k.p models, 1e-5 for others. Spinor Wannier functions whose bands are
         double everywhere but for noise, as inversion times time reversal makes them, then have the mean of the two
-        energies, and at least that noise as tolerance (attribute `paired_levels`; see `degeneracy`). What levels up to ten
-        times that far apart (twice the noise) would change as one is an error (attribute `levels_in_doubt`). A number
+        energies, and at least that noise as tolerance (attribute `paired_levels`; see `bands.degeneracy`). What levels up to
+        ten times that far apart (twice the noise) would change as one is an error (attribute `levels_in_doubt`). A number
         switches both off.
     symmetry : "auto" looks for the operations that the Hamiltonian obeys, among those of its atoms or lattice, with and
         without time reversal, and gives the tensors their symmetry, each by its declared parities. Points that operations
         join which hold to rounding are summed once, and what these forbid is exactly zero. What others change, which
-        Wannier functions obey but for noise (`symmetry`), is an error, and the values without them are kept as
-        `<name>_raw`. "off" sums over all points, and symmetrises nothing. Or operations to be relied on: a list of
+        Wannier functions obey but for noise (`integration.hamiltonian_symmetry`), is an error, and the values without them are
+        kept as `<name>_raw`. "off" sums over all points, and symmetrises nothing. Or operations to be relied on: a list of
         `symmetry.Operation` that generate the group, or what spglib.get_magnetic_symmetry_dataset gives for the cell of
         the model; those that the Hamiltonian breaks by more than 30 meV are dropped with a warning, from 3 meV on one says so.
     include_chern_simons : add the Chern-Simons part to `total`, `total_with_spin` and `semiclassical` (3D insulators).
@@ -112,9 +112,9 @@ def compute(
         error of each element at each Fermi level is below `rtol` times the largest absolute value among all elements and
         levels. Elements that exact symmetries forbid are not waited for; quantities of which others leave nothing are held to
         `rtol` times the integral of the absolute value of their integrand. Work ends sooner for a quantity below 0.01% of that
-        integral, all of which cancels: the attribute `counted_as_zero` names it, and it has not converged (see `tolerance`).
-        `converged`, `not_converged` and `k_points` say the rest. The level of a filling is looked for on a mesh that is
-        doubled.
+        integral, all of which cancels: the attribute `counted_as_zero` names it, and it has not converged (see
+        `integration.tolerance`). `converged`, `not_converged` and `k_points` say the rest. The level of a filling is
+        looked for on a mesh that is doubled.
     max_points : with `rtol`: k points; the first cells are as coarse as they have to be. What has not converged by then is
         named in a ConvergenceWarning.
     max_time : with `rtol`: seconds, likewise, judged by the speed of one cell. The result then depends on the speed of the

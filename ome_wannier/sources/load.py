@@ -91,7 +91,7 @@ def load(
     options : passed to the adapter. For Wannier90 files: `centres` (n, 3) in Angstrom, `periodic` (three truth values),
         `spin_degeneracy` (1 or 2), `use_wsvec`, `spin_order`; see `adapters.wannier90.load`. Besides, `spn=True`: the spin
         operator from `.spn`, `.chk` and `.eig` beside them, exact where `spin_order` is approximate; see
-        `adapters.wannierberri_spin`. Objects of other packages take `spin_degeneracy` too, electrons per band; by default
+        `adapters.wannierberri.spin`. Objects of other packages take `spin_degeneracy` too, electrons per band; by default
         it is 1 for PythTB, TBmodels, kwant and WannierBerri, and 2 for unpolarized sisl Hamiltonians and ASE's Wannier
         functions of calculations with one spin channel. PythTB's and sisl's models with spin allow only 1.
 

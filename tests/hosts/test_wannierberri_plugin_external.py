@@ -1,8 +1,8 @@
 """The plug-in with states outside the Wannier functions: compute's numbers, and those of WannierBerri's own calculator.
 
-Models are those of `crosscheck/test_external`: functions are dropped from a larger model, which makes the matrices of what is
-outside exact. The subspace of those that are left is invariant under the Hamiltonian ("invariant"), or its upper bands are not
-("frozen").
+Models are those of `physics/finite_samples/test_external.py`: functions are dropped from a larger model, which
+makes the matrices of what is outside exact. The subspace of those that are left is invariant under the Hamiltonian
+("invariant"), or its upper bands are not ("frozen").
 """
 
 from __future__ import annotations

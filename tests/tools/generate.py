@@ -45,9 +45,9 @@ from ome_wannier.lattices.honeycomb import haldane, kane_mele  # noqa: E402
 from ome_wannier.plotting import reproduce  # noqa: E402
 
 SHEET = "[physics.md](../../ome_wannier/handbook/physics.md)"
-FLAKES = "[test_flakes.py](../crosscheck/test_flakes.py)"
-LATTICES = "[test_lattice_models.py](../analytic/test_lattice_models.py)"
-BERRI = "WannierBerri, [test_wannierberri.py](../crosscode/test_wannierberri.py)"
+FLAKES = "[test_flakes.py](../physics/finite_samples/test_flakes.py)"
+LATTICES = "[test_lattice_models.py](../physics/analytic/test_lattice_models.py)"
+BERRI = "WannierBerri, [test_wannierberri.py](../physics/other_codes/test_wannierberri.py)"
 NJP = "reference digits of the project for the model of A. Malashevich et al., New J. Phys. 12, 053032 (2010)"
 PRB = "A. Malashevich et al., Phys. Rev. B 86, 094430 (2012), quoted at second hand"
 CONE = "tilted Dirac cone, m = 10 meV, v_t = 0.2 alpha/hbar"

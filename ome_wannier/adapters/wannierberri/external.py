@@ -113,7 +113,7 @@ def with_external_terms(model: TightBinding, seed: str | Path, nearest: tuple[fl
     ----------
     model : the model made from the other files of that calculation.
     seed : path that the names of these files begin with, unpacked.
-    nearest : Angstrom, see `wannierberri_spin`.
+    nearest : Angstrom, see `spin`.
 
     Raises
     ------
