@@ -57,11 +57,13 @@ class Degeneracy:
     paired : levels 2i and 2i + 1 (from 0), of an even number, have the mean energy of the two in everything: in groups, in
         denominators and in occupations, so that no result depends on the choice of states among the two.
     doubt : eV; levels farther apart than `tol` but not than this may be one as well. What that changes is an error.
+    noise : eV; how far apart the two levels of a pair are at the most. It is taken for noise, which no error says.
     """
 
     tol: float
     paired: bool = False
     doubt: float = 0.0
+    noise: float = 0.0
 
     @classmethod
     def of(cls, model: Model, temperature: Array | float, tol: float | None = None) -> Degeneracy:
@@ -74,7 +76,7 @@ class Degeneracy:
         if noise is None:
             return cls(default, False, doubt)
         # levels that symmetry makes equal on planes and lines, four and more, are split by as much as the pairs are
-        return cls(max(default, noise), True, max(doubt, LEVELS.doubt_of_noise * noise))
+        return cls(max(default, noise), True, max(doubt, LEVELS.doubt_of_noise * noise), noise)
 
     def levels(self, energies: Array) -> Array:
         """The energies (nk, n), ascending, that count for these eigenvalues."""

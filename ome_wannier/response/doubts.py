@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..bands.degeneracy import Degeneracy
+from ..bands.degeneracy import LEVELS, Degeneracy
 from ..common.errors import warn
 from ..integration.integral import Integral
 
@@ -17,6 +17,11 @@ def warn_of(found: Integral, degeneracy: Degeneracy) -> None:
         warn(
             f"a degenerate group spreads over {widest:.2g} eV, more than {degeneracy.widest:g} eV: lower degeneracy_tol, which "
             f"is {degeneracy.tol:g} eV"
+        )
+    if degeneracy.paired and degeneracy.noise > LEVELS.exact_tol:
+        warn(
+            f"all levels come in pairs, up to {1e3 * degeneracy.noise:.2g} meV apart, which is taken for noise: if it is real, "
+            "what it makes is missing, in the errors too; give degeneracy_tol, less than the spacing"
         )
     if found.attrs["levels_in_doubt"]:
         warn(

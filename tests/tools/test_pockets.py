@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pockets
 import pytest
@@ -31,6 +33,18 @@ def test_quick_problems() -> None:
     studied = [pockets.study(pockets.Item(SEED, n, pockets.RTOLS, 0, SECONDS)) for n in QUICK]
     assert None not in studied
     assert_holds([s for s in studied if s])
+
+
+def test_a_ring_between_two_fermi_lines_is_seen() -> None:
+    """Spin-split bands, a level far up: cells that saw both Fermi lines, and nothing between them, missed 12%, converged."""
+    problem = draw(0, 163)
+    problem = replace(problem, levels=Levels(np.array([0.2051]), np.array([5.0])))
+    found = pockets.truth(problem)
+    assert found is not None
+    (verdict,) = pockets.judge(problem, found, pockets.Item(0, 163, (1e-2,), 0, 60.0), 1e-2)
+    assert verdict.claimed
+    assert verdict.off < 1
+    assert verdict.ratio < 1
 
 
 @pytest.mark.long

@@ -292,7 +292,17 @@ def _hidden(occupation: Occupation, energies: Array, move: Array) -> tuple[Array
         box = cold & (passes(low, 0.0) | passes(high, 0.0))
         surface = np.where(box, np.maximum(surface, 1 / np.maximum(2 * d, high - low)), surface)
     # a pocket: all points on one side
-    return np.where(passes(mu, np.where(cold, 0.0, ADAPTIVE.seen * width)), 1.0, 0.0), surface
+    sea = np.where(passes(mu, np.where(cold, 0.0, ADAPTIVE.seen * width)), 1.0, 0.0)
+    # two bands that cross the level between the same points: what lies between their crossings no point sees, and what pairs of
+    # bands contribute cancels at all of them, which are on both sides of both
+    filled: NDArray[np.bool_] = np.asarray(e <= mu)
+    crosses = np.asarray(filled.any(axis=1, keepdims=True) & ~filled.all(axis=1, keepdims=True))
+    seen = np.asarray((filled[:, :, :-1] & ~filled[:, :, 1:]).any(axis=1, keepdims=True))
+    lower, reach = e[:, :, :-1], d[:, :, :-1]
+    blind = crosses[:, :, :-1] & crosses[:, :, 1:] & ~seen & (np.abs(lower - mu) < reach) & (reach > ADAPTIVE.seen * width)
+    share = np.minimum((e[:, :, 1:] - lower) / np.maximum(2 * reach, 1e-300), 1.0)
+    sea[:, :, :-1] = np.maximum(sea[:, :, :-1], np.where(blind, share, 0.0))
+    return sea, surface
 
 
 def halved(cells: Cells, variation: Array, share: float) -> Cells:

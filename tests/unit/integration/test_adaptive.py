@@ -378,3 +378,33 @@ def test_command_line(tmp_path, capsys):
     code, said = called("max_points = 1000")
     assert code == 2
     assert "give rtol" in said
+
+
+def rashba(zeeman=4.1e-3, so=0.02, mass=0.38):
+    """Two spin-split bands on a square lattice of 2.5 Angstrom, whose Fermi lines are thin rings apart."""
+    t = so * np.array([[0, 1], [-1, 0]]) / 2, so * np.array([[0, -1j], [-1j, 0]]) / 2
+    R = [(0, 0, 0), (1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0)]
+    hops = [-mass * np.eye(2) + t[0], -mass * np.eye(2) + t[1]]
+    H = np.array([4 * mass * np.eye(2) + zeeman * np.diag([1, -1]), hops[0], hops[0].conj().T, hops[1], hops[1].conj().T])
+    return ome.TightBinding(np.diag([2.5, 2.5, 10.0]), R, H, centres=np.zeros((2, 3)))
+
+
+def test_a_ring_between_two_fermi_lines_is_seen():
+    """Metric of the states between the lines, which cells that see both lines but nothing between them take for zero.
+
+    Against a sum over a uniform mesh near the pocket, by closed formulas for two bands: |d_a d x d|^2 / 4 of the unit vector d.
+    """
+    level, T, so, zeeman, mass, a = 0.2, 2.0, 0.02, 4.1e-3, 0.38, 2.5
+    result = ome.compute(rashba(zeeman, so, mass), calculators="quantum_metric", fermi=level, temperature=T, rtol=1e-2)
+    n, reach = 4000, 0.45  # up to where the bands are far above the level
+    x = (np.arange(n) + 0.5) / n * 2 * reach - reach
+    kx, ky = np.meshgrid(x * 2 * np.pi / a, x * 2 * np.pi / a, indexing="ij")
+    e0 = 4 * mass - 2 * mass * (np.cos(kx * a) + np.cos(ky * a))
+    d = np.stack([so * np.sin(ky * a), -so * np.sin(kx * a), zeeman + 0 * kx])
+    size = np.sqrt((d**2).sum(axis=0))
+    dx = np.stack([0 * kx, -so * a * np.cos(kx * a), 0 * kx])
+    metric = ((dx**2).sum(axis=0) - ((d * dx).sum(axis=0) / size) ** 2) / (4 * size**2)
+    f = [1 / (1 + np.exp(np.clip((e0 + s * size - level) / (T * KB), -700, 700))) for s in (-1, 1)]
+    expected = ((f[0] - f[1]) * metric).mean() * (2 * reach) ** 2 / a**2
+    assert result.attrs["converged"] == 1
+    assert abs(result.quantum_metric.values[0, 0, 0] - expected) < 1e-2 * expected
