@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 
 import numpy as np
@@ -117,11 +118,23 @@ def test_default_tolerances():
     for temperature, expected in ((300.0, 1e-4), ([300.0, 5.0], 0.05 * KB * 5), (0.1, 1e-6), ([0.0, 300.0], 1e-5)):
         assert default_tol(wannier, temperature) == pytest.approx(expected)
         assert default_tol(exact, temperature) == 1e-5
-    assert Degeneracy.of(antiferromagnet(0.0), 300.0) == Degeneracy(1e-4, True, 1e-3)
+    exact_pairs = antiferromagnet(0.0)
+    assert Degeneracy.of(exact_pairs, 300.0) == Degeneracy(1e-4, True, 1e-3, splitting_of_pairs(exact_pairs))
     noisy = antiferromagnet(3e-4)
     noise = splitting_of_pairs(noisy)  # which splits other levels that symmetry makes equal, too
-    assert Degeneracy.of(noisy, 300.0) == Degeneracy(noise, True, 2 * noise)
+    assert Degeneracy.of(noisy, 300.0) == Degeneracy(noise, True, 2 * noise, noise)
     assert Degeneracy.of(noisy, 300.0, 2e-3) == Degeneracy(2e-3)
+
+
+def test_pairs_that_are_split_are_named():
+    """What splits them is taken for noise, which no error says: a weak field would look the same."""
+    settings = {"kmesh": (6, 6, 1), "calculators": "total", "fermi": 0.0}
+    with pytest.warns(AccuracyWarning, match=r"all levels come in pairs, up to \d\.\d+ meV apart, which is taken for noise"):
+        ome.compute(antiferromagnet(3e-4), **settings)
+    with warnings.catch_warnings(record=True) as record:
+        warnings.simplefilter("always")
+        ome.compute(antiferromagnet(0.0), **settings)
+    assert not [w for w in record if "come in pairs" in str(w.message)]
 
 
 @cache
