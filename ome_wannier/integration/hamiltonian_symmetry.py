@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands.degeneracy import Degeneracy
+from ..bands.degeneracy import Degeneracy, default_tol
 from ..calculators.quantity import Observable
 from ..calculators.registry import get
 from ..calculators.weights import component_axes, component_shapes, evaluate_at, unpacked
@@ -59,6 +59,8 @@ class MeasuredConstants:
     noise: float = 3e-3
     curvature_tol: float = 0.05
     response_tol: float = 0.5
+    #: eV; levels of Wannier functions that are no farther apart count as one
+    same: float = 1e-3
     #: splitting of pairs of levels in units of the distance between pairs
     pairs: float = 0.2
     #: how many times less than its partner an operation has to be violated where time reversal is broken
@@ -215,7 +217,10 @@ def measured(model: Lattice, candidates: Sequence[Operation], seed: int = 7) -> 
     middle, width = float(np.median(e)), max(float(np.ptp(e)) / 10, 1e-3)
     parts = [_fingerprint(model, q, middle, width) for q in np.array_split(distinct, -(-len(distinct) // _together(model)))]
     tensors = [(parts[0].tensors[i][0], np.concatenate([p.tensors[i][1] for p in parts])) for i in range(len(parts[0].tensors))]
-    found = _Fingerprint(np.concatenate([p.energies for p in parts]), tensors, float(np.mean([p.metric for p in parts])))
+    energies, curvature, of_bands = (
+        np.concatenate(x) for x in zip(*((p.energies, p.curvature, p.of_bands) for p in parts), strict=True)
+    )
+    found = _Fingerprint(energies, tensors, float(np.mean([p.metric for p in parts])), curvature, of_bands)
     where = where.reshape(points.shape[:2])
     return [_compared(g, found, where[0], where[1 + i], model) for i, g in enumerate(candidates)]
 
@@ -241,8 +246,19 @@ def _compared(
             mismatch["curvature"] = float(np.sqrt((change**2).mean())) / found.metric
         elif np.median(size) > MEASURED.response_floor * found.metric**1.5:
             mismatch["alpha"] = max(mismatch["alpha"], float(np.median(change_size / size)))
+    band = 0.0
+    if model.moments and model.default_points is None:  # bands of superlattices end at a cutoff, where they obey nothing
+        curvature = get("berry_curvature")
+        assert isinstance(curvature, Observable)
+        turned = transform(found.curvature[here], curvature, operation, along)
+        change = np.abs(found.curvature[there] - turned).max(axis=2)
+        band = float((change / np.maximum(found.of_bands[here], 1e-12 * found.metric)).max())
     return replace(
-        operation, violation=violation, curvature_mismatch=mismatch["curvature"], response_mismatch=mismatch["alpha"]
+        operation,
+        violation=violation,
+        curvature_mismatch=mismatch["curvature"],
+        response_mismatch=mismatch["alpha"],
+        band_mismatch=band,
     )
 
 
@@ -258,11 +274,16 @@ def _splitting(energies: Array) -> float:
 
 
 class _Fingerprint(NamedTuple):
-    """Energies (nk, n), tensors (nk, *components) of observables, and the mean trace of the metric in Angstrom^2."""
+    """Energies (nk, n), tensors (nk, *components) of observables, and the mean trace of the metric in Angstrom^2.
+
+    curvature, of_bands : weights of the curvature (nk, n, moments), and trace of the metric (nk, n), of single bands.
+    """
 
     energies: Array
     tensors: list[tuple[Observable, Array]]
     metric: float
+    curvature: Array
+    of_bands: Array
 
 
 def _fingerprint(model: Lattice, k: Array, middle: float, width: float) -> _Fingerprint:
@@ -273,12 +294,16 @@ def _fingerprint(model: Lattice, k: Array, middle: float, width: float) -> _Fing
     names = ["berry_curvature", "interband"] if model.moments else []
     names += ["spin"] if model.has_spin and model.axes else []
     observables = [o for o in map(get, [*names, "quantum_metric"]) if isinstance(o, Observable)]
-    bands, weights = evaluate_at(model, observables, k, Degeneracy(1e-3))
+    # noise splits what symmetry makes equal; in a model that is written down narrow gaps are real
+    tol = MEASURED.same if model.is_fitted else default_tol(model)
+    bands, weights = evaluate_at(model, observables, k, Degeneracy(tol))
     f = fermi_function(bands.energies, middle, width)
     filled = unpacked(np.einsum("kn,knc->kc", f, weights), component_shapes(observables, model))
     metric = np.einsum("kaa->k", filled["quantum_metric"]).mean() if model.axes else 1.0
     tensors = [(o, filled[o.name]) for o in observables[:-1]]
-    return _Fingerprint(bands.energies, tensors, max(float(metric), 1e-12))
+    curvature = weights[:, :, : len(model.moments)]  # comes first, where there is one
+    of_bands = (np.abs(bands.connections) ** 2).sum(axis=(1, 3))
+    return _Fingerprint(bands.energies, tensors, max(float(metric), 1e-12), curvature, of_bands)
 
 
 def _given(model: Lattice, asked: Any) -> list[Operation]:

@@ -19,8 +19,9 @@ Ints = NDArray[np.int64]
 ROTATION_TOL = 1e-2
 #: operations of the largest magnetic point group, m-3m1'
 LARGEST_GROUP = 96
-#: what rounding may do: to energies in eV, and to the mismatches of tensors
-EXACT_TOL, EXACT_MISMATCH = 1e-7, 1e-5
+#: what rounding may do: to energies in eV, to the mismatches of tensors, and to that of the curvature of single bands, of which
+#: a narrow one tells what a sum over all does not
+EXACT_TOL, EXACT_MISMATCH, EXACT_BAND = 1e-7, 1e-5, 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,7 @@ class Operation:
     violation : root mean square change of the band energies in eV.
     curvature_mismatch : root mean square change of the Berry curvature over the trace of the quantum metric.
     response_mismatch : relative change of the intrinsic (orbital, or spin where known) response of single k points.
+    band_mismatch : largest change of the Berry curvature of a band at a k point over the trace of its quantum metric.
     """
 
     rotation: Array
@@ -39,6 +41,7 @@ class Operation:
     violation: float = 0.0
     curvature_mismatch: float = 0.0
     response_mismatch: float = 0.0
+    band_mismatch: float = 0.0
 
     def __post_init__(self) -> None:
         if isinstance(self.time_reversal, bool | np.bool_) or self.time_reversal not in (1, -1):
@@ -47,7 +50,8 @@ class Operation:
     @property
     def exact(self) -> bool:
         """Whether the Hamiltonian obeys it to rounding."""
-        return self.violation <= EXACT_TOL and max(self.curvature_mismatch, self.response_mismatch) <= EXACT_MISMATCH
+        tensors = max(self.curvature_mismatch, self.response_mismatch)
+        return self.violation <= EXACT_TOL and tensors <= EXACT_MISMATCH and self.band_mismatch <= EXACT_BAND
 
     @property
     def mismatch(self) -> tuple[float, float]:

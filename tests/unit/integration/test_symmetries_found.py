@@ -27,6 +27,7 @@ from ome_wannier.calculators import Observable, get
 from ome_wannier.errors import AccuracyWarning
 from ome_wannier.integration import hamiltonian_symmetry as symmetry
 from ome_wannier.integration.kpoints.mesh import KMesh
+from ome_wannier.lattices.honeycomb import graphene
 from ome_wannier.symmetry.tensors import symmetrised
 
 
@@ -168,3 +169,31 @@ def test_symmetrised_keeps_what_is_allowed(rng):
     assert np.abs(mean([(e, 1), (-e, 1)])).max() < 1e-15
     assert np.abs(mean([(e, 1), (e, -1)])).max() < 1e-15
     np.testing.assert_allclose(mean([(e, 1), (e, -1)], "extrinsic"), alpha, atol=1e-15)
+
+
+def beside(wide, narrow):
+    """Two models on the same lattice, side by side without any coupling."""
+    n = wide.n_orbitals
+    H = np.zeros((len(wide.R), 2 * n, 2 * n), dtype=complex)
+    H[:, :n, :n] = wide.hamiltonian
+    for i, R in enumerate(wide.R):
+        H[i, n:, n:] = narrow.hamiltonian[(narrow.R == R).all(axis=1)].sum(axis=0)
+    centres = np.concatenate([wide.centres, narrow.centres])
+    return replace(wide, hamiltonian=H, centres=centres, structure=None)
+
+
+@pytest.mark.parametrize(("t", "mass"), [(-3e-3, 1e-4), (-3e-4, 1e-5), (-1e-4, 1e-5)])
+def test_a_narrow_band_without_inversion_is_seen(t, mass):
+    """Below an meV, beside wide bands with inversion: its curvature is nothing beside the metric of all, and all there is."""
+    wide, narrow = graphene(mass=0.0, spin_degeneracy=1), graphene(t=t, mass=mass, strain=0.1, spin_degeneracy=1)
+    both = beside(replace(wide, lattice=narrow.lattice), narrow)
+    assert "inversion" not in {g.name for g in symmetry.group_of(both).exact}
+    settings = {"calculators": "extrinsic", "fermi": -0.6 * t, "temperature": 10.0}
+    auto, off = (ome.compute(both, (60, 60, 1), symmetry=s, **settings).extrinsic.values for s in ("auto", "off"))
+    assert abs(off).max() > 0
+    np.testing.assert_allclose(auto, off, rtol=1e-6, atol=1e-9 * abs(off).max())
+
+
+def test_a_potential_of_a_microelectronvolt_is_seen():
+    assert "inversion" in {g.name for g in symmetry.group_of(graphene(mass=0.0)).exact}
+    assert "inversion" not in {g.name for g in symmetry.group_of(graphene(mass=1e-6)).exact}
