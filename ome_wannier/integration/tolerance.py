@@ -154,6 +154,12 @@ def about(found: Errors, request: Request, goal: Goal, points: int) -> dict[str,
             "raise max_points (or max_time), or rtol",
             ConvergenceWarning,
         )
+    if stays:
+        warn(
+            f"not converged to rtol = {goal.rtol:g}: {'; '.join(stays)}: what symmetrisation changes and levels in doubt are not "
+            "changed by more points (see symmetry_imposed, levels_in_doubt)",
+            ConvergenceWarning,
+        )
     if zero:
         warn(
             f"counted as zero, not converged to rtol = {goal.rtol:g} of the value: {'; '.join(zero)}: below "

@@ -14,7 +14,7 @@ from ome_wannier.bands.bands import Bands
 from ome_wannier.bands.degeneracy import Degeneracy, default_tol, splitting_of_pairs
 from ome_wannier.calculators import Observable, get, names
 from ome_wannier.calculators.weights import evaluate
-from ome_wannier.errors import AccuracyWarning
+from ome_wannier.errors import AccuracyWarning, ConvergenceWarning
 
 KB = 8.617333262e-5
 
@@ -99,7 +99,7 @@ def weak_spin_orbit(coupling):
     return rebuilt(both, hamiltonian=both.hamiltonian + (random + odd) / 2)
 
 
-@pytest.mark.filterwarnings("ignore:levels 0.1 to 1 meV apart")
+@pytest.mark.filterwarnings("ignore:levels 0.1 to 1 meV apart", "ignore:not converged .* not changed by more points")
 def test_weak_spin_orbit_coupling_is_no_noise():
     """Bands that are nearly double without inversion are not paired: the spin of a current, which lives on their splitting,
     is what it is with all levels apart, but for the points where they meet. As one level each pair would give another."""
@@ -148,7 +148,7 @@ def gapped(gap, positions=True):
 
 
 @pytest.mark.parametrize("gap", [0.8e-3, 0.4e-3])
-@pytest.mark.filterwarnings("ignore:levels 0.1 to 1 meV apart")
+@pytest.mark.filterwarnings("ignore:levels 0.1 to 1 meV apart", "ignore:not converged .* not changed by more points")
 def test_gaps_below_an_meV_stay(gap):
     """As in the model that is written down, whose tolerance is finer; the old 1 meV lost up to a fifth at 300 K."""
     settings = {"calculators": ["interband", "extrinsic"], "fermi": [0.0], "temperature": 300.0, "rtol": 0.003}
@@ -165,7 +165,10 @@ def test_what_the_tolerance_hides_is_in_the_error(temperature):
     """A gap of 0.05 meV, half the tolerance: the value is wrong by less than its error, which is not convergence, and a warning
     names it. A tolerance that is given has no such error."""
     settings = {"calculators": ["interband", "extrinsic"], "fermi": [0.0], "temperature": temperature, "rtol": 0.01}
-    with pytest.warns(AccuracyWarning, match=r"levels 0.1 to 1 meV apart would, as one, change interband by .*, extrinsic by"):
+    with (
+        pytest.warns(AccuracyWarning, match=r"levels 0.1 to 1 meV apart would, as one, change interband by .*, extrinsic by"),
+        pytest.warns(ConvergenceWarning, match="not converged to rtol = 0.01: interband .* not changed by more points"),
+    ):
         found = ome.compute(gapped(5e-5), **settings)
     truth = ome.compute(gapped(5e-5), **settings, degeneracy_tol=1e-7)  # warnings are errors
     assert (found.attrs["converged"], truth.attrs["converged"]) == (0, 1)

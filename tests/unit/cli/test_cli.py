@@ -510,7 +510,11 @@ class TestProcess:
                 assert child.stdout
                 while not child.stdout.readline().startswith("Fermi"):
                     assert child.poll() is None
-                time.sleep(3.0)  # past the imports, some of which swallow an interruption
+                # past the imports, some of which swallow an interruption: in time of the processor, which others do not take
+                at_work = psutil.Process(child.pid)
+                past = sum(at_work.cpu_times()[:2]) + 3.0
+                while child.poll() is None and sum(at_work.cpu_times()[:2]) < past:
+                    time.sleep(0.1)
                 child.send_signal(signal.SIGINT)
                 _, err = child.communicate(timeout=60)
             finally:

@@ -315,6 +315,14 @@ np.save(os.path.join(here, "result.npy"), result["mine"].values)
 """
 
 
+def done(path: Path) -> int:
+    """Blocks in a checkpoint."""
+    if not path.exists():
+        return 0
+    with np.load(path) as file:
+        return int(file["done"])
+
+
 LONG = [(signal.SIGINT, 0), (signal.SIGTERM, 2), (signal.SIGKILL, 0), (signal.SIGKILL, 2)]
 
 
@@ -333,14 +341,15 @@ def test_signals_leave_a_checkpoint(tmp_path: Path, sent: int, number: int) -> N
     command = [sys.executable, str(script), str(tmp_path), str(number)]
     first = subprocess.Popen(command, env=os.environ | {"STOP_AT": repr(float(middle)), "PYTHONPATH": path})
     deadline = time.monotonic() + 60
-    while not (tmp_path / "there").exists() and time.monotonic() < deadline and first.poll() is None:
+    # rows of points are blocks: the ninth is at work, those before it are added, which another worker may still be at
+    while not ((tmp_path / "there").exists() and done(tmp_path / "run.npz") == 8):
+        assert time.monotonic() < deadline
+        assert first.poll() is None
         time.sleep(0.05)
-    time.sleep(0.3)  # for the blocks before it to be added
     first.send_signal(sent)
     codes = {signal.SIGTERM: 143, signal.SIGINT: -signal.SIGINT, signal.SIGKILL: -signal.SIGKILL}
     assert first.wait(timeout=20) == codes[sent]
-    with np.load(tmp_path / "run.npz") as file:
-        assert int(file["done"]) == 8  # rows of points are blocks, and the ninth is not done
+    assert done(tmp_path / "run.npz") == 8
     subprocess.run(command, env=os.environ | {"STOP_AT": "1e9", "PYTHONPATH": path}, check=True, timeout=60)
     direct = ome.compute(of, (16, 16, 1), [own(energies)], 0.1)
     assert np.load(tmp_path / "result.npy").tobytes() == direct["mine"].values.tobytes()
