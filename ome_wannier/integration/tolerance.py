@@ -156,8 +156,8 @@ def about(found: Errors, request: Request, goal: Goal, points: int) -> dict[str,
         )
     if stays:
         warn(
-            f"not converged to rtol = {goal.rtol:g}: {'; '.join(stays)}: what symmetrisation changes and levels in doubt are not "
-            "changed by more points (see symmetry_imposed, levels_in_doubt)",
+            f"not converged to rtol = {goal.rtol:g}: {'; '.join(stays)}: what symmetrisation changes and levels in doubt are "
+            "not changed by more points (see symmetry_imposed, levels_in_doubt)",
             ConvergenceWarning,
         )
     if zero:
