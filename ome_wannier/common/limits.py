@@ -37,7 +37,9 @@ class Limits:
         size = path.stat().st_size
         if wanted > self.of(size):
             expected = f"{what} of at most {self.of(size) / 2**20:.3g} MiB in a file of {size} bytes"
-            raise FileFormatError(path, None, expected, f"{wanted / 2**20:.3g} MiB (max_ratio and max_unpacked allow more)")
+            raise FileFormatError(
+                path, None, expected, f"{wanted / 2**20:.3g} MiB (see ome_wannier.common.limits: ratio, unpacked)"
+            )
 
 
 _current: ContextVar[Limits] = ContextVar("limits", default=Limits())  # noqa: B039  # frozen

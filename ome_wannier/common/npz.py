@@ -21,8 +21,8 @@ PLAIN = "biufcSU"
 _DAMAGE = (ValueError, KeyError, EOFError, TypeError, OSError, NotImplementedError, RuntimeError, SyntaxError, OverflowError)
 
 
-def read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays of a file, by name.
+def read_npz(path: Path, what: str = "an undamaged .npz file") -> dict[str, NDArray[Any]]:
+    """All arrays of a file, by name; `what` it should be, in words.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     except FileFormatError:
         raise
     except (*_DAMAGE, zipfile.BadZipFile, zlib.error, MemoryError) as error:
-        raise FileFormatError(path, None, "an undamaged .npz file", f"{type(error).__name__}: {str(error)[:200]}") from error
+        raise FileFormatError(path, None, what, f"{type(error).__name__}: {str(error)[:200]}") from error
 
 
 def _check(path: Path, archive: zipfile.ZipFile, size: int) -> None:

@@ -75,7 +75,7 @@ class Checkpoint:
             self._state = self._read()
 
     def _read(self) -> State:
-        file = read_npz(self.path)
+        file = read_npz(self.path, "a checkpoint")
         for name, (kind, dimension) in _CONTENT.items():
             found = file.get(name)
             if found is None or found.dtype.kind != kind or found.ndim != dimension:
