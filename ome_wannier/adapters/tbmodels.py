@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..common.errors import FileFormatError, ModelError, warn
+from ..common.limits import current
 from ..common.safe_write import whole
 from ..models.real_space_checks import checked, local_spin
 from ..models.tight_binding import TightBinding
@@ -147,21 +149,51 @@ def _read(path: Path) -> tuple[Any, Any, list[tuple[tuple[int, ...], Matrix]]]:
             top = file.get("tb_model", file)  # a development version nested it
             if "hop" not in top:
                 raise FileFormatError(path, None, "a TBmodels model (a group hop)", f"{', '.join(file) or 'nothing'}")
+            _check_sizes(path, file)
             uc, pos = (top[key][()] if key in top else None for key in ("uc", "pos"))
             return uc, pos, [_term(path, group, None if uc is None else len(uc)) for group in top["hop"].values()]
     except FileFormatError:
         raise
-    except (OSError, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
-        raise FileFormatError(path, None, "an HDF5 file of TBmodels", f"{type(error).__name__}: {error}") from error
+    except (
+        OSError,
+        KeyError,
+        ValueError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        RuntimeError,
+        MemoryError,
+        OverflowError,
+    ) as error:
+        raise FileFormatError(path, None, "an HDF5 file of TBmodels", f"{type(error).__name__}: {str(error)[:300]}") from error
+
+
+def _check_sizes(path: Path, file: Any) -> None:
+    """Refuse arrays that are larger than a file of this size may hold: shapes are read, not data."""
+    import h5py
+
+    sizes = []
+
+    def add(name: str, found: Any) -> None:
+        if not isinstance(found, h5py.Dataset):
+            return
+        if found.external or found.is_virtual:
+            raise FileFormatError(path, None, "data in this file", f"{name[:60]} in another one")
+        sizes.append(0 if found.shape is None else found.size * found.dtype.itemsize)
+        if name.endswith("/shape") and found.size in (1, 2) and found.dtype.kind in "iu":  # of a sparse matrix, which is filled
+            sizes.append(16 * math.prod(abs(int(x)) for x in np.ravel(found[()])))
+
+    file.visititems(add)
+    current().check(path, sum(sizes), "arrays")
 
 
 def _term(path: Path, group: Any, d: int | None) -> tuple[tuple[int, ...], Matrix]:
     """R (d integers) and the matrix of one hopping, stored densely or by compressed rows."""
     found = np.asarray(group["R"][()])
-    whole_numbers = found.dtype.kind in "iuf" and bool(np.all(found == np.round(found)))
+    whole_numbers = found.dtype.kind in "iuf" and bool(np.all(found == np.round(found)) and np.all(np.abs(found * 1.0) < 2**53))
     if not whole_numbers or found.ndim != 1 or (d is not None and len(found) != d):
         count = "integers" if d is None else f"{d} integers, as many as there are lattice vectors"
-        text = " ".join(str(found.tolist()).split())
+        text = " ".join(str(found.ravel()[:9].tolist()).split())[:200]
         raise FileFormatError(path, None, f"R of {group.name} to be {count}", text)
     R = tuple(int(x) for x in found)
     if "mat" in group:

@@ -1,11 +1,13 @@
 """Fourier sums X(k) = sum_R exp(i k.R) X_R and their k derivatives.
 
 On the rows of a mesh the sum is contracted one direction after the other, so that a point costs
-the number of R vectors along one direction only; scattered points take one dense product.
+the number of R vectors along one direction only; scattered points take one dense product. So do R vectors of which a few
+lie far from the others: the box around them would be almost empty, and may not fit in memory.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +15,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
+
+
+#: cells of the box around all R vectors for each R, and numbers in it, beyond which sums go over R vectors instead
+SPARSE, LARGE = 64, 2**20
 
 
 class SeriesSums(NamedTuple):
@@ -50,10 +56,24 @@ class FourierSeries:
         k = np.asarray(k, dtype=float)
         if k.ndim > 2:
             rows = k.reshape(-1, *k.shape[-2:])
+            if self._scattered:  # every row by itself, so that its bits do not depend on its company
+                return SeriesSums(
+                    *(np.concatenate(x) for x in zip(*(self._found(row, order, axes) for row in rows), strict=True))
+                )
             moving = [d for d in range(3) if self._extent(d) > 1 and (rows[:, :, d] != rows[:, :1, d]).any()]
             if len(moving) < 2:
                 return self._on_rows(rows, moving[0] if moving else 2, order, axes)
         return self._on_points(k.reshape(-1, 3), order, axes)
+
+    @property
+    def _scattered(self) -> bool:
+        """Whether the box around all R vectors is large, and almost empty: a few of them lie far away."""
+        cells = math.prod(self._extent(d) for d in range(3))
+        return cells > SPARSE * len(self._R) and cells * self._flat.shape[1] > LARGE
+
+    def _found(self, k: Array, order: int, axes: tuple[int, ...]) -> list[ComplexArray]:
+        """Values and derivatives that were asked for, at points (nk, 3)."""
+        return list(self._on_points(k, order, axes)[: order + 1])
 
     def _extent(self, d: int) -> int:
         return int(np.ptp(self._R[:, d])) + 1

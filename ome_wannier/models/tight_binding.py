@@ -26,6 +26,10 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 
+#: integers of R vectors: files have five columns for each
+LARGEST_R = 99_999
+
+
 @dataclass(frozen=True, eq=False)
 class TightBinding:
     """A Hamiltonian given by real-space matrices in a Wannier or tight-binding basis.
@@ -93,6 +97,9 @@ class TightBinding:
                 "give exactly one of position (nR, n, n, 3) and centres (n, 3), in Angstrom: "
                 "orbital magnetization depends on where the orbitals are"
             )
+        if R.min() < -LARGEST_R or R.max() > LARGEST_R:
+            bad = R[int(np.argmax(np.abs(R.astype(float)).max(axis=1)))]
+            raise ModelError(f"R = {tuple(bad.tolist())} is no lattice vector of a model: integers up to {LARGEST_R} are taken")
         partner = partners(R)
         H, violation = hermitised(H, R, partner, "hamiltonian", "eV")
         position = centres = None

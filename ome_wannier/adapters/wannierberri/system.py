@@ -8,8 +8,6 @@ spinors or not; `spin_degeneracy` = 2 counts the electrons of a calculation with
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...common.errors import FileFormatError, ModelError, warn
+from ...common.errors import ModelError, warn
 from ...models.base import Structure
 from ...models.real_space_checks import HERMITICITY_TOLERANCE, partners, point
 from ...models.tight_binding import TightBinding
 from .external import external_of, matrices_of
+from .folder import read_folder
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -51,7 +50,7 @@ def load(system: Any, spin_degeneracy: int = 1, external_terms: bool = False) ->
     FileFormatError : a folder that cannot be read.
     """
     if isinstance(system, str | os.PathLike):
-        system = _read(Path(system))
+        system = read_folder(Path(system))
     _check(system)
     R, H = _paired(system, "Ham")
     centres = np.asarray(system.wannier_centers_cart, dtype=float)
@@ -116,20 +115,6 @@ def export(model: TightBinding) -> Any:
         system.set_structure(np.array(model.structure.positions), labels)
     system.do_at_end_of_init()
     return system
-
-
-def _read(folder: Path) -> Any:
-    """The system in a folder written by `to_npz`."""
-    from wannierberri.system.system_R import System_R
-
-    if not folder.is_dir():
-        raise FileFormatError(folder, None, "a folder written by WannierBerri's to_npz", "no such folder")
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # a silent system opens the null device at every line
-            return System_R.from_npz(str(folder))
-    except Exception as error:
-        found = f"{type(error).__name__}: {error}"
-        raise FileFormatError(folder, None, "a System_R written by WannierBerri's to_npz", found) from error
 
 
 def _check(system: Any) -> None:

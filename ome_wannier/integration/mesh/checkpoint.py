@@ -8,17 +8,17 @@ import signal
 import sys
 import threading
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...common.errors import FileFormatError, SettingsError
+from ...common.npz import read_npz
 from ...common.safe_write import whole
 from ..integral import Integrand
 from ..kpoints.irreducible import IrreducibleMesh
@@ -37,6 +37,13 @@ class State(NamedTuple):
     unseen: Unseen
     done: int
     widest: float
+
+
+#: arrays of the file: kind of dtype, and number of dimensions
+_CONTENT = {
+    "run": ("U", 0), "state": ("U", 0), "total": ("f", 3), "unseen": ("f", 4), "coarsest": ("f", 0), "done": ("i", 0),
+    "widest": ("f", 0),
+}  # fmt: skip
 
 
 class Checkpoint:
@@ -68,22 +75,50 @@ class Checkpoint:
             self._state = self._read()
 
     def _read(self) -> State:
-        try:
-            with self.path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                unseen = Unseen(file["unseen"][0], file["unseen"][1], float(file["coarsest"]))
-                run, state = str(file["run"]), State(file["total"], unseen, int(file["done"]), float(file["widest"]))
-        except (ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-            raise FileFormatError(self.path, None, "a checkpoint", str(error)) from error
-        if run != self._run:
+        file = read_npz(self.path, "a checkpoint")
+        for name, (kind, dimension) in _CONTENT.items():
+            found = file.get(name)
+            if found is None or found.dtype.kind != kind or found.ndim != dimension:
+                shown = "none" if found is None else f"{found.dtype.name} of {found.ndim} dimensions"
+                raise FileFormatError(self.path, None, f"a checkpoint with an array {name}", shown)
+        if str(file["run"]) != self._run:
             raise SettingsError(
                 f"checkpoint {self.path} belongs to another run: model, mesh, symmetry, Fermi levels, temperatures, "
                 "calculators, degeneracy_tol and version must be the same; give another file, or remove it to begin anew"
             )
+        if len(file["unseen"]) != 2:
+            raise FileFormatError(self.path, None, "a checkpoint, unseen of two parts", f"shape {file['unseen'].shape}")
+        unseen = Unseen(file["unseen"][0], file["unseen"][1], float(file["coarsest"]))
+        state = State(file["total"], unseen, int(file["done"]), float(file["widest"]))
+        if str(file["state"]) != _state_digest(self._run, state):
+            raise FileFormatError(
+                self.path, None, "a checkpoint with the digest of its sums", "another digest: it was changed; remove it"
+            )
         return state
+
+    def state_like(self, empty: State, blocks: int) -> State:
+        """Where the run that left the file had come to; `empty` at the beginning.
+
+        Raises
+        ------
+        FileFormatError : sums of other shapes than `empty` has, that are not finite, or of a number of blocks that is none.
+        """
+        if self._state is None:
+            return empty
+        found = self._state
+        pairs = list(zip((found.total, *found.unseen[:2]), (empty.total, *empty.unseen[:2]), strict=True))
+        same = all(a.shape == b.shape and a.dtype == b.dtype for a, b in pairs)
+        if not same or not 0 < found.done <= blocks:
+            expected = f"a checkpoint of 1 to {blocks} blocks with sums of shape {empty.total.shape}"
+            raise FileFormatError(self.path, None, expected, f"{found.done} blocks of shape {found.total.shape}")
+        finite = np.isfinite([found.widest, found.unseen.coarsest]).all() and all(np.isfinite(a).all() for a, _ in pairs)
+        if not finite or min(found.widest, found.unseen.coarsest) < 0:
+            raise FileFormatError(self.path, None, "a checkpoint of finite sums", "some that are not: remove it to begin anew")
+        return found
 
     @property
     def state(self) -> State | None:
-        """Where the run that left the file had come to, or None at the beginning."""
+        """Where the run that left the file had come to, as the file says, or None at the beginning; see `state_like`."""
         return self._state
 
     def keep(self, state: State) -> None:
@@ -99,11 +134,22 @@ class Checkpoint:
             with path.open("wb") as file:
                 total, (size, variance, coarsest), done, widest = state
                 run, unseen = np.array(self._run), np.stack([size, variance])
-                np.savez(file, run=run, total=total, unseen=unseen, coarsest=coarsest, done=done, widest=widest)
+                digest = np.array(_state_digest(self._run, state))
+                more: dict[str, Any] = {"coarsest": float(coarsest), "done": int(done), "widest": float(widest)}
+                np.savez(file, run=run, state=digest, total=total, unseen=unseen, **more)
 
         whole(self.path, fill)
         self._written = time.monotonic()
         self._pause = max(INTERVAL, COST * (self._written - start))
+
+
+def _state_digest(run: str, state: State) -> str:
+    """SHA-256 of a state of a run."""
+    total, (size, variance, coarsest), done, widest = state
+    hashed = hashlib.sha256(repr((run, int(done), float(widest), float(coarsest))).encode())
+    for a in (total, size, variance):
+        hashed.update(repr((a.dtype.str, a.shape)).encode() + np.ascontiguousarray(a).tobytes())
+    return hashed.hexdigest()
 
 
 def digest(integrand: Integrand, points: KMesh | IrreducibleMesh, version: str) -> str:

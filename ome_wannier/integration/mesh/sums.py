@@ -153,7 +153,7 @@ def _add_blocks(
     checkpoint: Checkpoint | None,
 ) -> State:
     """The sum of all blocks, from the checkpoint on if it has a state."""
-    total, missed, done, widest = state if checkpoint is None else checkpoint.state or state
+    total, missed, done, widest = state if checkpoint is None else checkpoint.state_like(state, len(blocks))
     adding = False
     todo = blocks[done:]
     with ExitStack() as stack:
