@@ -20,7 +20,7 @@ def recognises(model: object) -> bool:
     return type(model).__module__.split(".")[0] == "pythtb" and hasattr(model, "set_hop")
 
 
-def load(model: Any, *, spin_degeneracy: int = 1) -> TightBinding:
+def load(model: Any, *, spin_degeneracy: int = 1, periodic: tuple[bool, bool, bool] | None = None) -> TightBinding:
     """The same Hamiltonian, orbitals where they are (also outside the home cell), spin operator included if spinful.
 
     Where an open lattice vector is not perpendicular to the periodic ones, H(k) has other phases than PythTB's: it leaves the
@@ -29,6 +29,7 @@ def load(model: Any, *, spin_degeneracy: int = 1) -> TightBinding:
     Parameters
     ----------
     spin_degeneracy : electrons per band, 1 or 2; a spinful model has 1.
+    periodic : see `TightBinding`; default: what the model says.
 
     Raises
     ------
@@ -36,7 +37,7 @@ def load(model: Any, *, spin_degeneracy: int = 1) -> TightBinding:
         per band.
     """
     old = hasattr(model, "_hoppings") and hasattr(model, "_lat")
-    lattice, orbitals, periodic, n_spin = _geometry(model, old)
+    lattice, orbitals, along, n_spin = _geometry(model, old)
     onsite, hoppings = _old_terms(model) if old else _new_terms(model)
     if n_spin == 2:
         one_electron(spin_degeneracy, "PythTB model")
@@ -64,7 +65,7 @@ def load(model: Any, *, spin_degeneracy: int = 1) -> TightBinding:
         np.array(list(terms)),
         np.array(list(terms.values())),
         centres=np.repeat(centres, n_spin, axis=0),
-        periodic=(0 in periodic, 1 in periodic, 2 in periodic),
+        periodic=(0 in along, 1 in along, 2 in along) if periodic is None else periodic,
         spin_degeneracy=spin_degeneracy,
         spin=local_spin(n, "interlaced") if n_spin == 2 else None,
         name="PythTB model",

@@ -17,7 +17,7 @@ def recognises(model: object) -> bool:
     return type(model).__module__.split(".")[0] == "sisl" and hasattr(model, "Hk") and hasattr(model, "geometry")
 
 
-def load(model: Any, *, spin_degeneracy: int | None = None) -> TightBinding:
+def load(model: Any, *, spin_degeneracy: int | None = None, periodic: tuple[bool, bool, bool] | None = None) -> TightBinding:
     """The same Hamiltonian; each orbital stands at its atom, spins are interlaced.
 
     sisl's own H(k) is transformed back on the mesh of its supercell, which is exact and serves every kind of spin.
@@ -25,6 +25,7 @@ def load(model: Any, *, spin_degeneracy: int | None = None) -> TightBinding:
     Parameters
     ----------
     spin_degeneracy : electrons per band; default: 2 for an unpolarized Hamiltonian, 1 for any other, which has no other choice.
+    periodic : see `TightBinding`.
 
     Raises
     ------
@@ -47,6 +48,10 @@ def load(model: Any, *, spin_degeneracy: int | None = None) -> TightBinding:
     H = np.array([_at(model, q, spin.is_polarized) for q in k])
     phases = np.exp(-2j * np.pi * R @ k.T)
     terms = np.asarray(np.tensordot(phases, H, 1) / len(k), dtype=complex)
+    terms[~_stored(model, R, n_spin)] = 0.0  # noise of the transformation: it would join cells that nothing joins
+    filled = np.asarray(terms.any(axis=(1, 2)) | ~R.any(axis=1))
+    filled |= filled[::-1]
+    R, terms = R[filled], terms[filled]
     atoms = geometry.o2a(np.arange(geometry.no))
     centres = np.repeat(geometry.xyz[atoms], n_spin, axis=0)
     return TightBinding(
@@ -54,10 +59,24 @@ def load(model: Any, *, spin_degeneracy: int | None = None) -> TightBinding:
         R,
         terms,
         centres=centres,
+        periodic=periodic,  # type: ignore[arg-type]
         spin_degeneracy=spin_degeneracy,
         spin=local_spin(len(centres), "interlaced") if n_spin == 2 else None,
         name="sisl Hamiltonian",
     )
+
+
+def _stored(model: Any, R: Any, n_spin: int) -> Any:
+    """(nR, n, n) whether the Hamiltonian holds an element, or its Hermitian partner, for a pair of orbitals."""
+    geometry = model.geometry
+    n = geometry.no
+    rows, columns = model.nonzero()
+    place = {tuple(r): i for i, r in enumerate(R.tolist())}
+    offsets = np.asarray(geometry.lattice.sc_off)[np.asarray(columns) // n]
+    found = np.zeros((len(R), n, n), dtype=bool)
+    found[[place[tuple(r)] for r in offsets.tolist()], rows, np.asarray(columns) % n] = True
+    found |= found[::-1].swapaxes(1, 2)  # R runs from -m to m: the partner of the first is the last
+    return np.kron(found, np.ones((n_spin, n_spin), dtype=bool))
 
 
 def _at(model: Any, k: Any, polarized: bool) -> Any:

@@ -306,6 +306,13 @@ def _fingerprint(model: Lattice, k: Array, middle: float, width: float) -> _Fing
     return _Fingerprint(bands.energies, tensors, max(float(metric), 1e-12), curvature, of_bands)
 
 
+def _in_frame(asked: Any, Q: Array) -> Any:
+    """Operations in the user's axes, in those of a model that was rotated by Q; what is none stays, to be refused."""
+    if not isinstance(asked, Sequence) or not all(isinstance(g, Operation) for g in asked):
+        return asked
+    return [Operation(Q @ g.rotation @ Q.T, g.time_reversal) for g in asked]
+
+
 def _given(model: Lattice, asked: Any) -> list[Operation]:
     """The group that the operations asked for generate, rotations fitted to the lattice."""
     if isinstance(asked, str):
@@ -314,6 +321,8 @@ def _given(model: Lattice, asked: Any) -> list[Operation]:
         asked = from_fractional(asked.rotations, asked.time_reversals, model.lattice)
     elif isinstance(asked, Mapping) and {"rotations", "time_reversals"} <= asked.keys():
         asked = from_fractional(asked["rotations"], asked["time_reversals"], model.lattice)
+    elif model.frame is not None:
+        asked = _in_frame(asked, model.frame)
     if not isinstance(asked, Sequence) or not asked or not all(isinstance(g, Operation) for g in asked):
         raise SettingsError(f"symmetry is {str(asked)[:60]!r}: {REMEDY}")
     group = generated(asked, model.lattice)

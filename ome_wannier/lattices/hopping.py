@@ -46,10 +46,16 @@ def from_hoppings(
     vectors = np.asarray(lattice, dtype=float)
     centres = np.asarray(positions, dtype=float) @ vectors
     pauli = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
+    cells = np.array(list(terms))
     return TightBinding(
         vectors,
-        np.array(list(terms)),
+        cells,
         np.array(list(terms.values())),
+        periodic=(
+            bool(cells[:, 0].any()),
+            bool(cells[:, 1].any()),
+            bool(cells[:, 2].any()),
+        ),  # as the builder means it, also where a parameter leaves cells uncoupled
         centres=np.repeat(centres, 2, axis=0) if spinful else centres,
         spin_degeneracy=spin_degeneracy,
         spin=np.stack([np.kron(np.eye(len(centres)), s) for s in pauli], axis=-1) if spinful else None,

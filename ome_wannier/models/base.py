@@ -71,6 +71,7 @@ class Model(Protocol):
     is_fitted : whether these are Wannier functions, which obey the symmetries of their crystal but for noise.
     size : number of orbitals, in words.
     available : names of the calculators that it can give, or None for all.
+    frame : (3, 3) rows are its axes in those of the user, where it was rotated to have Cartesian ones, or None.
     """
 
     @property
@@ -101,6 +102,8 @@ class Model(Protocol):
     def external(self) -> External | None: ...
     @property
     def available(self) -> tuple[str, ...] | None: ...
+    @property
+    def frame(self) -> Array | None: ...
     @property
     def sha256(self) -> str: ...
 

@@ -54,6 +54,7 @@ class KDotP:
     is_fitted: ClassVar[bool] = False
     external: ClassVar[None] = None
     available: ClassVar[None] = None
+    frame: ClassVar[None] = None
 
     def __repr__(self) -> str:
         return f"<KDotP {self.name}: k.p in {self.dimension} dimensions, {self.spin_degeneracy} electron(s) per band>"

@@ -76,6 +76,15 @@ class External:
             FF = frozen((symmetric - 1j * antisymmetric) / 2)
         return External(BB, CC, FF)
 
+    def displaced(self, R: NDArray[np.int64], H: ComplexArray, A: ComplexArray, t: Array) -> External:
+        """The same of positions that are larger by t (n, 3); H and A are the Hamiltonian and the old position on R."""
+        BB = CC = FF = None
+        if self.BB is not None and self.CC is not None:
+            BB, CC = displaced_moments(R, t, H, self.BB, self.CC)
+        if self.FF is not None:
+            FF = displaced_metric(R, t, A, self.FF)
+        return External(BB, CC, FF)
+
 
 _NOTHING: Mapping[Any, ComplexArray] = MappingProxyType({})
 
@@ -168,6 +177,27 @@ def _moments(
         curl = curl - H @ curvature[:, m, n] - 1j * (AN + NA)
         Y[m, n] = curl + H @ F[m, n] - K[m, n]
     return Outside(dict(enumerate(np.moveaxis(N, 1, 0))), K, F, Y)
+
+
+def displaced_moments(
+    R: NDArray[np.int64], t: Array, H: ComplexArray, B: ComplexArray, C: ComplexArray
+) -> tuple[ComplexArray, ComplexArray]:
+    """BB and CC on R (nR, 3) of positions that are larger by t (n, 3) than those of B and C."""
+    index = {tuple(r): i for i, r in enumerate(R.tolist())}
+    minus = [index[tuple(-x for x in r)] for r in R.tolist()]
+    BB = B + H[..., None] * t
+    adjoint = np.conj(np.swapaxes(BB[minus], 1, 2))
+    moved = np.einsum("ia,rijb->rijab", t, BB) + np.einsum("rija,jb->rijab", adjoint, t)
+    moved -= np.einsum("rij,ia,jb->rijab", H, t, t)
+    added = [1j * (moved[..., a, b] - moved[..., b, a]) for a, b in ((1, 2), (2, 0), (0, 1))]
+    return BB, C + np.stack(added, axis=-1)
+
+
+def displaced_metric(R: NDArray[np.int64], t: Array, A: ComplexArray, F: ComplexArray) -> ComplexArray:
+    """FF on R (nR, 3) of positions that are larger by t (n, 3) than those of A and F."""
+    moved = np.einsum("ia,rijb->rijab", t, A) + np.einsum("rija,jb->rijab", A, t)
+    moved[~R.any(axis=1)] += np.einsum("ij,ia,jb->ijab", np.eye(len(t)), t, t)
+    return np.asarray(F + moved)
 
 
 def _adjoint(X: ComplexArray) -> ComplexArray:

@@ -67,6 +67,7 @@ class PlaneWaves:
     external: ClassVar[None] = None
     has_spin: ClassVar[bool] = False
     available: ClassVar[None] = None
+    frame: ClassVar[None] = None
     # bands vary on the scale of the small zone, whatever its size
     default_points: ClassVar[int] = 24
     by_rows: ClassVar[bool] = False

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..common.errors import ModelError
 from .base import ComplexArray, Matrices, Structure, brief
+from .home_cells import homes_of_pairs
 from .real_space_checks import HERMITICITY_TOLERANCE, checked, frozen, point
 from .tight_binding import TightBinding
 
@@ -76,6 +77,7 @@ class SparseTightBinding:
     # nothing is known of the bands outside the window: look at what moves with it
     external: ClassVar[None] = None
     has_spin: ClassVar[bool] = False
+    frame: ClassVar[None] = None
     available: ClassVar[tuple[str, ...]] = AVAILABLE
     # bands vary on the scale of the small zone, whatever its size
     default_points: ClassVar[int] = 24
@@ -102,7 +104,7 @@ class SparseTightBinding:
             "hopping": checked(self.hopping, "hopping", complex, (len(orbitals),)),
             "centres": centres,
         }
-        for key, value in fields.items():
+        for key, value in _in_agreeing_cells(fields).items():
             object.__setattr__(self, key, frozen(value))
         k = np.array([0.1234, 0.2345, 0.3456])
         H = self._bloch(k, self.hopping)
@@ -144,7 +146,9 @@ class SparseTightBinding:
 
     @property
     def axes(self) -> tuple[int, ...]:
-        """Cartesian axes of the field."""
+        """Cartesian axes of the field; ModelError where they are no Cartesian line or plane."""
+        if self._frame.frame is not None:
+            raise ModelError("the periodic lattice vectors do not lie in a Cartesian line or plane: rotate lattice and centres")
         return self._frame.axes
 
     @property
@@ -256,6 +260,19 @@ class SparseTightBinding:
         n = len(self.centres)
         phases = np.exp(2j * np.pi * (self.R @ k))
         return csc_matrix((values * phases, (self.orbitals[:, 0], self.orbitals[:, 1])), shape=(n, n))
+
+
+def _in_agreeing_cells(fields: dict[str, Any]) -> dict[str, Any]:
+    """The same with orbitals moved by whole cells along directions in which that removes R (see `home_cells`)."""
+    lattice, pairs, R, centres = (fields[key] for key in ("lattice", "orbitals", "R", "centres"))
+    there = fields["hopping"] != 0
+    for d in np.flatnonzero(R[there].any(axis=0)).tolist():
+        h = homes_of_pairs(pairs[there], R[there, d], (centres @ np.linalg.inv(lattice))[:, d])
+        if h is not None:
+            R = R + (h[pairs[:, :1]] - h[pairs[:, 1:]]) * np.eye(3, dtype=np.int64)[d]
+            R[~there, d] = 0
+            centres = centres + h[:, None] * lattice[d]
+    return fields | {"R": R, "centres": centres}
 
 
 def levels_below(H: Any, energy: float) -> int:

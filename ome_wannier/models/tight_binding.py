@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import ModelError
+from .alignment import EXACT
 from .base import Matrices, Structure, brief, moment_axes
 from .compiled import covariant, covariant_second, hermitian
 from .fourier import FourierSeries, SeriesSums
 from .outside_states import External, ExternalSeries, Outside
-from .real_space_checks import checked, frozen, hermitised, partners, point, spin_matrices
+from .real_space import RealSpace, frozen_terms, given_homes, in_axes, laid_out
+from .real_space_checks import checked, hermitised, partners, spin_matrices
 
 if TYPE_CHECKING:
     pass
@@ -42,13 +44,17 @@ class TightBinding:
     position : (nR, n, n, 3) in Angstrom, [r, i, j] = <0i|r|Rj>, Cartesian; or None.
     centres : (n, 3) Cartesian in Angstrom, for a model whose position operator is diagonal. One of `position` and
         `centres` must be given: orbital magnetization depends on where the orbitals are.
-    periodic : which lattice directions are periodic; default: those in which some R has a component.
+    periodic : which lattice directions are periodic; default: those in which some R has a component that no choice of home
+        cells removes. Orbitals of a layer at both ends of its cell are moved by whole cells, see `home_cells`.
     spin_degeneracy : 1 or 2, the number of electrons that each band holds.
     structure : the atoms, if known.
     spin : spin operator in units of hbar/2: (n, n, 3) for matrices that are local (Pauli matrices of spin-pure orbitals), or
         (nR, n, n, 3), [r, i, j] = <0i|sigma|Rj>; None for a model without it.
     hermiticity_error : eV or Angstrom, the largest non-Hermitian part that was averaged away before; the model adds its own.
     external : matrix elements with the states outside the basis, which complete moments and metric; needs `position`.
+    homes : (n, 3) cells by which the orbitals have been moved from those of their source; found, not to be given.
+    frame : (3, 3) rows are the axes of this model in those of its source, where a layer or chain in no Cartesian plane or line
+        was rotated (see `alignment`), and everything above with it; found, not to be given.
 
     Raises
     ------
@@ -67,6 +73,8 @@ class TightBinding:
     spin: ComplexArray | None = None
     hermiticity_error: float = 0.0
     external: External | None = None
+    homes: NDArray[np.int64] | None = None
+    frame: Array | None = None
 
     has_zone: ClassVar[bool] = True
     by_rows: ClassVar[bool] = True
@@ -106,26 +114,22 @@ class TightBinding:
         if self.position is not None:
             r = checked(self.position, "position", complex, (len(R), n, n, 3))
             r, r_violation = hermitised(r, R, partner, "position", "Angstrom")
-            position, violation = frozen(r), max(violation, r_violation)
+            position, violation = r, max(violation, r_violation)
         else:
-            centres = frozen(checked(self.centres, "centres", float, (n, 3)))
+            centres = checked(self.centres, "centres", float, (n, 3))
         spin = None if self.spin is None else spin_matrices(self.spin, R, partner, n)
         if self.external is not None and position is None:
             raise ModelError("external is given without position: nothing is outside a basis whose position is diagonal")
         external = None if self.external is None else self.external.fitted(R, partner, n)
-        periodic = _periodic(self.periodic, R)
-        for key, value in {
-            "lattice": frozen(lattice),
-            "R": frozen(R),
-            "hamiltonian": frozen(H),
-            "position": position,
-            "centres": centres,
-            "periodic": periodic,
-            "spin": spin,
-            "external": external,
-            "hermiticity_error": max(violation, self.hermiticity_error),
-        }.items():
+        homes = given_homes(self.homes, n)
+        given = RealSpace(lattice, R, H, position, centres, spin, external, homes=homes)
+        terms = in_axes(laid_out(given, self.periodic))
+        if self.frame is not None:
+            earlier = checked(self.frame, "frame", float, (3, 3))
+            terms = terms._replace(frame=earlier if terms.frame is None else terms.frame @ earlier)
+        for key, value in frozen_terms(terms)._asdict().items():
             object.__setattr__(self, key, value)
+        object.__setattr__(self, "hermiticity_error", max(violation, self.hermiticity_error))
 
     def __getstate__(self) -> dict[str, object]:
         """What is sent to other processes: the fields, not the several times larger series made of them."""
@@ -148,17 +152,9 @@ class TightBinding:
 
     @cached_property
     def axes(self) -> tuple[int, ...]:
-        """Cartesian axes spanned by the periodic directions: the axes of the field.
-
-        Raises ModelError where they are no Cartesian line or plane.
-        """
+        """Cartesian axes spanned by the periodic directions: the axes of the field."""
         vectors = self.lattice[list(self.periodic)]
-        used = np.abs(vectors).max(axis=0, initial=0.0) > 1e-8 * np.abs(self.lattice).max()
-        if used.sum() != self.dimension:
-            raise ModelError(
-                "the periodic lattice vectors do not lie in a Cartesian line or plane: "
-                "rotate the lattice (and the position matrix elements) so that they do"
-            )
+        used = np.abs(vectors).max(axis=0, initial=0.0) > EXACT * np.abs(self.lattice).max()
         return tuple(int(a) for a in np.flatnonzero(used))
 
     @property
@@ -289,18 +285,6 @@ class TightBinding:
 def is_tight_binding(model: object) -> TypeIs[TightBinding]:
     """Whether a model has matrices on R vectors, as files of Wannier functions have."""
     return isinstance(model, TightBinding)
-
-
-def _periodic(given: tuple[bool, bool, bool] | None, R: NDArray[np.int64]) -> tuple[bool, ...]:
-    """Which lattice directions are periodic, by default those in which some R has a component."""
-    periodic: list[bool] = np.any(R, axis=0).tolist() if given is None else list(given)
-    if len(periodic) != 3 or not all(p in (True, False) for p in periodic):
-        raise ModelError(f"periodic is {given!r}: give three truth values, one per lattice vector")
-    for j in range(3):
-        if not periodic[j] and R[:, j].any():
-            bad = R[np.flatnonzero(R[:, j])[0]]
-            raise ModelError(f"direction {j + 1} is declared not periodic, but R = {point(bad)} has a component along it")
-    return tuple(bool(p) for p in periodic)
 
 
 def _whole(upper: SeriesSums) -> SeriesSums:

@@ -43,6 +43,7 @@ from ..calculators.weights import component_axes, evaluate, side_by_side, unpack
 from ..common.errors import SettingsError
 from ..integration.integral import Integrand
 from ..integration.occupation.histogram import Occupation
+from ..models.alignment import in_users_axes
 from ..models.tight_binding import TightBinding
 from ..response.provenance import outside_basis
 from .wannierberri_bands import batches, degeneracy_of, model_of
@@ -122,7 +123,7 @@ class OME:
                 occupation.add(histogram, bands.energies.ravel(), weights.reshape(-1, weights.shape[2]))
         norm = self.spin_degeneracy / (model.cell * len(data_K.kpoints_all))
         parts = unpacked(occupation.evaluate(histogram * norm, integrand.surface), integrand.shapes)
-        values = {o.name: _cartesian(parts[o.name], _axes(model, o), 2) for o in observables}
+        values = {o.name: _cartesian(parts[o.name], model, o, 2) for o in observables}
         return Tensors({c.name: self._result(c, combine(c, values), model, occupation) for c in wanted})
 
     def _result(self, calculator: Calculator, value: Array, model: TightBinding, occupation: Occupation) -> Any:
@@ -230,7 +231,7 @@ class OMETabulator:
                 for o in observables:
                     parts[o.name].append(evaluate(o, bands))
         value = combine(calculator, {name: np.concatenate(p) for name, p in parts.items()})
-        value = _cartesian(value.reshape(*value.shape[:2], -1), _axes(model, first_observable(calculator)), 2)
+        value = _cartesian(value.reshape(*value.shape[:2], -1), model, first_observable(calculator), 2)
         kept = value if self.ibands is None else value[:, np.asarray(self.ibands)]
         return KBandResult(kept, rank=value.ndim - 2, **_transforms(first_observable(calculator)))
 
@@ -287,12 +288,11 @@ def _axes(model: TightBinding, observable: Any) -> list[tuple[int, ...]]:
     return [along[dim] for dim in observable.dims]
 
 
-def _cartesian(columns: Array, axes: Sequence[tuple[int, ...]], first: int) -> Array:
+def _cartesian(columns: Array, model: TightBinding, observable: Any, first: int) -> Array:
     """Components, flattened after the `first` dimensions, on three Cartesian axes each: zero where there are none."""
+    axes = _axes(model, observable)
     value = columns.reshape(*columns.shape[:first], *(len(a) for a in axes))
-    full = np.zeros((*columns.shape[:first], *[3] * len(axes)))
-    full[(slice(None),) * first + np.ix_(*axes)] = value
-    return full
+    return in_users_axes(value, axes, np.eye(3) if model.frame is None else model.frame)
 
 
 def _transforms(observable: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..calculators.quantity import Combination
 from ..calculators.registry import Calculator, first_observable
 from ..calculators.reported_units import AXES, INDEX_ORDER, unit_of
-from ..calculators.weights import component_axes
+from ..calculators.weights import as_reported, reported_axes
 from ..integration.integral import Integral
 from ..models.base import Model
 
@@ -31,10 +31,9 @@ def build(
     """Assemble the dataset: at Fermi levels in eV and temperatures in K; `attrs` are recorded along with those of `found`."""
     import xarray as xr
 
-    (fermi, temperature), axes, moments = coordinates, model.axes, model.moments
-    dimension = len(axes)
+    fermi, temperature = coordinates
+    dimension = len(model.axes)
     scalar = np.ndim(temperature) == 0
-    along = component_axes(axes, moments)
     coords: dict[str, Any] = {
         "fermi": ("fermi", fermi, {"units": "eV", "long_name": "Fermi level"}),
         "temperature": (
@@ -48,16 +47,19 @@ def build(
         observable = first_observable(calculator)
         factor, unit = unit_of(observable, dimension, tau)
         dims = ("fermi",) + (() if scalar else ("temperature",)) + observable.dims
-        for dim in observable.dims:
-            coords[dim] = (dim, AXES[list(along[dim])], {"long_name": f"Cartesian {dim} axis"})
+        reported = reported_axes(model, observable.dims)
+        for dim, axes_of in zip(observable.dims, reported, strict=True):
+            coords[dim] = (dim, AXES[list(axes_of)], {"long_name": f"Cartesian {dim} axis"})
         at = (slice(None), 0) if scalar else ()
-        value, error = found.values[calculator.name][at] * factor, found.errors[calculator.name][at] * abs(factor)
+        value = as_reported(model, observable.dims, found.values[calculator.name][at] * factor)
+        error = as_reported(model, observable.dims, found.errors[calculator.name][at] * abs(factor), error=True)
         data[calculator.name] = (dims, value, _about(calculator, unit, dimension, tau))
         text = f"estimated error of {calculator.name}"
         data[f"{calculator.name}_error"] = (dims, error, {"units": unit, "long_name": text})
         if calculator.name in found.raw:
             text = f"{calculator.name} without the operations that hold but for noise"
-            data[f"{calculator.name}_raw"] = (dims, found.raw[calculator.name][at] * factor, {"units": unit, "long_name": text})
+            raw = as_reported(model, observable.dims, found.raw[calculator.name][at] * factor)
+            data[f"{calculator.name}_raw"] = (dims, raw, {"units": unit, "long_name": text})
     return xr.Dataset(data, coords, found.attrs | dict(attrs))
 
 

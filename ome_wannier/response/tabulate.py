@@ -13,7 +13,7 @@ from ..bands.degeneracy import Degeneracy
 from ..calculators.quantity import Observable
 from ..calculators.registry import Calculator, combine, defaults, first_observable, resolve
 from ..calculators.reported_units import AXES
-from ..calculators.weights import component_axes, component_shapes, evaluate_at, unpacked
+from ..calculators.weights import as_reported, component_shapes, evaluate_at, reported_axes, unpacked
 from ..common.errors import SettingsError
 from ..integration.memory import WORKING_SET, bytes_per_point
 from ..models.base import Model, has_zone, require_model
@@ -65,7 +65,6 @@ def tabulate(
         found = [evaluate_at(model, observables, batch, degeneracy) for batch in batches]
     energies = np.concatenate([bands.energies for bands, _ in found])
     weights = unpacked(np.concatenate([columns for _, columns in found]), component_shapes(observables, model))
-    along = component_axes(model.axes, model.moments)
     coords: dict[str, Any] = {}
     data: dict[str, Any] = {
         "energy": (("k", "band"), energies, {"units": "eV", "long_name": "band energy"}),
@@ -74,10 +73,12 @@ def tabulate(
     for calculator in wanted:
         observable = first_observable(calculator)
         assert isinstance(observable, Observable)
-        coords |= {d: (d, AXES[list(along[d])]) for d in observable.dims}
+        axes = reported_axes(model, observable.dims)
+        coords |= {d: (d, AXES[list(a)]) for d, a in zip(observable.dims, axes, strict=True)}
         about = {"long_name": calculator.long_name, "equation": calculator.equation}
         about |= {"occupation": observable.occupation, "kind": observable.kind}
-        data[calculator.name] = (("k", "band", *observable.dims), combine(calculator, weights), about)
+        value = as_reported(model, observable.dims, combine(calculator, weights))
+        data[calculator.name] = (("k", "band", *observable.dims), value, about)
     return xr.Dataset(data, coords, {"model": model.name, "model_sha256": model.sha256})
 
 

@@ -15,6 +15,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...common.errors import FileFormatError, warn
 from .files import RealSpaceMatrices
@@ -36,24 +37,61 @@ def on_branch(
 ) -> ComplexArray:
     """Position matrix elements of a file, freed of jumps if the mesh and the centres are known.
 
+    Functions whose diagonal elements fit their centre keep them: not every program takes the principal value.
+
     Raises
     ------
-    FileFormatError : centres that are not those of the position matrix elements.
+    FileFormatError : centres to which no branch leads, in a file whose own positions may be principal values.
 
     Warns
     -----
-    AccuracyWarning : jumps that cannot be taken out, or looked for.
+    AccuracyWarning : jumps that cannot be taken out, or looked for; centres to which no branch leads, beside positions that are
+        no principal values: these are kept.
     """
     if mesh and np.prod(mesh) != round((1 / data.ndegen).sum()):
         mesh = None  # other R vectors than Wannier90 writes
-    if mesh and centres is not None:
-        position = without_jumps(position, data.R, data.ndegen, lattice, mesh, centres)
+    if not mesh or centres is None:
+        _warn_of_jumps(main, data, position, lattice, mesh, centres)
+        return position
+    mended = without_jumps(position, data.R, data.ndegen, lattice, mesh, centres)
+    fits = _fits(mended, data, mesh, centres)
+    if not fits.all():
+        A = diagonal_on_mesh(position, data.R, data.ndegen, mesh)[0]
+        _refuse_or_keep(main, A, centres, fits, finite_differences(lattice, mesh))
+        return position
+    return mended
+
+
+def _refuse_or_keep(main: Path, A: Array, centres: Array, fits: NDArray[np.bool_], shells: tuple[Array, Array] | None) -> None:
+    """Say that centres (n, 3) are not those of the diagonal elements A_nn(k), repaired or not."""
+    mean = A.mean(axis=0)
+    first = int(np.argmin(fits))
+    found = f"Wannier function {first + 1} at {_place(mean[first])} Angstrom, and in _centres.xyz at {_place(centres[first])}"
+    if shells is None or not _out_of_reach(mean, *shells):
+        expected = "positions that some branch of Wannier90's logarithm brings to those in _centres.xyz (of another run? "
+        raise FileFormatError(main, None, expected + "remove it, or give centres=)", f"{found}; {(~fits).sum()} such")
+    warn(
+        f"{main.name} and _centres.xyz disagree about {(~fits).sum()} of {len(fits)} Wannier functions in a way that no "
+        f"branch of Wannier90's logarithm explains ({found}): those of {main.name}, which are no principal values, are used"
+    )
+
+
+def _out_of_reach(places: Array, b: Array, weights: Array) -> bool:
+    """Whether one of the places (n, 3) is none that phases between -pi and pi can give."""
+    reach = np.pi * np.abs(b @ b.T) @ np.abs(weights)
+    return bool((np.abs(places @ b.T) > 1.001 * reach).any())
+
+
+def _warn_of_jumps(
+    main: Path,
+    data: RealSpaceMatrices,
+    position: ComplexArray,
+    lattice: Array,
+    mesh: tuple[int, int, int] | None,
+    centres: Array | None,
+) -> None:
+    """Say that jumps are there, or may be, where mesh or centres are unknown."""
     mean = position[~data.R.any(axis=1)].sum(axis=0).diagonal().T.real
-    if mesh and centres is not None:
-        off = np.linalg.norm(mean - centres, axis=1)
-        if off.max() > _FAR:
-            found = f"Wannier function {np.argmax(off) + 1} at a distance of {off.max():.3g} Angstrom"
-            raise FileFormatError(main, None, f"centres within {_FAR} Angstrom of those in _centres.xyz", found)
     A = diagonal_on_mesh(position, data.R, data.ndegen, mesh)[0] if mesh else mean[None]
     away = np.linalg.norm(A - (mean if centres is None else centres), axis=2).max()
     if away > 2 * _FAR or (mesh and centres is None and _can_jump(lattice, mesh)):
@@ -62,7 +100,17 @@ def on_branch(
             f"{main.name}: positions of Wannier functions {size}, because Wannier90 takes the principal value of "
             "a logarithm; _centres.xyz, and mp_grid in .win, let this be corrected"
         )
-    return position
+
+
+def _fits(position: ComplexArray, data: RealSpaceMatrices, mesh: tuple[int, int, int], centres: Array) -> NDArray[np.bool_]:
+    """(n,) whether the diagonal elements lie at the centres, in the mean and at every k point."""
+    A = diagonal_on_mesh(position, data.R, data.ndegen, mesh)[0]
+    mean, worst = np.linalg.norm(A.mean(axis=0) - centres, axis=1), np.linalg.norm(A - centres, axis=2).max(axis=0)
+    return np.asarray((mean <= _FAR) & (worst <= 2 * _FAR))
+
+
+def _place(x: Array) -> str:
+    return "(" + ", ".join(f"{c:.3f}" for c in x.tolist()) + ")"
 
 
 def finite_differences(lattice: Array, mesh: tuple[int, int, int]) -> tuple[Array, Array] | None:
@@ -124,6 +172,8 @@ def without_jumps(
         [_jumps(A[:, i] - centres[i], turns[i], 2 * np.pi * weights[:, None] * b) for i in range(len(centres))],
         axis=1,
     )
+    before, after = (np.linalg.norm(X.mean(axis=0) - centres, axis=1) for X in (A, A - jump))
+    jump[:, before <= after] = 0.0  # on the right branch already, as other programs write it
     if not jump.any():
         return position
     fixed = position.copy()

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...common.errors import ModelError
-from ...models.outside_states import External
+from ...models.outside_states import External, displaced_metric, displaced_moments
 from ...models.tight_binding import TightBinding
 from .spin import NEAREST, SAME_GAUGE
 
@@ -53,9 +53,9 @@ def external_of(system: Any, R: NDArray[np.int64]) -> External:
     t = np.asarray(system.wannier_centers_cart, dtype=float)
     BB = CC = FF = None
     if have("BB") and have("CC"):
-        BB, CC = _moments(R, t, *(placed(system.get_R_mat(name)) for name in ("Ham", "BB", "CC")))
+        BB, CC = displaced_moments(R, t, *(placed(system.get_R_mat(name)) for name in ("Ham", "BB", "CC")))
     if have("FF") or (have("OO") and have("GG")):
-        FF = _metric(R, t, placed(system.get_R_mat("AA")), placed(_overlaps(system)))
+        FF = displaced_metric(R, t, placed(system.get_R_mat("AA")), placed(_overlaps(system)))
     return External(BB, CC, FF)
 
 
@@ -67,29 +67,10 @@ def matrices_of(model: TightBinding) -> dict[str, ComplexArray]:
     R, back, (BB, CC, FF) = model.R, -model.wannier_centres, model.external.arrays
     found = {}
     if BB is not None and CC is not None:
-        found["BB"], found["CC"] = _moments(R, back, model.hamiltonian, BB, CC)
+        found["BB"], found["CC"] = displaced_moments(R, back, model.hamiltonian, BB, CC)
     if FF is not None:
-        found["FF"] = _metric(R, back, model.position, FF)
+        found["FF"] = displaced_metric(R, back, model.position, FF)
     return found
-
-
-def _moments(R: NDArray[np.int64], t: Array, H: ComplexArray, B: ComplexArray, C: ComplexArray) -> tuple[ComplexArray, ...]:
-    """BB and CC of positions that are larger by t: absolute ones, of those from the centres."""
-    index = {tuple(r): i for i, r in enumerate(R.tolist())}
-    minus = [index[tuple(-x for x in r)] for r in R.tolist()]
-    BB = B + H[..., None] * t
-    adjoint = np.conj(np.swapaxes(BB[minus], 1, 2))
-    moved = np.einsum("ia,rijb->rijab", t, BB) + np.einsum("rija,jb->rijab", adjoint, t)
-    moved -= np.einsum("rij,ia,jb->rijab", H, t, t)
-    added = [1j * (moved[..., a, b] - moved[..., b, a]) for a, b in ((1, 2), (2, 0), (0, 1))]
-    return BB, C + np.stack(added, axis=-1)
-
-
-def _metric(R: NDArray[np.int64], t: Array, A: ComplexArray, F: ComplexArray) -> ComplexArray:
-    """FF of positions that are larger by t than those of A and F."""
-    moved = np.einsum("ia,rijb->rijab", t, A) + np.einsum("rija,jb->rijab", A, t)
-    moved += np.einsum("rij,ia,jb->rijab", _home(R, len(t)), t, t)
-    return np.asarray(F + moved)
 
 
 def _overlaps(system: Any) -> ComplexArray:
@@ -134,6 +115,8 @@ def with_external_terms(model: TightBinding, seed: str | Path, nearest: tuple[fl
     if data.num_wann != model.n_orbitals:
         raise ModelError(f"{seed}.chk has {data.num_wann} Wannier functions, the model {model.n_orbitals}")
     want = {"symmetrize": False, "silent": True}
+    if model.homes is not None or model.frame is not None:
+        raise ModelError("external terms are read for orbitals where the .chk has them: give a model that was not moved")
     ours = dict(zip(map(tuple, model.R.tolist()), model.hamiltonian, strict=True))
 
     def distance(tolerance: float) -> float:
@@ -164,6 +147,8 @@ def _placed(model: TightBinding, R: NDArray[np.int64]) -> ComplexArray | None:
     """The model's spin operator on other R vectors, zero where the model has none; ModelError if one of its own is lost."""
     if model.spin is None:
         return None
+    if model.homes is not None or model.frame is not None:
+        raise ModelError("external terms are read for orbitals where the .chk has them: give a model that was not moved")
     ours = dict(zip(map(tuple, model.R.tolist()), model.spin, strict=True))
     lost = [r for r, X in ours.items() if X.any() and r not in set(map(tuple, R.tolist()))]
     if lost:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...common.errors import ModelError
+from ...models.home_cells import relabelled
 from ...models.tight_binding import TightBinding
 
 ComplexArray = NDArray[np.complex128]
@@ -56,18 +57,26 @@ def spin_matrices(seed: str | Path, model: TightBinding, nearest: tuple[float, .
     from wannierberri.w90files.wandata import WannierData
 
     data = WannierData.from_w90_files(str(seed), files=["chk", "eig", "spn"], readnnkp=False)
+
+    def as_ours(system: Any) -> tuple[Any, list[Any]]:
+        """R, Hamiltonian and spin of orbitals in the home cells of the model, the spin in its axes."""
+        H, spin = (np.asarray(system.get_R_mat(name), dtype=complex) for name in ("Ham", "SS"))
+        given = [H, spin if model.frame is None else spin @ model.frame.T]
+        R = np.asarray(system.rvec.iRvec)
+        return (R, given) if model.homes is None else relabelled(R, given, model.homes, ~np.array(model.periodic))
+
     systems = [System_R.from_wannierdata(data, spin=True, symmetrize=False, silent=True, ws_dist_tol=x) for x in nearest]
     ours = dict(zip(map(tuple, model.R.tolist()), model.hamiltonian, strict=True))
 
     def distance(system: Any) -> float:
-        theirs = zip(map(tuple, system.rvec.iRvec.tolist()), system.get_R_mat("Ham"), strict=True)
+        R, (H, _) = as_ours(system)
+        theirs = zip(map(tuple, R.tolist()), H, strict=True)
         return max(float(np.abs(X - ours.get(r, 0)).max()) for r, X in theirs)
 
     if systems[0].num_wann != model.n_orbitals:
         raise ModelError(f"{seed}.chk has {systems[0].num_wann} Wannier functions, the model {model.n_orbitals}")
     system = min(systems, key=distance)
-    R = np.asarray(system.rvec.iRvec)
-    H, spin = (np.asarray(system.get_R_mat(name), dtype=complex) for name in ("Ham", "SS"))
+    R, (H, spin) = as_ours(system)
     k = np.asarray(data.kpt_red, dtype=float)
     gap = np.abs(np.tensordot(np.exp(2j * np.pi * k @ R.T), H, 1) - model.matrices(k, 0).H).max()
     if gap > SAME_GAUGE:

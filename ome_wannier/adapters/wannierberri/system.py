@@ -34,7 +34,12 @@ def recognises(model: object) -> bool:
     return any(c.__module__.startswith("wannierberri.system.") for c in type(model).__mro__)
 
 
-def load(system: Any, spin_degeneracy: int = 1, external_terms: bool = False) -> TightBinding:
+def load(
+    system: Any,
+    spin_degeneracy: int = 1,
+    external_terms: bool = False,
+    periodic: tuple[bool, bool, bool] | None = None,
+) -> TightBinding:
     """The Hamiltonian, positions (AA, or the centres where there is no AA or it is not used) and spin (SS) of a system.
 
     Parameters
@@ -43,6 +48,7 @@ def load(system: Any, spin_degeneracy: int = 1, external_terms: bool = False) ->
     spin_degeneracy : 1 or 2, electrons that each band holds; 1 is WannierBerri's count.
     external_terms : complete moments and metric with the states outside the Wannier subspace, as far as the system's matrices
         BB and CC, FF (or OO and GG) know them; the result says how far.
+    periodic : see `TightBinding`; default: what the system says.
 
     Raises
     ------
@@ -72,7 +78,7 @@ def load(system: Any, spin_degeneracy: int = 1, external_terms: bool = False) ->
         np.asarray(system.real_lattice, dtype=float),
         R,
         H,
-        periodic=tuple(bool(p) for p in system.periodic),  # type: ignore[arg-type]
+        periodic=tuple(bool(p) for p in system.periodic) if periodic is None else periodic,  # type: ignore[arg-type]
         spin=_paired(system, "SS")[1] if system.has_R_mat("SS") else None,
         spin_degeneracy=spin_degeneracy,
         structure=_structure(system),

@@ -356,14 +356,6 @@ def test_periodic_directions():
     assert (molecule.dimension, molecule.axes, molecule.moments, molecule.cell) == (0, (), (), 1.0)
 
 
-def test_oblique_plane_is_refused_when_needed():
-    """A layer that lies in no Cartesian plane has no axes; the error says to rotate."""
-    c, s = np.cos(0.3), np.sin(0.3)
-    tilted = rebuilt(TOYS["metal_2d"].model, lattice=LATTICE_2D @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]))
-    with pytest.raises(ModelError, match="rotate the lattice"):
-        Bands(tilted, np.zeros((1, 3)))
-
-
 def test_hash():
     """The digest changes with everything that a result depends on, and with nothing else."""
     rng = np.random.default_rng(0)
