@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from .common.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from . import calculators, executors, materials
+    from . import calculators, materials
+    from .common import executors
     from .integration.filling import fermi_levels
     from .integration.kpoints.mesh import KMesh
     from .integration.kpoints.polar import PolarMesh
@@ -51,7 +52,17 @@ _HOME = {
     "to_tbmodels": "sources.convert",
     "to_wannierberri": "sources.convert",
 }
-_MODULES = ("adapters", "calculators", "executors", "lattices", "materials", "symmetry", "units")
+# Folders too that a name above does not stand for: `ome.errors.ModelError` needs no import of its own.
+_MODULES = {
+    "executors": "common.executors",
+    **{
+        name: name
+        for name in (
+            "adapters", "calculators", "checkpoint", "errors", "lattices", "materials", "models", "plotting", "plugins",
+            "report", "response", "runs", "screening", "sources", "symmetry", "units",
+        )
+    },
+}  # fmt: skip
 
 __all__ = [
     "KDotP",
@@ -87,7 +98,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
     if name in _MODULES:
-        return importlib.import_module(f".{name}", __name__)
+        return importlib.import_module(f".{_MODULES[name]}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -27,8 +27,8 @@ FOLDERS = (
     "plotting", "plugins", "screening", "report",
     "cli",
 )  # fmt: skip
-#: files beside the folders, at most seven; checkpoint is for programs that stop and go on with runs of their own
-FACES = {"__init__", "__main__", "checkpoint", "errors", "executors", "materials", "units"}
+#: files beside the folders, at most six
+FACES = {"__init__", "__main__", "checkpoint", "errors", "materials", "units"}
 
 #: packages that cost time or may be missing: imported inside the function that needs them
 HEAVY = {

@@ -45,6 +45,7 @@ def load(model: Any, params: Mapping[str, Any] | None = None, *, spin_degeneracy
     terms: dict[tuple[int, ...], NDArray[np.complex128]] = {(0, 0, 0): np.zeros((n, n), dtype=complex)}
 
     def add(a: Any, b: Any, X: Any) -> None:
+        """Add the block of two sites, and its Hermitian partner."""
         step = [int(y) - int(x) for x, y in zip(symmetry.which(a), symmetry.which(b), strict=True)]
         R = (*step, 0, 0, 0)[:3]
         i, j = start[symmetry.to_fd(a)], start[symmetry.to_fd(b)]

@@ -46,6 +46,7 @@ def load(model: Any, *, spin_degeneracy: int = 1, periodic: tuple[bool, bool, bo
     terms: dict[tuple[int, ...], NDArray[np.complex128]] = {(0, 0, 0): np.zeros((n, n), dtype=complex)}
 
     def add(R: tuple[int, ...], i: int, j: int, amplitude: Any) -> None:
+        """Add a hopping, and its Hermitian partner."""
         block = np.asarray(amplitude, dtype=complex)
         block = block.reshape(n_spin, n_spin) if block.ndim else block * np.eye(n_spin)
         for r, a, b, x in ((R, i, j, block), (tuple(-c for c in R), j, i, block.conj().T)):

@@ -88,6 +88,7 @@ def write(model: TightBinding, path: str | Path) -> None:
     arguments = _arguments(model)
 
     def fill(part: Path) -> None:
+        """Write the model as TBmodels does."""
         with h5py.File(part, "w") as file:
             file["type_tag"] = "tbmodels.model"
             for key in ("uc", "size", "dim", "pos"):
@@ -175,6 +176,7 @@ def _check_sizes(path: Path, file: Any) -> None:
     sizes = []
 
     def add(name: str, found: Any) -> None:
+        """Add what a node of the file takes in memory."""
         if not isinstance(found, h5py.Dataset):
             return
         if found.external or found.is_virtual:

@@ -31,6 +31,7 @@ def shared(make: Callable[[Bands], T]) -> Callable[[Bands], T]:
 
     @wraps(make)
     def kept(bands: Bands) -> T:
+        """What is kept, or is made now."""
         if make not in bands.kept:
             bands.kept[make] = make(bands)
         found: T = bands.kept[make]

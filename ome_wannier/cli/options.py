@@ -21,6 +21,8 @@ def takes(*names: str, **said: str) -> Callable[[Command], Command]:
     """
 
     def decorated(command: Command) -> Command:
+        """The command with these options in its signature."""
+
         @wraps(command)
         def call(debug: bool, **given: Any) -> None:  # `main` sees to --debug
             command(**given)

@@ -167,6 +167,7 @@ class _Task:
         self.again()
 
     def again(self) -> None:
+        """Submit the item, once more if its worker was lost."""
         try:
             self.future = self._submit(self._item)
         except (BrokenExecutor, RuntimeError) as error:

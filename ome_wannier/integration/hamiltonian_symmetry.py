@@ -160,6 +160,7 @@ def _held(found: Sequence[Operation], axes: Sequence[int]) -> list[Operation]:
     unbroken = reversal.violation <= MEASURED.reversal_tol and reversal.curvature_mismatch <= MEASURED.reversal_curvature
 
     def clear(g: Operation, partner: Operation) -> bool:
+        """Whether an operation holds clearly better than its time-reversed partner."""
         still = np.allclose(partner.time_reversal * partner.rotation[np.ix_(axes, axes)], np.eye(len(axes)))
         if not still and max(g.violation, partner.violation) > MEASURED.reversal_tol:
             return MEASURED.clearly * g.violation <= partner.violation

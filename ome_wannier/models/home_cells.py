@@ -68,16 +68,6 @@ def homes_of_pairs(pairs: Ints, steps: Ints, along: Array) -> Ints | None:
     return _together(found, block, along)
 
 
-def widest_gap(along: Array) -> Ints:
-    """Cells (n,) by which to move orbitals at `along` (n,), in cells, so that the widest gap between them is the cell's end."""
-    wrapped = along % 1.0
-    order = np.sort(wrapped)
-    gaps = np.diff(order, append=order[0] + 1.0)
-    first = order[(int(np.argmax(gaps)) + 1) % len(order)]
-    cells = np.where(wrapped < first, 1, 0) - np.floor(along).astype(np.int64)
-    return np.asarray(cells - _most_common(cells))
-
-
 def relabelled(
     R: Ints, matrices: Sequence[ComplexArray | None], moved: Ints, away: Booleans
 ) -> tuple[Ints, list[ComplexArray | None]]:

@@ -83,6 +83,7 @@ def fermi_scan(
 
 
 def at_temperature(result: xr.Dataset, temperature: float | None) -> xr.Dataset:
+    """The result at the temperature (K) nearest to this one; None: its first."""
     if "temperature" not in result.dims:
         return result
     if temperature is None:

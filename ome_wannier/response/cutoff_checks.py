@@ -55,6 +55,7 @@ def local_within(first: int, last: int | None = None) -> Observable:
     """
 
     def weights(bands: Bands) -> NDArray[np.float64]:
+        """The local part with intermediate states in the window alone, (nk, n, moments, axes)."""
         kept = np.zeros(bands.energies.shape[1], dtype=bool)
         kept[first:last] = True
         inside = kept[:, None] & kept

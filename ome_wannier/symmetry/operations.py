@@ -154,6 +154,7 @@ def symbol(group: Sequence[Operation], lattice: Array) -> str:
     import spglib
 
     def name(operations: Iterable[Operation]) -> str:
+        """Hermann-Mauguin symbol of the point group of the rotations."""
         rotations = {key(g, lattice)[1:]: np.linalg.inv(on_reciprocal(g.rotation, lattice)).T for g in operations}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # see symmetry.point_rotations

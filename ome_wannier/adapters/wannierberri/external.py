@@ -100,6 +100,8 @@ def with_external_terms(model: TightBinding, seed: str | Path, nearest: tuple[fl
     ------
     ModelError : a missing file or package; other functions, or another gauge, than the model's (the Hamiltonians differ).
     """
+    if model.homes is not None or model.frame is not None:
+        raise ModelError("external terms are read for orbitals where the .chk has them: give a model that was not moved")
     for ending in (".chk", ".eig", ".mmn", ".uHu"):
         if not Path(f"{seed}{ending}").is_file():
             raise ModelError(f"no file {seed}{ending}: external terms need .chk, .eig, .mmn and .uHu, unpacked")
@@ -115,8 +117,6 @@ def with_external_terms(model: TightBinding, seed: str | Path, nearest: tuple[fl
     if data.num_wann != model.n_orbitals:
         raise ModelError(f"{seed}.chk has {data.num_wann} Wannier functions, the model {model.n_orbitals}")
     want = {"symmetrize": False, "silent": True}
-    if model.homes is not None or model.frame is not None:
-        raise ModelError("external terms are read for orbitals where the .chk has them: give a model that was not moved")
     ours = dict(zip(map(tuple, model.R.tolist()), model.hamiltonian, strict=True))
 
     def distance(tolerance: float) -> float:
@@ -147,8 +147,6 @@ def _placed(model: TightBinding, R: NDArray[np.int64]) -> ComplexArray | None:
     """The model's spin operator on other R vectors, zero where the model has none; ModelError if one of its own is lost."""
     if model.spin is None:
         return None
-    if model.homes is not None or model.frame is not None:
-        raise ModelError("external terms are read for orbitals where the .chk has them: give a model that was not moved")
     ours = dict(zip(map(tuple, model.R.tolist()), model.spin, strict=True))
     lost = [r for r, X in ours.items() if X.any() and r not in set(map(tuple, R.tolist()))]
     if lost:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...common.errors import FileFormatError
 from ...common.npz import read_npz
+from ...models.tight_binding import LARGEST_R
 
 #: matrices begin like this
 _MATRIX = "_XX_R_"
@@ -28,8 +29,6 @@ _KNOWN = (
     "pointgroup", "symgroup", "cell", "magnetic_moments", "spinor", "mp_grid", "NKFFT_recommended", "_NKFFT_recommended",
     "use_wcc_phase", "wannier_centers_red", "wannier_centers_reduced", "use_ws", "frozen_max", "cRvec", "npar", "silent",
 )  # fmt: skip
-#: integers of R that no file exceeds: five columns
-_LARGEST_R = 99_999
 
 
 @dataclass(frozen=True)
@@ -145,9 +144,9 @@ def _vectors(path: Path, stored: Mapping[str, NDArray[Any]], n: int) -> tuple[ND
     if R is None or R.ndim != 2 or R.shape[1] != 3 or R.dtype.kind not in "iu" or not len(R):
         found = "none" if R is None else f"{R.dtype.name}, shape {R.shape}"
         raise FileFormatError(path, None, "iRvec, integers of shape (nR, 3)", found)
-    if R.min() < -_LARGEST_R or R.max() > _LARGEST_R:
+    if R.min() < -LARGEST_R or R.max() > LARGEST_R:
         worst = R.ravel()[int(np.argmax(np.abs(R.astype(float))))]
-        raise FileFormatError(path, None, f"integers of R up to {_LARGEST_R}", str(worst))
+        raise FileFormatError(path, None, f"integers of R up to {LARGEST_R}", str(worst))
     if len(np.unique(R, axis=0)) < len(R) or R.any(axis=1).all():
         raise FileFormatError(path, None, "every R once, and R = 0", "one that stands twice, or no R = 0")
     if "shifts_left_red" not in stored:

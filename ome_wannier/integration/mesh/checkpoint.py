@@ -131,6 +131,7 @@ class Checkpoint:
         start = time.monotonic()
 
         def fill(path: Path) -> None:
+            """Write run, state and digest."""
             with path.open("wb") as file:
                 total, (size, variance, coarsest), done, widest = state
                 run, unseen = np.array(self._run), np.stack([size, variance])
