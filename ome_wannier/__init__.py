@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from .common.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from . import adapters as adapters
     from . import calculators, executors, materials
+    from . import errors as errors
+    from . import lattices as lattices
+    from . import models as models
+    from . import plotting as plotting
+    from . import symmetry as symmetry
+    from . import units as units
     from .integration.filling import fermi_levels
     from .integration.kpoints.mesh import KMesh
     from .integration.kpoints.polar import PolarMesh
@@ -51,7 +58,11 @@ _HOME = {
     "to_tbmodels": "sources.convert",
     "to_wannierberri": "sources.convert",
 }
-_MODULES = ("adapters", "calculators", "executors", "lattices", "materials", "symmetry", "units")
+# Folders too that a name above does not stand for: `ome.errors.ModelError` needs no import of its own.
+_MODULES = (
+    "adapters", "calculators", "errors", "executors", "lattices", "materials", "models", "plotting", "plugins", "report",
+    "response", "runs", "screening", "sources", "symmetry", "units",
+)  # fmt: skip
 
 __all__ = [
     "KDotP",
@@ -92,4 +103,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *_MODULES})

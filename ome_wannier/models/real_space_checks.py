@@ -15,6 +15,8 @@ HERMITICITY_TOLERANCE = 2e-6
 
 def checked(value: object, name: str, kind: type, shape: tuple[int | None, ...]) -> NDArray[Any]:
     """The value as a finite array of this kind and shape (None: any length); ModelError names it otherwise."""
+    if np.ma.is_masked(value):  # to NumPy what lies under a mask is a number as any other
+        raise ModelError(f"{name} has masked elements: fill them, or leave them out")
     try:
         a = np.asarray(value)
         if kind is int and a.dtype.kind != "i":

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
-import sys
-import threading
 import time
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import CodeType, FrameType
-from typing import NamedTuple
+from types import CodeType
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,11 +90,11 @@ class Checkpoint:
         """Write the state now."""
         start = time.monotonic()
 
-        def fill(path: Path) -> None:
-            with path.open("wb") as file:
-                total, (size, variance, coarsest), done, widest = state
-                run, unseen = np.array(self._run), np.stack([size, variance])
-                np.savez(file, run=run, total=total, unseen=unseen, coarsest=coarsest, done=done, widest=widest)
+        total, (size, variance, coarsest), done, widest = state
+        run, unseen = np.array(self._run), np.stack([size, variance])
+
+        def fill(file: IO[bytes]) -> None:
+            np.savez(file, run=run, total=total, unseen=unseen, coarsest=coarsest, done=done, widest=widest)
 
         whole(self.path, fill)
         self._written = time.monotonic()
@@ -134,20 +129,3 @@ def _fingerprint(code: CodeType | None) -> str:
         for c in code.co_consts
     ]
     return repr((code.co_code, code.co_names, constants))
-
-
-@contextmanager
-def soft_termination() -> Iterator[None]:
-    """Let SIGTERM leave through the `finally` clauses, with exit code 143, where nothing else handles it."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
