@@ -24,6 +24,7 @@ def place(path: str | Path) -> Path:
         device: to give its name to a file would destroy it), or a file that is not writable. It carries the name as given.
     """
     target = Path(os.path.realpath(path))
+    folder = target.parent if os.path.islink(path) else Path(path).parent
     with _named(path):
         try:
             mode = os.lstat(target).st_mode
@@ -36,9 +37,9 @@ def place(path: str | Path) -> Path:
         if mode and not stat.S_ISREG(mode):
             raise OSError(errno.EEXIST, "this is a pipe or a device, no file: give another name")
         if not target.parent.is_dir():
-            raise OSError(errno.ENOENT, f"there is no folder {target.parent}")
+            raise OSError(errno.ENOENT, f"there is no folder {folder}")
         if not os.access(target.parent, os.W_OK):
-            raise OSError(errno.EACCES, f"the folder {target.parent} is not writable")
+            raise OSError(errno.EACCES, f"the folder {folder} is not writable")
         if mode and not os.access(target, os.W_OK):
             raise OSError(errno.EACCES, "the file that is there is not writable")
     return target
