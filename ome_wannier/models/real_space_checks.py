@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..common.checked_input import fault
 from ..common.errors import ModelError
 
 #: largest tolerated non-Hermitian part, in eV or Angstrom: files carry six decimals
@@ -15,8 +16,6 @@ HERMITICITY_TOLERANCE = 2e-6
 
 def checked(value: object, name: str, kind: type, shape: tuple[int | None, ...]) -> NDArray[Any]:
     """The value as a finite array of this kind and shape (None: any length); ModelError names it otherwise."""
-    if np.ma.is_masked(value):  # to NumPy what lies under a mask is a number as any other
-        raise ModelError(f"{name} has masked elements: fill them, or leave them out")
     try:
         a = np.asarray(value)
         if kind is int and a.dtype.kind != "i":
@@ -33,6 +32,8 @@ def checked(value: object, name: str, kind: type, shape: tuple[int | None, ...])
         raise ModelError(f"{name} has shape {out.shape}: expected {expected}")
     if not np.isfinite(out).all():
         raise ModelError(f"{name} contains values that are not finite")
+    if wrong := fault(value) or fault(out):
+        raise ModelError(f"{name} {wrong}")
     return out
 
 

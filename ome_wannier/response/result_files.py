@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..common.checked_input import regular
 from ..common.errors import FileFormatError
 from ..common.safe_write import whole
 
@@ -39,6 +40,7 @@ def load_result(path: str | Path) -> xr.Dataset:
     """Read a result that was written by `save`; FileFormatError if it is none."""
     import xarray as xr
 
+    regular(path)
     try:
         result = xr.load_dataset(path, engine="h5netcdf")
     except FileNotFoundError:

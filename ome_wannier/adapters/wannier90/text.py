@@ -20,6 +20,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from ...common.checked_input import regular
 from ...common.errors import FileFormatError
 
 Array = NDArray[np.float64]
@@ -51,7 +52,7 @@ def read_bytes(path: Path) -> bytes:
     FileFormatError : no such file, a directory, an empty file, or a damaged compressed one.
     """
     try:
-        raw = path.read_bytes()
+        raw = regular(path).read_bytes()
         if raw.startswith(b"\x1f\x8b"):
             raw = gzip.decompress(raw)
         elif raw.startswith(b"BZh") and raw[4:10] == b"1AY&SY":

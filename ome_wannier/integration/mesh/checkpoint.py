@@ -13,6 +13,7 @@ from typing import IO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...common.checked_input import regular
 from ...common.errors import FileFormatError, SettingsError
 from ...common.safe_write import whole
 from ..integral import Integrand
@@ -64,7 +65,7 @@ class Checkpoint:
 
     def _read(self) -> State:
         try:
-            with self.path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            with regular(self.path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 unseen = Unseen(file["unseen"][0], file["unseen"][1], float(file["coarsest"]))
                 run, state = str(file["run"]), State(file["total"], unseen, int(file["done"]), float(file["widest"]))
         except (ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:

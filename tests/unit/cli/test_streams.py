@@ -12,6 +12,7 @@ import pytest
 import ome_wannier as ome
 
 RUN = "run haldane --kmesh 4 4 1 --fermi 0 --calculators total"
+LONG = [pytest.param(c, marks=pytest.mark.long) for c in ("info haldane", "--help", "--version", "reproduce", "materials te")]
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,7 @@ def shell(text: str, folder: Path, **environment: str) -> subprocess.CompletedPr
     return subprocess.run(["bash", "-c", line], cwd=folder, env=given, capture_output=True, text=True, timeout=120, check=False)
 
 
-@pytest.mark.parametrize("end", [">&-", "2>&-", ">&- 2>&-", ">&- 2>&- <&-", "| true", "| head -1", "2>/dev/full", "2>&1 | true"])
+@pytest.mark.parametrize("end", [">&- 2>&- <&-", "| true", "2>/dev/full"])
 def test_lost_streams_do_not_stop_a_run(tmp_path: Path, end: str) -> None:
     found = shell(f"ome {RUN} -o x.nc {end}", tmp_path)
     assert found.returncode == 0, found.stderr
@@ -35,8 +36,8 @@ def test_lost_streams_do_not_stop_a_run(tmp_path: Path, end: str) -> None:
     assert "total" in ome.load_result(tmp_path / "x.nc")
 
 
-@pytest.mark.parametrize("command", [RUN, "info haldane", "materials", "--help", "--version"])
-@pytest.mark.parametrize(("end", "code"), [("| head -1", 0), ("| true", 0), (">&-", 0), (">/dev/full", 2)])
+@pytest.mark.parametrize("command", [RUN, "materials", *LONG])
+@pytest.mark.parametrize(("end", "code"), [("| head -1", 0), (">&-", 0), (">/dev/full", 2)])
 def test_every_output_may_be_lost(tmp_path: Path, command: str, end: str, code: int) -> None:
     found = shell(f"ome {command} {end}", tmp_path)
     errors = [line for line in found.stderr.splitlines() if not line.startswith("warning: ")]
@@ -51,16 +52,13 @@ def test_a_run_whose_output_is_full_keeps_its_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("command", "name"),
-    [(f"{RUN} -o", "x.nc"), (f"{RUN} --csv", "x.csv"), (f"{RUN} --plot", "x.png"), (f"{RUN} --plot", "x.pdf"),
-     ("convert te", "x.hdf5"), ("convert te", "x_tb.dat"), ("convert te", "x/")],
+    [(f"{RUN} -o", "x.nc"), (f"{RUN} --plot", "x.png"), ("convert te", "x.hdf5"),
+     ("convert te", "x_tb.dat"), ("convert te", "x/")],
 )  # fmt: skip
 def test_a_file_that_cannot_grow_is_not_there(tmp_path: Path, command: str, name: str) -> None:
     """A limit of one block: the same error of the system, another number than that of a full disk."""
     found = shell(f"ulimit -f 1; ome {command} {name}", tmp_path, PYTHONDONTWRITEBYTECODE="1")
-    errors = [line for line in found.stderr.splitlines() if not line.startswith("warning: ")]
-    if name == "x.csv":  # smaller than a block
-        assert found.returncode == 0
-        return
+    errors = [line for line in found.stderr.splitlines() if line.startswith(("error: ", "Traceback"))]
     assert found.returncode == 2, found.stderr
     assert len(errors) == 1
     assert "x" in errors[0]
