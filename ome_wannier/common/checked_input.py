@@ -1,4 +1,4 @@
-"""What is refused before it is read: pipes, which would be waited for; masks, which NumPy drops; numbers of no physical size."""
+"""What is refused before it is read: pipes, that would be waited for; masks, that NumPy drops; numbers of no physical size."""
 
 from __future__ import annotations
 

@@ -220,9 +220,15 @@ def write(folder: str | Path) -> tuple[list[Path], pd.DataFrame]:
     from . import figures
 
     out = Path(folder)
+    new = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     content = curves()
     numbers = table(content)
     fills = {out / f"figure{figure}.png": figures.png(draw(figure, axes)) for figure, axes in content.items()}
-    together({**fills, out / "figures.csv": lambda file: numbers.to_csv(file, index=False)})
+    try:
+        together({**fills, out / "figures.csv": lambda file: numbers.to_csv(file, index=False)})
+    except OSError:
+        if new:
+            out.rmdir()
+        raise
     return [*fills, out / "figures.csv"], numbers

@@ -34,13 +34,13 @@ def test_masked_settings(name: str) -> None:
 @pytest.mark.parametrize("size", [1e10, 1e160, 1e300])
 @pytest.mark.parametrize("name", ["lattice", "hamiltonian", "centres"])
 def test_fields_beyond_all_units(name: str, size: float) -> None:
-    with pytest.raises(ome.errors.ModelError, match=f"^{name} reaches .* is the unit right"):
+    with pytest.raises(ome.errors.ModelError, match=rf"^{name} reaches .* is the unit right"):
         replace(MODEL, **{name: getattr(MODEL, name) * size})
 
 
 @pytest.mark.parametrize("levels", [1e300, [-1e300, 1e300], [-1.7e308, 0.0, 1.7e308]])
 def test_levels_beyond_all_energies(levels: object) -> None:
-    with pytest.raises(ome.errors.SettingsError, match="^fermi reaches"):
+    with pytest.raises(ome.errors.SettingsError, match=r"^fermi reaches"):
         ome.compute(MODEL, (4, 4, 1), fermi=levels)  # type: ignore[arg-type]
 
 
