@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 from .common.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from . import adapters as adapters
     from . import calculators, materials
+    from . import checkpoint as checkpoint
+    from . import errors as errors
+    from . import lattices as lattices
+    from . import models as models
+    from . import plotting as plotting
+    from . import symmetry as symmetry
+    from . import units as units
     from .common import executors
     from .integration.filling import fermi_levels
     from .integration.kpoints.mesh import KMesh
@@ -103,4 +111,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *_MODULES})

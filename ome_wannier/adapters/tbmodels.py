@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Iterable
@@ -87,18 +88,16 @@ def write(model: TightBinding, path: str | Path) -> None:
 
     arguments = _arguments(model)
 
-    def fill(part: Path) -> None:
-        """Write the model as TBmodels does."""
-        with h5py.File(part, "w") as file:
-            file["type_tag"] = "tbmodels.model"
-            for key in ("uc", "size", "dim", "pos"):
-                file[key] = arguments[key]
-            file["sparse"] = False
-            for i, (R, X) in enumerate(arguments["hop"].items()):
-                group = file.create_group(f"hop/{i}")
-                group["R"], group["mat"] = R, X
-
-    whole(path, fill)
+    memory = io.BytesIO()  # on a disk that is full the HDF5 library ends the process
+    with h5py.File(memory, "w") as file:
+        file["type_tag"] = "tbmodels.model"
+        for key in ("uc", "size", "dim", "pos"):
+            file[key] = arguments[key]
+        file["sparse"] = False
+        for i, (R, X) in enumerate(arguments["hop"].items()):
+            group = file.create_group(f"hop/{i}")
+            group["R"], group["mat"] = R, X
+    whole(path, lambda file: file.write(memory.getbuffer()))
 
 
 def export(model: TightBinding) -> Any:

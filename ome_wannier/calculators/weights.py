@@ -39,7 +39,10 @@ def evaluate(observable: Observable, bands: Bands) -> Array:
     ------
     ModelError : weights that are not of the declared shape, complex, nan or infinite (one's own calculator).
     """
-    weights = np.asarray(observable(bands))
+    found = observable(bands)
+    if np.ma.is_masked(found):
+        raise ModelError(f"calculator {observable.name} returned weights that have masked elements: fill them")
+    weights = np.asarray(found)
     if np.iscomplexobj(weights):
         raise ModelError(f"calculator {observable.name} returned complex weights: take .real or .imag")
     nk, n = bands.energies.shape

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..common.termination import soft_termination
 from ..common.version import __version__
 from ..runs.reading import resolve
 from ..runs.settings import TABLE, named
 from . import screening
 from .options import takes
+from .streams import patient
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -165,26 +167,33 @@ def version(show: Annotated[bool, typer.Option("--version", help="Show the versi
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of `ome-wannier`: leaves with 0, 2 after a user's mistake, 130 when interrupted, 1 after a fault of ours."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ["MPLBACKEND"] = "Agg"  # pictures are files: a notebook's backend may not be there
+    with patient() as (out, _), soft_termination():
+        code = _called(list(sys.argv[1:] if arguments is None else arguments))
+        out.flush()
+        if code == 0 and out.lost is not None and not isinstance(out.lost, BrokenPipeError):
+            _note(f"error: standard output: {out.lost.strerror}; what was to be printed is lost")
+            code = 2
+    sys.exit(code)
+
+
+def _called(given: list[str]) -> int:
+    """Do what the arguments say; the exit code."""
     try:
         with _plain_warnings():
             code = app(given, prog_name="ome-wannier", standalone_mode=False)
-            sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):  # newer versions of typer return 130 instead
         code = INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe has seen enough; nothing more may be written when Python ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:
         said = _one_line(error)
         if said is None or "--debug" in given:
             traceback.print_exc()
         if said:
             _note(f"error: {said}")
-        sys.exit(1 if said is None else 2)
+        return 1 if said is None else 2
     if code == INTERRUPTED:
         _note("error: interrupted")
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 def _one_line(error: Exception) -> str | None:

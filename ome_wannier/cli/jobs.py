@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -12,9 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from ..common import executors
 from ..common.errors import SettingsError
-from ..common.safe_write import whole
+from ..common.safe_write import place, whole
 from ..integration.band_ranges import Gap, Look
 from ..models.base import Model, has_zone
 from ..response.compute import compute
@@ -54,6 +55,7 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
         size = " x ".join(map(str, settings.kmesh))
         console.print(f"mesh    {size}, {math.prod(settings.kmesh)} points", soft_wrap=True)
     console.print(f"Fermi   {lines.fermi_line(settings)}", soft_wrap=True)
+    _watched(settings, console)
     try:
         with _executor(settings) as executor:
             result = compute(model, **arguments(settings), progress=console_is_watched(), executor=executor)
@@ -63,11 +65,20 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
         raise
     result.attrs |= {"settings": settings.to_json(), "source": str(source.seed)}
     within = None if not has_zone(model) else Look.at(model).gap_among(result["fermi"].values)
-    written = write(result, settings, within)  # before printing, which may end early: ... | head
+    written, failures = write(result, settings, within)  # before printing, which may end early: ... | head
     _print_result(result, within, console)
     for path in written:
         console.print(f"wrote {path}", soft_wrap=True)
+    for failure in failures:  # after the numbers, which would be lost
+        raise failure
     return result
+
+
+def _watched(settings: Settings, console: Console) -> None:
+    """End here if nobody wants what is to be computed: no file is asked for, and standard output is no longer read."""
+    lost = getattr(console.file, "lost", None)
+    if lost is not None and not any((settings.output, settings.csv, settings.plot, settings.checkpoint)):
+        raise typer.Exit  # `main` knows why
 
 
 def convert(
@@ -91,12 +102,10 @@ def check_output(key: str, name: str | None, endings: tuple[str, ...]) -> None:
     path = Path(name)
     if path.suffix.lower() not in endings:
         raise SettingsError(f"{key} {path}: the name must end in {' or '.join(endings)}")
-    if path.is_dir():
-        raise SettingsError(f"{key} {path}: this is a folder")
-    if not path.parent.is_dir():
-        raise SettingsError(f"{key} {path}: there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise SettingsError(f"{key} {path}: the folder {path.parent} is not writable")
+    try:
+        place(path)
+    except OSError as error:
+        raise SettingsError(f"{key} {path}: {error.strerror}") from error
 
 
 def complete(settings: Settings, source: Source, model: Model, note: Note) -> Settings:
@@ -128,21 +137,34 @@ def complete(settings: Settings, source: Source, model: Model, note: Note) -> Se
     return replace(settings, **chosen)
 
 
-def write(result: xr.Dataset, settings: Settings, within: Gap | None) -> list[Path]:
-    """Write the files that the settings ask for, each whole or not at all; return their paths."""
-    if settings.output:
-        save(result, settings.output)
-    if settings.csv:
-        whole(Path(settings.csv), lambda temporary: table(result).to_csv(temporary, index=False))
-    if settings.plot:
-        os.environ.setdefault("MPLBACKEND", "Agg")
-        from .. import plotting
-
-        if result.sizes["fermi"] > 1:
-            plotting.fermi_scan(result, settings.plot, gap=(within.bottom, within.top) if within else None)
+def write(result: xr.Dataset, settings: Settings, within: Gap | None) -> tuple[list[Path], list[OSError]]:
+    """Write the files that the settings ask for, each whole or not at all; the paths, and why others could not be written."""
+    ways: list[tuple[str | None, Callable[[str], object]]] = [
+        (settings.output, lambda path: save(result, path)),
+        (settings.csv, lambda path: whole(path, lambda file: table(result).to_csv(file, index=False))),
+        (settings.plot, lambda path: _draw(result, path, within)),
+    ]
+    written, failures = [], []
+    for path, way in ways:
+        if not path:
+            continue
+        try:
+            way(path)
+        except OSError as error:
+            failures.append(error)
         else:
-            plotting.tensor(result, path=settings.plot)
-    return [Path(p) for p in (settings.output, settings.csv, settings.plot) if p]
+            written.append(Path(path))
+    return written, failures
+
+
+def _draw(result: xr.Dataset, path: str, within: Gap | None) -> None:
+    """Draw a scan, or the tensors at one level."""
+    from .. import plotting
+
+    if result.sizes["fermi"] > 1:
+        plotting.fermi_scan(result, path, gap=(within.bottom, within.top) if within else None)
+    else:
+        plotting.tensor(result, path=path)
 
 
 def console_is_watched() -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from rich.console import Console
 
 from ..common.errors import SettingsError
@@ -33,7 +31,6 @@ def draw(
     ------
     OMEError, OSError : a user's mistake; files that cannot be written are found before computing.
     """
-    os.environ.setdefault("MPLBACKEND", "Agg")
     from .. import plotting
 
     picture = settings.plot or "map.png"

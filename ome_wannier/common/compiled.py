@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numba
 import numpy as np
 
-# sums over a row may be reordered for the processor's vectors, in the same way at every k
-jit = numba.njit(cache=True, fastmath={"reassoc", "contract"})
+from .compiled_cache import cached
+
+
+def jit(function: Callable[..., Any]) -> Any:
+    """The function compiled when it is first called, and kept for other processes where there is a place to write to."""
+    # sums over a row may be reordered for the processor's vectors, in the same way at every k
+    return cached(numba.njit(fastmath={"reassoc", "contract"})(function))
 
 
 #: matrices up to this size are multiplied in loops, below what a call of BLAS costs

@@ -55,8 +55,9 @@ class Processes(Executor):
                 self._pool.shutdown(kill_workers=True)
         from loky import ProcessPoolExecutor
 
-        self._pool = ProcessPoolExecutor(self._number, initializer=_follow, initargs=(os.getpid(),))
-        return self._pool.submit(fn, *args, **kwargs)  # type: ignore[no-any-return]
+        with _undisturbed():
+            self._pool = ProcessPoolExecutor(self._number, initializer=_follow, initargs=(os.getpid(),))
+            return self._pool.submit(fn, *args, **kwargs)  # type: ignore[no-any-return]
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the workers; with `cancel_futures` in the middle of their work."""
@@ -153,10 +154,11 @@ def ordered(
                 yield _first(waiting)
         finally:
             if waiting:  # interrupted: nobody wants the rest
-                for task in waiting:
-                    task.future.cancel()
-                if isinstance(executor, Processes):
+                if isinstance(executor, Processes):  # futures that are cancelled too would disturb its end
                     executor.shutdown(cancel_futures=True)
+                else:
+                    for task in waiting:
+                        task.future.cancel()
 
 
 class _Task:
@@ -255,9 +257,31 @@ def _call(function: Callable[[Job, Item], Result], content: bytes | Path, digest
     return function(job, item)
 
 
+#: signals that reach all processes of a terminal or of a job, and that the parent answers for its workers
+SHARED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """While workers are started such signals wait: these would end with a traceback before they have come to ignore them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from loky.backend import resource_tracker
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SHARED)
+    try:
+        resource_tracker.ensure_running()  # a process too; afterwards it has unblocked some
+        signal.pthread_sigmask(signal.SIG_BLOCK, SHARED)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _follow(parent: int) -> None:
     """In a worker: leave Ctrl-C, which reaches all processes of a terminal, to the parent, and end when that is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in SHARED:
+        signal.signal(number, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..common.checked_input import fault
 from ..common.errors import ConvergenceWarning, SettingsError, warn
 from ..common.units import KB
 from ..models.base import Lattice, Model, has_zone
@@ -199,6 +200,8 @@ def fermi_levels(model: Lattice, kmesh: KMesh | tuple[int, int, int], fillings: 
     ------
     SettingsError : fillings that are no row of numbers, or that the bands do not hold.
     """
+    if wrong := fault(fillings):
+        raise SettingsError(f"fillings {wrong}")
     wanted = np.asarray(fillings, dtype=float)
     if wanted.ndim != 1 or not np.isfinite(wanted).all():
         raise SettingsError(f"fillings {fillings!r}: give a row of numbers of electrons per cell")

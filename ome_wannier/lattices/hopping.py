@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..common.checked_input import fault
 from ..common.errors import ModelError
 from ..models.tight_binding import TightBinding
 
@@ -37,8 +38,13 @@ def from_hoppings(
     hoppings : (R, X) with X_ij = <0i|H|Rj> in eV; X(-R) = X(R)^+ is added, for R = 0 too.
     spinful : every site has two orbitals, spin up and down along z, the spin running fastest.
     """
+    for name, given in {"lattice": lattice, "positions": positions, "onsite": onsite}.items():
+        if wrong := fault(given):
+            raise ModelError(f"{name} {wrong}")
     terms: dict[tuple[int, int, int], ComplexArray] = {(0, 0, 0): np.array(onsite, dtype=complex)}
     for R, X in hoppings:
+        if wrong := fault(X):
+            raise ModelError(f"the hopping at R = {tuple(R)} {wrong}")
         matrix = np.asarray(X, dtype=complex)
         minus = (-R[0], -R[1], -R[2])
         for key, term in ((R, matrix), (minus, matrix.conj().T)):

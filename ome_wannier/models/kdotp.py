@@ -132,7 +132,10 @@ class KDotP:
         """Call the user's function and answer for what it returns."""
         where = f"at k = {point(k[0])}" if len(k) == 1 else f"on {len(k)} points from k = {point(k[0])} to {point(k[-1])}"
         try:
-            value = np.asarray(function(k), dtype=complex)
+            found = function(k)
+            if np.ma.is_masked(found):
+                raise ValueError("masked elements: fill them")
+            value = np.asarray(found, dtype=complex)
         except Exception as error:
             if len(k) > 1:  # find the point that breaks it
                 for q in k:

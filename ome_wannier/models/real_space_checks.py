@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..common.checked_input import fault
 from ..common.errors import ModelError
 
 #: largest tolerated non-Hermitian part, in eV or Angstrom: files carry six decimals
@@ -31,6 +32,8 @@ def checked(value: object, name: str, kind: type, shape: tuple[int | None, ...])
         raise ModelError(f"{name} has shape {out.shape}: expected {expected}")
     if not np.isfinite(out).all():
         raise ModelError(f"{name} contains values that are not finite")
+    if wrong := fault(value) or fault(out):
+        raise ModelError(f"{name} {wrong}")
     return out
 
 

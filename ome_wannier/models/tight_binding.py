@@ -30,6 +30,8 @@ ComplexArray = NDArray[np.complex128]
 
 #: integers of R vectors: files have five columns for each
 LARGEST_R = 99_999
+#: Angstrom; a lattice vector below it is one of another unit, and its zone is of no use
+SHORTEST = 1e-2
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +97,9 @@ class TightBinding:
             raise ModelError(f"hamiltonian has shape {H.shape}: the matrices must be square")
         if n == 0 or len(R) == 0:
             raise ModelError("the model has no orbitals or no R vectors")
+        shortest = float(np.linalg.norm(lattice, axis=1).min())
+        if 0 < shortest < SHORTEST:
+            raise ModelError(f"a lattice vector is {shortest:.2g} Angstrom long: lengths are in Angstrom, is the unit right?")
         volume = abs(np.linalg.det(lattice))
         if not volume > 1e-6:
             raise ModelError(f"the lattice vectors span a volume of {volume:.2g} A^3: they must be linearly independent")

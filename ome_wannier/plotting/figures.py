@@ -14,7 +14,7 @@ from ..calculators.registry import Calculator, first_observable
 from ..calculators.reported_units import AXES
 from ..calculators.weights import component_axes
 from ..common.errors import SettingsError
-from ..common.safe_write import whole
+from ..common.safe_write import Fill, whole
 from ..models.base import Model
 
 if TYPE_CHECKING:
@@ -68,7 +68,16 @@ def save(figure: Figure, path: str | Path | None) -> None:
     kinds = figure.canvas.get_supported_filetypes()
     if kind not in kinds:
         raise SettingsError(f"cannot write the picture {target.name!r}: its name must end in one of {', '.join(sorted(kinds))}")
-    whole(target, lambda temporary: figure.savefig(temporary, format=kind, dpi=180))
+    whole(target, _fill(figure, kind))
+
+
+def png(figure: Figure) -> Fill:
+    """What writes a figure into a file, as png."""
+    return _fill(figure, "png")
+
+
+def _fill(figure: Figure, kind: str) -> Fill:
+    return lambda file: figure.savefig(file, format=kind, dpi=180)
 
 
 def pretty(unit: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.safe_write import whole
+from ..common.safe_write import together
 from ..common.units import HBAR_EV_FS, alpha_to_si, convert_alpha
 from ..integration.kpoints.polar import PolarMesh
 from ..lattices.dirac import tilted_dirac
@@ -220,13 +220,15 @@ def write(folder: str | Path) -> tuple[list[Path], pd.DataFrame]:
     from . import figures
 
     out = Path(folder)
+    new = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     content = curves()
-    files = []
-    for figure, axes in content.items():
-        files.append(out / f"figure{figure}.png")
-        figures.save(draw(figure, axes), files[-1])
-    files.append(out / "figures.csv")
     numbers = table(content)
-    whole(files[-1], lambda temporary: numbers.to_csv(temporary, index=False))
-    return files, numbers
+    fills = {out / f"figure{figure}.png": figures.png(draw(figure, axes)) for figure, axes in content.items()}
+    try:
+        together({**fills, out / "figures.csv": lambda file: numbers.to_csv(file, index=False)})
+    except OSError:
+        if new:
+            out.rmdir()
+        raise
+    return [*fills, out / "figures.csv"], numbers

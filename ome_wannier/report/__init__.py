@@ -47,5 +47,5 @@ def report(
         result = load_result(source) if isinstance(source, str | Path) else source
         found = content.of_result(result, Path(source).name if isinstance(source, str | Path) else "")
     text = page.render(found)
-    whole(target, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    whole(target, lambda file: file.write(text.encode()))
     return target

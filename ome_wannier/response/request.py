@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..bands.matrices import SPIN_REMEDY
 from ..calculators.quantity import GapTerm, Observable
 from ..calculators.registry import Calculator, defaults, first_observable, needs_spin, resolve, with_chern_simons
+from ..common.checked_input import fault
 from ..common.errors import SettingsError
 from ..integration.band_ranges import Look
 from ..integration.filling import Level, in_gap, level_of
@@ -32,6 +33,8 @@ def numbers(name: str, value: ArrayLike, unit: str) -> Array:
         array = np.asarray(value, dtype=float)
     except (TypeError, ValueError) as error:
         raise SettingsError(f"{name} is {value!r}: give a number or a list of numbers, in {unit}") from error
+    if wrong := fault(value) or fault(array):
+        raise SettingsError(f"{name} {wrong}")
     if array.ndim > 1 or array.size == 0:
         raise SettingsError(f"{name} has shape {array.shape}: give a number or a list of numbers, in {unit}")
     return array

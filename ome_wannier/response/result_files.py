@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..common.checked_input import regular
 from ..common.errors import FileFormatError
 from ..common.safe_write import whole
 
@@ -20,13 +22,25 @@ Array = NDArray[np.float64]
 
 def save(result: xr.Dataset, path: str | Path) -> None:
     """Write netCDF (any xarray can open it); the file appears whole or not at all."""
-    whole(path, lambda temporary: result.to_netcdf(temporary, engine="h5netcdf"))
+    whole(path, lambda file: file.write(_netcdf(result)))
+
+
+def _netcdf(result: xr.Dataset) -> memoryview:
+    """The content of a netCDF file. It is made in memory: on a disk that is full the HDF5 library ends the process."""
+    import h5netcdf
+    from xarray.backends import H5NetCDFStore
+
+    memory = io.BytesIO()
+    with h5netcdf.File(memory, "w") as file:
+        result.dump_to_store(H5NetCDFStore(file))
+    return memory.getbuffer()
 
 
 def load_result(path: str | Path) -> xr.Dataset:
     """Read a result that was written by `save`; FileFormatError if it is none."""
     import xarray as xr
 
+    regular(path)
     try:
         result = xr.load_dataset(path, engine="h5netcdf")
     except FileNotFoundError:

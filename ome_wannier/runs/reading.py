@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
+from ..common.checked_input import regular
 from ..common.errors import FileFormatError, SettingsError
 from .settings import TABLE, Settings, outweighed
 from .values import text
@@ -44,7 +45,7 @@ def read(file: str | Path) -> dict[str, Any]:
     FileFormatError : not TOML; the line is in the message. OSError : a file that cannot be read.
     """
     try:
-        return tomllib.loads(Path(file).read_text(encoding="utf-8"))
+        return tomllib.loads(regular(file).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         line = re.search(r" \(at line (\d+), column \d+\)", str(error))
         message = str(error).replace(line[0], "") if line else str(error)

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..common.checked_input import regular
 from ..common.errors import FileFormatError
 from ..sources.library import Scan, Value
 
@@ -139,7 +140,7 @@ def centres(value: object) -> tuple[tuple[float, ...], ...]:
     """Rows of three numbers, or the path of a text file with one row in each line."""
     if isinstance(value, (str, Path)):
         try:
-            lines = Path(value).read_text(encoding="utf-8").splitlines()
+            lines = regular(value).read_text(encoding="utf-8").splitlines()
         except UnicodeDecodeError as error:
             raise FileFormatError(value, None, "three numbers in each line (Angstrom)", str(error)) from error
         rows = [(f"{value}, line {i}: ", line.split()) for i, line in enumerate(lines, 1) if line.split("#")[0].strip()]

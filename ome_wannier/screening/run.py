@@ -17,7 +17,7 @@ from typing import Any
 
 from ..common import executors
 from ..common.errors import WorkerError
-from ..integration.mesh.checkpoint import soft_termination
+from ..common.termination import soft_termination
 from .descriptors import describe
 from .listing import Item, items
 from .plan import source_key

@@ -196,11 +196,11 @@ def export(table: pd.DataFrame, path: str | Path) -> None:
     if target.suffix.lower() not in EXPORTS:
         raise SettingsError(f"{path}: the name must end in {' or '.join(EXPORTS)}")
     if target.suffix.lower() == ".csv":
-        whole(target, lambda temporary: table.to_csv(temporary, index=False))
+        whole(target, lambda file: table.to_csv(file, index=False))
         return
     if importlib.util.find_spec("pyarrow") is None:
         raise SettingsError("Parquet needs pyarrow: pip install 'ome_wannier[parquet]'")
-    whole(target, lambda temporary: table.to_parquet(temporary, index=False))
+    whole(target, lambda file: table.to_parquet(file, index=False))
 
 
 def units(names: Sequence[str]) -> dict[str, str]:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..common.checked_input import regular
 from ..common.errors import FileFormatError, ModelError
 from ..models.base import Model, has_zone
 
@@ -306,7 +307,7 @@ def read(folder: str | Path) -> Entry:
 
     path = Path(folder) / FILE
     try:
-        stored = tomllib.loads(path.read_text(encoding="utf-8"))
+        stored = tomllib.loads(regular(path).read_text(encoding="utf-8"))
         return TypeAdapter(Entry).validate_python(stored | {"name": path.absolute().parent.name, "folder": path.parent})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FileFormatError(path, None, "TOML", str(error)) from error

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from ...common.checked_input import regular
 from ...common.errors import FileFormatError
 from ...common.limits import current
 
@@ -57,7 +58,7 @@ def read_bytes(path: Path) -> bytes:
         `limits` allow.
     """
     try:
-        raw = path.read_bytes()
+        raw = regular(path).read_bytes()
         if raw.startswith(b"\x1f\x8b"):
             raw = _unpacked(path, gzip.open)
         elif raw.startswith(b"BZh") and raw[4:10] == b"1AY&SY":

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from ...common.errors import ModelError, warn
-from ...common.safe_write import whole
+from ...common.safe_write import together
 from ...models.real_space_checks import local_spin
 from ...models.tight_binding import TightBinding
 from .text import Array, ComplexArray, IntArray
@@ -71,8 +73,8 @@ def write(
     for text in losses:
         warn(f"{path.name}: {text}")
     lines = {"tb": _tb_lines, "hr": _hr_lines, "sparse": _sparse_lines}[kind]
-    for file, content in {**{f: (text,) for f, text in companions.items()}, path: lines(model)}.items():
-        whole(file, lambda temporary, content=content: _fill(temporary, content))  # type: ignore[misc]
+    files = {**{file: (text,) for file, text in companions.items()}, path: lines(model)}
+    together({file: partial(_fill, content) for file, content in files.items()})
     return [path, *companions]
 
 
@@ -163,9 +165,8 @@ def _check_way(seed: Path, path: Path, companions: dict[Path, str], overwrite: b
         raise ModelError(f"cannot write {path}: {names} exists already; pass overwrite=True (--overwrite) to replace it")
 
 
-def _fill(file: Path, lines: Iterable[str]) -> None:
-    with file.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(lines)
+def _fill(lines: Iterable[str], file: IO[bytes]) -> None:
+    file.writelines(line.encode() for line in lines)
 
 
 def _with_periodic(model: TightBinding) -> tuple[IntArray, list[int | None]]:

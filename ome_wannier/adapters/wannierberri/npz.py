@@ -53,6 +53,8 @@ def write(model: TightBinding, folder: str | Path, overwrite: bool = False) -> P
         shutil.rmtree(new, ignore_errors=True)
         if target.exists():
             shutil.rmtree(old, ignore_errors=True)
+        elif old.exists():  # the new one did not come in its place
+            old.rename(target)
     return Path(folder)
 
 

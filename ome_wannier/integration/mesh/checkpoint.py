@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
-import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from types import CodeType
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...common.checked_input import regular
 from ...common.errors import FileFormatError, SettingsError
 from ...common.npz import read_npz
 from ...common.safe_write import whole
@@ -75,7 +71,7 @@ class Checkpoint:
             self._state = self._read()
 
     def _read(self) -> State:
-        file = read_npz(self.path, "a checkpoint")
+        file = read_npz(regular(self.path), "a checkpoint")
         for name, (kind, dimension) in _CONTENT.items():
             found = file.get(name)
             if found is None or found.dtype.kind != kind or found.ndim != dimension:
@@ -130,14 +126,14 @@ class Checkpoint:
         """Write the state now."""
         start = time.monotonic()
 
-        def fill(path: Path) -> None:
+        total, (size, variance, coarsest), done, widest = state
+        run, unseen = np.array(self._run), np.stack([size, variance])
+        digest = np.array(_state_digest(self._run, state))
+        more: dict[str, Any] = {"coarsest": float(coarsest), "done": int(done), "widest": float(widest)}
+
+        def fill(file: IO[bytes]) -> None:
             """Write run, state and digest."""
-            with path.open("wb") as file:
-                total, (size, variance, coarsest), done, widest = state
-                run, unseen = np.array(self._run), np.stack([size, variance])
-                digest = np.array(_state_digest(self._run, state))
-                more: dict[str, Any] = {"coarsest": float(coarsest), "done": int(done), "widest": float(widest)}
-                np.savez(file, run=run, state=digest, total=total, unseen=unseen, **more)
+            np.savez(file, run=run, state=digest, total=total, unseen=unseen, **more)
 
         whole(self.path, fill)
         self._written = time.monotonic()
@@ -181,20 +177,3 @@ def _fingerprint(code: CodeType | None) -> str:
         for c in code.co_consts
     ]
     return repr((code.co_code, code.co_names, constants))
-
-
-@contextmanager
-def soft_termination() -> Iterator[None]:
-    """Let SIGTERM leave through the `finally` clauses, with exit code 143, where nothing else handles it."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -19,6 +19,7 @@ from ...calculators.weights import evaluate_at, unpacked
 from ...common.errors import SettingsError
 from ...common.executors import ordered
 from ...common.progress import track
+from ...common.termination import soft_termination
 from ...models.base import Lattice, has_zone
 from ..band_energies import _wanted
 from ..integral import Integrand, Resources
@@ -26,7 +27,7 @@ from ..kpoints.chosen import Points
 from ..kpoints.mesh import KMesh
 from ..memory import WORKING_SET, bytes_per_point
 from ..occupation.histogram import Occupation
-from .checkpoint import Checkpoint, State, soft_termination
+from .checkpoint import Checkpoint, State
 from .constants import MESH
 from .unseen import Unseen, spacing, with_points
 

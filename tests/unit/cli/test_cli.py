@@ -15,6 +15,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -231,14 +232,14 @@ class TestMistakes:
         assert "ZeroDivisionError" in err
 
     def test_failed_output_leaves_no_rest(self, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        def full(self: object, path: Path, **options: object) -> None:
-            Path(path).write_text("half")
-            raise OSError(28, "No space left on device", str(path))
+        def full(self: object, file: IO[bytes], **options: object) -> None:
+            file.write(b"half")
+            raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(pd.DataFrame, "to_csv", full)
         code, _, err = run("run", "hbn", *QUICK, "--fermi", "0", "--csv", "a.csv")
         assert code == 2
-        assert "No space left on device" in err
+        assert err.endswith("error: a.csv: No space left on device\n")
         assert not list(tmp_path.iterdir())
 
     def test_interrupted(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -562,3 +562,28 @@ def _stop(now: bool) -> None:
 def test_command_line_mistakes(arguments, said: str, tmp_path: Path, monkeypatch, capsys) -> None:
     assert command(tmp_path, monkeypatch, *arguments) == 2
     assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGHUP", 129), ("SIGTERM", 143)])
+def test_a_signal_to_all_processes_is_answered_once(
+    tmp_path: Path, root: Path, number: str, code: int, interruptible: None
+) -> None:
+    """Of a terminal that is closed, Ctrl-C, a batch system: workers and loky's helper hear it too and say nothing."""
+    command = [sys.executable, "-m", "ome_wannier", "run", "te", "--kmesh", "60", "60", "60", "--fermi", "6"]
+    given = {**os.environ, "PYTHONPATH": str(root)}
+    with subprocess.Popen(
+        [*command, "-o", "a.nc", "--workers", "2"], cwd=tmp_path, env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+    ) as child:  # fmt: skip
+        try:
+            assert child.stdout
+            while not child.stdout.readline().startswith("Fermi"):
+                assert child.poll() is None
+            time.sleep(3)
+            os.killpg(child.pid, getattr(signal, number))
+            _, err = child.communicate(timeout=60)
+        finally:
+            child.kill()
+    assert child.returncode == code
+    assert err == ("error: interrupted\n" if number == "SIGINT" else "")
+    assert not list(tmp_path.iterdir())

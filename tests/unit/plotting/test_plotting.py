@@ -459,7 +459,7 @@ def test_files_are_written_whole_or_not_at_all(result2, tmp_path: Path, ending, 
     assert [p.name for p in tmp_path.iterdir()] == [target.name]
 
     def fails(self, where, **options):
-        Path(where).write_bytes(b"half a pict")
+        where.write(b"half a pict")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Figure, "savefig", fails)

@@ -52,12 +52,10 @@ def test_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     ome.save(result, path)
     before = path.read_bytes()
 
-    def broken(self, target, **_):
-        with open(target, "w") as f:
-            f.write("half")
-        raise OSError("disk full")
+    def broken(handle):
+        raise OSError(28, "disk full")
 
-    monkeypatch.setattr(type(result), "to_netcdf", broken)
+    monkeypatch.setattr("os.fsync", broken)
     with pytest.raises(OSError, match="disk full"):
         ome.save(result, path)
     assert path.read_bytes() == before
