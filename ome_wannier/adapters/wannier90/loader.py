@@ -19,9 +19,11 @@ from ...models.real_space_checks import HERMITICITY_TOLERANCE, local_spin
 from ...models.tight_binding import TightBinding
 from .branch import on_branch
 from .files import RealSpaceMatrices, read_centres, read_hr, read_r, read_tb
+from .projections import projection_centres
 from .seed import find
+from .spins import spin_degeneracy as electrons_per_band
 from .text import Array, ComplexArray, IntArray
-from .win import Win, projection_centres, read_win
+from .win import Win, read_win
 from .wsvec import Shifts, parse_wsvec, read_wsvec, shifted
 
 
@@ -44,7 +46,8 @@ def load(
         corrected with `_centres.xyz` (see `wannier90_branch`). Where they hold nothing but the centres, the model has centres.
     centres : (n, 3) Cartesian in Angstrom: a diagonal position operator, instead of what the files hold.
     periodic : see `TightBinding`. A direction with one k point has only R = 0 and counts as not periodic.
-    spin_degeneracy : default 1 if `.win` says spinors = true, otherwise 2; 1, with a warning, without `.win`.
+    spin_degeneracy : default what `.win` says, with spinors, num_elec_per_state or spin = up; see `spins`. 1, with a warning,
+        without `.win`.
     spin_order : "block" (all up, then all down: VASP 5, WannierTools) or "interlaced" (up, down of each orbital: QE, VASP 6,
         PythTB), for spinor Wannier functions that are nearly spin-pure: gives the model a spin operator. Never guessed.
     use_wsvec : default: use `_wsvec.dat` if its header says use_ws_distance=.true.
@@ -84,7 +87,7 @@ def load(
             position=position,
             centres=None if centres is None else np.asarray(centres, dtype=float),
             periodic=periodic,  # type: ignore[arg-type]  # None: the model looks at R
-            spin_degeneracy=_spin_degeneracy(path, win) if spin_degeneracy is None else spin_degeneracy,
+            spin_degeneracy=electrons_per_band(path, win) if spin_degeneracy is None else spin_degeneracy,
             structure=win.structure if win else None,
             name=path.name,
             hermiticity_error=defect,
@@ -160,13 +163,6 @@ def _centres(main: Path, xyz: Path | None, win: Win | None, lattice: Array, n_wa
         f"{main} does not say where the orbitals are, and orbital magnetization depends on it: "
         "write _tb.dat, _r.dat or _centres.xyz, or give centres (n, 3) in Angstrom"
     )
-
-
-def _spin_degeneracy(seed: Path, win: Win | None) -> int:
-    if win:
-        return 1 if win.spinors else 2
-    warn(f"no {seed.name}.win: each band is taken to hold one electron; pass spin_degeneracy=2 for a spinless calculation")
-    return 1
 
 
 def _shifts(file: Path | None, use: bool | None, seed: Path, data: RealSpaceMatrices, win: Win | None) -> Shifts | None:
