@@ -165,8 +165,10 @@ def read_r(path: Path, hr: RealSpaceMatrices) -> ComplexArray:
     return position
 
 
-def read_centres(path: Path, n_wann: int) -> Array:
+def read_centres(path: Path, n_wann: int, ghosts: int = 0) -> Array:
     """Read `_centres.xyz`: the (n, 3) Cartesian centres in Angstrom, which come first and are labelled X.
+
+    ghosts : how many atoms of the calculation are labelled X too; they follow.
 
     Raises
     ------
@@ -179,14 +181,17 @@ def read_centres(path: Path, n_wann: int) -> Array:
     body = [(i, line) for i, line in enumerate(lines[2:], 3) if line.strip()]
     if len(body) != count:
         raise FileFormatError(path, len(lines), f"{int(count)} lines with a label and 3 reals", f"{len(body)}")
-    centres = []
+    centres, labels = [], []
     for i, line in body:
         label, *numbers = line.split()
         xyz = [number(token) for token in numbers]
         if len(xyz) != 3 or None in xyz:
             raise FileFormatError(path, i, "a label and 3 reals", snippet(line))
+        labels.append(label)
         if label == b"X":
             centres.append(xyz)
+    if ghosts and len(centres) == n_wann + ghosts and set(labels[:n_wann]) == {b"X"}:
+        del centres[n_wann:]
     if len(centres) != n_wann:
         raise FileFormatError(path, None, f"{n_wann} centres labelled X", f"{len(centres)}")
     return np.array(centres, dtype=float)

@@ -123,7 +123,7 @@ def _on_branch(
 ) -> ComplexArray:
     """The same, on the branch of the centres in `_centres.xyz` where these are those of the position matrix elements."""
     xyz = None if win and win.translate_home_cell else files["centres"]
-    known = read_centres(xyz, len(position[0])) if xyz else None
+    known = read_centres(xyz, len(position[0]), win.ghosts if win else 0) if xyz else None
     return on_branch(main, data, position, lattice, win.mesh if win else None, known)
 
 
@@ -151,7 +151,7 @@ def _centres(main: Path, xyz: Path | None, win: Win | None, lattice: Array, n_wa
         if win and win.translate_home_cell:
             expected = f"translate_home_cell = false (the centres in {xyz.name} are moved by lattice vectors)"
             raise FileFormatError(win.path, None, expected, "true")
-        return read_centres(xyz, n_wann)
+        return read_centres(xyz, n_wann, win.ghosts if win else 0)
     if win and win.projections:
         centres = projection_centres(win, lattice, n_wann)
         warn(

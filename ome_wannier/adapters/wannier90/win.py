@@ -48,6 +48,11 @@ class Win:
     structure: Structure | None = None
     projections: list[Line] = field(default_factory=list)
 
+    @property
+    def ghosts(self) -> int:
+        """How many atoms Wannier90 labels X, as it does centres: their label is x, or x and no letter."""
+        return sum(re.fullmatch(r"x([^a-z].*)?", label) is not None for label in self.labels)
+
 
 def read_win(path: Path) -> Win:
     """Read a `.win` file.
