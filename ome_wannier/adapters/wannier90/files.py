@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ...common.errors import FileFormatError
+from ...common.packed import read_bytes
 from .irregular import by_label, completed, degeneracies, sorted_rows, without_text
-from .text import Array, ComplexArray, IntArray, Row, Table, number, read_bytes, snippet
+from .text import Array, ComplexArray, IntArray, Row, Table, number, snippet
 
 _N_WANN, _N_R = "the number of Wannier functions", "the number of R vectors"
 _R_ROW = Row(3, 0, "an R vector (3 integers)")

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ...common.errors import ModelError
-from ..wannier90.text import read_bytes
+from ...common.packed import read_bytes
 
 _PACKED = (".gz", ".bz2", ".xz")
 
