@@ -110,7 +110,7 @@ def _matrices(model: TightBinding, source: Source, settings: Settings) -> list[t
     """What the matrices of a model are like, as it is printed."""
     position = "diagonal: the centres of the orbitals" if model.exact_position else "matrix elements <0i|r|Rj>"
     if source.adapter == "wannier90" and settings.centres is None:
-        moved = wannier90.corrections(source.seed)
+        moved = wannier90.corrections(source.seed, settings.win, settings.lattice)
         if moved.any():
             count = f"{np.count_nonzero(moved)} of {len(moved)} functions"
             position += f", corrected for {count} by up to {moved.max():.3g} A: on the branch of _centres.xyz"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from .checked_input import regular
 from .errors import FileFormatError
 from .limits import current
 
@@ -30,7 +31,7 @@ def read_npz(path: Path, what: str = "an undamaged .npz file") -> dict[str, NDAr
         `limits` allow a file of this size.
     """
     try:
-        size = path.stat().st_size
+        size = regular(path).stat().st_size
         with zipfile.ZipFile(path) as archive:
             _check(path, archive, size)
         with np.load(path, allow_pickle=False) as file:

@@ -94,6 +94,10 @@ class Settings:
         "Which lattice vectors are periodic: 1 1 0.", "P1 P2 P3", values.periodic, kind=tuple[str, str, str]
     )
     use_wsvec: bool | None = _loader("Whether _wsvec.dat is applied; by default its header decides.", kind=bool)
+    win: str | None = _loader("The .win file, if it has another name than the seed.", "FILE", values.path, path=True)
+    lattice: str | tuple[tuple[float, float, float], ...] | None = _loader(
+        "POSCAR or CIF with the cell of a bare _hr.dat, if none lies beside it.", "FILE", values.lattice, path=True
+    )
     output: str | None = _files("Write the result: .nc.", "FILE", values.path, flags=("-o", "--output"), path=True)
     plot: str | None = _files("Draw it: .png, .pdf, .svg, .jpg.", "FILE", values.path, path=True)
     csv: str | None = _files("Write a table: .csv.", "FILE", values.path, path=True)

@@ -153,6 +153,16 @@ def centres(value: object) -> tuple[tuple[float, ...], ...]:
     return tuple(_row(row, where) for where, row in rows)
 
 
+def lattice(value: object) -> str | tuple[tuple[float, ...], ...]:
+    """The path of a POSCAR or CIF, or three rows of three numbers."""
+    if isinstance(value, (str, Path)):
+        return path(value)
+    rows = centres(value)
+    if len(rows) != 3:
+        raise ValueError(f"expected three lattice vectors (Angstrom), found {len(rows)}")
+    return rows
+
+
 def _row(row: object, where: str) -> tuple[float, ...]:
     if not isinstance(row, (list, tuple)) or len(row) != 3:
         raise ValueError(f"{where}expected three numbers (Angstrom), found {row!r}")

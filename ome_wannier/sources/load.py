@@ -86,10 +86,12 @@ def load(
 
         1. a model of this package: returned as it is; an object of a package in `ADAPTERS`: converted;
         2. a path: a folder with `material.toml` (or that file), the seedname of Wannier90 files ("dir/Te"), one of these
-           files, or a folder with one seedname; a TBmodels file (.hdf5, .h5); a folder written by WannierBerri's `to_npz`;
+           files, or a folder with one seedname; a TBmodels file (.hdf5, .h5); a folder written by WannierBerri's `to_npz`; a
+           `.zip` with the files of one calculation of Wannier90;
         3. the name of a library entry ("vse2"), see `ome_wannier.materials.names`.
     options : passed to the adapter. For Wannier90 files: `centres` (n, 3) in Angstrom, `periodic` (three truth values),
-        `spin_degeneracy` (1 or 2), `use_wsvec`, `spin_order`; see `adapters.wannier90.load`. Besides, `spn=True`: the spin
+        `spin_degeneracy` (1 or 2), `use_wsvec`, `spin_order`, `win`,
+        `lattice`; see `adapters.wannier90.load`. Besides, `spn=True`: the spin
         operator from `.spn`, `.chk` and `.eig` beside them, exact where `spin_order` is approximate; see
         `adapters.wannierberri.spin`. Objects of other packages take `spin_degeneracy` too, electrons per band; by default
         it is 1 for PythTB, TBmodels, kwant and WannierBerri, and 2 for unpolarized sisl Hamiltonians and ASE's Wannier
@@ -165,6 +167,8 @@ def _located(text: str, path: Path) -> Source:
         return of_entry(library.read(path))
     if path.is_file() and path.suffix.lower() in _HDF5:
         return Source(path, adapter="tbmodels")
+    if path.is_file() and path.suffix.lower() == ".zip":
+        return Source(path, adapter="wannier90.archive")
     if (path / _NPZ).is_file():
         return Source(path, adapter="wannierberri")
     if path.is_file() or _has_hamiltonian(path, inside=False) or (path.is_dir() and _has_hamiltonian(path, inside=True)):

@@ -5,16 +5,22 @@ Every function either returns what the file says or raises a `FileFormatError` w
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from ...common.errors import FileFormatError
-from .text import Array, ComplexArray, IntArray, Row, Table, number, read_bytes, snippet
+from ...common.packed import read_bytes
+from .irregular import by_label, completed, degeneracies, sorted_rows, without_text
+from .text import Array, ComplexArray, IntArray, Row, Table, number, snippet
 
 _N_WANN, _N_R = "the number of Wannier functions", "the number of R vectors"
 _R_ROW = Row(3, 0, "an R vector (3 integers)")
+_LATTICE_ROW = Row(0, 3, "a lattice vector (3 reals, Angstrom)")
+_TB_ROWS = (Row(2, 2, "m n Re H Im H"), Row(2, 6, "m n and Re, Im of x, y, z"))
+_HR_ROW = Row(5, 2, "R1 R2 R3 m n Re H Im H")
 
 
 class RealSpaceMatrices(NamedTuple):
@@ -40,26 +46,13 @@ def read_tb(path: Path) -> RealSpaceMatrices:
     ------
     FileFormatError : with the line where the file is not what it should be.
     """
-    table = Table(path, read_bytes(path))
-    lattice = table.take(3, [(Row(0, 3, "a lattice vector (3 reals, Angstrom)"), 1)]).reshape(3, 3)
-    n, n_R = table.integer(_N_WANN), table.integer(_N_R)
-    _check_size(table, n, table.cursor - 2)
-    ndegen = _degeneracies(table, n_R)
-    labels = np.vstack([np.zeros((1, 2), dtype=np.int64), _labels(n)])
-    found = []
-    for row in (Row(2, 2, "m n Re H Im H"), Row(2, 6, "m n and Re, Im of x, y, z")):
-        first = table.cursor
-        values = table.take(n_R, [(_R_ROW, 1), (row, n * n)], labels).reshape(n_R, -1)
-        line = table.line[first :: n * n + 1][:n_R]
-        found.append((values[:, :3].astype(np.int64), _matrices(values[:, 3:], n, row), line))
-    table.end()
-    (R, H, line), (R_again, position, line_again) = found
-    wrong = np.flatnonzero((R_again != R).any(axis=1))
-    if len(wrong):
-        i = int(wrong[0])
-        raise FileFormatError(path, int(line_again[i]), f"R = {_name(R[i])} as in the Hamiltonian", _name(R_again[i]))
-    _check_R(path, R, ndegen, line)
-    return RealSpaceMatrices(R, ndegen, H[..., 0], position, lattice, line)
+    raw = read_bytes(path)
+    try:
+        return _regular_tb(Table(path, raw))
+    except FileFormatError as error:
+        with suppress(FileFormatError):  # the first error says more
+            return _irregular_tb(Table(path, without_text(raw)))
+        raise error
 
 
 def read_hr(path: Path) -> RealSpaceMatrices:
@@ -69,14 +62,81 @@ def read_hr(path: Path) -> RealSpaceMatrices:
     ------
     FileFormatError : with the line where the file is not what it should be.
     """
-    table = Table(path, read_bytes(path))
-    if _is_sparse(table):
-        return _read_sparse(table)
+    raw = read_bytes(path)
+    try:
+        table = Table(path, raw)
+        return _read_sparse(table) if _is_sparse(table) else _regular_hr(table)
+    except FileFormatError as error:
+        with suppress(FileFormatError):  # the first error says more
+            table = Table(path, without_text(raw))
+            return _read_sparse(table) if _is_sparse(table) else _irregular_hr(table)
+        raise error
+
+
+def _regular_tb(table: Table) -> RealSpaceMatrices:
+    """`_tb.dat` as Wannier90 writes it."""
+    lattice = table.take(3, [(_LATTICE_ROW, 1)]).reshape(3, 3)
     n, n_R = table.integer(_N_WANN), table.integer(_N_R)
     _check_size(table, n, table.cursor - 2)
     ndegen = _degeneracies(table, n_R)
-    R, H, line = _labelled(table, n, n_R, Row(5, 2, "R1 R2 R3 m n Re H Im H"))
-    _check_R(path, R, ndegen, line)
+    labels = np.vstack([np.zeros((1, 2), dtype=np.int64), _labels(n)])
+    found = []
+    for row in _TB_ROWS:
+        first = table.cursor
+        values = table.take(n_R, [(_R_ROW, 1), (row, n * n)], labels).reshape(n_R, -1)
+        line = table.line[first :: n * n + 1][:n_R]
+        found.append((values[:, :3].astype(np.int64), _matrices(values[:, 3:], n, row), line))
+    table.end()
+    (R, H, line), (R_again, position, line_again) = found
+    wrong = np.flatnonzero((R_again != R).any(axis=1))
+    if len(wrong):
+        i = int(wrong[0])
+        raise FileFormatError(table.path, int(line_again[i]), f"R = {_name(R[i])} as in the Hamiltonian", _name(R_again[i]))
+    _check_R(table.path, R, ndegen, line)
+    return RealSpaceMatrices(R, ndegen, H[..., 0], position, lattice, line)
+
+
+def _irregular_tb(table: Table) -> RealSpaceMatrices:
+    """`_tb.dat` with m and n, and the R vectors of the positions, in another order, or other degeneracies."""
+    lattice = table.take(3, [(_LATTICE_ROW, 1)]).reshape(3, 3)
+    n, n_R = table.integer(_N_WANN), table.integer(_N_R)
+    _check_size(table, n, table.cursor - 2)
+    given = degeneracies(table, n_R, 2 * n_R * (n * n + 1))
+    found = []
+    for row in _TB_ROWS:
+        first = table.cursor
+        values = table.take(n_R, [(_R_ROW, 1), (row, n * n)]).reshape(n_R, -1)
+        rows = values[:, 3:].reshape(n_R, n * n, -1)
+        matrices = by_label(table, rows[..., :2].astype(np.int64), rows[..., 2:], n, first)
+        found.append((values[:, :3].astype(np.int64), matrices, table.line[first :: n * n + 1][:n_R]))
+    table.end()
+    (R, H, line), (R_again, position, _) = found
+    ndegen = completed(table, given, R)
+    _check_R(table.path, R, ndegen, line)
+    place = {tuple(r): i for i, r in enumerate(R_again.tolist())}
+    if set(place) != set(map(tuple, R.tolist())):
+        table.fail(0, "the same R vectors in the Hamiltonian and the positions")
+    return RealSpaceMatrices(R, ndegen, H[..., 0], position[[place[tuple(r)] for r in R.tolist()]], lattice, line)
+
+
+def _regular_hr(table: Table) -> RealSpaceMatrices:
+    """`_hr.dat` as Wannier90 writes it."""
+    n, n_R = table.integer(_N_WANN), table.integer(_N_R)
+    _check_size(table, n, table.cursor - 2)
+    ndegen = _degeneracies(table, n_R)
+    R, H, line = _labelled(table, n, n_R, _HR_ROW)
+    _check_R(table.path, R, ndegen, line)
+    return RealSpaceMatrices(R, ndegen, H[..., 0], None, None, line)
+
+
+def _irregular_hr(table: Table) -> RealSpaceMatrices:
+    """`_hr.dat` with its rows in any order, or other degeneracies."""
+    n, n_R = table.integer(_N_WANN), table.integer(_N_R)
+    _check_size(table, n, table.cursor - 2)
+    given = degeneracies(table, n_R, n_R * n * n)
+    R, H, line = sorted_rows(table, n, n_R, _HR_ROW)
+    ndegen = completed(table, given, R)
+    _check_R(table.path, R, ndegen, line)
     return RealSpaceMatrices(R, ndegen, H[..., 0], None, None, line)
 
 
@@ -106,8 +166,10 @@ def read_r(path: Path, hr: RealSpaceMatrices) -> ComplexArray:
     return position
 
 
-def read_centres(path: Path, n_wann: int) -> Array:
+def read_centres(path: Path, n_wann: int, ghosts: int = 0) -> Array:
     """Read `_centres.xyz`: the (n, 3) Cartesian centres in Angstrom, which come first and are labelled X.
+
+    ghosts : how many atoms of the calculation are labelled X too; they follow.
 
     Raises
     ------
@@ -120,14 +182,17 @@ def read_centres(path: Path, n_wann: int) -> Array:
     body = [(i, line) for i, line in enumerate(lines[2:], 3) if line.strip()]
     if len(body) != count:
         raise FileFormatError(path, len(lines), f"{int(count)} lines with a label and 3 reals", f"{len(body)}")
-    centres = []
+    centres, labels = [], []
     for i, line in body:
         label, *numbers = line.split()
         xyz = [number(token) for token in numbers]
         if len(xyz) != 3 or None in xyz:
             raise FileFormatError(path, i, "a label and 3 reals", snippet(line))
+        labels.append(label)
         if label == b"X":
             centres.append(xyz)
+    if ghosts and len(centres) == n_wann + ghosts and set(labels[:n_wann]) == {b"X"}:
+        del centres[n_wann:]
     if len(centres) != n_wann:
         raise FileFormatError(path, None, f"{n_wann} centres labelled X", f"{len(centres)}")
     return np.array(centres, dtype=float)
@@ -135,9 +200,9 @@ def read_centres(path: Path, n_wann: int) -> Array:
 
 def count_wann(path: Path, tb: bool) -> int:
     """Number of Wannier functions that `_tb.dat` or `_hr.dat` announces."""
-    table = Table(path, read_bytes(path))
+    table = Table(path, without_text(read_bytes(path)))
     if tb:
-        table.take(3, [(Row(0, 3, "a lattice vector (3 reals, Angstrom)"), 1)])
+        table.take(3, [(_LATTICE_ROW, 1)])
     elif _is_sparse(table):
         table.integer("the number of elements")
     return table.integer(_N_WANN)
@@ -184,40 +249,49 @@ def _labelled(table: Table, n: int, n_R: int, row: Row) -> tuple[IntArray, Compl
 
 
 def _is_sparse(table: Table) -> bool:
-    """WannierTools' sparse file has three counts and then, without degeneracies, as many lines as the first.
+    """WannierTools' sparse file has two or three counts and then, without degeneracies, as many lines as the first.
 
     A dense file begins like it if it has a single R: its number of lines is the square of the first count.
     """
-    if table.width[:3].tolist() != [1, 1, 1] or len(table) < 4:
+    if table.width[:2].tolist() != [1, 1] or len(table) < 3:
         return False
-    if table.width[3] != 7 and not (3 <= table.width[3] < 7 and b"." in table.text(3)):  # integers may have run together
+    if _is_row(table, 2):
+        return number(table.text(0).strip()) == len(table) - 2
+    if table.width[2] != 1 or len(table) < 4 or not _is_row(table, 3):
         return False
     return number(table.text(1).strip()) != 1 or number(table.text(0).strip()) == len(table) - 3
 
 
+def _is_row(table: Table, index: int) -> bool:
+    """Whether a line has R, m, n and two reals, whose integers may have run together."""
+    width = int(table.width[index])
+    return width == 7 or (3 <= width < 7 and b"." in table.text(index))
+
+
 def _read_sparse(table: Table) -> RealSpaceMatrices:
     elements, n = table.integer("the number of elements"), table.integer(_N_WANN)
-    n_R = table.integer(_N_R)
-    row = Row(5, 2, "R1 R2 R3 m n Re H Im H")
-    values = table.take(elements, [(row, 1)]).reshape(elements, 7)
+    n_R = None if _is_row(table, 2) else table.integer(_N_R)
+    begin = table.cursor
+    values = table.take(elements, [(_HR_ROW, 1)]).reshape(elements, 7)
     table.end()
     mn = values[:, 3:5].astype(np.int64) - 1
     wrong = np.flatnonzero(((mn < 0) | (mn >= n)).any(axis=1))
     if len(wrong):
-        table.fail(3 + int(wrong[0]), f"m and n from 1 to {n}")
+        table.fail(begin + int(wrong[0]), f"m and n from 1 to {n}")
     R, first, index = np.unique(values[:, :3].astype(np.int64), axis=0, return_index=True, return_inverse=True)
-    if len(R) != n_R:
+    if n_R not in (None, len(R)):
         table.fail(2, f"{_N_R}, {len(R)} by the elements that follow")
     element = (index.reshape(-1) * n + mn[:, 0]) * n + mn[:, 1]
     _, earlier, inverse = np.unique(element, return_index=True, return_inverse=True)
     again = np.flatnonzero(earlier[inverse] != np.arange(elements))
     if len(again):
-        table.fail(3 + int(again[0]), "an element (R, m, n) that has not stood before")
+        table.fail(begin + int(again[0]), "an element (R, m, n) that has not stood before")
+    n_R = len(R)
     if n * n * n_R > 10**8:
         table.fail(1, "a Hamiltonian of at most 1e8 elements (it is held in full)")
     H = np.zeros(n_R * n * n, dtype=complex)
     H[element] = values[:, 5] + 1j * values[:, 6]
-    line, ones = table.line[3 + first], np.ones(n_R, dtype=np.int64)
+    line, ones = table.line[begin + first], np.ones(n_R, dtype=np.int64)
     _check_R(table.path, R, ones, line)
     return RealSpaceMatrices(R, ones, H.reshape(n_R, n, n), None, None, line)
 

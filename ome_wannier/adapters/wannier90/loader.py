@@ -18,10 +18,13 @@ from ...common.errors import AccuracyWarning, FileFormatError, ModelError, warn
 from ...models.real_space_checks import HERMITICITY_TOLERANCE, local_spin
 from ...models.tight_binding import TightBinding
 from .branch import on_branch
+from .crystal import Crystal, crystal, on_atoms
 from .files import RealSpaceMatrices, read_centres, read_hr, read_r, read_tb
+from .projections import projection_centres
 from .seed import find
+from .spins import spin_degeneracy as electrons_per_band
 from .text import Array, ComplexArray, IntArray
-from .win import Win, projection_centres, read_win
+from .win import Win, read_win
 from .wsvec import Shifts, parse_wsvec, read_wsvec, shifted
 
 
@@ -33,6 +36,8 @@ def load(
     spin_degeneracy: int | None = None,
     use_wsvec: bool | None = None,
     spin_order: str | None = None,
+    win: str | Path | None = None,
+    lattice: ArrayLike | str | Path | None = None,
 ) -> TightBinding:
     """Model from the files of a Wannier90 calculation, compressed or not.
 
@@ -44,10 +49,14 @@ def load(
         corrected with `_centres.xyz` (see `wannier90_branch`). Where they hold nothing but the centres, the model has centres.
     centres : (n, 3) Cartesian in Angstrom: a diagonal position operator, instead of what the files hold.
     periodic : see `TightBinding`. A direction with one k point has only R = 0 and counts as not periodic.
-    spin_degeneracy : default 1 if `.win` says spinors = true, otherwise 2; 1, with a warning, without `.win`.
+    spin_degeneracy : default what `.win` says, with spinors, num_elec_per_state or spin = up; see `spins`. 1, with a warning,
+        without `.win`.
     spin_order : "block" (all up, then all down: VASP 5, WannierTools) or "interlaced" (up, down of each orbital: QE, VASP 6,
         PythTB), for spinor Wannier functions that are nearly spin-pure: gives the model a spin operator. Never guessed.
     use_wsvec : default: use `_wsvec.dat` if its header says use_ws_distance=.true.
+    win : the `.win` file, if it has another name than the seed.
+    lattice : for `_hr.dat` without a cell in a `.win`: (3, 3) rows in Angstrom, or a POSCAR or CIF; by default the one beside
+        it. Functions are taken to sit on its atoms where only one way is possible (see `crystal`).
 
     Raises
     ------
@@ -60,32 +69,35 @@ def load(
         no `_wsvec.dat` though `.win` has use_ws_distance = true.
     """
     path, files = find(Path(seed))
-    win = read_win(files["win"]) if files["win"] else None
+    read = _win(files, win)
     main = files["tb"] or files["hr"]
     assert main is not None
     data = read_tb(main) if files["tb"] else read_hr(main)
-    lattice = _check_win(main, data, win)
+    known = _crystal(path, data, read, lattice)
+    cell = _check_win(main, data, read, known)
     position = None
     if centres is None:
         position = _in_files(files, data)
-        if position is None:
-            centres = _centres(main, files["centres"], win, lattice, data.H.shape[1])
+        if position is not None:
+            position = _on_branch(main, files, data, position, cell, read)
+        elif known and known.structure and not (files["centres"] or (read and read.projections)):
+            centres = on_atoms(known, data.H.shape[1], spin_degeneracy, spin_order)
         else:
-            position = _on_branch(main, files, data, position, lattice, win)
-    shifts = _shifts(files["wsvec"], use_wsvec, path, data, win)
+            centres = _centres(main, files["centres"], read, cell, data.H.shape[1])
+    shifts = _shifts(files["wsvec"], use_wsvec, path, data, read)
     try:
         R, matrices, defect = _fold(main, data, position, shifts, files["wsvec"])
         if position is not None:
             position, centres = _as_centres(R, matrices[..., 1:])
         return TightBinding(
-            lattice,
+            cell,
             R,
             matrices[..., 0],
             position=position,
             centres=None if centres is None else np.asarray(centres, dtype=float),
             periodic=periodic,  # type: ignore[arg-type]  # None: the model looks at R
-            spin_degeneracy=_spin_degeneracy(path, win) if spin_degeneracy is None else spin_degeneracy,
-            structure=win.structure if win else None,
+            spin_degeneracy=electrons_per_band(path, read) if spin_degeneracy is None else spin_degeneracy,
+            structure=read.structure if read and read.structure else known.structure if known else None,
             name=path.name,
             hermiticity_error=defect,
             spin=None if spin_order is None else local_spin(data.H.shape[1], spin_order),
@@ -94,20 +106,36 @@ def load(
         raise ModelError(f"{main}: {error}") from error
 
 
-def corrections(seed: str | Path) -> Array:
+def corrections(seed: str | Path, win: str | Path | None = None, lattice: ArrayLike | str | Path | None = None) -> Array:
     """(n,) in Angstrom, the most by which `load` corrects <0n|r|Rn> of the files, over R and axes; see `wannier90_branch`."""
-    _, files = find(Path(seed))
+    path, files = find(Path(seed))
     main = files["tb"] or files["hr"]
     assert main is not None
     data = read_tb(main) if files["tb"] else read_hr(main)
-    win = read_win(files["win"]) if files["win"] else None
+    read = _win(files, win)
     position = _in_files(files, data)
     if position is None:
         return np.zeros(data.H.shape[1])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AccuracyWarning)  # `load` says it
-        corrected = _on_branch(main, files, data, position, _check_win(main, data, win), win)
+        cell = _check_win(main, data, read, _crystal(path, data, read, lattice))
+        corrected = _on_branch(main, files, data, position, cell, read)
     return np.asarray(np.abs(corrected - position).max(axis=(0, 3)).diagonal())
+
+
+def _win(files: dict[str, Path | None], given: str | Path | None) -> Win | None:
+    """What the `.win` file says: the one that is given, or the one of the seed."""
+    path = Path(given) if given is not None else files["win"]
+    return read_win(path) if path else None
+
+
+def _crystal(seed: Path, data: RealSpaceMatrices, win: Win | None, given: ArrayLike | str | Path | None) -> Crystal | None:
+    """The cell from elsewhere, of a Hamiltonian whose files do not have it."""
+    if data.lattice is None and (win is None or win.lattice is None):
+        return crystal(given, seed)
+    if given is not None:
+        raise ModelError(f"{seed}: its files have the lattice vectors already: leave lattice out")
+    return None
 
 
 def _in_files(files: dict[str, Path | None], data: RealSpaceMatrices) -> ComplexArray | None:
@@ -120,19 +148,23 @@ def _on_branch(
 ) -> ComplexArray:
     """The same, on the branch of the centres in `_centres.xyz` where these are those of the position matrix elements."""
     xyz = None if win and win.translate_home_cell else files["centres"]
-    known = read_centres(xyz, len(position[0])) if xyz else None
+    known = read_centres(xyz, len(position[0]), win.ghosts if win else 0) if xyz else None
     return on_branch(main, data, position, lattice, win.mesh if win else None, known)
 
 
-def _check_win(main: Path, data: RealSpaceMatrices, win: Win | None) -> Array:
+def _check_win(main: Path, data: RealSpaceMatrices, win: Win | None, known: Crystal | None) -> Array:
     """The lattice, after making sure that `.win` belongs to the Hamiltonian."""
     n_wann = data.H.shape[1]
     if win and win.n_wann not in (None, n_wann):
         raise FileFormatError(win.path, None, f"num_wann = {n_wann} as in {main.name}", f"num_wann = {win.n_wann}")
     lattice = win.lattice if win else None
+    if known is not None:
+        return known.lattice
     if data.lattice is None:
         if lattice is None:
-            missing = "a .win file with unit_cell_cart beside it (it holds no lattice vectors)"
+            missing = (
+                "a .win file with unit_cell_cart beside it (it holds no lattice vectors), a POSCAR or CIF, or win or lattice"
+            )
             raise FileFormatError(main, None, missing, str(win.path) if win else "no .win file")
         return lattice
     tolerance = 1e-4 * np.abs(data.lattice).max()
@@ -148,7 +180,7 @@ def _centres(main: Path, xyz: Path | None, win: Win | None, lattice: Array, n_wa
         if win and win.translate_home_cell:
             expected = f"translate_home_cell = false (the centres in {xyz.name} are moved by lattice vectors)"
             raise FileFormatError(win.path, None, expected, "true")
-        return read_centres(xyz, n_wann)
+        return read_centres(xyz, n_wann, win.ghosts if win else 0)
     if win and win.projections:
         centres = projection_centres(win, lattice, n_wann)
         warn(
@@ -160,13 +192,6 @@ def _centres(main: Path, xyz: Path | None, win: Win | None, lattice: Array, n_wa
         f"{main} does not say where the orbitals are, and orbital magnetization depends on it: "
         "write _tb.dat, _r.dat or _centres.xyz, or give centres (n, 3) in Angstrom"
     )
-
-
-def _spin_degeneracy(seed: Path, win: Win | None) -> int:
-    if win:
-        return 1 if win.spinors else 2
-    warn(f"no {seed.name}.win: each band is taken to hold one electron; pass spin_degeneracy=2 for a spinless calculation")
-    return 1
 
 
 def _shifts(file: Path | None, use: bool | None, seed: Path, data: RealSpaceMatrices, win: Win | None) -> Shifts | None:

@@ -8,22 +8,15 @@ understands what Fortran writes and `float` does not (`1.0D-05`, `0.12345678-100
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
 import re
 import warnings
-import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...common.checked_input import regular
 from ...common.errors import FileFormatError
-from ...common.limits import current
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -32,8 +25,6 @@ ComplexArray = NDArray[np.complex128]
 #: no integer of a file may exceed its five columns, no energy (eV) or length (Angstrom) is as large as this
 LARGEST_INTEGER, LARGEST_REAL = 99_999, 1e6
 
-#: bytes that are unpacked at a time
-CHUNK = 2**20
 
 # an exponent without its letter is written with three digits; the decimal point tells it from merged integers
 _NUMBER = re.compile(
@@ -47,44 +38,6 @@ class Row(NamedTuple):
     ints: int
     reals: int
     what: str
-
-
-def read_bytes(path: Path) -> bytes:
-    """Content of a file, decompressed if it starts like a gzip, bzip2 or xz file.
-
-    Raises
-    ------
-    FileFormatError : no such file, a directory, an empty file, a damaged compressed one, or one that unpacks to more than
-        `limits` allow.
-    """
-    try:
-        raw = regular(path).read_bytes()
-        if raw.startswith(b"\x1f\x8b"):
-            raw = _unpacked(path, gzip.open)
-        elif raw.startswith(b"BZh") and raw[4:10] == b"1AY&SY":
-            raw = _unpacked(path, bz2.open)
-        elif raw.startswith(b"\xfd7zXZ\0"):
-            raw = _unpacked(path, lzma.open)
-    except FileFormatError:
-        raise
-    except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, ValueError) as error:
-        raise FileFormatError(path, None, "an undamaged compressed file", str(error)) from error
-    except OSError as error:
-        raise FileFormatError(path, None, "a readable file", error.strerror or str(error)) from error
-    if not raw.strip():
-        raise FileFormatError(path, None, "text", "an empty file")
-    return raw
-
-
-def _unpacked(path: Path, opened: Callable[..., Any]) -> bytes:
-    """What a compressed file holds, read piece by piece until it is more than it may be."""
-    pieces, total = [], 0
-    with opened(path) as file:
-        while piece := file.read(CHUNK):
-            total += len(piece)
-            current().check(path, total, "text")
-            pieces.append(piece)
-    return b"".join(pieces)
 
 
 def number(token: bytes) -> float | None:

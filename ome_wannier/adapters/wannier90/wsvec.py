@@ -12,7 +12,8 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from ...common.errors import FileFormatError
-from .text import Array, ComplexArray, IntArray, Row, Table, read_bytes, snippet
+from ...common.packed import read_bytes
+from .text import Array, ComplexArray, IntArray, Row, Table, snippet
 
 _ROWS = (
     Row(5, 0, "R1 R2 R3 m n"),

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ...common.errors import ModelError
 from ...models.outside_states import External, displaced_metric, displaced_moments
 from ...models.tight_binding import TightBinding
+from .packed import companion, unpacked
 from .spin import NEAREST, SAME_GAUGE
 
 Array = NDArray[np.float64]
@@ -93,7 +94,7 @@ def with_external_terms(model: TightBinding, seed: str | Path, nearest: tuple[fl
     Parameters
     ----------
     model : the model made from the other files of that calculation.
-    seed : path that the names of these files begin with, unpacked.
+    seed : path that the names of these files begin with, plain or compressed.
     nearest : Angstrom, see `spin`.
 
     Raises
@@ -102,18 +103,17 @@ def with_external_terms(model: TightBinding, seed: str | Path, nearest: tuple[fl
     """
     if model.homes is not None or model.frame is not None:
         raise ModelError("external terms are read for orbitals where the .chk has them: give a model that was not moved")
-    for ending in (".chk", ".eig", ".mmn", ".uHu"):
-        if not Path(f"{seed}{ending}").is_file():
-            raise ModelError(f"no file {seed}{ending}: external terms need .chk, .eig, .mmn and .uHu, unpacked")
     for package in ("wannierberri", "fortio"):  # WannierBerri reads Fortran records with the second
         if find_spec(package) is None:
             raise ModelError(f"external terms need the package {package}: install it")
     from wannierberri.system.system_R import System_R
     from wannierberri.w90files.wandata import WannierData
 
-    overlaps = Path(f"{seed}.uIu").is_file()
-    files = ["chk", "eig", "mmn", "uhu", *(["uiu"] if overlaps else [])]
-    data = WannierData.from_w90_files(str(seed), files=files, readnnkp=False)
+    overlaps = companion(seed, ".uIu") is not None
+    endings = (".chk", ".eig", ".mmn", ".uHu", *([".uIu"] if overlaps else []))
+    files = [ending[1:].lower() for ending in endings]
+    with unpacked(seed, endings, "external terms need") as plain:
+        data = WannierData.from_w90_files(str(plain), files=files, readnnkp=False)
     if data.num_wann != model.n_orbitals:
         raise ModelError(f"{seed}.chk has {data.num_wann} Wannier functions, the model {model.n_orbitals}")
     want = {"symmetrize": False, "silent": True}

@@ -1,7 +1,7 @@
 """Spin operator of Wannier functions from Wannier90's `.chk` and `.spn`, through WannierBerri.
 
 With the Bloch states of the calculation the spin is exact; `spin_order` in `ome_wannier.load` takes the Wannier functions for
-pure spins instead. The seed's `.chk`, `.eig` and `.spn` must be there, unpacked and in the same gauge as the model:
+pure spins instead. The seed's `.chk`, `.eig` and `.spn` must be there, plain or compressed, in the same gauge as the model:
 
     model = ome_wannier.load("Te", spn=True)
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ...common.errors import ModelError
 from ...models.home_cells import relabelled
 from ...models.tight_binding import TightBinding
+from .packed import unpacked
 
 ComplexArray = NDArray[np.complex128]
 
@@ -45,9 +46,6 @@ def spin_matrices(seed: str | Path, model: TightBinding, nearest: tuple[float, .
     ------
     ModelError : a missing file or package; other functions, or another gauge, than the model's (the Hamiltonians differ).
     """
-    for ending in (".chk", ".eig", ".spn"):
-        if not Path(f"{seed}{ending}").is_file():
-            raise ModelError(f"no file {seed}{ending}: the spin operator needs .chk, .eig and .spn, unpacked")
     for package in ("wannierberri", "fortio"):  # WannierBerri reads Fortran records with the second
         if find_spec(package) is None:
             raise ModelError(
@@ -56,7 +54,8 @@ def spin_matrices(seed: str | Path, model: TightBinding, nearest: tuple[float, .
     from wannierberri.system.system_R import System_R
     from wannierberri.w90files.wandata import WannierData
 
-    data = WannierData.from_w90_files(str(seed), files=["chk", "eig", "spn"], readnnkp=False)
+    with unpacked(seed, (".chk", ".eig", ".spn"), "the spin operator needs") as plain:
+        data = WannierData.from_w90_files(str(plain), files=["chk", "eig", "spn"], readnnkp=False)
 
     def as_ours(system: Any) -> tuple[Any, list[Any]]:
         """R, Hamiltonian and spin of orbitals in the home cells of the model, the spin in its axes."""

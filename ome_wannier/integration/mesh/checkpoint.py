@@ -12,7 +12,6 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...common.checked_input import regular
 from ...common.errors import FileFormatError, SettingsError
 from ...common.npz import read_npz
 from ...common.safe_write import whole
@@ -71,7 +70,7 @@ class Checkpoint:
             self._state = self._read()
 
     def _read(self) -> State:
-        file = read_npz(regular(self.path), "a checkpoint")
+        file = read_npz(self.path, "a checkpoint")
         for name, (kind, dimension) in _CONTENT.items():
             found = file.get(name)
             if found is None or found.dtype.kind != kind or found.ndim != dimension:

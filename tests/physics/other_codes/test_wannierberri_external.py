@@ -212,7 +212,7 @@ def test_load_with_external_terms():
 
 
 def test_refusals(tmp_path):
-    with pytest.raises(ModelError, match=r"no file .*none\.chk: external terms need .chk, .eig, .mmn and .uHu, unpacked"):
+    with pytest.raises(ModelError, match=r"no file .*none\.chk: external terms need .chk, .eig, .mmn, .uHu"):
         with_external_terms(random_external(), tmp_path / "none")
     with pytest.raises(ModelError, match="this system has none of these pairs"):
         external_of(system_of(random_external(), ("AA", "BB")), random_external().R)

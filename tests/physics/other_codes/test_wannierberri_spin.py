@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,6 +43,17 @@ def te(seed):
 
 def spin_at(model, k):
     return model.matrices(k, 1).S
+
+
+def test_packed_files_are_the_plain_ones(seed, te, tmp_path):
+    """One plain, one gzip, one xz, under a name with a dot: the same bits as from plain files."""
+    (tmp_path / "Te.2.eig").write_bytes(seed.with_name("Te.eig").read_bytes())
+    (tmp_path / "Te.2.spn.xz").write_bytes(lzma.compress(seed.with_name("Te.spn").read_bytes(), preset=0))
+    (tmp_path / "Te.2.chk.gz").write_bytes((DATA / "Te.chk.gz").read_bytes())
+    assert np.array_equal(spin_matrices(tmp_path / "Te.2", te), te.spin)
+    (tmp_path / "Te.2.chk.gz").unlink()
+    with pytest.raises(ModelError, match=r"no file .*Te\.2\.chk"):
+        spin_matrices(tmp_path / "Te.2", te)
 
 
 def test_at_the_k_points_of_the_calculation(seed, te):

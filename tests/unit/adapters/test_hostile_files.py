@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import ome_wannier as ome
-from ome_wannier.adapters.wannier90.text import read_bytes
 from ome_wannier.common.limits import SMALL, Limits, limited
+from ome_wannier.common.packed import read_bytes
 from ome_wannier.errors import FileFormatError
 
 

@@ -481,7 +481,6 @@ def test_win_as_people_write_it(tmp_path):
         ("end unit_cell_cart", "", "line 8: expected end unit_cell_cart"),
         ("begin unit_cell_cart", "", "line 7: expected begin before end"),
         ("end atoms_frac", "", "line 'end atoms_frac' further on"),
-        ("Te 0.1", "Qq 0.1", "chemical symbol"),
         ("Te 0.1", "0.1", "line 9: expected 3 reals"),
         ("begin atoms_frac", "begin atoms_cart\nend atoms_cart\nbegin atoms_frac", "one of atoms_frac and atoms_cart"),
         ("0.2000000000", "\n0.2000000000", "line 3: expected 3 lattice vectors, found 4 lines"),
@@ -536,7 +535,7 @@ def test_cartesian_projections_and_spinors_on_one_site(tmp_path, unit):
 @pytest.mark.parametrize(
     ("projections", "n", "message"),
     [
-        ("random", 2, "known states"),
+        ("random", 2, "random projections sit anywhere"),
         ("Qq:s", 2, "label of an atom"),
         ("Te:s", 2, "projections for 2 Wannier functions, found 1"),
         ("Te:sz", 2, "known states"),

@@ -86,6 +86,8 @@ def job(tmp_path: Path) -> Path:
     ("toml", "options"),
     [
         ("kmesh = [48, 48, 1]", {"kmesh": (48, 48, 1)}),
+        ('win = "/a/in.win"\nlattice = "/a/POSCAR"', {"win": "/a/in.win", "lattice": "/a/POSCAR"}),
+        ("lattice = [[3, 0, 0], [0, 3, 0], [0, 0, 9.5]]", {"lattice": [[3, 0, 0], [0, 3, 0], [0, 0, 9.5]]}),
         ("fermi = {start = -0.5, stop = 0.5, number = 201}", {"fermi": "-0.5:0.5:201"}),
         ("fermi = -0.25", {"fermi": "-0.25"}),
         ("fermi = [-0.25, 1]", {"fermi": "-0.25,1"}),

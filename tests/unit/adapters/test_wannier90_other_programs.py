@@ -1,0 +1,200 @@
+"""Files as people and other programs write them, against the same model written as Wannier90 writes it."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ome_wannier import load
+from ome_wannier.adapters.wannier90.win import read_win
+from ome_wannier.errors import AccuracyWarning, FileFormatError
+
+CELL = "begin unit_cell_cart\n 3 0 0\n 0 3 0\n 0 0 3\nend unit_cell_cart\n"
+ATOMS = "begin atoms_cart\n Fe 0 0 0.5\nend atoms_cart\n"
+R = [(-1, 0, 0), (0, -2, 0), (0, 0, 0), (0, 2, 0), (1, 0, 0)]
+
+
+def element(r: tuple[int, ...], m: int, n: int) -> complex:
+    """A Hamiltonian whose elements all differ; H(-R)_nm is the conjugate of H(R)_mn."""
+    one, other = sum(x * y for x, y in zip(r, (3, 5, 7), strict=True)), m - n
+    return complex(0.1 * (m + n) + 0.03 * abs(one + 0.1 * other), 0.01 * (one + 0.1 * other))
+
+
+def rows(n: int = 2, ends: str = "") -> list[str]:
+    pairs = [(i, j) for j in range(1, n + 1) for i in range(1, n + 1)]
+    h = [(r, i, j, element(r, i, j)) for r in R for i, j in pairs]
+    return [f"{r[0]:5d}{r[1]:5d}{r[2]:5d}{i:5d}{j:5d} {x.real:11.6f} {x.imag:11.6f}{ends}\n" for r, i, j, x in h]
+
+
+def seed(folder: Path, hr: str, win: str = CELL, name: str = "toy") -> Path:
+    (folder / f"{name}_hr.dat").write_text(hr)
+    (folder / f"{name}.win").write_text(win)
+    return folder / name
+
+
+def hamiltonian(path: Path) -> np.ndarray:
+    model = load(path, centres=[[0, 0, 0], [1, 0, 0]])
+    index = {tuple(r): i for i, r in enumerate(model.R.tolist())}
+    return np.array([model.hamiltonian[index[r]] for r in R])
+
+
+WANTED = np.array([[[element(r, m, n) for n in (1, 2)] for m in (1, 2)] for r in R])
+TEXT = " header\n 2 {0}\n 5 {0}\n 1 1 1 1 1\n"
+HEAD = TEXT.format("")
+
+
+def shuffled(lines: list[str]) -> list[str]:
+    return random.Random(1).sample(lines, len(lines))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + "".join(rows()),
+        TEXT.format("! a count") + "".join(rows()),
+        TEXT.format("orbitals") + "".join(rows(ends="   # t = 3")),
+        HEAD + "".join(shuffled(rows())),
+        HEAD + "".join(sorted(rows(), key=lambda row: row.split()[:5])),
+        HEAD.replace(" 1 1 1 1 1\n", " 1 1 1 1 1 1 1\n 1 1\n") + "".join(rows()),
+        HEAD.replace(" 1 1 1 1 1\n", " 1 1 1 1\n") + "".join(rows()),
+        f" header\n {len(rows())}\n 2\n" + "".join(rows()),
+        f" header\n {len(rows())} rows\n 2 orbitals\n 5 R\n" + "".join(shuffled(rows())),
+    ],
+    ids=["plain", "comments", "text", "any order", "n fastest", "more", "fewer", "sparse without R", "sparse with text"],
+)
+def test_the_same_hamiltonian(tmp_path, text):
+    """Elements by their R, m, n, to the six digits of the files."""
+    assert np.abs(hamiltonian(seed(tmp_path, text)) - WANTED).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD.replace("1 1 1 1 1", "1 2 1 2 1 1") + "".join(rows()),
+        HEAD.replace("1 1 1 1 1", "1 1") + "".join(rows()),
+        HEAD.replace("1 1 1 1 1", "") + "".join(rows()),
+        HEAD + "".join(shuffled([*rows()[1:], rows()[3]])),
+        HEAD + "".join(shuffled(rows()[1:])),
+        HEAD + "".join(rows()).replace("0.0", "0.0 e-05", 1),
+        HEAD + "text\n" + "".join(rows()),
+        HEAD + "".join(row.rstrip() + " 0.5\n" for row in rows()),
+        HEAD.replace("2 \n", "2 5\n") + "".join(rows()),
+    ],
+    ids=["unequal", "too few", "none", "twice", "lost", "cut exponent", "line of text", "eighth number", "two counts"],
+)
+def test_what_may_be_damage_is_refused(tmp_path, text):
+    with pytest.raises(FileFormatError):
+        hamiltonian(seed(tmp_path, text))
+
+
+def tb(order: list[int], again: list[int]) -> str:
+    blocks = ""
+    pairs = [(i, j) for j in (1, 2) for i in (1, 2)]
+    for which, width in ((range(5), 1), (again, 3)):
+        for k in which:
+            blocks += "\n" + " ".join(map(str, R[k])) + "\n"
+            for p in order:
+                i, j = pairs[p]
+                x = element(R[k], i, j)
+                blocks += f"{i} {j} " + " ".join(f"{c * x.real:.6f} {c * x.imag:.6f}" for c in range(1, width + 1)) + "\n"
+    return " h\n 3 0 0\n 0 3 0\n 0 0 3\n 2\n 5\n 1 1 1 1 1\n" + blocks
+
+
+def test_blocks_and_rows_of_tb_in_any_order(tmp_path):
+    (tmp_path / "toy_tb.dat").write_text(tb([3, 1, 0, 2], [4, 2, 0, 1, 3]))
+    with pytest.warns(AccuracyWarning, match=r"no toy\.win"):
+        model = load(tmp_path / "toy")
+    index = [model.R.tolist().index(list(r)) for r in R]
+    assert np.abs(model.hamiltonian[index] - WANTED).max() < 1e-6
+    assert np.abs(model.position[index] - WANTED[..., None] * [1, 2, 3]).max() < 3e-6
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CELL.replace("end ", "END_"),
+        CELL.replace("begin unit_cell_cart", "Begin: Unit_Cell_Cart of the crystal"),
+        CELL.replace("cart\n 3", "cart\n in Angstroms\n 3"),
+        CELL.replace(" 3 0 0\n", "3.0d0, 2*0. first\n"),
+        CELL.replace("cart\n 3", "cart\n units of Bohr\n 3").replace(" 3", f" {3 / 0.529177210903:.12f}"),
+    ],
+)
+def test_cells_as_wannier90_reads_them(tmp_path, text):
+    (tmp_path / "a.win").write_text(text)
+    assert read_win(tmp_path / "a.win").lattice == pytest.approx(3 * np.eye(3), rel=1e-6)
+
+
+@pytest.mark.parametrize("label", ["1", "27", "A", "G", "Gh1", "J", "X", "x2"])
+def test_labels_that_are_no_elements(tmp_path, label):
+    text = CELL + ATOMS.replace("Fe", label) + f"begin projections\n{label}:s,pz\nend projections\n"
+    with pytest.warns(AccuracyWarning, match="projections"):
+        model = load(seed(tmp_path, HEAD + "".join(rows()), text))
+    assert model.structure is None
+    assert model.centres == pytest.approx(np.array([[0, 0, 0.5], [0, 0, 0.5]]))
+
+
+@pytest.mark.parametrize("value", [".true.,", "T", "true (SOC)", ".TRUE. both"])
+def test_logicals(tmp_path, value):
+    (tmp_path / "a.win").write_text(f"spinors : {value}\n")
+    assert read_win(tmp_path / "a.win").spinors is True
+
+
+def test_false_that_wannier90_takes_for_true(tmp_path):
+    (tmp_path / "a.win").write_text("spinors = .false. (not relativistic)\n")
+    with pytest.raises(FileFormatError, match="reads this one as true"):
+        read_win(tmp_path / "a.win")
+
+
+@pytest.mark.parametrize(
+    ("line", "electrons"),
+    [
+        ("num_elec_per_state = 1", 1),
+        ("num_elec_per_state : 2", 2),
+        ("spin = up", 1),
+        ("SPIN : Down", 1),
+        ("spinors = T", 1),
+        ("", 2),
+    ],
+)
+def test_electrons_per_band(tmp_path, line, electrons):
+    assert load(seed(tmp_path, HEAD + "".join(rows()), CELL + line), centres=np.zeros((2, 3))).spin_degeneracy == electrons
+
+
+@pytest.mark.parametrize("line", ["spinors = T\n", "spin = up\n"])
+def test_contradictions_about_electrons(tmp_path, line):
+    path = seed(tmp_path, HEAD + "".join(rows()), CELL + line + "num_elec_per_state = 2\n")
+    with pytest.raises(FileFormatError, match="num_elec_per_state = 1"):
+        load(path, centres=np.zeros((2, 3)))
+    assert load(path, centres=np.zeros((2, 3)), spin_degeneracy=1).spin_degeneracy == 1
+
+
+@pytest.mark.parametrize(("one", "other"), [("Fe_up", "Fe_dn"), ("Fe.DOWN", "Fe.up"), ("Fe-1", "Fe-2"), ("Feup", "Fedn")])
+def test_two_channels_together(tmp_path, one, other):
+    for name in (one, other):
+        seed(tmp_path, HEAD + "".join(rows()), name=name)
+    with pytest.warns(AccuracyWarning, match="two spin channels"):
+        assert load(tmp_path / one, centres=np.zeros((2, 3))).spin_degeneracy == 1
+    assert load(seed(tmp_path, HEAD + "".join(rows()), name="Bi2"), centres=np.zeros((2, 3))).spin_degeneracy == 2
+
+
+def test_marked_spins_of_projections(tmp_path):
+    """Up and down of each state in turn, as Wannier90 sorts them; one spin a line as the lines stand."""
+    sites = "spinors = T\nbegin projections\nf=0,0,{}:s(u)\nf=0,0,{}:s(d)\nend projections\n"
+    with pytest.warns(AccuracyWarning, match="projections"):
+        model = load(seed(tmp_path, HEAD + "".join(rows()), CELL + sites.format(0, 0.5)))
+    assert model.centres == pytest.approx(np.array([[0, 0, 0], [0, 0, 1.5]]))
+
+
+@pytest.mark.parametrize("ghosts", [1, 2])
+def test_ghosts_in_the_centres(tmp_path, ghosts):
+    atoms = "".join(f" X{i} 0 0 {i}\n" for i in range(ghosts))
+    path = seed(tmp_path, HEAD + "".join(rows()), CELL + ATOMS.replace(" Fe 0 0 0.5\n", " Fe 0 0 0\n" + atoms))
+    lines = "X 0 0 1\nX 0 0 2\nFe 0 0 0\n" + "".join(f"X 0 0 {i}\n" for i in range(ghosts))
+    (tmp_path / "toy_centres.xyz").write_text(f"{3 + ghosts}\n\n{lines}")
+    assert load(path).centres == pytest.approx(np.array([[0, 0, 1], [0, 0, 2]]))
+    (tmp_path / "toy_centres.xyz").write_text(f"{4 + ghosts}\n\n{lines}X 0 0 0\n")
+    with pytest.raises(FileFormatError, match="2 centres labelled X"):
+        load(path)
