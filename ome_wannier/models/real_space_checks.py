@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..common.checked_input import fault
+from ..common.checked_input import LARGEST, fault
 from ..common.errors import ModelError
 
 #: largest tolerated non-Hermitian part, in eV or Angstrom: files carry six decimals
@@ -32,7 +33,8 @@ def checked(value: object, name: str, kind: type, shape: tuple[int | None, ...])
         raise ModelError(f"{name} has shape {out.shape}: expected {expected}")
     if not np.isfinite(out).all():
         raise ModelError(f"{name} contains values that are not finite")
-    if wrong := fault(value) or fault(out):
+    limit = math.inf if kind is int else LARGEST  # lattice vectors are bounded where they are used
+    if wrong := fault(value, limit) or fault(out, limit):
         raise ModelError(f"{name} {wrong}")
     return out
 

@@ -341,7 +341,7 @@ class TestConvert:
             (("tilted-dirac", "x_tb.dat"), "error: a KDotP cannot be written"),
             (("hbn", "x.txt"), "error: cannot write x.txt: the name says what it is to be"),
             (("te", "x_tb.dat", "--write-spin-order", "block"), "error: the order of the spins is not known"),
-            (("te", "x_tb.dat", "--spn"), "Te.chk: the spin operator needs .chk, .eig and .spn"),
+            (("te", "x_tb.dat", "--spn"), "Te.chk: the spin operator needs .chk, .eig, .spn"),
             (("hbn", "x_tb.dat", "--centres", "none.txt"), "error: none.txt: No such file"),
             (("hbn", "x_tb.dat", "--periodic", "1", "1", "x"), "error: periodic: expected three truth values"),
         ],
