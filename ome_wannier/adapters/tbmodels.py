@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..common.errors import FileFormatError, ModelError, warn
+from ..common.hdf5 import stored_bytes
 from ..common.limits import current
 from ..common.safe_write import whole
 from ..models.real_space_checks import checked, local_spin
@@ -170,22 +171,10 @@ def _read(path: Path) -> tuple[Any, Any, list[tuple[tuple[int, ...], Matrix]]]:
 
 def _check_sizes(path: Path, file: Any) -> None:
     """Refuse arrays that are larger than a file of this size may hold: shapes are read, not data."""
-    import h5py
-
-    sizes = []
-
-    def add(name: str, found: Any) -> None:
-        """Add what a node of the file takes in memory."""
-        if not isinstance(found, h5py.Dataset):
-            return
-        if found.external or found.is_virtual:
-            raise FileFormatError(path, None, "data in this file", f"{name[:60]} in another one")
-        sizes.append(0 if found.shape is None else found.size * found.dtype.itemsize)
-        if name.endswith("/shape") and found.size in (1, 2) and found.dtype.kind in "iu":  # of a sparse matrix, which is filled
-            sizes.append(16 * math.prod(abs(int(x)) for x in np.ravel(found[()])))
-
-    file.visititems(add)
-    current().check(path, sum(sizes), "arrays")
+    sizes = stored_bytes(path, file)
+    sparse = [file[name] for name in sizes if name.endswith("/shape")]  # of matrices that are filled
+    filled = [16 * math.prod(abs(int(x)) for x in np.ravel(n[()])) for n in sparse if n.size in (1, 2) and n.dtype.kind in "iu"]
+    current().check(path, sum(sizes.values()) + sum(filled), "arrays")
 
 
 def _term(path: Path, group: Any, d: int | None) -> tuple[tuple[int, ...], Matrix]:

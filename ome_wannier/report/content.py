@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import calculators, screening
+from ..common.errors import warn
 from ..plotting.figures import PURPLE, VERMILION, prefixed
 from ..plotting.scan import PARTS
 from ..plugins.ase import row
 from ..screening import table as tables
-from ..screening.store import FAILED, Store
+from ..screening.store import DAMAGE, FAILED, Store
 from ..sources.citations import cite
 
 if TYPE_CHECKING:
@@ -83,9 +84,9 @@ def of_database(db: str | Path, by: str, where: str | None, details: int) -> Con
     shown: list[dict[str, Any]] = []
     for i, one in enumerate(ranked.to_dict("records")):
         kept = {str(k): _plain(v) for k, v in one.items()}
-        rows.append({**kept, "detail": len(shown) if i < details else None})
-        if i < details:
-            shown.append(material(store.data(str(one["key"])), kept))
+        found = _details(store, kept) if i < details else None
+        rows.append({**kept, "detail": None if found is None else len(shown)})
+        shown += [] if found is None else [found]
     failed = everything[everything["status"] == FAILED] if "status" in everything else everything[:0]
     meanings = [(d.name, d.unit, d.meaning) for d in screening.describe() if d.name in everything]
     counts = everything["status"].value_counts().to_dict() if "status" in everything else {}
@@ -96,9 +97,18 @@ def of_database(db: str | Path, by: str, where: str | None, details: int) -> Con
         columns,
         rows,
         shown,
-        [(str(r["name"]), str(r["reason"])) for r in failed.to_dict("records")],
+        [(str(r.get("name", "")), str(r.get("reason", ""))) for r in failed.to_dict("records")],
         meanings,
     )
+
+
+def _details(store: Store, facts: dict[str, Any]) -> dict[str, Any] | None:
+    """The details of a row, or None, with a warning, where somebody else has written something else there."""
+    try:
+        return material(store.data(str(facts["key"])), facts)
+    except DAMAGE as error:
+        warn(f"{str(facts.get('name'))[:60]}: its tensors cannot be shown ({type(error).__name__}: {str(error)[:100]})")
+        return None
 
 
 def of_result(result: xr.Dataset, name: str) -> Content:

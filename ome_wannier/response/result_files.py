@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..calculators.weights import component_axes
 from ..common.checked_input import regular
 from ..common.errors import FileFormatError
+from ..common.hdf5 import stored_bytes
+from ..common.limits import current
 from ..common.safe_write import whole
 
 if TYPE_CHECKING:
@@ -38,18 +41,38 @@ def _netcdf(result: xr.Dataset) -> memoryview:
 
 def load_result(path: str | Path) -> xr.Dataset:
     """Read a result that was written by `save`; FileFormatError if it is none."""
+    import h5py
     import xarray as xr
 
-    regular(path)
+    path = regular(path)
     try:
+        with h5py.File(path, "r") as file:
+            current().check(path, sum(stored_bytes(path, file).values()), "arrays")
         result = xr.load_dataset(path, engine="h5netcdf")
-    except FileNotFoundError:
+    except (FileNotFoundError, FileFormatError):
         raise
     except Exception as error:
-        raise FileFormatError(path, None, "a netCDF result", f"{type(error).__name__}: {error}") from error
-    if "fermi" not in result.coords:
-        raise FileFormatError(path, None, "a result of ome_wannier", "a netCDF file without Fermi levels")
+        raise FileFormatError(path, None, "a netCDF result", f"{type(error).__name__}: {str(error)[:300]}") from error
+    if wrong := _fault(result):
+        raise FileFormatError(path, None, "a result of ome_wannier", wrong)
     return result
+
+
+def _fault(result: xr.Dataset) -> str:
+    """Why this is no result, or nothing: levels, axes called x, y, z, and quantities with errors of the same shape."""
+    if "fermi" not in result.coords:
+        return "a netCDF file without Fermi levels"
+    for name in quantities(result):
+        variable, error = result[name], result[f"{name}_error"]
+        axes = [str(d) for d in variable.dims if d not in ("fermi", "temperature")]
+        known = variable.dims[:1] == ("fermi",) and variable.dims == error.dims and set(axes) <= set(component_axes((), ()))
+        if not known or any(x.dtype.kind != "f" for x in (variable, error)):
+            return f"{name[:60]} of dimensions {', '.join(map(str, variable.dims))[:200]}"
+        if any(d not in result.coords or not set(result[d].values.tolist()) <= set("xyz") for d in axes):
+            return f"{name[:60]} along axes that are not x, y and z"
+        if not isinstance(variable.attrs.get("units"), str):
+            return f"{name[:60]} without a unit"
+    return ""
 
 
 def table(result: xr.Dataset) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..common.errors import StoreError
+from ..common.errors import StoreError, warn
 
 #: seconds between two signs of life, and after how many without one a claim made on another machine is given up
 BEAT, PATIENCE = 30.0, 600.0
@@ -33,6 +33,9 @@ _INDICES = (
     "keys_id ON keys (id)",
     "species_id ON species (id)",
 )
+
+#: what a row that somebody else wrote, or damaged, may raise when it is read
+DAMAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 
 State = Literal["claimed", "there", "failed", "busy"]
 
@@ -212,8 +215,23 @@ class Store:
     def rows(self) -> list[dict[str, Any]]:
         """The key-value pairs of all rows that have a key, with the chemical formula where atoms are known."""
         with self._reading() as filled:
-            found = list(self._db.select("key", include_data=False)) if filled else []
-        return [{"formula": row.formula, **row.key_value_pairs} for row in found]
+            if not filled:
+                return []
+            try:
+                found = [_pairs(row) for row in self._db.select("key", include_data=False)]
+            except DAMAGE:
+                found = list(self._one_by_one())
+        return found
+
+    def _one_by_one(self) -> Iterator[dict[str, Any]]:
+        """The same, without rows of somebody else that cannot be read, each of which is named in a warning."""
+        cursor = self._db.connection.cursor()
+        cursor.execute("SELECT id FROM systems ORDER BY id")
+        for (number,) in cursor.fetchall():
+            try:
+                yield from [_pairs(row) for row in self._db.select(f"id={number},key", include_data=False)]
+            except DAMAGE as error:
+                warn(f"{_without_password(self.address)}: row {number} cannot be read and is left out ({type(error).__name__})")
 
     def data(self, key: str) -> dict[str, Any]:
         """The tensors and scans of a row; empty if there is no such row."""
@@ -273,6 +291,11 @@ class Store:
             if type(error).__module__.partition(".")[0] != "psycopg2":
                 raise
             raise StoreError(f"{_without_password(self.address)}: {' '.join(str(error).split())}") from error
+
+
+def _pairs(row: Any) -> dict[str, Any]:
+    """What a row says in one line of the table."""
+    return {"formula": row.formula, **row.key_value_pairs}
 
 
 def _nothing() -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..common.errors import SettingsError
+from ..common.errors import SettingsError, warn
 from ..common.safe_write import whole
 from .descriptors import describe
 from .store import DONE, Store
@@ -42,6 +42,7 @@ def frame(db: str | Path) -> pd.DataFrame:
     import pandas as pd
 
     rows = [{k: v for k, v in row.items() if k not in _HIDDEN} for row in Store(db).rows()]
+    _without_foreign(rows, {d.name for d in describe()})
     table = pd.DataFrame(rows, columns=None if rows else ["name", "status", "key"])
     known = [d.name for d in describe() if d.name in table]
     every = [str(c) for c in table]
@@ -51,6 +52,16 @@ def frame(db: str | Path) -> pd.DataFrame:
     numbers = [c for c in known if c not in about and c not in technical]
     rest = sorted(set(every) - {*about, *parameters, *technical, *numbers})
     return table[[*(c for c in about if c in table), *parameters, *numbers, *rest, *technical]]
+
+
+def _without_foreign(rows: list[dict[str, Any]], known: set[str]) -> None:
+    """Take out what no column can hold: containers, and texts in columns of numbers; a warning names each."""
+    numbers = {k for row in rows for k, v in row.items() if k in known and isinstance(v, int | float)}
+    for row in rows:
+        for key, value in list(row.items()):
+            if not isinstance(value, str | int | float | None) or (key in numbers and isinstance(value, str)):
+                warn(f"{str(row.get('name', 'a row'))[:60]}: {key[:60]} is {str(value)[:60]!r}, which is left out")
+                del row[key]
 
 
 def rank(
