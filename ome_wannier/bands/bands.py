@@ -8,6 +8,7 @@ choice of eigenvectors in it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import cached_property, wraps
 from typing import Any, TypeVar
 
@@ -82,6 +83,15 @@ class Bands:
         self.axes = model.axes
         self.moments = model.moments
         self.pairs = tuple((self.axes.index((i + 1) % 3), self.axes.index((i + 2) % 3)) for i in self.moments)
+
+    def regrouped(self, degeneracy: Degeneracy) -> Bands:
+        """The same eigenproblem with other groups of levels."""
+        other = copy(self)
+        for name in [n for n, x in vars(type(self)).items() if isinstance(x, cached_property)]:
+            other.__dict__.pop(name, None)
+        other._eigh, other._degeneracy = self._eigh, degeneracy
+        other.kept, other._products, other._derivatives = {}, {}, {}
+        return other
 
     @cached_property
     def _eigh(self) -> tuple[Array, ComplexArray]:

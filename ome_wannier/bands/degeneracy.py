@@ -4,7 +4,8 @@ Interband weights grow as the inverse third power of the spacing of two levels. 
 splits them, as in Wannier functions, what noise makes of that has to be left out; where the spacing is real it has to stay.
 Inversion times time reversal, and inversion with Kramers pairs, make every level of a spinor model double at every k. Such
 models can be recognised: their levels are paired by number, whatever noise does to them, and the splitting of the pairs tells
-how large noise is. Elsewhere a tolerance decides. What a larger one would change is an error of the result.
+how large noise is. Elsewhere a tolerance decides. What the other answer would change, all levels of a model with split pairs
+apart or a larger tolerance, is an error of the result.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ class LevelsConstants:
     #: the tolerance up to which those levels may be one as well, in that of the default, and in the noise where it is known
     doubt: float = 10.0
     doubt_of_noise: float = 2.0
+    #: the splitting of pairs, in k_B T of the lowest temperature, from which on it may matter, and the tolerance, in that
+    #: splitting, where it is real
+    felt: float = 1e-3
+    below: float = 0.1
     #: random k points that have to have double levels everywhere, by how much these may be split (eV), and the share of the
     #: median distance to the next pair that this may be
     points: int = 60
@@ -57,13 +62,15 @@ class Degeneracy:
     paired : levels 2i and 2i + 1 (from 0), of an even number, have the mean energy of the two in everything: in groups, in
         denominators and in occupations, so that no result depends on the choice of states among the two.
     doubt : eV; levels farther apart than `tol` but not than this may be one as well. What that changes is an error.
-    noise : eV; how far apart the two levels of a pair are at the most. It is taken for noise, which no error says.
+    noise : eV; how far apart the two levels of a pair are at the most. It is taken for noise; what it changes is an error.
+    apart : eV; `tol` were the pairs really split, or 0 where they are split by too little to matter.
     """
 
     tol: float
     paired: bool = False
     doubt: float = 0.0
     noise: float = 0.0
+    apart: float = 0.0
 
     @classmethod
     def of(cls, model: Model, temperature: Array | float, tol: float | None = None) -> Degeneracy:
@@ -76,7 +83,10 @@ class Degeneracy:
         if noise is None:
             return cls(default, False, doubt)
         # levels that symmetry makes equal on planes and lines, four and more, are split by as much as the pairs are
-        return cls(max(default, noise), True, max(doubt, LEVELS.doubt_of_noise * noise), noise)
+        lowest = float(np.min(temperature))
+        matters = noise > LEVELS.felt * max(KB * lowest, LEVELS.least)
+        apart = min(default, LEVELS.exact_tol, LEVELS.below * noise) if matters else 0.0
+        return cls(max(default, noise), True, max(doubt, LEVELS.doubt_of_noise * noise), noise, apart)
 
     def levels(self, energies: Array) -> Array:
         """The energies (nk, n), ascending, that count for these eigenvalues."""
@@ -87,12 +97,21 @@ class Degeneracy:
         return np.repeat(mean, 2, axis=1)
 
     @property
-    def wider(self) -> Degeneracy:
-        """The groups that there are where all levels in doubt are one."""
-        return Degeneracy(self.doubt, self.paired)
+    def splits_pairs(self) -> bool:
+        """Whether levels are in doubt at all points: those of all pairs."""
+        return self.apart > 0
+
+    @property
+    def other(self) -> Degeneracy | None:
+        """What may be true instead: pairs that are really split, or all levels in doubt one. None where nothing is in doubt."""
+        if self.splits_pairs:
+            return Degeneracy(self.apart)
+        return Degeneracy(self.doubt, self.paired) if self.doubt else None
 
     def doubtful(self, energies: Array, top: float) -> NDArray[np.bool_]:
         """(nk,) whether some of the energies (nk, n) up to `top` (eV), above which states are empty, are in doubt."""
+        if self.splits_pairs:
+            return np.ones(len(energies), dtype=bool)
         spacing = np.diff(energies, axis=1)
         return np.asarray(((spacing > self.tol) & (spacing <= self.doubt) & (energies[:, :-1] <= top)).any(axis=1))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..bands.degeneracy import LEVELS, Degeneracy
+from ..bands.degeneracy import Degeneracy
 from ..common.errors import warn
 from ..integration.integral import Integral
 
@@ -18,15 +18,16 @@ def warn_of(found: Integral, degeneracy: Degeneracy) -> None:
             f"a degenerate group spreads over {widest:.2g} eV, more than {degeneracy.widest:g} eV: lower degeneracy_tol, which "
             f"is {degeneracy.tol:g} eV"
         )
-    if degeneracy.paired and degeneracy.noise > LEVELS.exact_tol:
+    changed = found.attrs["levels_in_doubt"]
+    if changed and degeneracy.splits_pairs:
         warn(
-            f"all levels come in pairs, up to {1e3 * degeneracy.noise:.2g} meV apart, which is taken for noise: if it is real, "
-            "what it makes is missing, in the errors too; give degeneracy_tol, less than the spacing"
+            f"all levels come in pairs, up to {1e3 * degeneracy.noise:.2g} meV apart, which is taken for noise; were it real, "
+            f"it would change {changed}, which is in the errors: give degeneracy_tol, less than that if it is real, more if not"
         )
-    if found.attrs["levels_in_doubt"]:
+    elif changed:
         warn(
             f"levels {1e3 * degeneracy.tol:.2g} to {1e3 * degeneracy.doubt:.2g} meV apart would, as one, change "
-            f"{found.attrs['levels_in_doubt']}, which is in the errors: give degeneracy_tol, less than their spacing if it is "
+            f"{changed}, which is in the errors: give degeneracy_tol, less than their spacing if it is "
             "real, more if symmetry makes them one"
         )
     if "total" not in values:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...calculators.weights import evaluate_at
+from ...calculators.weights import evaluate_at, side_by_side
 from ...common.errors import SettingsError
 from ...models.base import has_zone
 from ..integral import Integrand
@@ -41,9 +41,9 @@ class CellJob(NamedTuple):
 
     @property
     def bytes_of_matrices(self) -> int:
-        """Memory of the matrices of a point."""
-        model = self.integrand.model
-        return bytes_per_point(model.n_orbitals, self.integrand.order, model.external is not None)
+        """Memory of the matrices of a point, of both groups of levels where all may be others."""
+        model, times = self.integrand.model, 1 + self.integrand.degeneracy.splits_pairs
+        return times * bytes_per_point(model.n_orbitals, self.integrand.order, model.external is not None)
 
     @property
     def bytes_at_levels(self) -> int:
@@ -108,7 +108,7 @@ class Part(NamedTuple):
 
     value : the integral. size : integral of its absolute value. added, square : sum of the errors of the rule, and of their
     squares. unseen : what the points may have missed. scale : the integral were all states at the Fermi level. doubt : what the
-    integral would be more were all levels in doubt one (`Degeneracy.doubt`).
+    integral would be more with the other groups of levels that there may be (`Degeneracy.other`).
     """
 
     value: Array
@@ -220,13 +220,14 @@ def _everywhere(job: CellJob, weights: Array) -> Array:
 
 class States(NamedTuple):
     """Energies (nk, n), weights (nk, n, columns), de/dk in units of the reciprocal vectors (nk, n, d), which points have levels
-    in doubt (nk,), what their weights (nd, n, columns) would be more were such levels one, and the widest group."""
+    in doubt (nk,), their energies (nd, n) and weights (nd, n, columns) with other groups, and the widest group."""
 
     energies: Array
     weights: Array
     slope: Array
     doubtful: NDArray[np.bool_]
-    change: Array
+    other_energies: Array
+    other_weights: Array
     widest_group: float
 
 
@@ -234,8 +235,8 @@ def states_at(job: CellJob, k: Array) -> States:
     """The states at points (nk, 3)."""
     step = max(1, job.working_set // job.bytes_of_matrices)  # the points of one cell may be too many for large models
     found = [_states(job, k[s : s + step]) for s in range(0, max(len(k), 1), step)]
-    energies, weights, slope, doubtful, change = (np.concatenate(x) for x in zip(*(f[:-1] for f in found), strict=True))
-    return States(energies, weights, slope, doubtful, change, max(f.widest_group for f in found))
+    fields = (np.concatenate(x) for x in zip(*(f[:-1] for f in found), strict=True))
+    return States(*fields, max(f.widest_group for f in found))
 
 
 def _states(job: CellJob, k: Array) -> States:
@@ -244,19 +245,25 @@ def _states(job: CellJob, k: Array) -> States:
     # of all bands: those that are far from the levels here may be at them between the points
     bands, weights = evaluate_at(model, observables, k, degeneracy)
     doubtful = degeneracy.doubtful(bands.energies, job.integrand.occupation.window[1])
-    change = weights[:0]
-    if doubtful.any():
-        change = evaluate_at(model, observables, k[doubtful], degeneracy.wider)[1] - weights[doubtful]
+    energies, changed = bands.energies[:0], weights[:0]
+    if degeneracy.other is not None and doubtful.all():
+        other = bands.regrouped(degeneracy.other)
+        energies, changed = other.energies, side_by_side(observables, other)
+    elif degeneracy.other is not None and doubtful.any():
+        other, changed = evaluate_at(model, observables, k[doubtful], degeneracy.other)
+        energies = other.energies
     reciprocal = 2 * np.pi * np.linalg.inv(model.lattice)[list(bands.axes)][:, np.flatnonzero(model.periodic)]
     slope = np.stack([bands.slope(a) for a in range(len(bands.axes))], axis=2) @ reciprocal
-    return States(bands.energies, weights, slope, doubtful, change, bands.widest_group)
+    return States(bands.energies, weights, slope, doubtful, energies, changed, bands.widest_group)
 
 
 def _doubt(job: CellJob, states: States, sea: Array, surface: Array, cells: int) -> Array:
     """What levels in doubt change in cells (cells, levels, columns) of volume 1, of the occupations (nk, n, levels)."""
     out = np.zeros((cells, job.integrand.levels, job.mix.shape[1]))
     if states.doubtful.any():
-        change = _mixed(job, states.change, sea[states.doubtful], surface[states.doubtful])
+        f, df = job.integrand.occupation.factors(states.other_energies)
+        before = _mixed(job, states.weights[states.doubtful], sea[states.doubtful], surface[states.doubtful])
+        change = _mixed(job, states.other_weights, f, df) - before
         cell, node = np.divmod(np.flatnonzero(states.doubtful), len(job.rule.nodes))
         np.add.at(out, cell, job.rule.high[node, None, None] * change)
     return out

@@ -85,7 +85,7 @@ def _report(request: Request, goal: Goal, columns: Columns, limit: Limit, found:
         columns.unpack(x * norm, occupation)
         for x in (part.value, np.where(limit.free, found.error, 0.0), limit(part), limit.converged(part), part.doubt)
     )
-    raw, stay = _symmetric(request, raw, group.exact), _symmetric(request, doubt, group.operations)
+    raw, stay = _symmetric(request, raw, group.exact), _symmetric(request, doubt, group.exact)
     stay = {name: np.abs(x) for name, x in stay.items()}
     zone = "half of the zone" if half else "the zone"
     estimate = "differences of cubature rules, Fermi surfaces that may pass between the points, and levels in doubt"

@@ -56,7 +56,7 @@ def over_mesh(request: Request, mesh: KMesh) -> Integral:
         errors = {c.name: errors[c.name] + _missed(c, integrand, sums, group.exact) for c in wanted}
     changes: Values = {}
     if sums.doubt:
-        doubt = {"chern_simons": np.zeros(()), **_symmetric(sums.doubt, integrand, group.operations)}
+        doubt = {"chern_simons": np.zeros(()), **_symmetric(sums.doubt, integrand, group.exact)}
         changes = {c.name: np.abs(combine(c, doubt)) for c in wanted}
     attrs = {
         "kmesh": repr(mesh),
@@ -108,7 +108,7 @@ def _estimate(mesh: KMesh, sums: MeshSums, noisy: bool) -> str:
         return "none: the mesh has no sub-mesh (use even numbers)"
     error = f"deviation of the sub-meshes of every {mesh.strides} point (root mean square), plus what passes between the points"
     error += ", plus what symmetrisation changes" if noisy else ""
-    return error + (", plus what levels in doubt would change as one" if sums.doubt else "")
+    return error + (", plus what levels in doubt would change in other groups" if sums.doubt else "")
 
 
 def _deviation(value: Array, calculator: Calculator, sums: MeshSums) -> Array:

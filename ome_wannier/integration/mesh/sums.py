@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...bands.bands import Bands
 from ...bands.degeneracy import Degeneracy
-from ...calculators.weights import evaluate_at, unpacked
+from ...calculators.weights import evaluate_at, side_by_side, unpacked
 from ...common.errors import SettingsError
 from ...common.executors import ordered
 from ...common.progress import track
@@ -37,8 +37,8 @@ Array = NDArray[np.float64]
 class MeshSums(NamedTuple):
     """Values (nf, nT, *components) by observable on the mesh and on each of its sub-meshes (none for a mesh that cannot be
     divided), the widest degenerate group in eV, what the points may miss (see `unseen`) with the number of widths of the
-    occupation that levels move by from point to point, and what the mesh would give more were all levels in doubt one
-    (`Degeneracy.doubt`). Sub-meshes that symmetry joins count once, with their number in `shares`.
+    occupation that levels move by from point to point, and what the mesh would give more with the other groups of levels that
+    there may be (`Degeneracy.other`). Sub-meshes that symmetry joins count once, with their number in `shares`.
     """
 
     full: dict[str, Array]
@@ -70,8 +70,10 @@ def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkp
     assert has_zone(model)
     if not integrand.observables:
         return MeshSums({}, [{}] * len(shares) if len(shares) > 1 else [], 0.0, shares, {}, 0.0, {})
-    columns, number = len(integrand.surface), len(shares) + (integrand.degeneracy.doubt > 0)
+    doubtful = integrand.degeneracy.other is not None
+    columns, number = len(integrand.surface), len(shares) + doubtful
     each = bytes_per_point(model.n_orbitals, integrand.order, model.external is not None)
+    each *= 1 + integrand.degeneracy.splits_pairs  # all is there for both
     histograms = histogram_bytes(occupation, columns, number)
     length, together, blocks = _batches(points, each, resources.memory, histograms)
     state = State(np.zeros((number, occupation.n_rows, columns)), Unseen.none(occupation, columns), 0, 0.0)
@@ -84,7 +86,7 @@ def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkp
     sums = occupation.evaluate(total, integrand.surface) * norm
     every, shapes = sums[: len(shares)], integrand.shapes
     values, missed = (unpacked(x / len(mesh), shapes) for x in (every.sum(axis=0), unseen.error(occupation) * norm))
-    doubt = unpacked(sums[-1] / len(mesh), shapes) if integrand.degeneracy.doubt else {}
+    doubt = unpacked(sums[-1] / len(mesh), shapes) if doubtful else {}
     parts = [unpacked(part / (n * mesh.n_sub), shapes) for part, n in zip(every, shares, strict=True)]
     return MeshSums(values, parts if len(parts) > 1 else [], widest, shares, missed, unseen.coarsest, doubt)
 
@@ -101,7 +103,7 @@ class MeshJob(NamedTuple):
 class Block(NamedTuple):
     """Histograms of a block, what its points may miss, and the widest degenerate group.
 
-    Those (sub-meshes, n_rows, columns) and, if levels may be in doubt, one more of what it would change were they one.
+    Those (sub-meshes, n_rows, columns) and, if levels may be in doubt, one more of what their other groups would change.
     """
 
     histograms: Array
@@ -113,7 +115,7 @@ def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
     """The sum over the rows from the first up to the second."""
     occupation, degeneracy, surface = job.integrand.occupation, job.integrand.degeneracy, job.integrand.surface
     shares, columns, widest = len(job.points.shares), len(surface), 0.0
-    block = np.zeros((shares + (degeneracy.doubt > 0), occupation.n_rows, columns))
+    block = np.zeros((shares + (degeneracy.other is not None), occupation.n_rows, columns))
     missed = Unseen.none(occupation, columns)
     for start in range(*rows, job.together):
         k, histogram, star = job.points.batch(start, min(start + job.together, rows[1]), job.length)
@@ -124,9 +126,15 @@ def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
         missed = with_points(missed, occupation, bands.energies, bands.moves, weights, surface)
         doubtful = np.zeros_like(use)
         doubtful[use] = degeneracy.doubtful(bands.energies, occupation.window[1])
-        if doubtful.any():
-            bands, wider, again = _weighted(job, k, star, doubtful, degeneracy.wider)
-            occupation.add(block, bands.energies.ravel(), (wider - weights[again[use]]).reshape(-1, columns), shares)
+        if degeneracy.other is not None and doubtful.any():
+            if doubtful[use].all():
+                other = bands.regrouped(degeneracy.other)
+                changed, before = _counted(side_by_side(job.integrand.observables, other), star[use]), use[use]
+            else:
+                other, changed, again = _weighted(job, k, star, doubtful, degeneracy.other)
+                before = again[use]
+            occupation.add(block, other.energies.ravel(), changed.reshape(-1, columns), shares)
+            occupation.add(block, bands.energies[before].ravel(), -weights[before].reshape(-1, columns), shares)
     return Block(block, missed, widest)
 
 
@@ -140,9 +148,14 @@ def _weighted(
     model, k, use = _wanted(lattice, k, use)
     to_next = spacing(mesh, lattice.lattice, lattice.axes)
     bands, weights = evaluate_at(model, observables, k, degeneracy, occupation.window, to_next)
-    if (star[use] != 1).any():
-        weights *= star[use][:, None, None]
-    return bands, weights, use
+    return bands, _counted(weights, star[use]), use
+
+
+def _counted(weights: Array, star: NDArray[np.uint8]) -> Array:
+    """Weights (nk, n, columns) of points, times how many each (nk,) stands for."""
+    if (star != 1).any():
+        weights *= star[:, None, None]
+    return weights
 
 
 def _add_blocks(

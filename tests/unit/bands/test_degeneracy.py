@@ -120,14 +120,37 @@ def test_default_tolerances():
         assert default_tol(exact, temperature) == 1e-5
     exact_pairs = antiferromagnet(0.0)
     assert Degeneracy.of(exact_pairs, 300.0) == Degeneracy(1e-4, True, 1e-3, splitting_of_pairs(exact_pairs))
+    assert Degeneracy.of(exact_pairs, 0.0) == Degeneracy(1e-5, True, 1e-4, splitting_of_pairs(exact_pairs))
     noisy = antiferromagnet(3e-4)
     noise = splitting_of_pairs(noisy)  # which splits other levels that symmetry makes equal, too
-    assert Degeneracy.of(noisy, 300.0) == Degeneracy(noise, True, 2 * noise, noise)
+    assert Degeneracy.of(noisy, 300.0) == Degeneracy(noise, True, 2 * noise, noise, 1e-5)
+    less = antiferromagnet(1e-5)  # felt at 1 K, not at 1000 K
+    noise = splitting_of_pairs(less)
+    assert Degeneracy.of(less, [2.0, 300.0]).apart == pytest.approx(0.1 * noise)
+    assert Degeneracy.of(less, 1e3).apart == 0
     assert Degeneracy.of(noisy, 300.0, 2e-3) == Degeneracy(2e-3)
 
 
+@pytest.mark.parametrize("settings", [{"kmesh": (24, 24, 1)}, {"rtol": 0.03, "symmetry": "off"}])
+@pytest.mark.parametrize("seed", [3, 8])
+@pytest.mark.filterwarnings("ignore:all levels come in pairs", "ignore:symmetry changes", "ignore:not converged")
+def test_errors_hold_what_real_splitting_of_pairs_makes(settings, seed):
+    """A field that splits all pairs by less than an meV looks like noise: values leave it out, errors do not.
+
+    What it makes is known as well as the cells or points resolve it that were chosen for the value: to a factor of two.
+    """
+    model = antiferromagnet(1e-4, seed)
+    asked = settings | {"calculators": ["total", "spin_extrinsic", "extrinsic"], "fermi": [0.3, 1.0], "temperature": 100.0}
+    found, real = ome.compute(model, **asked), ome.compute(model, **asked, degeneracy_tol=1e-7)
+    assert (found.attrs["paired_levels"], found.attrs.get("converged", 0)) == (1, 0)
+    for name in asked["calculators"]:
+        wrong = np.abs(found[name].values - real[name].values)
+        assert (wrong <= 2 * found[f"{name}_error"].values + real[f"{name}_error"].values).all()
+    assert np.abs(found.extrinsic - real.extrinsic).max() > 0.5 * np.abs(real.extrinsic).max()
+
+
 def test_pairs_that_are_split_are_named():
-    """What splits them is taken for noise, which no error says: a weak field would look the same."""
+    """What splits them is taken for noise: a weak field would look the same."""
     settings = {"kmesh": (6, 6, 1), "calculators": "total", "fermi": 0.0}
     with pytest.warns(AccuracyWarning, match=r"all levels come in pairs, up to \d\.\d+ meV apart, which is taken for noise"):
         ome.compute(antiferromagnet(3e-4), **settings)
