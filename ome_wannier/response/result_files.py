@@ -62,6 +62,9 @@ def _fault(result: xr.Dataset) -> str:
     """Why this is no result, or nothing: levels, axes called x, y, z, and quantities with errors of the same shape."""
     if "fermi" not in result.coords:
         return "a netCDF file without Fermi levels"
+    for name in map(str, result.data_vars):
+        if name.endswith("_error") and name.removesuffix("_error") not in result.data_vars:
+            return f"{name[:60]} without the quantity"
     for name in quantities(result):
         variable, error = result[name], result[f"{name}_error"]
         axes = [str(d) for d in variable.dims if d not in ("fermi", "temperature")]
