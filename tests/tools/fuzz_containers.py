@@ -98,6 +98,7 @@ def of_records(data: bytes, rng: np.random.Generator) -> Damaged:
     elif way == "swap":
         other = int(rng.integers(0, len(parts)))
         parts[at], parts[other] = parts[other], parts[at]
+        kind = NUMBERS if len(part) == len(parts[at]) else STRUCTURE  # matrices do not say where they belong
     elif way == "shorter":
         parts[at] = part[: len(part) // 2]
     elif way == "longer":
@@ -156,4 +157,5 @@ def of_zip(data: bytes, rng: np.random.Generator) -> Damaged:
             archive.writestr(f"deep/er/{member}" if way == "folder" else member, content)
         if way == "double":
             archive.writestr(f"again/{name}", members[name])
-    return Damaged(out.getvalue(), f"{name}: {way}", STRUCTURE)
+    kind = NUMBERS if way in ("lose", "rename", "outside") else STRUCTURE  # an archive may lack what the model can do without
+    return Damaged(out.getvalue(), f"{name}: {way}", kind)

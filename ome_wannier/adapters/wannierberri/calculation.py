@@ -151,7 +151,7 @@ def _check_uxu(path: Path, sizes: Sizes) -> None:
 
 def _check_eig(path: Path, sizes: Sizes) -> None:
     """Band, k point and energy (eV) in each line, bands first."""
-    rows = _rows(path, [line.split() for line in _lines(path)], 3, "a band, a k point and an energy")
+    rows = _rows(path, _lines(path), 3, "a band, a k point and an energy")
     n, nk = sizes.bands, sizes.points
     labels = np.stack([np.tile(np.arange(1, n + 1), nk), np.repeat(np.arange(1, nk + 1), n)], axis=1)
     if len(rows) != n * nk:
@@ -165,14 +165,14 @@ def _check_eig(path: Path, sizes: Sizes) -> None:
 def _check_mmn(path: Path, sizes: Sizes) -> None:
     """A matrix for each k point and neighbour, below a line with both and the reciprocal lattice vector between."""
     lines = _lines(path)
-    header = _rows(path, [line.split() for line in lines[1:2]], 3, "bands, k points and b vectors", 2)
+    header = _rows(path, lines[1:2], 3, "bands, k points and b vectors", 2)
     found = tuple(int(x) for x in header.ravel())
     _check_sizes(path, "bands, k points and b vectors", found, (sizes.bands, sizes.points, sizes.neighbours))
     block, blocks = 1 + sizes.bands**2, sizes.points * sizes.neighbours
     if len(lines) != 2 + block * blocks:
         expected = f"{2 + block * blocks} lines, for {blocks} matrices of {sizes.bands} x {sizes.bands}"
         raise FileFormatError(path, None, expected, f"{len(lines)}")
-    rows = [line.split() for line in lines[2:]]
+    rows = lines[2:]
     heads = _rows(path, rows[::block], 5, "two k points and a reciprocal lattice vector", 3, block)
     wrong = np.flatnonzero((heads[:, 1] < 1) | (heads[:, 1] > sizes.points) | (heads != np.round(heads)).any(axis=1))
     if len(wrong):
@@ -189,17 +189,25 @@ def _lines(path: Path) -> list[bytes]:
         raise FileFormatError(path, None, "a readable file", error.strerror or str(error)) from error
 
 
-def _rows(path: Path, words: list[list[bytes]], width: int, what: str, first: int = 1, step: int = 1) -> Array:
-    """Numbers (rows, width) of lines; FileFormatError with the line of what is none, the first being number `first`."""
-    try:
-        found = np.array([float(word) for row in words for word in row]).reshape(len(words), width)
-        if np.isfinite(found).all() and not fault(found) and set(map(len, words)) <= {width}:
-            return found
-    except ValueError:
-        pass
-    wrong = next((i for i, row in enumerate(words) if len(row) != width or not all(map(_usual, row))), 0)
-    shown = b" ".join(words[wrong])[:60].decode("utf-8", "replace") if words else "nothing"
+def _rows(path: Path, lines: list[bytes], width: int, what: str, first: int = 1, step: int = 1) -> Array:
+    """Numbers (lines, width); FileFormatError with the line of what is none, the first being number `first`."""
+    found = _numbers(b"\n".join(lines))
+    widths = [len(line.split()) for line in lines]
+    if set(widths) <= {width} and len(found) == width * len(lines) and np.isfinite(found).all() and not fault(found):
+        return found.reshape(len(lines), width)
+    wrong = next((i for i, line in enumerate(lines) if widths[i] != width or not all(map(_usual, line.split()))), 0)
+    shown = lines[wrong].strip()[:60].decode("utf-8", "replace") if lines else "nothing"
     raise FileFormatError(path, first + step * wrong, f"{what} ({width} finite numbers)", repr(shown))
+
+
+def _numbers(text: bytes) -> Array:
+    """The numbers of a text up to the first word that is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return np.fromstring(text, sep=" ")
+        except ValueError:  # of later versions of NumPy, where there is such a word
+            return np.empty(0)
 
 
 def _usual(word: bytes) -> bool:
