@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..common.errors import AccuracyWarning, OMEError, shortened
 from ..common.termination import soft_termination
 from ..common.version import __version__
 from ..runs.reading import resolve
@@ -198,23 +199,19 @@ def _called(given: list[str]) -> int:
 
 def _one_line(error: Exception) -> str | None:
     """What to say of a user's mistake; None for an error of ours."""
-    from ..common.errors import OMEError
-
     usage = typer.BadParameter.__mro__[2]  # ClickException, of whichever click typer uses
     if isinstance(error, usage):
         return str(error.format_message())  # type: ignore[attr-defined]
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, OMEError):
-        return " ".join(str(error).split())
+        return str(error)
     return None
 
 
 @contextmanager
 def _plain_warnings() -> Iterator[None]:
     """Warnings of this package as one line each on standard error."""
-    from ..common.errors import AccuracyWarning
-
     def show(message: Warning | str, *args: Any, **more: Any) -> None:
         _note(f"warning: {message}")
 
@@ -225,7 +222,9 @@ def _plain_warnings() -> Iterator[None]:
 
 
 def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    """One line on standard error, of printable characters and bounded length, whatever a file or a name holds."""
+    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
+    print(shortened(line), file=sys.stderr, flush=True)
 
 
 def _console() -> Console:

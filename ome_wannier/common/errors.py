@@ -7,8 +7,23 @@ import warnings
 from pathlib import Path
 
 
+#: characters of a message, at most: a damaged file may have lines, and a list names, of any length
+LONGEST = 2000
+
+
+def shortened(text: str, most: int = LONGEST) -> str:
+    """The text, or its beginning and its end where it is longer than `most` characters."""
+    if len(text) <= most:
+        return text
+    head, tail = most * 3 // 4 - 10, most // 4
+    return f"{text[:head]} ... {text[-tail:]}"
+
+
 class OMEError(Exception):
-    """Base of every error that this package raises for a user's mistake."""
+    """Base of every error that this package raises for a user's mistake; none says more than `LONGEST` characters."""
+
+    def __str__(self) -> str:
+        return shortened(super().__str__())
 
 
 class ModelError(OMEError, ValueError):
@@ -43,7 +58,7 @@ class FileFormatError(OMEError, ValueError):
 
     def __str__(self) -> str:
         where = str(self.path) if self.line is None else f"{self.path}, line {self.line}"
-        return f"{where}: expected {self.expected}, found {self.found}"
+        return shortened(f"{where}: expected {self.expected}, found {self.found}")
 
 
 class AccuracyWarning(UserWarning):
@@ -59,4 +74,4 @@ def warn(text: str, category: type[Warning] = AccuracyWarning) -> None:
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "ome_wannier":
         level, frame = level + 1, frame.f_back
-    warnings.warn(text, category, stacklevel=level)
+    warnings.warn(shortened(text), category, stacklevel=level)

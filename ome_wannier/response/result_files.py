@@ -60,8 +60,15 @@ def load_result(path: str | Path) -> xr.Dataset:
 
 def _fault(result: xr.Dataset) -> str:
     """Why this is no result, or nothing: levels, axes called x, y, z, and quantities with errors of the same shape."""
-    if "fermi" not in result.coords:
-        return "a netCDF file without Fermi levels"
+    for name, where in (("fermi", [("fermi",)]), ("temperature", [(), ("temperature",)])):
+        if name not in result.coords or result[name].dims not in where or result[name].dtype.kind != "f":
+            what = "Fermi levels" if name == "fermi" else "temperatures"
+            return f"a netCDF file without {what}"
+    for name in map(str, result.data_vars):
+        if name.endswith("_error") and name.removesuffix("_error") not in result.data_vars:
+            return f"{name[:60]} without the quantity"
+        if "equation" in result[name].attrs and f"{name}_error" not in result.data_vars:
+            return f"{name[:60]} without its error"
     for name in quantities(result):
         variable, error = result[name], result[f"{name}_error"]
         axes = [str(d) for d in variable.dims if d not in ("fermi", "temperature")]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..common.checked_input import regular
-from ..common.errors import FileFormatError
+from ..common.errors import FileFormatError, shortened
 from ..sources.library import Scan, Value
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def path(value: object) -> str:
 def unknown(key: str, known: Iterable[str]) -> str:
     """What to say of a key that there is not."""
     near = difflib.get_close_matches(key, known := list(known), 1)
-    return f"unknown key {key!r}: " + (f"did you mean {near[0]}?" if near else f"one of {', '.join(known)}")
+    return f"unknown key {shortened(key, 60)!r}: " + (f"did you mean {near[0]}?" if near else f"one of {', '.join(known)}")
 
 
 def text(error: ErrorDetails, known: Iterable[str]) -> str:

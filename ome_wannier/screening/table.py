@@ -55,9 +55,11 @@ def frame(db: str | Path) -> pd.DataFrame:
 
 
 def _without_foreign(rows: list[dict[str, Any]], known: set[str]) -> None:
-    """Take out what no column can hold: containers, and texts in columns of numbers; a warning names each."""
+    """Take out what no column can hold: containers, and texts in columns of numbers; a warning names each. A row without a
+    name is called by its key."""
     numbers = {k for row in rows for k, v in row.items() if k in known and isinstance(v, int | float)}
     for row in rows:
+        row["name"] = str(row.get("name", row.get("key")))
         for key, value in list(row.items()):
             if not isinstance(value, str | int | float | None) or (key in numbers and isinstance(value, str)):
                 warn(f"{str(row.get('name', 'a row'))[:60]}: {key[:60]} is {str(value)[:60]!r}, which is left out")

@@ -11,7 +11,6 @@ Ours are absolute.
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ from numpy.typing import NDArray
 from ...common.errors import ModelError
 from ...models.outside_states import External, displaced_metric, displaced_moments
 from ...models.tight_binding import TightBinding
-from .packed import companion, unpacked
+from .calculation import foreign, read_calculation
+from .packed import companion
 from .spin import NEAREST, SAME_GAUGE
 
 Array = NDArray[np.float64]
@@ -100,31 +100,27 @@ def with_external_terms(model: TightBinding, seed: str | Path, nearest: tuple[fl
     Raises
     ------
     ModelError : a missing file or package; other functions, or another gauge, than the model's (the Hamiltonians differ).
+    FileFormatError : files that are damaged, or of different calculations.
     """
     if model.homes is not None or model.frame is not None:
         raise ModelError("external terms are read for orbitals where the .chk has them: give a model that was not moved")
-    for package in ("wannierberri", "fortio"):  # WannierBerri reads Fortran records with the second
-        if find_spec(package) is None:
-            raise ModelError(f"external terms need the package {package}: install it")
-    from wannierberri.system.system_R import System_R
-    from wannierberri.w90files.wandata import WannierData
-
     overlaps = companion(seed, ".uIu") is not None
     endings = (".chk", ".eig", ".mmn", ".uHu", *([".uIu"] if overlaps else []))
-    files = [ending[1:].lower() for ending in endings]
-    with unpacked(seed, endings, "external terms need") as plain:
-        data = WannierData.from_w90_files(str(plain), files=files, readnnkp=False)
-    if data.num_wann != model.n_orbitals:
-        raise ModelError(f"{seed}.chk has {data.num_wann} Wannier functions, the model {model.n_orbitals}")
+    data = read_calculation(seed, endings, "external terms need", model)
+    from wannierberri.system.system_R import System_R
+
     want = {"symmetrize": False, "silent": True}
     ours = dict(zip(map(tuple, model.R.tolist()), model.hamiltonian, strict=True))
 
     def distance(tolerance: float) -> float:
-        bare = System_R.from_wannierdata(data, ws_dist_tol=tolerance, force_internal_terms_only=True, **want)
+        with foreign(seed, endings):
+            bare = System_R.from_wannierdata(data, ws_dist_tol=tolerance, force_internal_terms_only=True, **want)
         theirs = zip(map(tuple, bare.rvec.iRvec.tolist()), bare.get_R_mat("Ham"), strict=True)
         return max(float(np.abs(X - ours.get(r, 0)).max()) for r, X in theirs)
 
-    system = System_R.from_wannierdata(data, ws_dist_tol=min(nearest, key=distance), morb=True, qmetric=overlaps, **want)
+    tolerance = min(nearest, key=distance)
+    with foreign(seed, endings):
+        system = System_R.from_wannierdata(data, ws_dist_tol=tolerance, morb=True, qmetric=overlaps, **want)
     R = np.asarray(system.rvec.iRvec)
     H = np.asarray(system.get_R_mat("Ham"), dtype=complex)
     k = np.asarray(data.kpt_red, dtype=float)

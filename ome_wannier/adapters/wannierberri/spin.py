@@ -11,7 +11,6 @@ the calculation that does not matter; between them it is one interpolation of ma
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from ...common.errors import ModelError
 from ...models.home_cells import relabelled
 from ...models.tight_binding import TightBinding
-from .packed import unpacked
+from .calculation import foreign, read_calculation
 
 ComplexArray = NDArray[np.complex128]
 
@@ -31,6 +30,8 @@ SAME_GAUGE = 1e-4
 #: Angstrom: images of a pair at distances closer than this count as equally near (ws_distance_tol). Too small a value breaks
 #: the symmetry of the crystal, which the centres have only nearly: the one that gives the model's Hamiltonian is taken
 NEAREST = (1e-5, 1e-3, 1e-2, 5e-2, 1e-1)
+#: endings of what is read
+FILES = (".chk", ".eig", ".spn")
 
 
 def spin_matrices(seed: str | Path, model: TightBinding, nearest: tuple[float, ...] = NEAREST) -> ComplexArray:
@@ -45,17 +46,10 @@ def spin_matrices(seed: str | Path, model: TightBinding, nearest: tuple[float, .
     Raises
     ------
     ModelError : a missing file or package; other functions, or another gauge, than the model's (the Hamiltonians differ).
+    FileFormatError : files that are damaged, or of different calculations.
     """
-    for package in ("wannierberri", "fortio"):  # WannierBerri reads Fortran records with the second
-        if find_spec(package) is None:
-            raise ModelError(
-                f"the spin operator needs the package {package}: pip install 'ome_wannier[spn]', or load with spin_order"
-            )
+    data = read_calculation(seed, FILES, "the spin operator needs", model)
     from wannierberri.system.system_R import System_R
-    from wannierberri.w90files.wandata import WannierData
-
-    with unpacked(seed, (".chk", ".eig", ".spn"), "the spin operator needs") as plain:
-        data = WannierData.from_w90_files(str(plain), files=["chk", "eig", "spn"], readnnkp=False)
 
     def as_ours(system: Any) -> tuple[Any, list[Any]]:
         """R, Hamiltonian and spin of orbitals in the home cells of the model, the spin in its axes."""
@@ -64,7 +58,9 @@ def spin_matrices(seed: str | Path, model: TightBinding, nearest: tuple[float, .
         R = np.asarray(system.rvec.iRvec)
         return (R, given) if model.homes is None else relabelled(R, given, model.homes, ~np.array(model.periodic))
 
-    systems = [System_R.from_wannierdata(data, spin=True, symmetrize=False, silent=True, ws_dist_tol=x) for x in nearest]
+    want = {"spin": True, "symmetrize": False, "silent": True}
+    with foreign(seed, FILES):
+        systems = [System_R.from_wannierdata(data, ws_dist_tol=x, **want) for x in nearest]
     ours = dict(zip(map(tuple, model.R.tolist()), model.hamiltonian, strict=True))
 
     def distance(system: Any) -> float:
@@ -72,8 +68,6 @@ def spin_matrices(seed: str | Path, model: TightBinding, nearest: tuple[float, .
         theirs = zip(map(tuple, R.tolist()), H, strict=True)
         return max(float(np.abs(X - ours.get(r, 0)).max()) for r, X in theirs)
 
-    if systems[0].num_wann != model.n_orbitals:
-        raise ModelError(f"{seed}.chk has {systems[0].num_wann} Wannier functions, the model {model.n_orbitals}")
     system = min(systems, key=distance)
     R, (H, spin) = as_ours(system)
     k = np.asarray(data.kpt_red, dtype=float)

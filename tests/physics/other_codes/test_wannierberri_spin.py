@@ -13,7 +13,7 @@ import pytest
 from test_wannierberri import HALF_G, TAU, _elsewhere, close, kinetic, run, wb  # noqa: F401  the fixture: where it writes
 
 import ome_wannier as ome
-from ome_wannier.adapters.wannierberri import spin as wannierberri_spin
+from ome_wannier.adapters.wannierberri import calculation
 from ome_wannier.adapters.wannierberri.spin import spin_matrices
 from ome_wannier.bands.bands import Bands
 from ome_wannier.errors import ModelError
@@ -158,6 +158,6 @@ def test_option_of_load(seed, te, tmp_path):
 
 
 def test_without_fortio(seed, te, monkeypatch):
-    monkeypatch.setattr(wannierberri_spin, "find_spec", lambda package: None if package == "fortio" else find_spec(package))
+    monkeypatch.setattr(calculation, "find_spec", lambda package: None if package == "fortio" else find_spec(package))
     with pytest.raises(ModelError, match=r"needs the package fortio: pip install 'ome_wannier\[spn\]'"):
         spin_matrices(seed, te)
