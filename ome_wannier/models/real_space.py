@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.errors import ModelError
+from ..common.errors import ModelError, warn
 from .alignment import rotation, snapped
 from .home_cells import connected, homes, relabelled, strongest_homes
 from .outside_states import External
@@ -100,27 +100,31 @@ def moved_by(terms: RealSpace, moved: Ints, away: NDArray[np.bool_]) -> RealSpac
     return RealSpace(terms.lattice, R, H, position, centres, spin, external, terms.periodic, total if total.any() else None)
 
 
-def of_one_k_point(terms: RealSpace, across: NDArray[np.bool_]) -> tuple[RealSpace, float]:
+def of_one_k_point(terms: RealSpace, across: NDArray[np.bool_], name: str) -> RealSpace:
     """The same without R along the directions `across` (3,), along which a calculation had one k point, where k is 0.
 
     Nothing is known there of a dispersion: R along them says which image of an orbital was taken to be the nearest one, and the
     sum over them is exact. Orbitals are moved to where the strongest couplings stay in one cell.
 
-    Returns
-    -------
-    the terms, and in eV the largest coupling for which that cannot be: it reached across the end of the cell.
+    Warns
+    -----
+    AccuracyWarning : couplings for which that cannot be, as in layers thicker than half of the cell. name : of the model.
     """
     away = across & terms.R.any(axis=0)
-    moved = np.zeros((len(terms.hamiltonian[0]), 3), dtype=np.int64)
+    if not away.any():
+        return terms
+    moved, over = np.zeros((len(terms.hamiltonian[0]), 3), dtype=np.int64), 0.0
     for d in np.flatnonzero(away):
         moved[:, d] = strongest_homes(terms.R, terms.hamiltonian, terms.reduced, int(d))
-    if not away.any():
-        return terms, 0.0
-    over = 0.0
-    for d in np.flatnonzero(away):
         left = terms.R[:, d, None, None] != moved[None, None, :, d] - moved[None, :, None, d]
         over = max(over, float(np.abs(terms.hamiltonian[left]).max(initial=0.0)))
-    return moved_by(terms, moved, away), over
+    if over:
+        warn(
+            f"{name}: direction {', '.join(str(d + 1) for d in np.flatnonzero(away))} has one k point and counts as not "
+            f"periodic; couplings of up to {over:.2g} eV with images in the next cell are those of one cell "
+            "(periodic=... keeps them there)"
+        )
+    return moved_by(terms, moved, away)
 
 
 def in_axes(terms: RealSpace) -> RealSpace:

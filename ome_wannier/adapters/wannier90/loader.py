@@ -241,23 +241,11 @@ def _fold(
 def _across(
     main: Path, terms: RealSpace, data: RealSpaceMatrices, win: Win | None, periodic: tuple[bool, bool, bool] | None
 ) -> RealSpace:
-    """The same without R along directions of one k point, unless they are to be periodic.
-
-    Warns
-    -----
-    AccuracyWarning : couplings that reach across the end of the cell, as in layers thicker than half of it.
-    """
+    """The same without R along directions of one k point, unless they are to be periodic; see `of_one_k_point`."""
     mesh = win.mesh if win else None
     known = mesh is not None and np.prod(mesh) == round((1 / data.ndegen).sum())
     single = (np.array(mesh) == 1 if known else ~data.R.any(axis=0)) & ~np.array(directions(periodic) or (False,) * 3)
-    found, over = of_one_k_point(terms, single)
-    if over:
-        which = ", ".join(str(d + 1) for d in np.flatnonzero(single & terms.R.any(axis=0)))
-        warn(
-            f"{main.name}: direction {which} has one k point and counts as not periodic; couplings of up to {over:.2g} eV that "
-            "_wsvec.dat puts into the next cell are those of one cell (periodic=... keeps them there)"
-        )
-    return found
+    return of_one_k_point(terms, single, main.name)
 
 
 def _as_centres(R: IntArray, position: ComplexArray) -> tuple[ComplexArray | None, Array | None]:
