@@ -44,7 +44,7 @@ def recognises(wannier: object) -> bool:
     return type(wannier).__module__.split(".")[0] == "ase" and hasattr(wannier, "get_hopping")
 
 
-def load(wannier: Any, spin_degeneracy: int | None = None) -> TightBinding:
+def load(wannier: Any, spin_degeneracy: int | None = None, periodic: tuple[bool, bool, bool] | None = None) -> TightBinding:
     """Hamiltonian and centres of ASE's Wannier functions.
 
     The hoppings of an N1 x N2 x N3 grid of k points are known modulo its supercell: each goes to the nearest image of its pair
@@ -57,6 +57,7 @@ def load(wannier: Any, spin_degeneracy: int | None = None) -> TightBinding:
     Parameters
     ----------
     spin_degeneracy : electrons per band; default: 2 where the calculator has one spin channel, 1 where it has two.
+    periodic : see `TightBinding`; default: the directions with more than one k point.
     """
     warn(
         "ASE's Wannier functions have centres, but no position matrix elements between them: orbital quantities lack that part"
@@ -72,7 +73,7 @@ def load(wannier: Any, spin_degeneracy: int | None = None) -> TightBinding:
         R,
         H,
         centres=centres,
-        periodic=(bool(grid[0] > 1), bool(grid[1] > 1), bool(grid[2] > 1)),
+        periodic=(bool(grid[0] > 1), bool(grid[1] > 1), bool(grid[2] > 1)) if periodic is None else periodic,
         spin_degeneracy=spin_degeneracy,
         structure=structure(wannier.atoms),
         name="ASE Wannier functions (centres only)",

@@ -18,13 +18,20 @@ def recognises(model: object) -> bool:
     return type(model).__module__.split(".")[0] == "kwant" and hasattr(model, "hopping_value_pairs")
 
 
-def load(model: Any, params: Mapping[str, Any] | None = None, *, spin_degeneracy: int = 1) -> TightBinding:
+def load(
+    model: Any,
+    params: Mapping[str, Any] | None = None,
+    *,
+    spin_degeneracy: int = 1,
+    periodic: tuple[bool, bool, bool] | None = None,
+) -> TightBinding:
     """The Hamiltonian of a Builder; values that are functions are called with their sites and `params`.
 
     Parameters
     ----------
     params : values of the parameters of these functions, by name.
     spin_degeneracy : electrons per band, 1 or 2. kwant does not know which orbitals are spins: keep 1 where some are.
+    periodic : see `TightBinding`; default: the directions of the symmetry of the Builder.
 
     Raises
     ------
@@ -57,9 +64,9 @@ def load(model: Any, params: Mapping[str, Any] | None = None, *, spin_degeneracy
     for (a, b), v in model.hopping_value_pairs():
         add(a, b, np.atleast_2d(_value(v, (a, b), params)))
     centres = np.array([np.pad(np.asarray(s.pos, dtype=float), (0, 3 - len(s.pos))) for s, _ in onsite])
-    R, periodic = np.array(list(terms)), (d > 0, d > 1, d > 2)
+    R, along = np.array(list(terms)), (d > 0, d > 1, d > 2) if periodic is None else periodic
     where = np.repeat(centres, sizes, axis=0)
-    return TightBinding(lattice, R, np.array(list(terms.values())), None, where, periodic, spin_degeneracy, name="kwant system")
+    return TightBinding(lattice, R, np.array(list(terms.values())), None, where, along, spin_degeneracy, name="kwant system")
 
 
 def _value(value: Any, sites: tuple[Any, ...], params: Mapping[str, Any] | None) -> Any:

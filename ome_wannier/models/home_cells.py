@@ -68,6 +68,31 @@ def homes_of_pairs(pairs: Ints, steps: Ints, along: Array) -> Ints | None:
     return _together(found, block, along)
 
 
+def strongest_homes(R: Ints, hamiltonian: ComplexArray, reduced: Array, direction: int) -> Ints:
+    """Cells (n,) along one direction by which to move the orbitals so that the strongest couplings have no R along it.
+
+    Those of a spanning tree: of the couplings that close a loop around the cell, the weakest keep theirs. Where `homes` finds
+    cells, these are among them.
+
+    Parameters
+    ----------
+    R : (nR, 3). hamiltonian : (nR, n, n). reduced : (n, 3), as for `homes`.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import minimum_spanning_tree
+
+    values = np.array(sorted(set(R[:, direction].tolist()), key=abs))
+    size = np.stack([(np.abs(hamiltonian[R[:, direction] == v]) ** 2).sum(axis=0) for v in values])
+    best, strength = values[size.argmax(axis=0)], size.max(axis=0)
+    i, j = np.nonzero(np.triu(strength, 1))
+    n = len(reduced)
+    costs = coo_matrix((strength.max() / strength[i, j], (i, j)), shape=(n, n))
+    pairs = np.sort(np.stack(minimum_spanning_tree(costs).nonzero(), axis=1), axis=1)
+    found = homes_of_pairs(pairs, best[pairs[:, 0], pairs[:, 1]], reduced[:, direction])
+    assert found is not None  # a tree has no loops
+    return found
+
+
 def relabelled(
     R: Ints, matrices: Sequence[ComplexArray | None], moved: Ints, away: Booleans
 ) -> tuple[Ints, list[ComplexArray | None]]:

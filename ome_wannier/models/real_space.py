@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.errors import ModelError
+from ..common.errors import ModelError, warn
 from .alignment import rotation, snapped
-from .home_cells import connected, homes, relabelled
+from .home_cells import connected, homes, relabelled, strongest_homes
 from .outside_states import External
 from .real_space_checks import checked, frozen, point
 
@@ -60,7 +60,7 @@ def laid_out(terms: RealSpace, asked: Directions | None) -> RealSpace:
     ------
     ModelError : truth values that are none; a direction that is not to be periodic, but couples orbitals of different cells.
     """
-    given = _directions(asked)
+    given = directions(asked)
     along = np.asarray(terms.R.any(axis=0))
     candidates = [d for d in range(3) if along[d] and not (given and given[d])]
     n = len(terms.hamiltonian[0])
@@ -100,6 +100,33 @@ def moved_by(terms: RealSpace, moved: Ints, away: NDArray[np.bool_]) -> RealSpac
     return RealSpace(terms.lattice, R, H, position, centres, spin, external, terms.periodic, total if total.any() else None)
 
 
+def of_one_k_point(terms: RealSpace, across: NDArray[np.bool_], name: str) -> RealSpace:
+    """The same without R along the directions `across` (3,), along which a calculation had one k point, where k is 0.
+
+    Nothing is known there of a dispersion: R along them says which image of an orbital was taken to be the nearest one, and the
+    sum over them is exact. Orbitals are moved to where the strongest couplings stay in one cell.
+
+    Warns
+    -----
+    AccuracyWarning : couplings for which that cannot be, as in layers thicker than half of the cell. name : of the model.
+    """
+    away = across & terms.R.any(axis=0)
+    if not away.any():
+        return terms
+    moved, over = np.zeros((len(terms.hamiltonian[0]), 3), dtype=np.int64), 0.0
+    for d in np.flatnonzero(away):
+        moved[:, d] = strongest_homes(terms.R, terms.hamiltonian, terms.reduced, int(d))
+        left = terms.R[:, d, None, None] != moved[None, None, :, d] - moved[None, :, None, d]
+        over = max(over, float(np.abs(terms.hamiltonian[left]).max(initial=0.0)))
+    if over:
+        warn(
+            f"{name}: direction {', '.join(str(d + 1) for d in np.flatnonzero(away))} has one k point and counts as not "
+            f"periodic; couplings of up to {over:.2g} eV with images in the next cell are those of one cell "
+            "(periodic=... keeps them there)"
+        )
+    return moved_by(terms, moved, away)
+
+
 def in_axes(terms: RealSpace) -> RealSpace:
     """The same with the periodic directions in a Cartesian plane or line, rounding taken out, a tilt rotated away."""
     terms = terms._replace(lattice=snapped(terms.lattice, terms.periodic))
@@ -134,7 +161,8 @@ def frozen_terms(terms: RealSpace) -> RealSpace:
     return terms._replace(**arrays, external=external)
 
 
-def _directions(given: Directions | None) -> Directions | None:
+def directions(given: Directions | None) -> Directions | None:
+    """The three truth values of `periodic`, checked; ModelError if they are none."""
     if given is None:
         return None
     values = list(given)

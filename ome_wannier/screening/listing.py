@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..adapters.wannier90.seed import is_resource_fork
 from ..common.errors import OMEError, SettingsError
 from ..runs.reading import PATHS, joined, place_of, read, validate
 from ..runs.settings import TABLE, Settings, named, outweighed
@@ -246,6 +247,7 @@ def _in_folder(top: Path) -> list[str]:
     for folder, folders, files in os.walk(top):
         folders.sort()
         here = Path(folder)
+        files = [name for name in files if not is_resource_fork(name)]
         if library.FILE in files or _NPZ in files:
             found.append(folder)
             folders.clear()

@@ -18,7 +18,7 @@ from ...models.tight_binding import TightBinding
 from . import loader
 from .crystal import ENDINGS as STRUCTURES
 from .crystal import NAMES
-from .seed import ENDINGS
+from .seed import ENDINGS, is_resource_fork
 
 _CHUNK = 2**20
 _PACKED = ("", ".gz", ".bz2", ".xz")
@@ -72,4 +72,6 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 def _known(name: str) -> bool:
     endings = tuple(ending + packed for ending in ENDINGS.values() for packed in _PACKED)
+    if is_resource_fork(name):
+        return False
     return name.endswith(endings) or name in NAMES or name.lower().endswith(STRUCTURES)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from ...common.errors import FileFormatError, ModelError, warn
 from ...common.packed import read_bytes
 from ...models.base import Structure
+from .seed import is_resource_fork
 from .text import LARGEST_REAL, Array
 
 #: structures by their whole name, or by how it ends
@@ -91,6 +92,7 @@ def _beside(seed: Path) -> list[Path]:
         names = sorted(seed.parent.iterdir())
     except OSError:
         return []
+    names = [p for p in names if not is_resource_fork(p.name)]
     return [p for p in names if (p.name in NAMES or p.suffix.lower() in ENDINGS) and p.is_file()]
 
 

@@ -5,7 +5,7 @@ Every function either returns what the file says or raises a `FileFormatError` w
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,17 +14,16 @@ import numpy as np
 from ...common.errors import FileFormatError
 from ...common.packed import read_bytes
 from .irregular import by_label, completed, degeneracies, sorted_rows, without_text
+from .sparse import HR_ROW, N_R, N_WANN, is_sparse, sparse_elements
 from .text import Array, ComplexArray, IntArray, Row, Table, number, snippet
 
-_N_WANN, _N_R = "the number of Wannier functions", "the number of R vectors"
 _R_ROW = Row(3, 0, "an R vector (3 integers)")
 _LATTICE_ROW = Row(0, 3, "a lattice vector (3 reals, Angstrom)")
 _TB_ROWS = (Row(2, 2, "m n Re H Im H"), Row(2, 6, "m n and Re, Im of x, y, z"))
-_HR_ROW = Row(5, 2, "R1 R2 R3 m n Re H Im H")
 
 
 class RealSpaceMatrices(NamedTuple):
-    """RealSpaceMatrices as they stand in a file, degeneracies not yet divided out.
+    """Matrices as they stand in a file, degeneracies not yet divided out.
 
     R : (nR, 3) integers. ndegen : (nR,) degeneracy of each R.
     H : (nR, n, n) in eV, [r, m, n] = <0m|H|Rn>. position : (nR, n, n, 3) in Angstrom, or None.
@@ -39,6 +38,9 @@ class RealSpaceMatrices(NamedTuple):
     line: IntArray
 
 
+Reader = Callable[[Table], RealSpaceMatrices]
+
+
 def read_tb(path: Path) -> RealSpaceMatrices:
     """Read `_tb.dat`: lattice, Hamiltonian and position matrix elements.
 
@@ -46,37 +48,46 @@ def read_tb(path: Path) -> RealSpaceMatrices:
     ------
     FileFormatError : with the line where the file is not what it should be.
     """
-    raw = read_bytes(path)
-    try:
-        return _regular_tb(Table(path, raw))
-    except FileFormatError as error:
-        with suppress(FileFormatError):  # the first error says more
-            return _irregular_tb(Table(path, without_text(raw)))
-        raise error
+    return _read(path, _regular_tb, _irregular_tb)
 
 
 def read_hr(path: Path) -> RealSpaceMatrices:
-    """Read `_hr.dat`, or the sparse variant of WannierTools (number of elements first, no degeneracies).
+    """Read `_hr.dat`, or the sparse variant of WannierTools (number of elements first).
 
     Raises
     ------
     FileFormatError : with the line where the file is not what it should be.
     """
+    return _read(path, _regular_hr, _irregular_hr)
+
+
+def _read(path: Path, regular: Reader, irregular: Reader) -> RealSpaceMatrices:
+    """By the layout of Wannier90, and where that fails, as other programs write it.
+
+    The first error says more, unless it is only about text that the second reading does not see.
+    """
     raw = read_bytes(path)
     try:
-        table = Table(path, raw)
-        return _read_sparse(table) if _is_sparse(table) else _regular_hr(table)
+        return regular(Table(path, raw))
     except FileFormatError as error:
-        with suppress(FileFormatError):  # the first error says more
-            table = Table(path, without_text(raw))
-            return _read_sparse(table) if _is_sparse(table) else _irregular_hr(table)
-        raise error
+        plain = without_text(raw)
+        try:
+            return irregular(Table(path, plain))
+        except FileFormatError as another:
+            raise (another if plain != raw and (another.line or 0) > (error.line or 0) else error) from None
+
+
+def _sparse_hr(table: Table) -> RealSpaceMatrices:
+    """`_hr.dat` with the elements that are not zero."""
+    R, ndegen, H, line = sparse_elements(table)
+    _check_R(table.path, R, ndegen, line)
+    return RealSpaceMatrices(R, ndegen, H, None, None, line)
 
 
 def _regular_tb(table: Table) -> RealSpaceMatrices:
     """`_tb.dat` as Wannier90 writes it."""
     lattice = table.take(3, [(_LATTICE_ROW, 1)]).reshape(3, 3)
-    n, n_R = table.integer(_N_WANN), table.integer(_N_R)
+    n, n_R = table.integer(N_WANN), table.integer(N_R)
     _check_size(table, n, table.cursor - 2)
     ndegen = _degeneracies(table, n_R)
     labels = np.vstack([np.zeros((1, 2), dtype=np.int64), _labels(n)])
@@ -99,7 +110,7 @@ def _regular_tb(table: Table) -> RealSpaceMatrices:
 def _irregular_tb(table: Table) -> RealSpaceMatrices:
     """`_tb.dat` with m and n, and the R vectors of the positions, in another order, or other degeneracies."""
     lattice = table.take(3, [(_LATTICE_ROW, 1)]).reshape(3, 3)
-    n, n_R = table.integer(_N_WANN), table.integer(_N_R)
+    n, n_R = table.integer(N_WANN), table.integer(N_R)
     _check_size(table, n, table.cursor - 2)
     given = degeneracies(table, n_R, 2 * n_R * (n * n + 1))
     found = []
@@ -120,21 +131,25 @@ def _irregular_tb(table: Table) -> RealSpaceMatrices:
 
 
 def _regular_hr(table: Table) -> RealSpaceMatrices:
-    """`_hr.dat` as Wannier90 writes it."""
-    n, n_R = table.integer(_N_WANN), table.integer(_N_R)
+    """`_hr.dat` as Wannier90 writes it, or as WannierTools does where it is sparse."""
+    if is_sparse(table):
+        return _sparse_hr(table)
+    n, n_R = table.integer(N_WANN), table.integer(N_R)
     _check_size(table, n, table.cursor - 2)
     ndegen = _degeneracies(table, n_R)
-    R, H, line = _labelled(table, n, n_R, _HR_ROW)
+    R, H, line = _labelled(table, n, n_R, HR_ROW)
     _check_R(table.path, R, ndegen, line)
     return RealSpaceMatrices(R, ndegen, H[..., 0], None, None, line)
 
 
 def _irregular_hr(table: Table) -> RealSpaceMatrices:
     """`_hr.dat` with its rows in any order, or other degeneracies."""
-    n, n_R = table.integer(_N_WANN), table.integer(_N_R)
+    if is_sparse(table):
+        return _sparse_hr(table)
+    n, n_R = table.integer(N_WANN), table.integer(N_R)
     _check_size(table, n, table.cursor - 2)
     given = degeneracies(table, n_R, n_R * n * n)
-    R, H, line = sorted_rows(table, n, n_R, _HR_ROW)
+    R, H, line = sorted_rows(table, n, n_R, HR_ROW)
     ndegen = completed(table, given, R)
     _check_R(table.path, R, ndegen, line)
     return RealSpaceMatrices(R, ndegen, H[..., 0], None, None, line)
@@ -152,7 +167,7 @@ def read_r(path: Path, hr: RealSpaceMatrices) -> ComplexArray:
     table = Table(path, read_bytes(path))
     row = Row(5, 6, "R1 R2 R3 m n and Re, Im of x, y, z")
     n_R, n = len(hr.R), hr.H.shape[1]
-    expected = [(_N_WANN, n), (_N_R, n_R)]
+    expected = [(N_WANN, n), (N_R, n_R)]
     if len(table) > 1 and table.width[1] != 1:
         del expected[1]
     for what, size in expected:
@@ -180,7 +195,7 @@ def read_centres(path: Path, n_wann: int, ghosts: int = 0) -> Array:
     if count is None or count != int(count):
         raise FileFormatError(path, 1, "the number of lines that follow the second", snippet(lines[0]))
     body = [(i, line) for i, line in enumerate(lines[2:], 3) if line.strip()]
-    if len(body) != count:
+    if len(body) != count and not (count == n_wann < len(body)):  # Wannier90 2.0 did not count the atoms
         raise FileFormatError(path, len(lines), f"{int(count)} lines with a label and 3 reals", f"{len(body)}")
     centres, labels = [], []
     for i, line in body:
@@ -203,15 +218,15 @@ def count_wann(path: Path, tb: bool) -> int:
     table = Table(path, without_text(read_bytes(path)))
     if tb:
         table.take(3, [(_LATTICE_ROW, 1)])
-    elif _is_sparse(table):
+    elif is_sparse(table):
         table.integer("the number of elements")
-    return table.integer(_N_WANN)
+    return table.integer(N_WANN)
 
 
 def _check_size(table: Table, n: int, index: int) -> None:
     """Refuse a number of Wannier functions that the rest of the file cannot hold."""
     if n * n > len(table):
-        table.fail(index, f"{_N_WANN}, at most {int(len(table) ** 0.5)} in a file of this length")
+        table.fail(index, f"{N_WANN}, at most {int(len(table) ** 0.5)} in a file of this length")
 
 
 def _degeneracies(table: Table, n_R: int) -> IntArray:
@@ -246,54 +261,6 @@ def _labelled(table: Table, n: int, n_R: int, row: Row) -> tuple[IntArray, Compl
     if len(wrong):
         table.fail(first + int(wrong[0]), f"R = {_name(R[wrong[0] // (n * n), 0])} for all m and n")
     return R[:, 0], _matrices(values.reshape(n_R, -1), n, row), table.line[first :: n * n][:n_R]
-
-
-def _is_sparse(table: Table) -> bool:
-    """WannierTools' sparse file has two or three counts and then, without degeneracies, as many lines as the first.
-
-    A dense file begins like it if it has a single R: its number of lines is the square of the first count.
-    """
-    if table.width[:2].tolist() != [1, 1] or len(table) < 3:
-        return False
-    if _is_row(table, 2):
-        return number(table.text(0).strip()) == len(table) - 2
-    if table.width[2] != 1 or len(table) < 4 or not _is_row(table, 3):
-        return False
-    return number(table.text(1).strip()) != 1 or number(table.text(0).strip()) == len(table) - 3
-
-
-def _is_row(table: Table, index: int) -> bool:
-    """Whether a line has R, m, n and two reals, whose integers may have run together."""
-    width = int(table.width[index])
-    return width == 7 or (3 <= width < 7 and b"." in table.text(index))
-
-
-def _read_sparse(table: Table) -> RealSpaceMatrices:
-    elements, n = table.integer("the number of elements"), table.integer(_N_WANN)
-    n_R = None if _is_row(table, 2) else table.integer(_N_R)
-    begin = table.cursor
-    values = table.take(elements, [(_HR_ROW, 1)]).reshape(elements, 7)
-    table.end()
-    mn = values[:, 3:5].astype(np.int64) - 1
-    wrong = np.flatnonzero(((mn < 0) | (mn >= n)).any(axis=1))
-    if len(wrong):
-        table.fail(begin + int(wrong[0]), f"m and n from 1 to {n}")
-    R, first, index = np.unique(values[:, :3].astype(np.int64), axis=0, return_index=True, return_inverse=True)
-    if n_R not in (None, len(R)):
-        table.fail(2, f"{_N_R}, {len(R)} by the elements that follow")
-    element = (index.reshape(-1) * n + mn[:, 0]) * n + mn[:, 1]
-    _, earlier, inverse = np.unique(element, return_index=True, return_inverse=True)
-    again = np.flatnonzero(earlier[inverse] != np.arange(elements))
-    if len(again):
-        table.fail(begin + int(again[0]), "an element (R, m, n) that has not stood before")
-    n_R = len(R)
-    if n * n * n_R > 10**8:
-        table.fail(1, "a Hamiltonian of at most 1e8 elements (it is held in full)")
-    H = np.zeros(n_R * n * n, dtype=complex)
-    H[element] = values[:, 5] + 1j * values[:, 6]
-    line, ones = table.line[begin + first], np.ones(n_R, dtype=np.int64)
-    _check_R(table.path, R, ones, line)
-    return RealSpaceMatrices(R, ones, H.reshape(n_R, n, n), None, None, line)
 
 
 def _check_R(path: Path, R: IntArray, ndegen: IntArray, line: IntArray) -> None:

@@ -57,6 +57,25 @@ def integers(path: Path, line: Line | None, n: int, most: int) -> list[int] | No
     return [int(value) for value in values]
 
 
+def ranges(path: Path, line: Line | None, most: int) -> list[int] | None:
+    """The integers of a range vector such as `1, 3-5 8:9`, in its order, from 1 to `most`.
+
+    Raises
+    ------
+    FileFormatError : another text, other numbers, or more of them than `most`.
+    """
+    if line is None:
+        return None
+    found: list[int] = []
+    for token in re.split(r"[\s,;]+", re.sub(r"\s*([-:])\s*", r"\1", line[1]).strip(" \t,;")):
+        match = re.fullmatch(r"(\d{1,7})(?:[-:](\d{1,7}))?", token)
+        ends = sorted(int(x) for x in match.groups(match[1])) if match else [0, 0]
+        if ends[0] < 1 or ends[1] > most or len(found) + ends[1] - ends[0] >= most:
+            fail(path, line, "positive integers and ranges of them, as in 1, 3-5")
+        found += range(ends[0], ends[1] + 1)
+    return found
+
+
 def logical(path: Path, line: Line | None) -> bool | None:
     """What a keyword says that is true or false.
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...common.errors import AccuracyWarning, FileFormatError, ModelError, warn
-from ...models.real_space_checks import HERMITICITY_TOLERANCE, local_spin
+from ...models.real_space import RealSpace, directions, of_one_k_point
+from ...models.real_space_checks import HERMITICITY_TOLERANCE, checked, local_spin
 from ...models.tight_binding import TightBinding
 from .branch import on_branch
 from .crystal import Crystal, crystal, on_atoms
@@ -48,7 +49,7 @@ def load(
         `_centres.xyz` or the projections of `.win`, in this order. Positions in `_tb.dat` and `_r.dat` are
         corrected with `_centres.xyz` (see `wannier90_branch`). Where they hold nothing but the centres, the model has centres.
     centres : (n, 3) Cartesian in Angstrom: a diagonal position operator, instead of what the files hold.
-    periodic : see `TightBinding`. A direction with one k point has only R = 0 and counts as not periodic.
+    periodic : see `TightBinding`. A direction with one k point counts as not periodic: nothing is known of a dispersion there.
     spin_degeneracy : default what `.win` says, with spinors, num_elec_per_state or spin = up; see `spins`. 1, with a warning,
         without `.win`.
     spin_order : "block" (all up, then all down: VASP 5, WannierTools) or "interlaced" (up, down of each orbital: QE, VASP 6,
@@ -89,12 +90,15 @@ def load(
         R, matrices, defect = _fold(main, data, position, shifts, files["wsvec"])
         if position is not None:
             position, centres = _as_centres(R, matrices[..., 1:])
+        where = None if centres is None else checked(centres, "centres", float, (data.H.shape[1], 3))
+        terms = _across(main, RealSpace(cell, R, matrices[..., 0], position, where, None, None), data, read, periodic)
         return TightBinding(
             cell,
-            R,
-            matrices[..., 0],
-            position=position,
-            centres=None if centres is None else np.asarray(centres, dtype=float),
+            terms.R,
+            terms.hamiltonian,
+            position=terms.position,
+            centres=terms.centres,
+            homes=terms.homes,
             periodic=periodic,  # type: ignore[arg-type]  # None: the model looks at R
             spin_degeneracy=electrons_per_band(path, read) if spin_degeneracy is None else spin_degeneracy,
             structure=read.structure if read and read.structure else known.structure if known else None,
@@ -232,6 +236,16 @@ def _fold(
         return data.R, X, float(defect[worst])
     assert wsvec is not None
     return *shifted(wsvec, data.R, X, partner, shifts), float(defect[worst])
+
+
+def _across(
+    main: Path, terms: RealSpace, data: RealSpaceMatrices, win: Win | None, periodic: tuple[bool, bool, bool] | None
+) -> RealSpace:
+    """The same without R along directions of one k point, unless they are to be periodic; see `of_one_k_point`."""
+    mesh = win.mesh if win else None
+    known = mesh is not None and np.prod(mesh) == round((1 / data.ndegen).sum())
+    single = (np.array(mesh) == 1 if known else ~data.R.any(axis=0)) & ~np.array(directions(periodic) or (False,) * 3)
+    return of_one_k_point(terms, single, main.name)
 
 
 def _as_centres(R: IntArray, position: ComplexArray) -> tuple[ComplexArray | None, Array | None]:

@@ -30,7 +30,8 @@ _STATES: dict[str, set[tuple[int, int]]] = (
 def projection_centres(win: Win, lattice: Array, n_wann: int) -> Array:
     """Cartesian positions (n_wann, 3) in Angstrom at which the projections of a `.win` file sit.
 
-    Spins that are marked, (u), (d) or (u,d), are sorted as Wannier90 does it: up and down of each state in turn.
+    Spins that are marked, (u), (d) or (u,d), are sorted as Wannier90 does it: up and down of each state in turn. Of several,
+    select_projections takes its own, in its order.
 
     Raises
     ------
@@ -63,6 +64,8 @@ def projection_centres(win: Win, lattice: Array, n_wann: int) -> Array:
         found = np.concatenate([found, found])
     if any(marked) and not all(marked):
         fail(win.path, lines[marked.index(False)], "(u), (d) or (u,d) in every line or in none, or centres as an argument")
+    if win.selected and max(win.selected) <= len(found):
+        found = found[np.array(win.selected) - 1]
     if len(found) != n_wann:
         raise FileFormatError(win.path, None, f"projections for {n_wann} Wannier functions", f"{len(found)}")
     return found

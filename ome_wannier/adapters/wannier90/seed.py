@@ -100,4 +100,11 @@ def _seednames(folder: Path) -> set[str]:
         names = [file.name for file in folder.iterdir()] if folder.is_dir() else []
     except OSError as error:
         raise FileFormatError(folder, None, "a readable folder", error.strerror or str(error)) from error
-    return {name.removesuffix(e) for name in names for e in endings if name.endswith(e) and name != e}
+    return {
+        name.removesuffix(e) for name in names if not is_resource_fork(name) for e in endings if name.endswith(e) and name != e
+    }
+
+
+def is_resource_fork(name: str) -> bool:
+    """Whether a name is that of the resource fork that macOS packs beside a file."""
+    return name.startswith("._")

@@ -103,11 +103,12 @@ class Table:
         return self.raw[self._start[index] : self._stop[index]]
 
     def integer(self, what: str) -> int:
-        """The positive integer that stands alone on the next line."""
-        value = int(self.take(1, [(Row(1, 0, what), 1)])[0])
-        if value < 1:
-            self.fail(self.cursor - 1, f"{what}, a positive integer")
-        return value
+        """The positive integer that stands alone on the next line; it counts something, so no width of a column bounds it."""
+        text = self.text(self.cursor).strip() if self.cursor < len(self) else b""
+        if not re.fullmatch(rb"\+?\d{1,9}", text) or int(text) < 1:
+            self.fail(self.cursor, f"{what}, a positive integer")
+        self.cursor += 1
+        return int(text)
 
     def take(self, times: int, pattern: list[tuple[Row, int]], labels: IntArray | None = None) -> Array:
         """All numbers of the next lines, which repeat a pattern.

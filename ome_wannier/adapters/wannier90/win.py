@@ -12,13 +12,14 @@ from ...common.errors import FileFormatError
 from ...common.packed import read_bytes
 from ...common.units import BOHR
 from ...models.base import Structure
-from .list_directed import Line, fail, integers, logical, real, reals
+from .list_directed import Line, fail, integers, logical, ranges, real, reals
 from .text import Array
 
 Block = tuple[int, list[Line]]  # number of its `begin` line, what stands inside
 
 _KEYWORDS = {
     "num_wann", "num_elec_per_state", "spin", "spinors", "fermi_energy", "use_ws_distance", "translate_home_cell", "mp_grid",
+    "select_projections",
 }  # fmt: skip
 _BLOCKS = ("unit_cell_cart", "atoms_frac", "atoms_cart", "projections")
 #: k points along one direction, at most
@@ -31,7 +32,8 @@ class Win:
 
     lattice : (3, 3) rows in Angstrom. labels : of the atoms, in lower case. positions : (atoms, 3) in units
     of the lattice vectors. structure : the atoms, if every label begins with a chemical symbol. projections : the block,
-    as text. mesh : mp_grid. per_state : num_elec_per_state. channel : "up" or "down", of a calculation with two spins.
+    as text. selected : select_projections, counted from 1. mesh : mp_grid. per_state : num_elec_per_state. channel : "up"
+    or "down", of a calculation with two spins.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class Win:
     positions: Array | None = None
     structure: Structure | None = None
     projections: list[Line] = field(default_factory=list)
+    selected: list[int] | None = None
 
     @property
     def ghosts(self) -> int:
@@ -84,6 +87,7 @@ def read_win(path: Path) -> Win:
         positions=positions,
         structure=_structure(labels, positions),
         projections=blocks["projections"][1] if "projections" in blocks else [],
+        selected=ranges(path, keywords.get("select_projections"), _MOST_FUNCTIONS),
     )
 
 
@@ -127,7 +131,8 @@ def _fence(path: Path, line: Line, inside: str, word: str, blocks: dict[str, Blo
     named = [name for name in _BLOCKS if name in rest]
     if len(named) > 1:
         fail(path, line, f"one of {' and '.join(named)}")
-    name = named[0] if named else rest.strip(" \t_=:")
+    other = re.search(r"[^\W_]\w*", rest)  # of a block that is not read here; more may stand behind its name
+    name = named[0] if named else other.group() if other else ""
     if word == "end":
         if not inside or name != inside:
             fail(path, line, f"end {inside}" if inside else "begin before end")

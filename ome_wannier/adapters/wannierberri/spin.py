@@ -56,7 +56,9 @@ def spin_matrices(seed: str | Path, model: TightBinding, nearest: tuple[float, .
         H, spin = (np.asarray(system.get_R_mat(name), dtype=complex) for name in ("Ham", "SS"))
         given = [H, spin if model.frame is None else spin @ model.frame.T]
         R = np.asarray(system.rvec.iRvec)
-        return (R, given) if model.homes is None else relabelled(R, given, model.homes, ~np.array(model.periodic))
+        across = ~np.array(model.periodic)
+        homes = np.zeros((model.n_orbitals, 3), dtype=np.int64) if model.homes is None else model.homes
+        return relabelled(R, given, homes, across) if homes.any() or R[:, across].any() else (R, given)
 
     want = {"spin": True, "symmetrize": False, "silent": True}
     with foreign(seed, FILES):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ...common.errors import ModelError, warn
 from ...models.base import Structure
+from ...models.real_space import RealSpace, directions, of_one_k_point
 from ...models.real_space_checks import HERMITICITY_TOLERANCE, partners, point
 from ...models.tight_binding import TightBinding
 from .external import external_of, matrices_of
@@ -60,30 +61,37 @@ def load(
     _check(system)
     R, H = _paired(system, "Ham")
     centres = np.asarray(system.wannier_centers_cart, dtype=float)
-    where: dict[str, Any] = {"centres": centres}
+    position = None
     if system.has_R_mat("AA") and not system.force_internal_terms_only:
         position = _paired(system, "AA")[1]
         home, i = int(np.flatnonzero(~R.any(axis=1))[0]), np.arange(len(centres))
         position[home, i, i] += centres
-        where = {"position": position}
     elif not system.force_internal_terms_only:
         _warn("this System has no AA: its Wannier centres stand in for the position operator; make it with berry=True")
-    if "centres" in where and len(centres) > 1 and not centres.any():
+    if position is None and len(centres) > 1 and not centres.any():
         _warn("all Wannier centres of this System are zero, and responses depend on where the orbitals are")
-    if external_terms:
-        if "centres" in where:
-            raise ModelError("external terms need AA in use: make the System with berry=True, not force_internal_terms_only")
-        where["external"] = external_of(system, R)
+    if external_terms and position is None:
+        raise ModelError("external terms need AA in use: make the System with berry=True, not force_internal_terms_only")
+    spin = _paired(system, "SS")[1] if system.has_R_mat("SS") else None
+    external = external_of(system, R) if external_terms else None
+    lattice, name = np.asarray(system.real_lattice, dtype=float), str(getattr(system, "name", "") or "WannierBerri system")
+    terms = RealSpace(lattice, R, H, position, centres if position is None else None, spin, external)
+    along = directions(tuple(bool(p) for p in system.periodic) if periodic is None else periodic)  # type: ignore[arg-type]
+    single = np.broadcast_to(getattr(system, "NKFFT_recommended", 0), 3) == 1  # that of the calculation, where it is known
+    terms = of_one_k_point(terms, single & ~np.array(along), name)
     return TightBinding(
-        np.asarray(system.real_lattice, dtype=float),
-        R,
-        H,
-        periodic=tuple(bool(p) for p in system.periodic) if periodic is None else periodic,  # type: ignore[arg-type]
-        spin=_paired(system, "SS")[1] if system.has_R_mat("SS") else None,
+        lattice,
+        terms.R,
+        terms.hamiltonian,
+        position=terms.position,
+        centres=terms.centres,
+        homes=terms.homes,
+        periodic=along,  # type: ignore[arg-type]
+        spin=terms.spin,
+        external=terms.external,
         spin_degeneracy=spin_degeneracy,
         structure=_structure(system),
-        name=str(getattr(system, "name", "") or "WannierBerri system"),
-        **where,
+        name=name,
     )
 
 

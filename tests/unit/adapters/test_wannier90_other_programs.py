@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -198,3 +199,91 @@ def test_ghosts_in_the_centres(tmp_path, ghosts):
     (tmp_path / "toy_centres.xyz").write_text(f"{4 + ghosts}\n\n{lines}X 0 0 0\n")
     with pytest.raises(FileFormatError, match="2 centres labelled X"):
         load(path)
+
+
+def sparse(counts: str, n_lines: list[str]) -> str:
+    return f" h\n {len(n_lines)} ! lines\n{counts}" + "".join(n_lines)
+
+
+@pytest.mark.parametrize(
+    ("counts", "share"),
+    [(" 2 ! orbitals\n", 1), (" 2\n 5\n", 1), (" 2 !\n 5 ! of R\n 1 1 1\n 1 1\n", 1), ("2\n5\n3 3 3 3 3\n", 3)],
+)
+def test_sparse_files_with_and_without_counts_and_degeneracies(tmp_path, counts, share):
+    """Rows without the elements that are zero, in any order; degeneracies are those of no R in particular."""
+    kept = [row for row in shuffled(rows()) if row.split()[:5] not in (["0", "-2", "0", "1", "2"], ["0", "2", "0", "2", "1"])]
+    wanted = WANTED.copy()
+    wanted[1, 0, 1] = wanted[3, 1, 0] = 0
+    assert np.abs(share * hamiltonian(seed(tmp_path, sparse(counts, kept))) - wanted).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [(" 2\n 5\n 1 1 2 1 1\n", "one degeneracy"), (" 2\n 5\n 1 1 1 1\n", "5 times"), (" 2\n 4\n 1 1 1 1\n", "5 by")],
+)
+def test_sparse_files_with_counts_that_do_not_fit(tmp_path, counts, said):
+    with pytest.raises(FileFormatError, match=said):
+        hamiltonian(seed(tmp_path, sparse(counts, rows())))
+
+
+def test_more_elements_than_columns_count(tmp_path):
+    """The counts of a file stand alone in their lines: 99,999, the largest integer of five columns, does not bound them."""
+    n, far = 230, [(0, 0, 0), (1, 0, 0), (-1, 0, 0)]
+    lines = [f"{a} {b} {c} {i} {j} {0.5 * (i == j)} 0\n" for a, b, c in far for i in range(1, n + 1) for j in range(1, n + 1)]
+    path = seed(tmp_path, sparse(f" {n}\n", lines))
+    model = load(path, centres=np.zeros((n, 3)))
+    assert len(lines) > 99_999
+    assert model.hamiltonian == pytest.approx(np.tile(0.5 * np.eye(n), (3, 1, 1)))
+
+
+def test_an_error_is_about_the_damage_and_not_about_the_text_beside_it(tmp_path):
+    text = TEXT.format("! a count") + "".join(rows()).replace("    0    2    0    1    2 ", "    0    2    0    1    3 ")
+    with pytest.raises(FileFormatError, match="every pair m, n"):
+        hamiltonian(seed(tmp_path, text))
+
+
+@pytest.mark.parametrize("chosen", ["4 1", "= 4,1", ": 4; 1", "1:1 4-4"])
+def test_selected_projections(tmp_path, chosen):
+    """As Wannier90's range vectors, in their order."""
+    text = f"select_projections {chosen}\nbegin projections\nf=0,0,0:s\nf=0,0,0.1:px,py\nf=0,0,0.2:s\nend projections\n"
+    with pytest.warns(AccuracyWarning, match="projections"):
+        model = load(seed(tmp_path, HEAD + "".join(rows()), CELL + text))
+    assert sorted(model.centres[:, 2]) == pytest.approx([0, 0.6])
+    assert (model.centres[0, 2] > 0) == (chosen != "1:1 4-4")
+
+
+@pytest.mark.parametrize("chosen", ["", "0-3", "1,x", "2-", "-3", "1 2 3", "5", "1-9999999999"])
+def test_projections_that_cannot_be_selected(tmp_path, chosen):
+    text = f"select_projections = {chosen}\nbegin projections\nf=0,0,0:s,px,py,pz\nend projections\n"
+    with pytest.raises(FileFormatError, match=r"select|projections"):
+        load(seed(tmp_path, HEAD + "".join(rows()), CELL + text))
+
+
+def test_text_behind_the_name_of_a_block(tmp_path):
+    text = "begin : kpoint_path G 0 0 0 X 0 0 .5\nX 0 0 .5 G 0 0 0\nend kpoint_path\n"
+    (tmp_path / "a.win").write_text(text + CELL)
+    assert read_win(tmp_path / "a.win").lattice == pytest.approx(3 * np.eye(3))
+
+
+def test_centres_of_wannier90_2_0(tmp_path):
+    """Its count is that of the Wannier functions, though atoms follow."""
+    path = seed(tmp_path, HEAD + "".join(rows()), CELL + ATOMS)
+    xyz = tmp_path / "toy_centres.xyz"
+    xyz.write_text("2\n\nX 0 0 1\nX 0 0 2\nFe 0 0 0\n")
+    assert load(path).centres == pytest.approx(np.array([[0, 0, 1], [0, 0, 2]]))
+    xyz.write_text("2\n\nX 0 0 1\nFe 0 0 2\nFe 0 0 0\n")
+    with pytest.raises(FileFormatError, match="2 centres labelled X"):
+        load(path)
+
+
+def test_resource_forks_of_macos(tmp_path):
+    """tar and zip of macOS have a second, small file beside each."""
+    path = seed(tmp_path, HEAD + "".join(rows()))
+    (tmp_path / "._toy_hr.dat").write_bytes(b"\0\5\26\7")
+    (tmp_path / "._toy.cif").write_bytes(b"\0\5\26\7")
+    assert load(tmp_path, centres=np.zeros((2, 3))).name == "toy"
+    packed = tmp_path / "a.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in ("toy_hr.dat", "toy.win", "._toy_hr.dat"):
+            archive.write(tmp_path / name, f"__MACOSX/{name}" if name[0] == "." else name)
+    assert load(packed, centres=np.zeros((2, 3))).n_orbitals == load(path, centres=np.zeros((2, 3))).n_orbitals
