@@ -17,7 +17,12 @@ Array = NDArray[np.float64]
 Dims = tuple[Literal["moment", "spin_moment", "field", "axis", "position"], ...]
 
 
-KINDS = ("alpha", "extrinsic", "polarizability", "curvature", "moment", "own")
+KINDS = ("alpha", "extrinsic", "polarizability", "curvature", "moment", "moment_slope", "drude", "ohmic", "own")
+#: kinds whose unit contains the relaxation time
+WITH_TAU = ("extrinsic", "ohmic")
+#: how the weights of a state are occupied, and the numbers of these: f, -df/de, k_B T log(1 + exp((mu - e) / k_B T))
+OCCUPATIONS = ("sea", "surface", "grand")
+SEA, SURFACE, GRAND = range(3)
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,11 @@ class Observable:
     ----------
     name, long_name : identifier and description.
     kind : how the integral is converted: "alpha" (response of the magnetization, e^2/hbar Angstrom^(3-d)), "extrinsic" (the
-        same, per unit of time, times eV), "polarizability", "curvature", "moment", or "own": multiplied by `factor`, in `unit`.
-    occupation : "sea", weights times f(e), or "surface", times -df/de.
+        same, per unit of time, times eV), "polarizability", "curvature", "moment", "moment_slope" (a moment per eV of the Fermi
+        level), "drude", "ohmic" (conductivity per unit of time, and with the relaxation time), or "own": multiplied by
+        `factor`, in `unit`.
+    occupation : "sea", weights times f(e), "surface", times -df/de, or "grand", times
+        g(e) = k_B T log(1 + exp((mu - e) / k_B T)), whose derivative by the Fermi level is f.
     dims : what the component axes of the weights are.
     time_reversal, inversion : +1 even, -1 odd: a quantity that is odd vanishes in a crystal with that symmetry.
     equation, reference : the formula and where it comes from.
@@ -46,7 +54,7 @@ class Observable:
     name: str
     long_name: str
     kind: str
-    occupation: Literal["sea", "surface"]
+    occupation: Literal["sea", "surface", "grand"]
     time_reversal: Literal[-1, 1]
     inversion: Literal[-1, 1]
     equation: str
@@ -64,8 +72,8 @@ class Observable:
             raise SettingsError(f"a calculator cannot be named {self.name!r}: letters, digits and _, no digit first")
         if self.kind not in KINDS:
             raise SettingsError(f"calculator {self.name}: no kind {self.kind!r}: one of {', '.join(KINDS)}")
-        if self.occupation not in ("sea", "surface"):
-            raise SettingsError(f"calculator {self.name}: no occupation {self.occupation!r}: sea or surface")
+        if self.occupation not in OCCUPATIONS:
+            raise SettingsError(f"calculator {self.name}: no occupation {self.occupation!r}: one of {', '.join(OCCUPATIONS)}")
         for symmetry in ("time_reversal", "inversion"):
             if getattr(self, symmetry) not in (1, -1):
                 raise SettingsError(f"calculator {self.name}: {symmetry} is {getattr(self, symmetry)!r}: +1 (even) or -1 (odd)")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..bands.degeneracy import Degeneracy
-from ..calculators.quantity import Observable
+from ..calculators.quantity import OCCUPATIONS, SURFACE, Observable
 from ..calculators.registry import Calculator
 from ..calculators.weights import Shapes, component_shapes
 from ..models.base import Model
@@ -40,10 +40,15 @@ class Integrand:
         return component_shapes(self.observables, self.model)
 
     @cached_property
+    def kinds(self) -> NDArray[np.int64]:
+        """(columns,) how each is occupied: numbers in `OCCUPATIONS`."""
+        numbers = [int(np.prod(s)) for s in self.shapes.values()]
+        return np.repeat([OCCUPATIONS.index(o.occupation) for o in self.observables], numbers)
+
+    @property
     def surface(self) -> NDArray[np.bool_]:
         """(columns,) which are weighted with -df/de."""
-        numbers = [int(np.prod(s)) for s in self.shapes.values()]
-        return np.repeat([o.occupation == "surface" for o in self.observables], numbers)
+        return np.asarray(self.kinds == SURFACE)
 
     @property
     def order(self) -> int:

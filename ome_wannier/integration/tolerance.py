@@ -72,7 +72,7 @@ class Columns(NamedTuple):
     def of(cls, request: Request) -> Columns:
         """Of what was asked for."""
         integrand, wanted = request.integrand, request.calculators
-        basis = unpacked(np.eye(len(integrand.surface)), integrand.shapes)
+        basis = unpacked(np.eye(len(integrand.kinds)), integrand.shapes)
         found = {c.name: combine(c, basis) for c in wanted}
         owner = np.repeat(np.arange(len(wanted)), [int(np.prod(x.shape[1:])) for x in found.values()])
         mix = np.concatenate([x.reshape(len(x), -1) for x in found.values()], axis=1)

@@ -32,7 +32,7 @@ RESIDUAL = 1e-8
 #: calculators that need no bands far from the Fermi level, or whose share of them falls off with their distance
 AVAILABLE = (
     "total", "interband", "local_crossgap", "itinerant_crossgap", "metric_curl", "extrinsic", "berry_curvature",
-    "quantum_metric", "dipole_polarizability",
+    "quantum_metric", "dipole_polarizability", "magnetization_dmu", "drude_weight", "ohmic",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from ..calculators.registry import Calculator, combine, resolve
 from ..calculators.reported_units import AXES
 from ..common.errors import SettingsError
 from ..common.units import KB
-from ..integration.occupation.fermi import fermi_function, minus_fermi_derivative
+from ..integration.occupation.fermi import by_occupation
 from ..models.base import Lattice, Model, has_zone, require_model
 from ..models.kdotp import KDotP
 from ..response.tabulate import tabulate
@@ -156,10 +156,7 @@ def _integrand(
         raise SettingsError(f"temperature is {temperature} K: a map needs a positive one, as the width of the Fermi surface")
     table = tabulate(model, k.reshape(-1, k.shape[-1]), parts)
     energies = table["energy"].values
-    occupation = {
-        "sea": fermi_function(energies, fermi, temperature * KB),
-        "surface": minus_fermi_derivative(energies, fermi, temperature * KB),
-    }
+    occupation = by_occupation(energies, fermi, temperature * KB)
     along = figures.component_names(model, calculator)
     selection = figures.component(component, along)
     terms = {o.name: (occupation[o.occupation] * table[o.name].sel(selection).values).sum(axis=1) for o in observables}

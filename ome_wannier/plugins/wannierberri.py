@@ -35,7 +35,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from ..bands.matrices import SPIN_REMEDY
-from ..calculators.quantity import GapTerm, Observable
+from ..calculators.quantity import WITH_TAU, GapTerm, Observable
 from ..calculators.registry import Calculator, combine, defaults, first_observable, names, needs_spin, resolve
 from ..calculators.registry import get as built_in
 from ..calculators.reported_units import INDEX_ORDER, unit_of
@@ -106,7 +106,8 @@ class OME:
             temperatures = np.atleast_1d(np.asarray(self.temperature, dtype=float))
         except (TypeError, ValueError) as error:
             raise SettingsError(f"Efermi and temperature must be numbers, in eV and K: {error}") from error
-        return Occupation(levels, temperatures, any(o.occupation == "surface" for o in observables))
+        kinds = {o.occupation for o in observables}
+        return Occupation(levels, temperatures, "surface" in kinds, grand="grand" in kinds)
 
     def __call__(self, data_K: Any) -> Tensors:
         """The tensors of the k points of one FFT grid, their mean over these points, by the name of the calculator."""
@@ -117,12 +118,12 @@ class OME:
         with threadpool_limits(limits=1, user_api="blas"):
             degeneracy = degeneracy_of(model, occupation.temperature, self.degeneracy_tol)
             integrand = Integrand(model, tuple(observables), occupation, degeneracy)
-            histogram = np.zeros((occupation.n_rows, len(integrand.surface)))
+            histogram = np.zeros((occupation.n_rows, len(integrand.kinds)))
             for bands in batches(data_K, model, observables, degeneracy, occupation.window):
                 weights = side_by_side(observables, bands)
                 occupation.add(histogram, bands.energies.ravel(), weights.reshape(-1, weights.shape[2]))
         norm = self.spin_degeneracy / (model.cell * len(data_K.kpoints_all))
-        parts = unpacked(occupation.evaluate(histogram * norm, integrand.surface), integrand.shapes)
+        parts = unpacked(occupation.evaluate(histogram * norm, integrand.kinds), integrand.shapes)
         values = {o.name: _cartesian(parts[o.name], model, o, 2) for o in observables}
         return Tensors({c.name: self._result(c, combine(c, values), model, occupation) for c in wanted})
 
@@ -136,7 +137,7 @@ class OME:
         about = f"{calculator.long_name}\n{calculator.equation}\nunit: {unit}; indices: {', '.join(observable.dims) or 'none'}"
         if observable.dims == ("moment", "field"):
             about += f"\n{INDEX_ORDER}"
-        about += f"\ntemperature {self.temperature} K" + (f", tau {self.tau} fs" if observable.kind == "extrinsic" else "")
+        about += f"\ntemperature {self.temperature} K" + (f", tau {self.tau} fs" if observable.kind in WITH_TAU else "")
         about += "".join(f"\n{key.replace('_', ' ')}: {text}" for key, text in outside_basis(model).items())
         return EnergyResult(
             [occupation.fermi] if scalar else [occupation.fermi, occupation.temperature],
@@ -197,7 +198,7 @@ class OMETabulator:
 
     Parameters
     ----------
-    calculator : a name or calculator; not one that mixes Fermi-sea and Fermi-surface terms, as `total` does.
+    calculator : a name or calculator; not one that mixes terms that are occupied in different ways, as `total` does.
     degeneracy_tol : eV. ibands : bands to keep (set by TabulatorAll). external_terms : as for `OME`.
 
     Numbers are those of `ome_wannier.tabulate`: the integrand in units of hbar = e = 1, eV and Angstrom, indices as in `OME`.
@@ -214,7 +215,7 @@ class OMETabulator:
         self.calculator = _portable([self.calculator])[0]  # type: ignore[index]
         (calculator,), observables = _resolved([self.calculator], False)
         if len({o.occupation for o in observables}) > 1:
-            raise SettingsError(f"{calculator.name} mixes Fermi-sea and Fermi-surface terms: ask for its terms instead")
+            raise SettingsError(f"{calculator.name} mixes terms that are occupied in different ways: ask for its terms instead")
         self.comment = f"{calculator.long_name} (ome_wannier.tabulate)"
 
     def __call__(self, data_K: Any) -> Any:

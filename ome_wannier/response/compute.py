@@ -76,14 +76,15 @@ def compute(
     ----------
     model : `TightBinding`, `SparseTightBinding`, `PlaneWaves` or `KDotP`, see `load`.
     kmesh : `KMesh` or (N1, N2, N3) for tight binding, `PolarMesh` for k.p; by default one of sensible spacing.
-    calculators : names or calculators; by default all but the second forms of one quantity (`calculators.CHECKS`).
+    calculators : names or calculators; by default all but `calculators.CHECKS`, the second forms of one
+        quantity, and `calculators.ON_REQUEST`, such as the magnetization of equilibrium.
     fermi : Fermi level(s) in eV, ascending.
     filling : electrons per cell, instead of `fermi`; of plane waves and windows of bands those added to neutrality. The
         Fermi level differs between temperatures: one at a time. At T = 0 a gap has its level in the middle. `fermi_error_eV`
         of the result is what the mesh leaves open; what it may change is in the errors.
     temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels; at a single
         one they are zero in a gap, and refused in bands.
-    tau : relaxation time in fs, for the extrinsic part.
+    tau : relaxation time in fs, for the extrinsic part and the ohmic conductivity.
     memory : budget in bytes for the arrays of one batch of k points and for all sums; with `executor`, of each worker.
     degeneracy_tol : eV; levels closer than this form one degenerate group, and no others do. By default 0.05 k_B T of the
         lowest temperature, but 1e-6 to 1e-4 (1e-5 at T = 0), for Wannier functions with position matrix elements, which split

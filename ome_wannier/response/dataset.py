@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calculators.quantity import Combination
+from ..calculators.quantity import WITH_TAU, Combination
 from ..calculators.registry import Calculator, first_observable
 from ..calculators.reported_units import AXES, INDEX_ORDER, unit_of
 from ..calculators.weights import as_reported, reported_axes
@@ -74,7 +74,7 @@ def _about(calculator: Calculator, unit: str, dimension: int, tau: float) -> dic
     }
     if observable.dims == ("moment", "field"):
         about["index_order"] = INDEX_ORDER
-    if observable.kind == "extrinsic":
+    if observable.kind in WITH_TAU:
         about["tau_fs"] = tau
     if isinstance(calculator, Combination) and calculator.note and dimension == 3:
         about["left_out"] = calculator.note

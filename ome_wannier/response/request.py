@@ -166,9 +166,10 @@ def filled(
 
 def occupation_of(model: Model, observables: Sequence[Observable], levels: Array, temperatures: Array) -> Occupation:
     """The occupation of the observables; where a Fermi surface at T = 0 has a single level, a gap is looked for around it."""
-    surface = has_zone(model) and any(o.occupation == "surface" for o in observables)
+    kinds = {o.occupation for o in observables}
+    surface, grand = has_zone(model) and "surface" in kinds, "grand" in kinds
     Occupation(levels, temperatures, surface=False)  # refuses levels that are none
     if not has_zone(model) or not surface or len(levels) > 1 or (temperatures > 0).all():
-        return Occupation(levels, temperatures, surface)
+        return Occupation(levels, temperatures, surface, grand=grand)
     gap = Look.at(model).gap_among(levels)
-    return Occupation(levels, temperatures, surface, None if gap is None else (gap.bottom, gap.top))
+    return Occupation(levels, temperatures, surface, None if gap is None else (gap.bottom, gap.top), grand)

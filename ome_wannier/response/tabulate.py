@@ -36,13 +36,13 @@ def tabulate(
     Returns
     -------
     xarray.Dataset with `energy` (k, band) in eV, `point` (k, 3) and for each calculator (k, band, *components): the
-    integrand that compute() sums with the Fermi function (attribute occupation "sea") or minus its derivative
-    ("surface"), in units of hbar = e = 1, eV and Angstrom, averaged over degenerate groups. A combination of sea and
-    surface terms has no single integrand and is refused.
+    integrand that compute() sums with the Fermi function (attribute occupation "sea"), minus its derivative ("surface") or
+    its integral ("grand"), in units of hbar = e = 1, eV and Angstrom, averaged over degenerate groups. A combination of terms
+    that are occupied in different ways has no single integrand and is refused.
 
     Raises
     ------
-    SettingsError : points of the wrong shape, a combination that mixes sea and surface terms.
+    SettingsError : points of the wrong shape, a combination that mixes terms that are occupied in different ways.
     """
     import xarray as xr
 
@@ -55,7 +55,7 @@ def tabulate(
     observables = [t for t in terms if isinstance(t, Observable)]
     for calculator in wanted:
         if _mixed(calculator):
-            raise SettingsError(f"{calculator.name} mixes Fermi-sea and Fermi-surface terms: ask for its terms instead")
+            raise SettingsError(f"{calculator.name} mixes terms that are occupied in different ways: ask for its terms instead")
     if len(observables) < len(terms):
         raise SettingsError("chern_simons is a property of a gap, not of bands: it has no band-resolved form")
     step = max(1, WORKING_SET // bytes_per_point(model.n_orbitals, max(o.order for o in observables)))

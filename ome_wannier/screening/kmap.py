@@ -9,7 +9,7 @@ import numpy as np
 from ..calculators.quantity import Observable
 from ..calculators.registry import combine, get
 from ..common.units import KB
-from ..integration.occupation.fermi import fermi_function, minus_fermi_derivative
+from ..integration.occupation.fermi import by_occupation
 from ..models.base import Lattice
 from ..response.tabulate import tabulate
 from . import descriptors
@@ -31,7 +31,7 @@ def kmap(model: Lattice, item: Item, pairs: dict[str, Any]) -> dict[str, Any]:
     table = tabulate(model, k.reshape(-1, 3), terms)
     width = max(np.atleast_1d(item.settings.temperature)[0], 1.0) * KB
     e = table["energy"].values
-    occupation = {"sea": fermi_function(e, level, width), "surface": minus_fermi_derivative(e, level, width)}
+    occupation = by_occupation(e, level, width)
     values = {}
     for term in terms:
         assert isinstance(term, Observable)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...calculators.quantity import SEA, SURFACE
 from ...calculators.weights import evaluate_at, side_by_side
 from ...common.errors import SettingsError
 from ...models.base import has_zone
@@ -48,7 +49,7 @@ class CellJob(NamedTuple):
     @property
     def bytes_at_levels(self) -> int:
         """Memory of what a point has at all levels."""
-        return 8 * self.integrand.levels * (8 * self.integrand.model.n_orbitals + 3 * len(self.integrand.surface))
+        return 8 * self.integrand.levels * (8 * self.integrand.model.n_orbitals + 3 * len(self.integrand.kinds))
 
     @property
     def bytes_per_point(self) -> int:
@@ -179,11 +180,11 @@ def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDAr
     # tolerance.md eq. 4, how far levels move to the next point: (cells, 1, bands) at most, by direction
     move = np.abs(split(states.slope)).max(axis=1) * cells.half[:, None, :] * rule.reach * ADAPTIVE.margin
     total = np.repeat(move.sum(axis=2)[:, None], m, axis=1).reshape(nc * m, -1)
-    f, df = occupation.factors(states.energies)
-    g = split(_mixed(job, states.weights, f, df))
-    hidden_sea, hidden_surface = _hidden(occupation, split(states.energies), split(total))
+    factors = occupation.factors(states.energies)
+    g = split(_mixed(job, states.weights, factors))
+    hidden = _hidden(occupation, split(states.energies), split(total))
     absolute = np.abs(states.weights)
-    unseen = split(_mixed(job, absolute, hidden_sea.reshape(f.shape), hidden_surface.reshape(f.shape)))
+    unseen = split(_mixed(job, absolute, [x.reshape(factors[0].shape) for x in hidden]))
     top = split(_everywhere(job, states.weights))
 
     def sums(weights: Array, x: Array) -> Array:
@@ -194,7 +195,7 @@ def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDAr
     positive = np.abs(rule.high)
     missed = sums(positive, unseen)
     fields = [value, sums(positive, np.abs(g)), np.abs(difference), difference**2, missed, sums(positive, top)]
-    fields.append(_doubt(job, states, f, df, nc) * volume)
+    fields.append(_doubt(job, states, factors, nc) * volume)
     error = (np.abs(difference) + missed) / tolerance
     measure = error.max(axis=(1, 2))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -205,17 +206,16 @@ def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDAr
     # cells are halved along the strongest variation or, for what was not seen, along which levels move most
     vary = np.stack([(np.abs(sums(v, g)) / tolerance).max(axis=(1, 2)) for v in rule.variation], axis=1)
     blind = (missed / tolerance).max(axis=(1, 2)) > (np.abs(difference) / tolerance).max(axis=(1, 2))
-    near = np.any(hidden_sea + hidden_surface > 0, axis=(1, 3))
+    near = np.any(hidden[SEA] + hidden[SURFACE] > 0, axis=(1, 3))
     moves = (move * near[:, :, None]).max(axis=1)
     return np.stack(fields), classes, np.where(blind[:, None], moves, vary), states.widest_group
 
 
 def _everywhere(job: CellJob, weights: Array) -> Array:
     """(nk, levels, columns): the integrand at the most, were all states at the Fermi level."""
-    peak = 1 / np.maximum(4 * job.integrand.occupation.widths, np.finfo(float).tiny)
-    return np.asarray(
-        np.abs(weights).sum(axis=1)[:, None, :] * np.where(job.integrand.surface, peak[:, None], 1.0) @ np.abs(job.mix)
-    )
+    widths = job.integrand.occupation.widths
+    peak = np.stack([np.ones_like(widths), 1 / np.maximum(4 * widths, np.finfo(float).tiny), np.log(2) * widths], axis=1)
+    return np.asarray(np.abs(weights).sum(axis=1)[:, None, :] * peak[:, job.integrand.kinds] @ np.abs(job.mix))
 
 
 class States(NamedTuple):
@@ -257,29 +257,29 @@ def _states(job: CellJob, k: Array) -> States:
     return States(bands.energies, weights, slope, doubtful, energies, changed, bands.widest_group)
 
 
-def _doubt(job: CellJob, states: States, sea: Array, surface: Array, cells: int) -> Array:
+def _doubt(job: CellJob, states: States, factors: Sequence[Array], cells: int) -> Array:
     """What levels in doubt change in cells (cells, levels, columns) of volume 1, of the occupations (nk, n, levels)."""
     out = np.zeros((cells, job.integrand.levels, job.mix.shape[1]))
     if states.doubtful.any():
-        f, df = job.integrand.occupation.factors(states.other_energies)
-        before = _mixed(job, states.weights[states.doubtful], sea[states.doubtful], surface[states.doubtful])
-        change = _mixed(job, states.other_weights, f, df) - before
+        before = _mixed(job, states.weights[states.doubtful], [x[states.doubtful] for x in factors])
+        change = _mixed(job, states.other_weights, job.integrand.occupation.factors(states.other_energies)) - before
         cell, node = np.divmod(np.flatnonzero(states.doubtful), len(job.rule.nodes))
         np.add.at(out, cell, job.rule.high[node, None, None] * change)
     return out
 
 
-def _mixed(job: CellJob, weights: Array, sea: Array, surface: Array) -> Array:
-    """(nk, levels, asked columns) of the weights (nk, n, columns) and occupations (nk, n, levels)."""
-    out = np.zeros((len(weights), sea.shape[2], weights.shape[2]))
-    for factor, use in ((sea, ~job.integrand.surface), (surface, job.integrand.surface)):
+def _mixed(job: CellJob, weights: Array, factors: Sequence[Array]) -> Array:
+    """(nk, levels, asked columns) of the weights (nk, n, columns) and occupations (nk, n, levels), as in `OCCUPATIONS`."""
+    out = np.zeros((len(weights), factors[0].shape[2], weights.shape[2]))
+    for kind, factor in enumerate(factors):
+        use = job.integrand.kinds == kind
         if use.any():
             out[:, :, use] = np.swapaxes(factor, 1, 2) @ weights[:, :, use]
     return out @ job.mix
 
 
-def _hidden(occupation: Occupation, energies: Array, move: Array) -> tuple[Array, Array]:
-    """Occupations that the points may have missed, sea and surface (cells, m, n, levels).
+def _hidden(occupation: Occupation, energies: Array, move: Array) -> list[Array]:
+    """Occupations that the points may have missed, as in `Occupation.factors` (cells, m, n, levels).
 
     energies, move : (cells, m, n).
     """
@@ -309,7 +309,8 @@ def _hidden(occupation: Occupation, energies: Array, move: Array) -> tuple[Array
     blind = crosses[:, :, :-1] & crosses[:, :, 1:] & ~seen & (np.abs(lower - mu) < reach) & (reach > ADAPTIVE.seen * width)
     share = np.minimum((e[:, :, 1:] - lower) / np.maximum(2 * reach, 1e-300), 1.0)
     sea[:, :, :-1] = np.maximum(sea[:, :, :-1], np.where(blind, share, 0.0))
-    return sea, surface
+    # of the integral of f: how deep below the level it may be
+    return [sea, surface, *([sea * np.maximum(d - np.abs(e - mu), 0.0)] if occupation.grand else [])]
 
 
 def halved(cells: Cells, variation: Array, share: float) -> Cells:

@@ -71,7 +71,7 @@ def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkp
     if not integrand.observables:
         return MeshSums({}, [{}] * len(shares) if len(shares) > 1 else [], 0.0, shares, {}, 0.0, {})
     doubtful = integrand.degeneracy.other is not None
-    columns, number = len(integrand.surface), len(shares) + doubtful
+    columns, number = len(integrand.kinds), len(shares) + doubtful
     each = bytes_per_point(model.n_orbitals, integrand.order, model.external is not None)
     each *= 1 + integrand.degeneracy.splits_pairs  # all is there for both
     histograms = histogram_bytes(occupation, columns, number)
@@ -83,7 +83,7 @@ def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkp
     )
     norm = model.spin_degeneracy / model.cell  # physics.md eqs. 18 and 19
     mesh = points if isinstance(points, KMesh) else points.mesh
-    sums = occupation.evaluate(total, integrand.surface) * norm
+    sums = occupation.evaluate(total, integrand.kinds) * norm
     every, shapes = sums[: len(shares)], integrand.shapes
     values, missed = (unpacked(x / len(mesh), shapes) for x in (every.sum(axis=0), unseen.error(occupation) * norm))
     doubt = unpacked(sums[-1] / len(mesh), shapes) if doubtful else {}
@@ -113,8 +113,8 @@ class Block(NamedTuple):
 
 def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
     """The sum over the rows from the first up to the second."""
-    occupation, degeneracy, surface = job.integrand.occupation, job.integrand.degeneracy, job.integrand.surface
-    shares, columns, widest = len(job.points.shares), len(surface), 0.0
+    occupation, degeneracy, kinds = job.integrand.occupation, job.integrand.degeneracy, job.integrand.kinds
+    shares, columns, widest = len(job.points.shares), len(kinds), 0.0
     block = np.zeros((shares + (degeneracy.other is not None), occupation.n_rows, columns))
     missed = Unseen.none(occupation, columns)
     for start in range(*rows, job.together):
@@ -123,7 +123,7 @@ def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
         widest = max(widest, bands.widest_group)
         part = np.repeat(histogram[use], job.integrand.model.n_orbitals)
         occupation.add(block, bands.energies.ravel(), weights.reshape(-1, columns), part)
-        missed = with_points(missed, occupation, bands.energies, bands.moves, weights, surface)
+        missed = with_points(missed, occupation, bands.energies, bands.moves, weights, kinds)
         doubtful = np.zeros_like(use)
         doubtful[use] = degeneracy.doubtful(bands.energies, occupation.window[1])
         if degeneracy.other is not None and doubtful.any():

@@ -3,7 +3,8 @@
 Extrapolated linearly to the neighbouring points, the level of a state moves by up to d, the sum over the directions of the
 mesh of |slope| times the spacing. If it could reach the Fermi level on the way, a Fermi surface may pass nearby; a band that is
 convex (or concave) from a point to an extremum of its own cannot get farther. Such a state counts as if it were spread evenly
-over 2d: with weight / (2 d) for -df/de, and for f with the share of 2d below the level in place of 0 or 1. Bands closer than
+over 2d: with weight / (2 d) for -df/de, for f with the share of 2d below the level in place of 0 or 1, and for the integral
+g of f with the mean depth below the level. Bands closer than
 d / 10 count as what they add up to: large terms of pairs of bands cancel there. This is charged times the relative error of a
 sum of -df/de over a row of points, between which the level moves by s, the largest of the summands of d: 2 x / sinh x,
 x = 2 pi^2 k_B T / s, from the first term of Poisson's summation formula, or 1 if that is less (tolerance.md eq. 7).
@@ -70,12 +71,13 @@ def spacing(mesh: KMesh, lattice: Array, axes: Sequence[int]) -> Array:
 
 
 def with_points(
-    found: Unseen, occupation: Occupation, energies: Array, move: Array, weights: Array, surface: NDArray[np.bool_]
+    found: Unseen, occupation: Occupation, energies: Array, move: Array, weights: Array, kinds: NDArray[np.int64]
 ) -> Unseen:
     """With more points, one after the other: energies (nk, n), by how much they move along each direction (nk, n, directions),
-    and weights (nk, n, columns), of which `surface` ones go with -df/de."""
+    and weights (nk, n, columns), occupied as `kinds` say (`OCCUPATIONS`)."""
     widths = np.maximum(occupation.widths.reshape(len(occupation.fermi), -1).min(axis=0), MESH.step)
     step, reach = move.max(axis=2, initial=0.0), move.sum(axis=2)
     levels = occupation.fermi[_some(occupation)]
-    coarsest = unseen(energies, (step, reach), weights, surface, (levels, widths), MESH.resolved, (found.size, found.variance))
+    kinds = np.asarray(kinds, dtype=np.int64)
+    coarsest = unseen(energies, (step, reach), weights, kinds, (levels, widths), MESH.resolved, (found.size, found.variance))
     return found._replace(coarsest=max(found.coarsest, coarsest))

@@ -1,4 +1,4 @@
-"""The Fermi function and its derivative."""
+"""The Fermi function, its derivative and its integral."""
 
 from __future__ import annotations
 
@@ -24,14 +24,25 @@ def minus_fermi_derivative(energy: Array, mu: float, kT: float) -> Array:
     return _fermi_and_derivative(energy, mu, kT)[1]
 
 
-def _at_levels(energy: Array, mu: Array, kT: float) -> tuple[Array, Array]:
-    """f(e), and -df/de in 1/eV, (levels, energies) for k_B T > 0 in eV; all within some hundred k_B T, so that the exponential
-    of every pair is the product of two."""
+def grand_weight(energy: Array, mu: float, kT: float) -> Array:
+    """g(e) = k_B T log(1 + exp((mu - e) / k_B T)) in eV, the integral of f over the Fermi level; max(mu - e, 0) at kT = 0."""
+    if kT == 0:
+        return np.maximum(mu - energy, 0.0)
+    return np.asarray(kT * np.logaddexp(0.0, (mu - energy) / kT))
+
+
+def by_occupation(energy: Array, mu: float, kT: float) -> dict[str, Array]:
+    """The factors of states for k_B T > 0 in eV, by the name of the occupation: f, -df/de in 1/eV, and g in eV."""
+    f, df = _fermi_and_derivative(energy, mu, kT)
+    return {"sea": f, "surface": df, "grand": grand_weight(energy, mu, kT)}
+
+
+def _at_levels(energy: Array, mu: Array, kT: float) -> tuple[Array, Array, Array]:
+    """f(e), -df/de in 1/eV, and exp((e - mu) / k_B T), (levels, energies) for k_B T > 0 in eV; all within some hundred k_B T,
+    so that the exponential of every pair is the product of two."""
     y = np.exp((mu[0] - mu) / kT)[:, None] * np.exp((energy - mu[0]) / kT)
     f = 1 / (1 + y)
-    y *= f
-    y *= f / kT
-    return f, y
+    return f, y * f * (f / kT), y
 
 
 def _fermi_and_derivative(energy: Array, mu: float, kT: float) -> tuple[Array, Array]:

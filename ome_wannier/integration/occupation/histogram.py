@@ -3,7 +3,9 @@
 At a finite temperature each state is shared among the four nearest nodes of a uniform energy grid with the weights of
 cubic interpolation, so that any function of the energy summed with the nodes is summed as interpolated to the states:
 with 16 nodes per k_B T the Fermi function and its derivative are met to better than 1e-6 (the bound of the
-interpolation error is 3/128 (1/16)^4 |f''''| (k_B T)^4 < 5e-8 and, for -df/de in units of 1 / k_B T, < 2e-7). At zero
+interpolation error is 3/128 (1/16)^4 |f''''| (k_B T)^4 < 5e-8 and, for -df/de in units of 1 / k_B T, < 2e-7; for the weight
+g of the grand potential in units of k_B T, < 5e-8). A state far below a level has g = mu - e: for such quantities the
+histogram has a second set of rows with the energies of the states that it counts. At zero
 temperature the states are counted between Fermi levels, which is exact; there -df/de becomes a box
 (physics.md eq. 20) that reaches half way to the neighbouring Fermi levels or, around a single one, a gap that it lies in.
 """
@@ -16,10 +18,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ...calculators.quantity import GRAND, SEA, SURFACE
 from ...common.errors import SettingsError
 from ...common.units import KB
 from .compiled import scatter
-from .fermi import REACH, _at_levels
+from .fermi import REACH, _at_levels, grand_weight
 
 Array = NDArray[np.float64]
 
@@ -38,6 +41,7 @@ class Occupation:
     temperature : (nT,) in K.
     surface : whether Fermi-surface quantities are wanted (at T = 0 they need two Fermi levels or more, or a gap).
     gap : edges in eV of the gap that a single level lies in, if it does: at T = 0 no states are there.
+    grand : whether quantities with the weight g of the grand potential are wanted.
 
     Raises
     ------
@@ -48,6 +52,7 @@ class Occupation:
     temperature: Array
     surface: bool = True
     gap: tuple[float, float] | None = None
+    grand: bool = False
 
     def __post_init__(self) -> None:
         if self.fermi.ndim != 1 or len(self.fermi) == 0 or not np.isfinite(self.fermi).all():
@@ -113,7 +118,13 @@ class Occupation:
 
     @property
     def n_rows(self) -> int:
-        """Rows of a histogram: the steps, the states above them, the states below the grid, the grid."""
+        """Rows of a histogram: the steps, the states above them, the states below the grid, the grid; and for `grand` the
+        energies of those in the steps, above them and below the grid, counted from the first Fermi level."""
+        return self._first_energies + (len(self._steps) + 2 if self.grand else 0)
+
+    @property
+    def _first_energies(self) -> int:
+        """The first row that holds energies."""
         return len(self._steps) + 2 + self._grid[2]
 
     @property
@@ -123,10 +134,12 @@ class Occupation:
         cold = np.diff(self._edges) / 4 if self.surface and self.cold.any() else np.zeros(len(self.fermi))
         return np.where(self.cold, cold[:, None], self.temperature * KB).ravel()
 
-    def factors(self, energies: Array) -> tuple[Array, Array]:
-        """f and -df/de (1/eV) of states (..., levels), levels being Fermi levels times temperatures; boxes at T = 0."""
+    def factors(self, energies: Array) -> tuple[Array, ...]:
+        """f, -df/de (1/eV) and, for `grand`, g (eV) of states (..., levels), levels being Fermi levels times temperatures;
+        boxes at T = 0."""
         shape = (*energies.shape, len(self.fermi), len(self.temperature))
         f, df = np.empty(shape), np.empty(shape)
+        g = [np.empty(shape)] if self.grand else []
         for t, T in enumerate(self.temperature):
             x = energies[..., None] - self.fermi
             if T > 0:
@@ -137,7 +150,9 @@ class Occupation:
                 f[..., t] = x <= 0
                 inside = np.diff((energies[..., None] <= self._edges).astype(float), axis=-1)
                 df[..., t] = inside / np.diff(self._edges) if len(self._edges) else 0.0
-        return f.reshape(*energies.shape, -1), df.reshape(*energies.shape, -1)
+            for weight in g:
+                weight[..., t] = grand_weight(x, 0.0, T * KB)
+        return tuple(x.reshape(*energies.shape, -1) for x in (f, df, *g))
 
     def add(self, histogram: Array, energies: Array, weights: Array, part: NDArray[np.int64] | int = 0) -> None:
         """Add states, one after the other, to `histogram` (n_rows, columns), or (parts, n_rows, columns) to the part of each.
@@ -150,9 +165,13 @@ class Occupation:
         """
         flat = histogram.reshape(-1, histogram.shape[-1])  # a view
         start = np.broadcast_to(np.asarray(part) * self.n_rows, energies.shape)
+        above, shift = energies - self.fermi[0], self._first_energies
         if self.cold.any():
-            rows = start + np.searchsorted(self._steps, energies, side="left")
-            scatter(flat, rows[:, None], np.ones((len(rows), 1)), weights)
+            rows = (start + np.searchsorted(self._steps, energies, side="left"))[:, None]
+            once = np.ones((len(rows), 1))
+            scatter(flat, rows, once, weights)
+            if self.grand:
+                scatter(flat, rows + shift, above[:, None], weights)
         low, step, n = self._grid
         if n == 0:
             return
@@ -167,35 +186,56 @@ class Occupation:
         coefficients[below] = [1.0, 0.0, 0.0, 0.0]
         coefficients[~use] = 0.0
         scatter(flat, rows, coefficients, weights)
+        if self.grand and below.any():
+            scatter(flat, (start + first + shift)[below, None], above[below, None], weights[below])
 
-    def evaluate(self, histogram: Array, surface: NDArray[np.bool_]) -> Array:
-        """Sums at all levels (..., nf, nT, columns) of histograms (..., n_rows, columns); `surface` columns with -df/de."""
+    def evaluate(self, histogram: Array, kinds: NDArray[np.int64]) -> Array:
+        """Sums at all levels (..., nf, nT, columns) of histograms (..., n_rows, columns), whose columns are occupied as the
+        numbers `kinds` (columns,) say (`OCCUPATIONS`)."""
+        kinds = np.asarray(kinds, dtype=np.int64)
         out = np.empty((*histogram.shape[:-2], len(self.fermi), len(self.temperature), histogram.shape[-1]))
-        steps = self._steps
         if self.cold.any():
-            count = np.cumsum(histogram[..., : len(steps) + 1, :], axis=-2)
-            sea = count[..., np.searchsorted(steps, self.fermi), :]
-            out[..., self.cold, :] = sea[..., None, :]
-            if surface.any():
-                box = np.diff(count[..., np.searchsorted(steps, self._edges), :], axis=-2) / np.diff(self._edges)[:, None]
-                out[..., self.cold, :] = np.where(surface, box, sea)[..., None, :]
-        below, grid = histogram[..., len(steps) + 1, :], histogram[..., len(steps) + 2 :, :]
+            out[..., self.cold, :] = self._counted(histogram, kinds)[..., None, :]
+        first = len(self._steps) + 1
+        below, grid = histogram[..., first, :], histogram[..., first + 1 : self._first_energies, :]
+        energies = histogram[..., self._first_energies + first, :] if self.grand else np.zeros_like(below)
         for t in np.flatnonzero(~self.cold):
             kT = float(self.temperature[t]) * KB
             nodes, weights = self._nodes(grid, kT)
             by_node = np.moveaxis(weights, -2, 0)  # so that all histograms take part in one product
-            sea, around_level = (np.ascontiguousarray(by_node[..., use]) for use in (~surface, surface))
-            counted, filled = 0, below[..., ~surface]
+            around_level, sea, grand = (np.ascontiguousarray(by_node[..., kinds == k]) for k in (SURFACE, SEA, GRAND))
+            counted, filled = 0, below[..., kinds == SEA]
+            full, depth = below[..., kinds == GRAND], energies[..., kinds == GRAND]
             for levels in self._together(kT):
                 mu = self.fermi[levels]
                 a, b = np.searchsorted(nodes, [mu[0] - REACH * kT, mu[-1] + REACH * kT])
                 filled = filled + sea[counted:a].sum(axis=0)  # full at these levels
+                full = full + grand[counted:a].sum(axis=0)
+                depth = depth + np.tensordot(nodes[counted:a] - self.fermi[0], grand[counted:a], 1)
                 counted = a
-                f, df = _at_levels(nodes[a:b], mu, kT)
+                f, df, y = _at_levels(nodes[a:b], mu, kT)
                 at = np.moveaxis(out[..., levels, t, :], -2, 0)  # a view
-                at[..., ~surface] = filled + np.tensordot(f, sea[a:b], 1)
-                at[..., surface] = np.tensordot(df, around_level[a:b], 1)
+                at[..., kinds == SEA] = filled + np.tensordot(f, sea[a:b], 1)
+                at[..., kinds == SURFACE] = np.tensordot(df, around_level[a:b], 1)
+                if (kinds == GRAND).any():
+                    linear = np.multiply.outer(mu - self.fermi[0], full) - depth
+                    at[..., kinds == GRAND] = linear + np.tensordot(kT * np.log1p(1 / y), grand[a:b], 1)
         return out
+
+    def _counted(self, histogram: Array, kinds: NDArray[np.int64]) -> Array:
+        """(..., nf, columns), the sums at T = 0: of states at or below the levels, in boxes around them, or of mu - e."""
+        steps, end = self._steps, len(self._steps) + 1
+        levels = np.searchsorted(steps, self.fermi)
+        count = np.cumsum(histogram[..., :end, :], axis=-2)
+        out = count[..., levels, :]
+        if (kinds == SURFACE).any():
+            box = np.diff(count[..., np.searchsorted(steps, self._edges), :], axis=-2) / np.diff(self._edges)[:, None]
+            out = np.where(kinds == SURFACE, box, out)
+        if (kinds == GRAND).any():
+            rows = slice(self._first_energies, self._first_energies + end)
+            energies = np.cumsum(histogram[..., rows, :], axis=-2)[..., levels, :]
+            out = np.where(kinds == GRAND, (self.fermi - self.fermi[0])[:, None] * out - energies, out)
+        return np.asarray(out)
 
     def _nodes(self, grid: Array, kT: float) -> tuple[Array, Array]:
         """Energies of nodes as dense as k_B T needs, and the weights (..., nodes, columns) of the grid's on them.

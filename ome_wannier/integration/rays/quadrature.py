@@ -14,18 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...bands.bands import Bands
+from ...calculators.quantity import SURFACE
 from ...calculators.weights import evaluate_at
 from ...common.errors import warn
 from ...models.kdotp import KDotP
 from ..integral import Integrand
 from ..kpoints.polar import PolarMesh
-from ..occupation.fermi import fermi_function, minus_fermi_derivative
+from ..occupation.fermi import fermi_function, grand_weight, minus_fermi_derivative
 from .constants import RAYS
 
 Array = NDArray[np.float64]
 
 #: radii, in units of the model's scale, at which rays are cut in any case and between which crossings are looked for
 SCALE_CUTS = np.concatenate([[0.0], np.geomspace(1 / 8, 64.0, 10)])
+
+#: of states, as in `OCCUPATIONS`
+FACTORS = (fermi_function, minus_fermi_derivative, grand_weight)
 
 
 class Place(NamedTuple):
@@ -112,7 +116,8 @@ def warn_of_touching(model: KDotP, place: Place, tol: float) -> None:
 
 def _rays(integrand: Integrand, mesh: PolarMesh, n_radial: int, place: Place) -> tuple[Array, int]:
     """(3, columns): integrals, those with half the angles, those of absolute values; and the number of k points."""
-    model, surface, (mu, kT, origin) = cast(KDotP, integrand.model), integrand.surface, place
+    model, kinds, (mu, kT, origin) = cast(KDotP, integrand.model), integrand.kinds, place
+    surface = kinds == SURFACE
     directions, weights, half = mesh.directions(model.dimension)
     weights = weights / (2 * np.pi) ** model.dimension
     crossings = {
@@ -127,7 +132,7 @@ def _rays(integrand: Integrand, mesh: PolarMesh, n_radial: int, place: Place) ->
     for ray, radius, measure, on_surface in jobs:
         points += len(ray)
         used = tuple(o for o in integrand.observables if kT or (o.occupation == "surface") == on_surface)
-        columns = surface[surface == on_surface] if kT == 0 else surface
+        columns = kinds[surface == on_surface] if kT == 0 else kinds
         if not used:
             continue
         w = weights[ray] * measure * radius ** (model.dimension - 1)
@@ -139,10 +144,9 @@ def _rays(integrand: Integrand, mesh: PolarMesh, n_radial: int, place: Place) ->
             if on_surface:
                 per_k = np.einsum("kn,knc->kc", _delta(bands, crossings[0.0][2][s], directions[ray[s]]), a)
             else:
-                per_k[:, ~columns] = np.einsum("kn,knc->kc", fermi_function(bands.energies, mu, kT), a[:, :, ~columns])
-                if kT:
-                    df = minus_fermi_derivative(bands.energies, mu, kT)
-                    per_k[:, columns] = np.einsum("kn,knc->kc", df, a[:, :, columns])
+                for kind in np.unique(columns):
+                    use = columns == kind
+                    per_k[:, use] = np.einsum("kn,knc->kc", FACTORS[kind](bands.energies, mu, kT), a[:, :, use])
             found = np.stack([w[s] @ per_k, 2 * (w[s] * half[ray[s]]) @ per_k, w[s] @ np.abs(per_k)])
             total[:, slice(None) if kT else surface == on_surface] += found
     return total, points

@@ -16,27 +16,35 @@ from ome_wannier.units import KB
 
 #: non-uniform, and dense enough that neighbouring thermal windows overlap
 LEVELS = np.array([-1.3, -0.4, -0.399, -0.1, 0.0, 0.02, 0.7, 1.9])
-#: columns: two sea, two surface
-SURFACE = np.array([False, True, True, False])
+#: columns: two sea, two surface, one of the grand potential
+SURFACE = np.array([False, True, True, False, False])
+GRAND = np.array([False, False, False, False, True])
+KINDS = SURFACE + 2 * GRAND
 
 
 @pytest.fixture
 def states(rng):
-    """Energies from below the lowest level to above the highest, and four weights of both signs for each."""
+    """Energies from below the lowest level to above the highest, and five weights of both signs for each."""
     energies = rng.uniform(-3, 3, 4000)
-    return energies, rng.normal(size=(4000, 4)) * [1, 10, 1, 0.1]
+    return energies, rng.normal(size=(4000, 5)) * [1, 10, 1, 0.1, 3]
 
 
 def scan(occupation, energies, weights, chunks=1):
     histogram = np.zeros((occupation.n_rows, weights.shape[1]))
     for part in np.array_split(np.arange(len(energies)), chunks):
         occupation.add(histogram, energies[part], weights[part])
-    return occupation.evaluate(histogram, SURFACE[: weights.shape[1]])
+    return occupation.evaluate(histogram, KINDS[: weights.shape[1]])
 
 
 def direct(energies, weights, mu, T):
     sea = fermi_function(energies, mu, T * KB) @ weights
+    sea = np.where(GRAND, grand(energies, mu, T * KB) @ weights, sea)
     return np.where(SURFACE, minus_derivative(energies, mu, T * KB) @ weights, sea) if T else sea
+
+
+def grand(energies, mu, kT):
+    """The integral of f over the level, from the logarithm of the partition function of a state."""
+    return kT * np.log1p(np.exp(-np.abs(mu - energies) / kT)) + np.maximum(mu - energies, 0)
 
 
 @pytest.mark.parametrize("temperatures", [[300.0], [40.0, 77.0, 300.0, 2500.0], [900.0, 120.0]])
@@ -46,44 +54,47 @@ def test_finite_temperature(states, temperatures):
     The bound holds state by state, hence for weights of any sign.
     """
     energies, weights = states
-    got = scan(Occupation(LEVELS, np.array(temperatures)), energies, weights)
+    got = scan(Occupation(LEVELS, np.array(temperatures), grand=True), energies, weights)
     for t, T in enumerate(temperatures):
-        size = np.abs(weights).sum(axis=0) * np.where(SURFACE, 1 / (T * KB), 1)
+        size = np.abs(weights).sum(axis=0) * np.where(SURFACE, 1 / (T * KB), np.where(GRAND, T * KB, 1))
         for i, mu in enumerate(LEVELS):
             assert (np.abs(got[i, t] - direct(energies, weights, mu, T)) <= 1e-6 * size).all()
 
 
 def test_interpolation_error_of_one_state(rng):
-    """The stated bounds, for single states at any distance from the level: 5e-8 for f and 2e-7/kT for -df/de at the lowest T.
+    """The stated bounds, for single states at any distance: 5e-8 for f, 2e-7/kT for -df/de and 5e-8 kT for g at the lowest T.
 
     Cubic Lagrange interpolation in the middle of four nodes errs by at most 9/16 x 1/24 h^4 |f''''| = 3/128 h^4 |f''''|,
     with max |f''''| = 1/8 and max |f'''''| = 1/4 of the Fermi function in units of kT: 4.5e-8 and 9e-8.
+    For g it is that of f''', 1/8.
     """
     T = 300.0
     x = np.sort(np.concatenate([np.linspace(-45, 45, 3001), rng.uniform(-4, 4, 1000)]))
-    worst = np.zeros(2)
-    one = Occupation(np.array([0.1]), np.array([T]))
+    worst = np.zeros(3)
+    one = Occupation(np.array([0.1]), np.array([T]), grand=True)
     for energy in 0.1 + x * T * KB:
-        histogram = np.zeros((one.n_rows, 2))
-        one.add(histogram, np.array([energy]), np.ones((1, 2)))
-        got = one.evaluate(histogram, np.array([False, True]))[0, 0]
-        exact = np.array([fermi_function(energy, 0.1, T * KB), minus_derivative(energy, 0.1, T * KB)])
-        worst = np.maximum(worst, np.abs(got - exact) * [1, T * KB])
+        histogram = np.zeros((one.n_rows, 3))
+        one.add(histogram, np.array([energy]), np.ones((1, 3)))
+        got = one.evaluate(histogram, np.arange(3))[0, 0]
+        exact = np.array([f(energy, 0.1, T * KB) for f in (fermi_function, minus_derivative, grand)])
+        worst = np.maximum(worst, np.abs(got - exact) * [1, T * KB, 1 / (T * KB)])
     assert worst[0] < 5e-8
     assert worst[1] < 2e-7
+    assert worst[2] < 5e-8
     assert (worst > 1e-9).all()  # it is the interpolation that is seen
 
 
 def test_zero_temperature_is_exact(states):
-    """Counts at T = 0: e <= mu for the sea, states between the middles of neighbouring levels for the surface."""
+    """Counts at T = 0: e <= mu for the sea, mu - e of those; for the surface states between the middles of the levels."""
     energies, weights = states
     energies = np.concatenate([energies, LEVELS])  # states that lie exactly on a level are occupied
-    weights = np.concatenate([weights, np.ones((len(LEVELS), 4))])
-    got = scan(Occupation(LEVELS, np.array([0.0])), energies, weights)[:, 0]
+    weights = np.concatenate([weights, np.ones((len(LEVELS), 5))])
+    got = scan(Occupation(LEVELS, np.array([0.0]), grand=True), energies, weights)[:, 0]
     middle = (LEVELS[1:] + LEVELS[:-1]) / 2
     edges = np.concatenate([[2 * LEVELS[0] - middle[0]], middle, [2 * LEVELS[-1] - middle[-1]]])
     for i, mu in enumerate(LEVELS):
         sea = weights[energies <= mu].sum(axis=0)
+        sea[GRAND] = (np.maximum(mu - energies, 0) @ weights)[GRAND]
         inside = (energies > edges[i]) & (energies <= edges[i + 1])
         box = weights[inside].sum(axis=0) / (edges[i + 1] - edges[i])
         np.testing.assert_allclose(got[i], np.where(SURFACE, box, sea), rtol=0, atol=1e-13 * np.abs(weights).sum())
@@ -96,9 +107,9 @@ def test_zero_temperature_is_exact(states):
 def test_zero_and_finite_temperatures_together(states):
     """A scan with T = 0 among others gives what separate scans give."""
     energies, weights = states
-    mixed = scan(Occupation(LEVELS, np.array([300.0, 0.0, 50.0])), energies, weights)
-    assert np.array_equal(mixed[:, 1], scan(Occupation(LEVELS, np.array([0.0])), energies, weights)[:, 0])
-    warm = scan(Occupation(LEVELS, np.array([300.0, 50.0])), energies, weights)
+    mixed = scan(Occupation(LEVELS, np.array([300.0, 0.0, 50.0]), grand=True), energies, weights)
+    assert np.array_equal(mixed[:, 1], scan(Occupation(LEVELS, np.array([0.0]), grand=True), energies, weights)[:, 0])
+    warm = scan(Occupation(LEVELS, np.array([300.0, 50.0]), grand=True), energies, weights)
     assert np.array_equal(mixed[:, [0, 2]], warm)
 
 
@@ -112,8 +123,8 @@ def test_zero_temperature_with_a_single_level(states):
 def test_low_temperature_approaches_zero(states):
     """A degree above zero, levels between states: the sea is what it is at T = 0."""
     energies = np.array([-2.0, -0.5, 0.2, 0.9, 2.5])
-    weights = np.arange(20.0).reshape(5, 4) + 1
-    cold = scan(Occupation(np.array([0.0, 0.5]), np.array([0.0, 1.0])), energies, weights)
+    weights = np.arange(25.0).reshape(5, 5) + 1
+    cold = scan(Occupation(np.array([0.0, 0.5]), np.array([0.0, 1.0]), grand=True), energies, weights)
     np.testing.assert_allclose(cold[:, 1, ~SURFACE], cold[:, 0, ~SURFACE], rtol=1e-14)
     assert (cold[:, 1, SURFACE] == 0).all()
 
@@ -122,16 +133,17 @@ def test_low_temperature_approaches_zero(states):
 def test_chunks_change_no_bit(states, chunks):
     """States enter one after the other, so it does not matter how they are handed over."""
     energies, weights = states
-    occupation = Occupation(LEVELS, np.array([0.0, 60.0, 300.0]))
+    occupation = Occupation(LEVELS, np.array([0.0, 60.0, 300.0]), grand=True)
     assert np.array_equal(scan(occupation, energies, weights, chunks), scan(occupation, energies, weights))
 
 
 def test_far_states(states):
     """States far below the grid count fully, states far above not at all, without overflow (warnings are errors)."""
-    weights = np.ones((4, 4))
+    weights = np.ones((4, 5))
     energies = np.array([-1e6, -1e3, 1e3, 1e6])
-    got = scan(Occupation(LEVELS, np.array([0.0, 3.0, 300.0])), energies, weights)
-    assert (got[:, :, ~SURFACE] == 2).all()
+    got = scan(Occupation(LEVELS, np.array([0.0, 3.0, 300.0]), grand=True), energies, weights)
+    assert (got[:, :, ~SURFACE & ~GRAND] == 2).all()
+    np.testing.assert_allclose(got[:, :, GRAND], np.broadcast_to((2 * LEVELS + 1.001e6)[:, None, None], (8, 3, 1)), rtol=1e-15)
     assert (got[:, :, SURFACE] == 0).all()
 
 

@@ -36,7 +36,7 @@ def test_tabulate_is_the_integrand_of_compute():
 
 def test_tabulate_refuses():
     """A combination of sea and surface terms has no integrand; points need three coordinates."""
-    with pytest.raises(SettingsError, match="mixes Fermi-sea and Fermi-surface"):
+    with pytest.raises(SettingsError, match="mixes terms that are occupied"):
         ome.tabulate(METAL, np.zeros((1, 3)), ["total"])
     with pytest.raises(SettingsError, match="k has shape"):
         ome.tabulate(METAL, np.zeros((1, 2)))
