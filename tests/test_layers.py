@@ -24,6 +24,7 @@ FOLDERS = (
     "calculators", "sources",
     "integration",
     "response", "runs",
+    "summary",
     "plotting", "plugins", "screening", "report",
     "cli",
 )  # fmt: skip

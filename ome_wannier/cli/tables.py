@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING
@@ -11,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..integration.band_ranges import Gap, groups
-from ..plotting.figures import prefixed
 from ..response.result_files import quantities
+from ..summary.numbers import prefixed, rounded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,8 +27,6 @@ Array = NDArray[np.float64]
 SHOWN_LEVELS = 3
 #: how a zero is printed that only symmetries which hold but for noise demand
 NOISY = "0*"
-#: digits after the point, at most
-DIGITS = 6
 
 
 def shown_levels(levels: Array, within: Gap | None) -> list[int]:
@@ -38,20 +35,6 @@ def shown_levels(levels: Array, within: Gap | None) -> list[int]:
         return list(range(len(levels)))
     middle = (within.bottom + within.top) / 2 if within else (levels[0] + levels[-1]) / 2
     return [int(np.argmin(abs(levels - middle)))]
-
-
-def with_error(value: float, error: float, plus_minus: str = "±") -> str:
-    """A value and its error, both rounded to two digits of the error."""
-    if not math.isfinite(error):
-        return f"{value:.4g} {plus_minus} ?"
-    if error == 0:
-        return f"{value:.4g} {plus_minus} 0"
-    digits = min(1 - math.floor(math.log10(error)), DIGITS)
-    return " ".join((_rounded(value, digits), plus_minus, _rounded(error, digits)))
-
-
-def _rounded(value: float, digits: int) -> str:
-    return f"{round(value, digits) + 0.0:.{max(digits, 0)}f}"
 
 
 def tensor_tables(result: xr.Dataset, plus_minus: str = "±") -> list[Table]:
@@ -75,7 +58,7 @@ def _tensor_table(result: xr.Dataset, names: Sequence[str], dims: tuple[str, ...
         for i, row in enumerate(rows):
             here = dict(zip(lead, row, strict=True))
             pairs = zip(value.sel(here).values * factor, error.sel(here).values * factor, strict=True)
-            cells = [with_error(float(v), float(e), plus_minus) for v, e in pairs]
+            cells = [rounded(float(v), float(e), plus_minus) for v, e in pairs]
             table.add_row(name if i == 0 else "", *row, *cells, unit if i == 0 else "", end_section=i == len(rows) - 1 > 0)
     return table
 
@@ -92,7 +75,7 @@ def extremes_table(result: xr.Dataset, plus_minus: str = "±") -> Table:
         at, err = value[where], error[where]
         factor, unit = _scale(at, err)
         element = f"{at['moment'].item()}{at['field'].item()}"
-        number = with_error(float(at) * factor, float(err) * factor, plus_minus)
+        number = rounded(float(at) * factor, float(err) * factor, plus_minus)
         table.add_row(name, element, f"{float(at['fermi']):.4f}", number, unit)
     return table
 

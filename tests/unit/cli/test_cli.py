@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 
 import ome_wannier as ome
 from ome_wannier.cli import app, main
-from ome_wannier.cli.tables import shown_levels, with_error
+from ome_wannier.cli.tables import shown_levels
 from ome_wannier.integration import band_ranges as info
 from ome_wannier.runs.settings import TABLE, named
 
@@ -537,21 +537,6 @@ class TestProcess:
 
 
 class TestNumbers:
-    @pytest.mark.parametrize(
-        ("value", "error", "text"),
-        [
-            (-13.598, 0.4812, "-13.60 ± 0.48"),
-            (46.2, 269.1, "50 ± 270"),
-            (1.0, 0.0, "1 ± 0"),
-            (1.23456, float("nan"), "1.235 ± ?"),
-            (-0.001, 1.0, "0.0 ± 1.0"),
-            (1.0, 1e-12, "1.000000 ± 0.000000"),
-            (123456.0, 2.0, "123456.0 ± 2.0"),
-        ],
-    )
-    def test_value_is_rounded_with_its_error(self, value: float, error: float, text: str) -> None:
-        assert with_error(value, error) == text
-
     def test_groups_and_gaps(self) -> None:
         ranges = np.array([[0.0, 1.0], [0.5, 2.0], [3.0, 4.0], [4.001, 5.0], [9.0, 9.5]])
         assert [(g.first, g.last, g.bottom, g.top) for g in info.groups(ranges)] == [(1, 2, 0, 2), (3, 4, 3, 5), (5, 5, 9, 9.5)]
