@@ -24,7 +24,7 @@ FOLDERS = (
     "calculators", "sources",
     "integration",
     "response", "runs",
-    "summary",
+    "presentation",
     "plotting", "plugins", "screening", "report",
     "cli",
 )  # fmt: skip

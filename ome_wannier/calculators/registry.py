@@ -24,6 +24,8 @@ _ALL: dict[str, Calculator] = {
 
 #: second expressions of the same quantities, costlier and for checks: not among the defaults
 CHECKS = ("metric_curl_sea", "itinerant_sea", "commutator_residual", "spin_along_moments")
+#: quantities that are another one by definition, or were proved to be
+EQUAL = {"semiclassical": "total", "local_intraband": "dipole"}
 #: what `include_chern_simons` adds the Chern-Simons part to
 COMPLETED = ("total", "total_with_spin", "semiclassical")
 

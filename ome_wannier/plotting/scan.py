@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import SettingsError
+from ..presentation.numbers import prefixed
 from ..response.result_files import quantities
-from ..summary.numbers import prefixed
 from . import figures
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..common.errors import SettingsError
+from ..presentation.numbers import prefixed, rounded
 from ..response.result_files import quantities
-from ..summary.numbers import prefixed, rounded
 from . import figures
 from .scan import at_temperature, axes_of, heading, panels, said
 

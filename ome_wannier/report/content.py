@@ -16,10 +16,10 @@ from ..common.errors import warn
 from ..plotting.figures import PURPLE, VERMILION
 from ..plotting.scan import PARTS
 from ..plugins.ase import row
+from ..presentation.numbers import prefixed, rounded
 from ..screening import table as tables
 from ..screening.store import DAMAGE, FAILED, Store
 from ..sources.citations import cite
-from ..summary.numbers import prefixed, rounded
 
 if TYPE_CHECKING:
     import xarray as xr

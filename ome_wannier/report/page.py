@@ -11,8 +11,8 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
+from ..presentation.numbers import prefixed, rounded
 from ..screening.table import units
-from ..summary.numbers import prefixed, rounded
 from .content import MINUS, Content
 
 #: what the scatter plot needs of a row

@@ -20,7 +20,7 @@ from ome_wannier.calculators import get
 from ome_wannier.calculators.reported_units import unit_of
 from ome_wannier.errors import SettingsError
 from ome_wannier.plotting import figures, zone
-from ome_wannier.summary.numbers import prefixed
+from ome_wannier.presentation.numbers import prefixed
 from ome_wannier.units import KB
 
 LEVELS = np.linspace(-1.0, 1.0, 21)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ome_wannier.summary.numbers import rounded
+from ome_wannier.presentation.numbers import rounded
 
 
 @pytest.mark.parametrize(
