@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from .models.plane_waves import PlaneWaves
     from .models.sparse_tight_binding import SparseTightBinding
     from .models.tight_binding import TightBinding
+    from .presentation.content import summary
+    from .presentation.long_table import table
     from .response.compute import compute
     from .response.cutoff_checks import check_cutoff, check_window, local_within
-    from .response.result_files import load_result, save, table
+    from .response.result_files import load_result, save
     from .response.tabulate import tabulate
     from .screening import rank, screen
     from .sources.citations import cite
@@ -54,7 +56,8 @@ _HOME = {
     "rank": "screening",
     "save": "response.result_files",
     "screen": "screening",
-    "table": "response.result_files",
+    "summary": "presentation.content",
+    "table": "presentation.long_table",
     "tabulate": "response.tabulate",
     "to_pythtb": "sources.convert",
     "to_tbmodels": "sources.convert",
@@ -94,6 +97,7 @@ __all__ = [
     "rank",
     "save",
     "screen",
+    "summary",
     "table",
     "tabulate",
     "to_pythtb",

@@ -24,6 +24,7 @@ FOLDERS = (
     "calculators", "sources",
     "integration",
     "response", "runs",
+    "presentation",
     "plotting", "plugins", "screening", "report",
     "cli",
 )  # fmt: skip

@@ -32,7 +32,7 @@ def row(calculator: Calculator) -> str:
     observable = first_observable(calculator)
     star = "" if calculator.name in calculators.defaults(has_spin=True) else " *"
     zero = [name for name, parity in (("T", observable.time_reversal), ("I", observable.inversion)) if parity == -1]
-    units = [unit_of(observable, d, 1.0)[1].replace("Angstrom", "Å") for d in (3, 2)]
+    units = [unit_of(observable, d, 1.0)[1].replace("angstrom", "Å") for d in (3, 2)]
     formula = calculator.equation.replace("|", r"\|")
     cells = [f"`{calculator.name}`{star}", calculator.long_name, f"`{formula}`", ", ".join(zero) or "-", ", ".join(units)]
     return f"| {' | '.join(cells)} |"

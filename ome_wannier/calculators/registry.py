@@ -48,6 +48,8 @@ _ALL: dict[str, Calculator] = {
 CHECKS = ("metric_curl_sea", "itinerant_sea", "commutator_residual", "spin_along_moments")
 #: quantities without a field, and currents: computed when asked for
 ON_REQUEST = tuple(c.name for module in (magnetization, conductivity) for c in module.CALCULATORS)
+#: quantities that are another one by definition, or were proved to be
+EQUAL = {"semiclassical": "total", "local_intraband": "dipole"}
 #: what `include_chern_simons` adds the Chern-Simons part to
 COMPLETED = ("total", "total_with_spin", "semiclassical")
 

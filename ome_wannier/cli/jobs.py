@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -14,12 +13,18 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ..common import executors
-from ..common.errors import SettingsError
-from ..common.safe_write import place, whole
-from ..integration.band_ranges import Gap, Look
-from ..models.base import Model, has_zone
+from ..common.errors import SettingsError, kept_warnings
+from ..common.safe_write import place
+from ..integration.band_ranges import Look
+from ..integration.filling import full_bands
+from ..integration.level_place import places
+from ..models.base import Lattice, Model, has_zone
+from ..presentation.content import check_units, summary, title_of
+from ..presentation.elements import legend
+from ..presentation.long_table import write_csv
+from ..presentation.text import text
 from ..response.compute import compute
-from ..response.result_files import save, table
+from ..response.result_files import quantities, save
 from ..runs.plan import arguments, default_mesh, known_level, loader_options, source_of
 from ..runs.settings import Settings
 from ..sources import library
@@ -47,31 +52,46 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
     """
     for key, endings in OUTPUT_FORMATS.items():
         check_output(key, getattr(settings, key), endings)
-    source = source_of(settings)
-    model = source.load(**loader_options(settings))
-    settings = complete(settings, source, model, note)
-    console.print(f"model   {lines.model_line(model)}", soft_wrap=True)
-    if settings.kmesh is not None:  # k.p models are integrated along rays to infinity
-        size = " x ".join(map(str, settings.kmesh))
-        console.print(f"mesh    {size}, {math.prod(settings.kmesh)} points", soft_wrap=True)
-    console.print(f"Fermi   {lines.fermi_line(settings)}", soft_wrap=True)
-    _watched(settings, console)
-    try:
-        with _executor(settings) as executor:
-            result = compute(model, **arguments(settings), progress=console_is_watched(), executor=executor)
-    except (KeyboardInterrupt, SystemExit):  # Ctrl-C, SIGTERM
-        if settings.checkpoint and Path(settings.checkpoint).exists():
-            note(f"kept {settings.checkpoint}: the same command with --resume goes on from there")
-        raise
-    result.attrs |= {"settings": settings.to_json(), "source": str(source.seed)}
-    within = None if not has_zone(model) else Look.at(model).gap_among(result["fermi"].values)
-    written, failures = write(result, settings, within)  # before printing, which may end early: ... | head
-    _print_result(result, within, console)
+    with kept_warnings() as said:
+        source = source_of(settings)
+        model = source.load(**loader_options(settings))
+        check_units(settings.units, model.dimension)
+        settings = complete(settings, source, model, note)
+        console.print(title_of(model.name), soft_wrap=True)  # before what may take long
+        _watched(settings, console)
+        result = _computed(model, settings, note)
+    result.attrs |= {"settings": settings.to_json(), "source": str(source.seed)} | ({"warnings": said} if said else {})
+    if has_zone(model):
+        result.attrs |= _places(model, result, settings, source)
+    written, failures = write(result, settings)  # before printing, which may end early: ... | head
+    _print_result(result, settings, console)
     for path in written:
         console.print(f"wrote {path}", soft_wrap=True)
     for failure in failures:  # after the numbers, which would be lost
         raise failure
     return result
+
+
+def _computed(model: Model, settings: Settings, note: Note) -> xr.Dataset:
+    """The result; what a checkpoint keeps of a run that is interrupted is said."""
+    try:
+        with _executor(settings) as executor:
+            return compute(model, **arguments(settings), progress=console_is_watched(), executor=executor)
+    except (KeyboardInterrupt, SystemExit):  # Ctrl-C, SIGTERM
+        if settings.checkpoint and Path(settings.checkpoint).exists():
+            note(f"kept {settings.checkpoint}: the same command with --resume goes on from there")
+        raise
+
+
+def _places(model: Lattice, result: xr.Dataset, settings: Settings, source: Source) -> dict[str, Any]:
+    """What to record of where the levels lie: the widest gap that holds one of them, and each in words."""
+    filling = source.entry.electrons(model) if settings.filling is None and source.entry else settings.filling
+    filled = None if filling is None else full_bands(model, filling)
+    look, levels = Look.at(model), result["fermi"].values
+    found = places(look, levels.tolist(), filled)
+    within = look.gap_among(levels)
+    gap = {} if within is None else {"gap_eV": [within.bottom, within.top], "gap_above_band": within.bands}
+    return gap | {"level_place": [place.text(model.dimension) for place in found]}
 
 
 def _watched(settings: Settings, console: Console) -> None:
@@ -137,12 +157,12 @@ def complete(settings: Settings, source: Source, model: Model, note: Note) -> Se
     return replace(settings, **chosen)
 
 
-def write(result: xr.Dataset, settings: Settings, within: Gap | None) -> tuple[list[Path], list[OSError]]:
+def write(result: xr.Dataset, settings: Settings) -> tuple[list[Path], list[OSError]]:
     """Write the files that the settings ask for, each whole or not at all; the paths, and why others could not be written."""
     ways: list[tuple[str | None, Callable[[str], object]]] = [
         (settings.output, lambda path: save(result, path)),
-        (settings.csv, lambda path: whole(path, lambda file: table(result).to_csv(file, index=False))),
-        (settings.plot, lambda path: _draw(result, path, within)),
+        (settings.csv, lambda path: write_csv(result, path, settings.units)),
+        (settings.plot, lambda path: _draw(result, path)),
     ]
     written, failures = [], []
     for path, way in ways:
@@ -157,12 +177,13 @@ def write(result: xr.Dataset, settings: Settings, within: Gap | None) -> tuple[l
     return written, failures
 
 
-def _draw(result: xr.Dataset, path: str, within: Gap | None) -> None:
+def _draw(result: xr.Dataset, path: str) -> None:
     """Draw a scan, or the tensors at one level."""
     from .. import plotting
 
     if result.sizes["fermi"] > 1:
-        plotting.fermi_scan(result, path, gap=(within.bottom, within.top) if within else None)
+        gap = result.attrs.get("gap_eV")
+        plotting.fermi_scan(result, path, gap=(gap[0], gap[1]) if gap else None)
     else:
         plotting.tensor(result, path=path)
 
@@ -181,20 +202,15 @@ def _executor(settings: Settings) -> AbstractContextManager[Executor | None]:
     return nullcontext() if settings.workers is None else executors.processes(settings.workers)
 
 
-def _print_result(result: xr.Dataset, within: Gap | None, console: Console) -> None:
+def _print_result(result: xr.Dataset, settings: Settings, console: Console) -> None:
+    """The first screen; with --all every quantity and element at the levels and temperatures that it shows, too."""
     plus_minus = "±" if "utf" in console.encoding.lower() else "+-"
-    warm = result.isel(temperature=0) if "temperature" in result.dims else result
-    first = f", the first of {result.sizes['temperature']}" if "temperature" in result.dims else ""
-    for i in tables.shown_levels(result["fermi"].values, within):
-        at = warm.isel(fermi=i)
-        level = float(at["fermi"])
-        place = ""
-        if within and within.holds(level):
-            place = f", in the gap {within.bottom:.4f} to {within.top:.4f} eV above band {within.bands}"
-        console.print(f"\nFermi level {level:.4f} eV{place}; {float(at['temperature']):g} K{first}", soft_wrap=True)
-        for part in tables.tensor_tables(at, plus_minus):
+    console.print(text(replace(summary(result, units=settings.units), title=""), plus_minus), soft_wrap=True)
+    if not settings.all:
+        return
+    for at in tables.shown(result):
+        console.print(f"\nFermi level {float(at['fermi']):.4f} eV; {float(at['temperature']):g} K", soft_wrap=True)
+        for part in tables.tensor_tables(at, plus_minus, settings.units):
             console.print(part)
-    if result.sizes["fermi"] > tables.SHOWN_LEVELS:
-        console.print(tables.extremes_table(warm, plus_minus))
-    for text in lines.about_lines(result):
-        console.print(text, soft_wrap=True)
+    for line in [*legend(result, quantities(result)), *lines.about_lines(result)]:
+        console.print(line, soft_wrap=True)

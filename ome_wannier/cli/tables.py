@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..integration.band_ranges import Gap, groups
-from ..plotting.figures import prefixed
+from ..integration.band_ranges import groups
+from ..presentation import elements
+from ..presentation.content import reference
+from ..presentation.numbers import rounded
+from ..presentation.units import scale
 from ..response.result_files import quantities
 
 if TYPE_CHECKING:
@@ -24,81 +27,59 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: Fermi levels up to which all are printed; of more, one
-SHOWN_LEVELS = 3
+#: Fermi levels, and temperatures, up to which all are printed; of more levels one, and of more temperatures three
+SHOWN = 3
 #: how a zero is printed that only symmetries which hold but for noise demand
 NOISY = "0*"
-#: digits after the point, at most
-DIGITS = 6
 
 
-def shown_levels(levels: Array, within: Gap | None) -> list[int]:
-    """Indices of the Fermi levels to print: all of a few, else the one nearest the middle of the gap, or of the scan."""
-    if len(levels) <= SHOWN_LEVELS:
-        return list(range(len(levels)))
-    middle = (within.bottom + within.top) / 2 if within else (levels[0] + levels[-1]) / 2
-    return [int(np.argmin(abs(levels - middle)))]
+def shown(result: xr.Dataset) -> list[xr.Dataset]:
+    """The result at each level and temperature to print."""
+    levels = range(result.sizes["fermi"]) if result.sizes["fermi"] <= SHOWN else [reference(result)]
+    at = [result.isel(fermi=i) for i in levels]
+    if "temperature" not in result.dims:
+        return at
+    last = result.sizes["temperature"] - 1
+    warm = range(last + 1) if last < SHOWN else (0, (last + 1) // 2, last)
+    return [one.isel(temperature=j) for one in at for j in warm]
 
 
-def with_error(value: float, error: float, plus_minus: str = "±") -> str:
-    """A value and its error, both rounded to two digits of the error."""
-    if not math.isfinite(error):
-        return f"{value:.4g} {plus_minus} ?"
-    if error == 0:
-        return f"{value:.4g} {plus_minus} 0"
-    digits = min(1 - math.floor(math.log10(error)), DIGITS)
-    return " ".join((_rounded(value, digits), plus_minus, _rounded(error, digits)))
-
-
-def _rounded(value: float, digits: int) -> str:
-    return f"{round(value, digits) + 0.0:.{max(digits, 0)}f}"
-
-
-def tensor_tables(result: xr.Dataset, plus_minus: str = "±") -> list[Table]:
+def tensor_tables(result: xr.Dataset, plus_minus: str = "±", units: str | None = None) -> list[Table]:
     """One table per kind of tensor, its elements with their errors, for a result at one Fermi level and temperature."""
     kinds: dict[tuple[str, ...], list[str]] = {}
     for name in quantities(result):
         kinds.setdefault(tuple(str(d) for d in result[name].dims), []).append(name)
-    return [_tensor_table(result, names, dims, plus_minus) for dims, names in kinds.items()]
+    return [_tensor_table(result, names, dims, plus_minus, units) for dims, names in kinds.items()]
 
 
-def _tensor_table(result: xr.Dataset, names: Sequence[str], dims: tuple[str, ...], plus_minus: str) -> Table:
-    *lead, last = dims
+def _tensor_table(result: xr.Dataset, names: Sequence[str], dims: tuple[str, ...], plus_minus: str, units: str | None) -> Table:
+    """Rows for all but the last dimension, columns for that; a single number has one column."""
+    lead, last = dims[:-1], dims[-1:]
     rows = list(product(*(result[d].values.tolist() for d in lead)))
     table = _table("quantity", *lead)
-    for axis in result[last].values.tolist():
-        table.add_column(f"{last} {axis}", justify="right")
+    for axis in result[last[0]].values.tolist() if last else [""]:
+        table.add_column(f"{last[0]} {axis}" if last else "value", justify="right")
     table.add_column("unit")
     for name in names:
-        value, error = result[name], result[f"{name}_error"]
-        factor, unit = _scale(value, error)
+        values = np.stack([result[name].values, result[f"{name}_error"].values])
+        factor, unit = scale(values, str(result[name].attrs["units"]), units, result)
+        cells = [_element(result, name, element, factor, plus_minus) for element in elements.names(result[name])]
+        width = len(cells) // len(rows)
         for i, row in enumerate(rows):
-            here = dict(zip(lead, row, strict=True))
-            pairs = zip(value.sel(here).values * factor, error.sel(here).values * factor, strict=True)
-            cells = [with_error(float(v), float(e), plus_minus) for v, e in pairs]
-            table.add_row(name if i == 0 else "", *row, *cells, unit if i == 0 else "", end_section=i == len(rows) - 1 > 0)
+            here = cells[i * width : (i + 1) * width]
+            table.add_row(name if i == 0 else "", *row, *here, unit if i == 0 else "", end_section=i == len(rows) - 1 > 0)
     return table
 
 
-def extremes_table(result: xr.Dataset, plus_minus: str = "±") -> Table:
-    """The element of every response that exceeds its error most, over the Fermi levels (dims fermi, moment, field)."""
-    table = _table("largest beyond its error", "element", "Fermi level (eV)", "value", "unit")
-    for name in quantities(result):
-        value, error = result[name], result[f"{name}_error"]
-        if value.dims != ("fermi", "moment", "field"):
-            continue
-        beyond = abs(value.values) - np.nan_to_num(error.values)
-        where = np.unravel_index(int(np.argmax(beyond)), value.shape)
-        at, err = value[where], error[where]
-        factor, unit = _scale(at, err)
-        element = f"{at['moment'].item()}{at['field'].item()}"
-        number = with_error(float(at) * factor, float(err) * factor, plus_minus)
-        table.add_row(name, element, f"{float(at['fermi']):.4f}", number, unit)
-    return table
-
-
-def _scale(value: xr.DataArray, error: xr.DataArray) -> tuple[float, str]:
-    return prefixed(np.stack([value.values, error.values]), value.attrs["units"])
+def _element(result: xr.Dataset, name: str, element: str, factor: float, plus_minus: str) -> str:
+    """An element with its error; of one that symmetry forbids a dash, and what it was before symmetry was imposed."""
+    value, error = (float(elements.element(result[n], element)) * factor for n in (name, f"{name}_error"))
+    if element not in elements.reasons(result[name]):
+        return rounded(value, abs(error), plus_minus)
+    if f"{name}_raw" not in result or not math.isfinite(value):
+        return elements.DASH
+    raw = float(elements.element(result[f"{name}_raw"], element)) * factor
+    return f"{elements.DASH} (raw {raw:.2g})"
 
 
 def band_table(ranges: Array, filled: float | None) -> Table:

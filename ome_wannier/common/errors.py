@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 
@@ -69,8 +72,29 @@ class ConvergenceWarning(AccuracyWarning):
     """An integral that did not reach the requested accuracy."""
 
 
+#: what is said while somebody keeps it, see `kept_warnings`
+_HEARD: ContextVar[list[str] | None] = ContextVar("heard", default=None)
+
+
+@contextmanager
+def kept_warnings() -> Iterator[list[str]]:
+    """The texts of the warnings of this package inside the block, each once; they are given as always, too."""
+    heard: list[str] = []
+    token = _HEARD.set(heard)
+    try:
+        yield heard
+    finally:
+        _HEARD.reset(token)
+        outer = _HEARD.get()
+        if outer is not None:
+            outer.extend(text for text in heard if text not in outer)
+
+
 def warn(text: str, category: type[Warning] = AccuracyWarning) -> None:
     """Warn, naming the line of the first caller outside the package."""
+    heard = _HEARD.get()
+    if heard is not None and text not in heard:
+        heard.append(text)
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "ome_wannier":
         level, frame = level + 1, frame.f_back

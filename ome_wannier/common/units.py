@@ -44,6 +44,33 @@ def extrinsic_to_si(dimension: int, tau: float) -> float:
     return alpha_to_si(dimension) * tau / HBAR_EV_FS
 
 
+#: other ways to write units of alpha
+ALIASES = {
+    "e^2/h": "e2/h",
+    "e^2/hbar": "e2/hbar",
+    "mu_B per cell per V/m": "mu_B/cell per V/m",
+    "mu_B per cell per V/nm": "mu_B/cell per V/nm",
+    "si": "SI",
+}
+
+
+def alpha_units(dimension: int, cell: float = 1.0) -> dict[str, float]:
+    """What alpha in SI is multiplied by to be in each unit in use, see `convert_alpha`."""
+    nm, per_cell = 1e-9, cell * math.pow(ANGSTROM, dimension) / MU_B
+    factors = {
+        "SI": 1.0,
+        "e2/h": math.pow(ANGSTROM, dimension - 3) / E2_OVER_H,
+        "e2/hbar": math.pow(ANGSTROM, dimension - 3) / E2_OVER_HBAR,
+        "mu_B/cell per V/m": per_cell,
+        "mu_B/cell per V/nm": per_cell / nm,
+    }
+    if dimension == 3:
+        factors |= {"ps/m": MU_0 * 1e12, "c mu_0 alpha": C * MU_0, "mu_B/nm^3 per V/nm": nm**3 / MU_B / nm}
+    if dimension == 2:
+        factors |= {"mu_B/nm^2 per V/nm": nm**2 / MU_B / nm}
+    return factors
+
+
 def convert_alpha(value: float, unit: str, dimension: int, cell: float = 1.0) -> float:
     """Convert alpha (or an array of it) from SI to another unit in use.
 
@@ -51,25 +78,15 @@ def convert_alpha(value: float, unit: str, dimension: int, cell: float = 1.0) ->
     ----------
     value : alpha in SI (`ALPHA_UNIT`).
     unit : "e2/h", "e2/hbar" (times Angstrom in 2D), "ps/m" (mu_0 alpha, 3D), "c mu_0 alpha" (3D, dimensionless),
-        "mu_B/cell per V/m", "mu_B/nm^2 per V/nm" (2D), "mu_B/nm^3 per V/nm" (3D).
+        "mu_B/cell per V/m", "mu_B/cell per V/nm", "mu_B/nm^2 per V/nm" (2D), "mu_B/nm^3 per V/nm" (3D), or one of `ALIASES`.
     dimension : number of periodic directions.
-    cell : volume or area of the unit cell in Angstrom**dimension, for the unit per cell.
+    cell : volume or area of the unit cell in Angstrom**dimension, for the units per cell.
 
     Raises
     ------
     ValueError : if the unit does not exist in this dimension.
     """
-    nm, angstrom = 1e-9, ANGSTROM
-    factors: dict[str, float] = {
-        "SI": 1.0,
-        "e2/h": angstrom ** float(dimension - 3) / E2_OVER_H,
-        "e2/hbar": angstrom ** float(dimension - 3) / E2_OVER_HBAR,
-        "mu_B/cell per V/m": cell * angstrom ** float(dimension) / MU_B,
-    }
-    if dimension == 3:
-        factors |= {"ps/m": MU_0 * 1e12, "c mu_0 alpha": C * MU_0, "mu_B/nm^3 per V/nm": nm**3 / MU_B / nm}
-    if dimension == 2:
-        factors |= {"mu_B/nm^2 per V/nm": nm**2 / MU_B / nm}
+    factors, unit = alpha_units(dimension, cell), ALIASES.get(unit, unit)
     if unit not in factors:
         raise ValueError(f"no unit {unit!r} for alpha with {dimension} periodic directions: one of {sorted(factors)}")
     return value * factors[unit]

@@ -46,9 +46,6 @@ WEIGHT_UNIT = {
     "ohmic": ("e²/ħ²", "eV Å²"),
 }
 
-_PREFIXES = {e: p for e, p in zip(range(-18, 19, 3), [*"afpnµm", "", *"kMGTPE"], strict=True)}
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
 
 def new(width: float, height: float) -> Figure:
     """A figure of this size in inches that belongs to nobody's global state."""
@@ -81,29 +78,6 @@ def png(figure: Figure) -> Fill:
 
 def _fill(figure: Figure, kind: str) -> Fill:
     return lambda file: figure.savefig(file, format=kind, dpi=180)
-
-
-def pretty(unit: str) -> str:
-    """A unit as it is printed: Angstrom^2 becomes Å², Angstrom Å."""
-    return unit.replace("Angstrom", "Å").replace("^2", "²").replace("^3", "³")
-
-
-def prefixed(values: ArrayLike, unit: str) -> tuple[float, str]:
-    """Factor and unit that bring the largest of the values between 1 and 1000, such as (1e15, "fA m/V").
-
-    Units that begin with the ampere take an SI prefix, others a power of ten where the numbers are very large or small.
-    """
-    finite = np.abs(np.asarray(values, dtype=float))
-    finite = finite[np.isfinite(finite)]
-    largest = float(finite.max(initial=0.0))
-    exponent = 3 * math.floor(math.log10(largest) / 3 + 1e-9) if largest > 0 else 0
-    takes_prefix = unit == "A" or unit.startswith(("A ", "A/"))
-    if exponent == 0 or (not takes_prefix and 1e-2 <= largest < 1e4):
-        return 1.0, pretty(unit)
-    if takes_prefix and exponent in _PREFIXES:
-        return 10.0**-exponent, _PREFIXES[exponent] + pretty(unit)
-    power = "10" + str(exponent).translate(_SUPERSCRIPT)
-    return 10.0**-exponent, power if unit == "1" else f"{power} {pretty(unit)}"
 
 
 def diverging_norm(values: ArrayLike) -> Normalize:

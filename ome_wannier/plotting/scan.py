@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import SettingsError
+from ..presentation.numbers import prefixed
 from ..response.result_files import quantities
 from . import figures
 
@@ -131,7 +132,7 @@ def _draw_row(
 ) -> None:
     """One row of panels: all components of some quantities in one unit."""
     drawn = [abs(result[name].sel(c)).max().item() for name in names for c in wanted]
-    factor, unit = figures.prefixed(drawn, result[names[0]].attrs["units"])
+    factor, unit = prefixed(drawn, result[names[0]].attrs["units"])
     parts = [name for name in names if name in PARTS]
     for ax, c in zip(axes, wanted, strict=False):
         here = result.sel(c)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..common.errors import SettingsError
+from ..presentation.numbers import prefixed, rounded
 from ..response.result_files import quantities
 from . import figures
 from .scan import at_temperature, axes_of, heading, panels, said
@@ -70,15 +71,13 @@ def _table_size(variable: xr.DataArray) -> tuple[int, int]:
 def _draw_table(ax: Axes, variable: xr.DataArray, error: xr.DataArray) -> None:
     """One tensor (or vector, as a row) as a heat map with its numbers."""
     size = _table_size(variable)
-    factor, unit = figures.prefixed(variable.values, variable.attrs["units"])
+    factor, unit = prefixed(variable.values, variable.attrs["units"])
     values, errors = variable.values.reshape(size) * factor, error.values.reshape(size) * factor
     limit = float(np.abs(values).max()) or 1.0
     ax.imshow(values, cmap=figures.DIVERGING, vmin=-limit, vmax=limit, aspect="auto")
     for (i, j), value in np.ndenumerate(values):
         dark = abs(value) > 0.6 * limit
-        ax.text(
-            j, i, _with_error(float(value), float(errors[i, j])), ha="center", va="center", color="white" if dark else "black"
-        )
+        ax.text(j, i, _cell(float(value), float(errors[i, j])), ha="center", va="center", color="white" if dark else "black")
     along = list(axes_of(variable).items())
     vertical, horizontal = along if len(along) == 2 else (None, along[0])
     ax.set_xticks(range(size[1]), horizontal[1])
@@ -88,11 +87,6 @@ def _draw_table(ax: Axes, variable: xr.DataArray, error: xr.DataArray) -> None:
     ax.set_title(f"{said(str(variable.name))} ({unit})", fontsize="medium")
 
 
-def _with_error(value: float, error: float) -> str:
-    """Value and error on two lines, with the digits that the error leaves; three where it is unknown."""
-    if not np.isfinite(error):
-        return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
-    small = min(abs(error), abs(value)) if error and value else max(abs(error), abs(value))
-    decimals = 0 if small >= 100 else int(np.clip(1 - np.floor(np.log10(small)), 0, 3)) if small else 0
-    digits = f".{decimals}f" if abs(error) < 1e4 else ".2g"
-    return f"{value:{digits}}\n± {error:{digits}}".replace("-", "\N{MINUS SIGN}")
+def _cell(value: float, error: float) -> str:
+    """Value and error on two lines."""
+    return rounded(value, error).replace(" ", "\n", 1).replace("-", "\N{MINUS SIGN}")

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from .. import calculators, screening
 from ..common.errors import warn
-from ..plotting.figures import PURPLE, VERMILION, prefixed
+from ..plotting.figures import PURPLE, VERMILION
 from ..plotting.scan import PARTS
 from ..plugins.ase import row
+from ..presentation.numbers import prefixed, rounded
 from ..screening import table as tables
 from ..screening.store import DAMAGE, FAILED, Store
 from ..sources.citations import cite
@@ -218,20 +219,7 @@ def _at_level(name: str, value: Array, error: Array | None, at: int, units: dict
 
 
 def _cell(value: float, error: float | None) -> str | None:
-    return with_error(value, error) if math.isfinite(value) else None
-
-
-def with_error(value: float, error: float | None) -> str:
-    """A number with three digits, or as many as its error leaves, and the error with two."""
-    if error is None or not math.isfinite(error):
-        return f"{value:.3g}".replace("-", MINUS)
-    if error < 1e-3 * abs(value):
-        return f"{value:.4g} ± {error:.1g}".replace("-", MINUS)
-    if error == 0:
-        return "0 ± 0"
-    digits = min(max(1 - math.floor(math.log10(error)), 0), 4)
-    small = abs(value) < 10.0**-digits and value != 0
-    return (f"{value:.2g} ± {error:.2g}" if small else f"{value:.{digits}f} ± {error:.{digits}f}").replace("-", MINUS)
+    return rounded(value, math.nan if error is None else error).replace("-", MINUS) if math.isfinite(value) else None
 
 
 def _kmap(data: dict[str, Any]) -> dict[str, Any]:
@@ -265,4 +253,4 @@ def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-__all__ = ["COLUMNS", "MINUS", "Content", "material", "of_database", "of_result", "with_error"]
+__all__ = ["COLUMNS", "MINUS", "Content", "material", "of_database", "of_result"]

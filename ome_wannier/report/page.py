@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from html import escape
@@ -10,9 +11,9 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from ..plotting.figures import prefixed
+from ..presentation.numbers import prefixed, rounded
 from ..screening.table import units
-from .content import MINUS, Content, with_error
+from .content import MINUS, Content
 
 #: what the scatter plot needs of a row
 DRAWN = ("name", "detail", "metric", "total_max", "total_max_error", "extrinsic_max", "extrinsic_max_error", "dimension")
@@ -87,7 +88,7 @@ def _cell(row: dict[str, Any], key: str) -> str:
         return '<td data-value="0">0</td>'
     error = row.get(f"{key}_error")
     factor, unit = prefixed([value], "A/V" if row.get("dimension") == 3 else "A m/V")
-    shown = with_error(value * factor, None if error is None else error * factor)
+    shown = rounded(value * factor, math.nan if error is None else error * factor).replace("-", MINUS)
     weak = ' class="weak" title="not larger than its error"' if error is not None and error >= abs(value) else ""
     return f'<td data-value="{value!r}"{weak}>{escape(f"{shown} {unit}")}</td>'
 

@@ -26,9 +26,9 @@ from ..integration.rays.strategy import over_rays, to_tolerance
 from ..integration.tolerance import MAX_POINTS, goal_of
 from ..models.base import Model, has_zone, require_model
 from ..symmetry.operations import Operation
-from . import doubts, imposed_symmetry
+from . import doubts, elements, imposed_symmetry
 from .dataset import build
-from .provenance import provenance
+from .provenance import provenance, with_warnings
 from .request import (
     consisting_of,
     filled,
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
+@with_warnings
 def compute(
     model: Model,
     kmesh: KMesh | PolarMesh | Sequence[int] | None = None,
@@ -191,5 +192,7 @@ def _labelled(
     attrs |= {"degeneracy_tol_eV": degeneracy.tol, "paired_levels": int(degeneracy.paired)}
     attrs |= {"tau_fs": tau, "wall_time_s": time.perf_counter() - began}
     result = build(model, wanted, found, coordinates, tau, attrs)
+    for calculator in wanted:
+        result[calculator.name].attrs |= elements.about(model, calculator, group)
     imposed_symmetry.warn_of_changes(result, model, wanted, group)
     return result

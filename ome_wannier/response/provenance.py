@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
+from ..common.errors import kept_warnings
 from ..common.version import __version__
-from ..models.base import Model
+from ..models.base import Model, has_zone
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+P = ParamSpec("P")
+
+
+def with_warnings(function: Callable[P, xr.Dataset]) -> Callable[P, xr.Dataset]:
+    """A function whose results have, as attribute `warnings`, the list of what was warned of on the way to them."""
+
+    @wraps(function)
+    def called(*given: P.args, **named: P.kwargs) -> xr.Dataset:
+        with kept_warnings() as said:
+            result = function(*given, **named)
+        if said:
+            result.attrs["warnings"] = said
+        return result
+
+    return called
 
 
 def provenance(model: Model) -> dict[str, Any]:
@@ -20,6 +42,7 @@ def provenance(model: Model) -> dict[str, Any]:
         **outside_basis(model),
         "spin_degeneracy": model.spin_degeneracy,
         "periodic": "".join("FT"[p] for p in model.periodic),
+        **({"cell": float(model.cell), "cell_unit": f"angstrom^{model.dimension}"} if has_zone(model) else {}),
         "charge": "electrons carry -e; M is the magnetization of the electrons, positive along its axis",
     }
 

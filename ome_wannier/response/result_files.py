@@ -17,7 +17,6 @@ from ..common.limits import current
 from ..common.safe_write import whole
 
 if TYPE_CHECKING:
-    import pandas as pd
     import xarray as xr
 
 Array = NDArray[np.float64]
@@ -80,22 +79,6 @@ def _fault(result: xr.Dataset) -> str:
         if not isinstance(variable.attrs.get("units"), str):
             return f"{name[:60]} without a unit"
     return ""
-
-
-def table(result: xr.Dataset) -> pd.DataFrame:
-    """All quantities as a long table: quantity, fermi, temperature, component (such as "zy"), value, error, units."""
-    import pandas as pd
-
-    frames = []
-    for name in quantities(result):
-        variable = result[name]
-        frame = variable.to_dataframe(name="value").reset_index()
-        frame["error"] = result[f"{name}_error"].to_dataframe(name="error").reset_index()["error"]
-        components = [d for d in variable.dims if d not in ("fermi", "temperature")]
-        frame["component"] = frame[components].agg("".join, axis=1)
-        frame["quantity"], frame["units"] = name, variable.attrs["units"]
-        frames.append(frame[["quantity", "fermi", "temperature", "component", "value", "error", "units"]])
-    return pd.concat(frames, ignore_index=True)
 
 
 def quantities(result: xr.Dataset) -> list[str]:

@@ -101,6 +101,8 @@ class Settings:
     output: str | None = _files("Write the result: .nc.", "FILE", values.path, flags=("-o", "--output"), path=True)
     plot: str | None = _files("Draw it: .png, .pdf, .svg, .jpg.", "FILE", values.path, path=True)
     csv: str | None = _files("Write a table: .csv.", "FILE", values.path, path=True)
+    units: str | None = _files("Unit of responses that are shown: ps/m, e2/h, 'mu_B/nm^2 per V/nm' ...", "UNIT", values.units)
+    all: bool = _files("Print every quantity and element, and what they mean.", default=False)
     workers: int | None = _workers("Share the k points among N processes.", "N", values.workers)
     dask: str | None = _workers("Or the workers of a Dask scheduler: tcp://...", "ADDRESS")
     mpi: bool = _workers("Or MPI: mpiexec -n 4 python -m mpi4py.futures -m ome_wannier run ...", default=False)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.checked_input import regular
 from ..common.errors import FileFormatError, shortened
+from ..common.units import ALIASES, alpha_units
 from ..sources.library import Scan, Value
 
 if TYPE_CHECKING:
@@ -50,6 +51,15 @@ def count(value: object, what: str = "k points") -> int:
     if found < 1 or found != int(found):
         raise ValueError(f"expected a positive number of {what}, found {value!r}")
     return int(found)
+
+
+def units(value: object) -> str:
+    """A unit of responses, of whatever dimension."""
+    known = [*dict.fromkeys(name for d in (3, 2, 1, 0) for name in alpha_units(d))]
+    name = ALIASES.get(str(value).strip(), str(value).strip())
+    if name not in known:
+        raise ValueError(f"expected one of {', '.join(known)}, found {value!r}")
+    return name
 
 
 def numbers(value: object) -> float | tuple[float, ...]:

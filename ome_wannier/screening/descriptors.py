@@ -57,7 +57,7 @@ DESCRIPTORS = (
     Descriptor("fermi", "eV", "the Fermi level in question: the middle of the gap, that of the filling, or what was given"),
     Descriptor("fermi_error", "eV", "estimated error of the level of a filling; what it may change is in the errors"),
     Descriptor("tau_equal", "fs", "relaxation time at which the largest extrinsic element is that of the total"),
-    Descriptor("metric", "1/Angstrom (3D), 1 (2D)", "trace of the integrated quantum metric at the Fermi level in question"),
+    Descriptor("metric", "1/angstrom (3D), 1 (2D)", "trace of the integrated quantum metric at the Fermi level in question"),
     Descriptor("polarizable", "e/Angstrom/V (3D), e/V (2D)", "mean of the diagonal of the dipole polarizability there"),
     Descriptor("bands_needed", "", f"fewest bands next to the Fermi level that bring {SHARE:.0%} of the polarizability"),
     Descriptor("converged", "", "1 if the error reached rtol, 0 if not, or if a quantity counted as zero; see the warning"),

@@ -577,7 +577,7 @@ def test_a_signal_to_all_processes_is_answered_once(
     ) as child:  # fmt: skip
         try:
             assert child.stdout
-            while not child.stdout.readline().startswith("Fermi"):
+            while not child.stdout.readline().startswith("te: "):
                 assert child.poll() is None
             time.sleep(3)
             os.killpg(child.pid, getattr(signal, number))

@@ -19,7 +19,8 @@ from ome_wannier import plotting
 from ome_wannier.calculators import get
 from ome_wannier.calculators.reported_units import unit_of
 from ome_wannier.errors import SettingsError
-from ome_wannier.plotting import figures, table, zone
+from ome_wannier.plotting import figures, zone
+from ome_wannier.presentation.numbers import prefixed
 from ome_wannier.units import KB
 
 LEVELS = np.linspace(-1.0, 1.0, 21)
@@ -200,13 +201,9 @@ def test_tensor_writes_value_and_error_into_each_cell(result3) -> None:
     assert len(cells) == 9
     for (j, i), text in cells.items():
         value, uncertainty = (float(x) for x in text.replace(MINUS, "-").split("\n± "))
-        assert value == pytest.approx(here.values[i, j] * factor, abs=0.51 * 10.0 ** -digits_after_point(text))
-        assert uncertainty == pytest.approx(error[i, j] * factor, abs=0.51 * 10.0 ** -digits_after_point(text))
-
-
-def digits_after_point(text):
-    first = text.split("\n")[0]
-    return len(first.split(".")[1]) if "." in first else 0
+        # two digits of the error: at most half of the last one of 10
+        assert value == pytest.approx(here.values[i, j] * factor, abs=0.06 * error[i, j] * factor)
+        assert uncertainty == pytest.approx(error[i, j] * factor, rel=0.06)
 
 
 def test_tensor_by_default_shows_the_parts_at_the_middle_level(result2) -> None:
@@ -227,29 +224,13 @@ def test_tensor_of_a_vector_and_without_error(plane) -> None:
         result = ome.compute(plane, (5, 5, 1), ["berry_curvature"], 0.1)
     (ax,) = panels(plotting.tensor(result))
     assert np.isnan(result["berry_curvature_error"]).all()
-    assert "±" not in ax.texts[0].get_text()
+    assert ax.texts[0].get_text().endswith("± ?")
     assert ax.get_xlabel() == "axis"
 
 
 def test_tensor_refuses_what_is_not_there(result2) -> None:
     with pytest.raises(SettingsError, match="no 'nonsense': one of total"):
         plotting.tensor(result2, names=["nonsense"])
-
-
-@pytest.mark.parametrize(
-    ("value", "error", "text"),
-    [
-        (1.23456, 0.0123, "1.235\n± 0.012"),
-        (-12.34, 3.21, f"{MINUS}12.3\n± 3.2"),
-        (1234.0, 150.0, "1234\n± 150"),
-        (5.0, 0.0, "5.0\n± 0.0"),
-        (0.0, 0.0, "0\n± 0"),
-        (3.0, 2.5e7, "3\n± 2.5e+07"),
-        (-2.0, np.nan, f"{MINUS}2"),
-    ],
-)
-def test_digits_follow_the_error(value, error, text) -> None:
-    assert table._with_error(value, error) == text
 
 
 # ---- maps ----------------------------------------------------------------------------------------------------------
@@ -427,15 +408,15 @@ def test_bands_refuse(plane) -> None:
         ([1e-6], "A/V", 1e6, "µA/V"),
         ([999.0], "A", 1.0, "A"),
         ([0.0], "A/V", 1.0, "A/V"),
-        ([np.nan, 2e4], "Angstrom^2", 1e-3, "10³ Å²"),
+        ([np.nan, 2e4], "angstrom^2", 1e-3, "10³ Å²"),
         ([0.15, 0.02], "1", 1.0, "1"),
         ([5e-25], "A/V", 1e27, "10⁻²⁷ A/V"),
         ([3e4], "1", 1e-3, "10³"),
-        ([1.0], "e Angstrom/V", 1.0, "e Å/V"),
+        ([1.0], "e angstrom/V", 1.0, "e Å/V"),
     ],
 )
 def test_prefixes(values, unit, factor, name) -> None:
-    found, said = figures.prefixed(values, unit)
+    found, said = prefixed(values, unit)
     assert found == pytest.approx(factor)
     assert said == name
 

@@ -178,21 +178,6 @@ def test_several_temperatures_show_the_first(tmp_path: Path) -> None:
     assert first[0]["curves"][0]["y"] == pytest.approx(alone[0]["curves"][0]["y"], rel=1e-4)
 
 
-NUMBERS = {
-    (1.23456, 0.0123): "1.235 ± 0.012",
-    (-51.4, 152.0): "\N{MINUS SIGN}51 ± 152",
-    (113.8027, 7e-6): "113.8 ± 7e\N{MINUS SIGN}06",
-    (0.0, 0.0): "0 ± 0",
-    (2.5, None): "2.5",
-    (4e-9, 9e-8): "4e\N{MINUS SIGN}09 ± 9e\N{MINUS SIGN}08",
-}
-
-
-@pytest.mark.parametrize("number", NUMBERS)
-def test_numbers_have_the_digits_that_their_error_leaves(number: tuple[float, float | None]) -> None:
-    assert content.with_error(*number) == NUMBERS[number]
-
-
 def test_wrong_use_is_one_line(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(SettingsError, match=r"end in \.html"):
         report(folder / "s.db", tmp_path / "s.txt")

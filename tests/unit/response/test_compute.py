@@ -251,7 +251,7 @@ def test_chain_has_a_polarizability():
     """One periodic direction is enough for quantities without a moment."""
     result = run(CHAIN, (6, 1, 1), ["dipole_polarizability", "quantum_metric"])
     assert result.dipole_polarizability.shape == (1, 1, 1)
-    assert result.dipole_polarizability.attrs["units"] == "e Angstrom/V"
+    assert result.dipole_polarizability.attrs["units"] == "e angstrom/V"
 
 
 # ---- tabulate -------------------------------------------------------------------------------------------------------

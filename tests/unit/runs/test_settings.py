@@ -105,6 +105,7 @@ def job(tmp_path: Path) -> Path:
         ("parameters = {neel = [0.0, 0.0, 1.0]}", {"parameters": ["neel=0,0,1"]}),
         ("parameters = {neel = [0.0, 0.0, 1.0]}", {"parameters": ["neel=(0, 0, 1)"]}),
         ("parameters = {material = 'a,b'}", {"parameters": ["material=a,b"]}),
+        ('units = "e2/h"\nall = true', {"units": "e^2/h", "all": True}),
         ("degeneracy_tol = 1e-4\ntau = 20.0", {"degeneracy_tol": 1e-4, "tau": 20.0}),
     ],
 )

@@ -1,0 +1,205 @@
+"""What the first screen says of a result: what it is of, the largest response, what makes it, how sure it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..common.errors import ModelError
+from ..response.result_files import quantities
+from ..sources import library
+from . import elements, rows
+from .numbers import EXACT
+from .rows import Point, Table
+from .units import dimension_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: columns of numbers that fit a screen, and quantities besides the responses that are shown without being asked for
+COLUMNS, OTHERS = 3, 6
+#: the intrinsic response: the first of these that is there is explained
+LEADING = ("total", "total_with_spin", "semiclassical", "spin")
+#: the extrinsic response
+EXTRINSIC = ("extrinsic", "spin_extrinsic", "extrinsic_with_spin")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The answer on one screen: `print` it, or let a notebook show it.
+
+    title : of what. facts : (key, text). tables : of numbers. notes : what they leave open. warnings : of the calculation.
+    """
+
+    title: str
+    facts: list[tuple[str, str]]
+    tables: list[Table] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        from .text import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from .html import fragment
+
+        return fragment(self)
+
+
+def summary(
+    result: xr.Dataset, *, units: str | None = None, fermi: float | None = None, temperature: float | None = None
+) -> Summary:
+    """The answer on one screen: how large the response is, by which mechanism, and how sure that is.
+
+    Parameters
+    ----------
+    result : from `compute`.
+    units : of the responses, such as "mu_B/nm^2 per V/nm", "ps/m", "e2/h", "mu_B/cell per V/nm" or "SI" (see
+        `units.convert_alpha`); by default SI with a prefix.
+    fermi, temperature : eV and K, of which the nearest ones of the result are shown; by default all of up to three, and of a
+        scan the level nearest the middle of its gap, or its middle, and the largest response.
+
+    Returns
+    -------
+    Summary : to be printed, or shown by a notebook.
+
+    Raises
+    ------
+    ModelError : what is no result. SettingsError : a unit that does not exist.
+    """
+    if not (hasattr(result, "data_vars") and "fermi" in getattr(result, "coords", ())) or not quantities(result):
+        raise ModelError(f"summary() takes a result of compute(), not {type(result).__name__}")
+    points = _points(result, fermi, temperature)
+    there = elements.distinct(result)
+    leading = next((name for name in LEADING if name in there), None)
+    extrinsic = [name for name in EXTRINSIC if name in there]
+    tables = [rows.intrinsic(result, leading, points, units)] if leading else []
+    tables += [rows.extrinsic(result, name, points, units) for name in extrinsic]
+    known = {leading, *extrinsic, *rows.PARTS, *rows.EXACT_PARTS, *rows.SPIN}
+    others = [name for name in there if name not in known]
+    rest = len([name for name in there if name not in {leading, *extrinsic, *rows.MECHANISMS}])
+    if not tables or len(others) <= OTHERS:
+        alone = [] if leading else [name for name in there if name not in (*extrinsic, *others)]
+        tables += rows.others(result, [*alone, *others], points[0], units)
+        rest -= len(others)
+    shown = [name for name in (leading, *extrinsic) if name is not None]
+    notes = [*elements.legend(result, shown), *_notes(result, shown, tables, max(rest, 0))]
+    said = [str(text) for text in np.atleast_1d(result.attrs.get("warnings", []))]
+    return Summary(
+        title_of(str(result.attrs.get("model", ""))), _facts(result, points), [t for t in tables if t.rows], notes, said
+    )
+
+
+def reference(result: xr.Dataset) -> int:
+    """Index of the level that stands for a scan: nearest the middle of the gap where one is known, else its middle."""
+    levels = result["fermi"].values
+    gap = np.atleast_1d(result.attrs.get("gap_eV", []))
+    middle = gap.mean() if len(gap) == 2 else (levels[0] + levels[-1]) / 2
+    return int(np.argmin(abs(levels - middle)))
+
+
+def _points(result: xr.Dataset, fermi: float | None, temperature: float | None) -> list[Point]:
+    """Levels and temperatures that are shown, and of a scan the place of the largest response, None."""
+    levels = result["fermi"].values
+    temperatures = np.atleast_1d(result["temperature"].values)
+    if fermi is not None:
+        chosen = [int(np.argmin(abs(levels - fermi)))]
+    else:
+        chosen = list(range(len(levels))) if len(levels) <= COLUMNS else [reference(result)]
+    warm = list(range(len(temperatures)))
+    if temperature is not None:
+        warm = [int(np.argmin(abs(temperatures - temperature)))]
+    if len(chosen) * len(warm) > COLUMNS:
+        chosen = [reference(result)] if fermi is None else chosen
+    if len(warm) > COLUMNS:
+        warm = [0, len(warm) // 2, len(warm) - 1]
+    found = [Point(i, j) for i in chosen for j in warm]
+    whole = len(chosen) < len(levels) and fermi is None
+    return [*found, Point(None, None)] if whole and len(found) < COLUMNS else found
+
+
+def title_of(model: str) -> str:
+    """What the model of this name is called: with the title of its entry where it is from the library."""
+    name = model or "unnamed model"
+    if name.startswith(library.PREFIX):
+        bare = name.removeprefix(library.PREFIX)
+        entry = bare.split(" (")[0]
+        if entry in library.names():
+            return f"{bare}: {library.entry(entry).title}"
+    return name
+
+
+def _facts(result: xr.Dataset, points: Sequence[Point]) -> list[tuple[str, str]]:
+    about = result.attrs
+    d, electrons = dimension_of(result), int(about.get("spin_degeneracy", 1))
+    per_band = {1: "one electron per band", 2: "two electrons per band (no spin)"}.get(electrons, f"{electrons} per band")
+    facts = [("model", f"{d} periodic directions, {per_band}")]
+    facts.append(("Fermi level", _levels(result, points)))
+    temperatures = np.atleast_1d(result["temperature"].values)
+    warm = f"{', '.join(f'{t:g}' for t in temperatures)} K"
+    if len(temperatures) > COLUMNS:
+        warm = f"{temperatures[0]:g} to {temperatures[-1]:g} K in {len(temperatures)} temperatures"
+    facts.append(("temperature", warm + (f"; tau = {about['tau_fs']:g} fs" if "tau_fs" in about else "")))
+    facts.append(("k points", sampling(result)))
+    if about.get("symmetry_group"):
+        noisy = about.get("symmetry_exact_group") not in (None, about["symmetry_group"])
+        how = f" ({about['symmetry_exact_group']} to rounding, the rest but for noise, which is in the errors)" if noisy else ""
+        used = " (not used)" if about.get("symmetry") == "off" else how
+        facts.append(("point group", f"{about['symmetry_group']}{used}"))
+    return facts
+
+
+def _levels(result: xr.Dataset, points: Sequence[Point]) -> str:
+    levels, about = result["fermi"].values, result.attrs
+    chosen = list(dict.fromkeys(p.level for p in points if p.level is not None))
+    place = list(np.atleast_1d(about.get("level_place", [])))
+    texts = [f"{levels[i]:.4f} eV" + (f" {place[i]}" if len(place) == len(levels) else "") for i in chosen]
+    if "filling_level" in about:
+        texts.append(str(about["filling_level"]))
+    if len(chosen) < len(levels):
+        texts.append(f"{len(levels)} levels from {levels[0]:g} to {levels[-1]:g} eV")
+    return "; ".join(texts)
+
+
+def sampling(result: xr.Dataset) -> str:
+    """Mesh or tolerance, and whether it was reached."""
+    about = result.attrs
+    if "rtol" in about:
+        missed = f"NOT reached for {about['not_converged']}" if about.get("not_converged") else "reached"
+        zero = f"; counted as zero: {about['counted_as_zero']}" if about.get("counted_as_zero") else ""
+        return f"rtol = {about['rtol']:g} {missed} with {about.get('k_points', '?')} points{zero}"
+    size = re.search(r"size=\((\d+), (\d+), (\d+)\)", str(about.get("kmesh", "")))
+    if size is None:
+        return str(about.get("kmesh", "not recorded"))
+    mesh = " x ".join(size.groups())
+    return f"{mesh}, {int(np.prod([int(n) for n in size.groups()]))} points"
+
+
+def _notes(result: xr.Dataset, shown: Sequence[str], tables: Sequence[Table], rest: int) -> list[str]:
+    notes = [note for table in tables for note in table.notes]
+    for name in shown:
+        if "left_out" in result[name].attrs and rows.in_reach(result, name):
+            notes.append(f"{elements.said(name)} leaves out: {result[name].attrs['left_out']}")
+    if result.attrs.get("fermi_surface"):
+        notes.append(str(result.attrs["fermi_surface"]))
+    if any(EXACT in cell for table in tables for _, cells in table.rows for cell in cells):
+        notes.append(f"{EXACT}: every term of the sum is zero, or it is known in closed form")
+    if any("±" in cell for table in tables for _, cells in table.rows for cell in cells):
+        notes.append("±: numerical error of this calculation, not of the Wannier functions or of DFT")
+    if rest:
+        notes.append(f"{rest} more quantities in the result: --all, or ome.table(result)")
+    return list(dict.fromkeys(notes))
+
+
+def check_units(units: str | None, dimension: int) -> None:
+    """Refuse a unit that does not exist before anything is computed. SettingsError lists those there are."""
+    from .units import checked
+
+    if units is not None:
+        checked(units, dimension)

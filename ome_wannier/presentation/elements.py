@@ -1,0 +1,107 @@
+"""The elements of a quantity of a result: which symmetry forbids or nobody defines, which are equal, and what is shown once."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..calculators.registry import EQUAL, get
+from ..response.result_files import quantities
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: what stands for an element that is forbidden or not defined
+DASH = "-"
+#: dimensions of a scan; all others are Cartesian
+SCAN = ("fermi", "temperature")
+
+
+def along(variable: xr.DataArray) -> dict[str, tuple[str, ...]]:
+    """The Cartesian dimensions of a variable and their axes."""
+    return {str(d): tuple(str(x) for x in variable[d].values) for d in variable.dims if d not in SCAN}
+
+
+def names(variable: xr.DataArray) -> list[str]:
+    """All elements, such as "zx"; "" for a single number."""
+    return ["".join(letters) for letters in product(*along(variable).values())]
+
+
+def element(variable: xr.DataArray, name: str) -> xr.DataArray:
+    """One element over levels and temperatures."""
+    return variable.sel(dict(zip(along(variable), name, strict=True)))
+
+
+def reasons(variable: xr.DataArray) -> dict[str, str]:
+    """Elements that have no value and why: "forbidden by time reversal", or "not defined: ..."."""
+    found: dict[str, str] = {}
+    for key, said in (("undefined", "not defined: "), ("forbidden", "forbidden by ")):
+        elements, why = (_listed(variable.attrs.get(name)) for name in (key, f"{key}_by"))
+        why = why * len(elements) if len(why) == 1 else why
+        found |= {name: said + reason for name, reason in zip(elements, why, strict=False)}
+    missing = [name for name in names(variable) if name not in found and np.isnan(element(variable, name).values).all()]
+    return {name: found[name] for name in names(variable) if name in found} | dict.fromkeys(missing, "not defined")
+
+
+def _listed(value: Any) -> list[str]:
+    """An attribute that is a list of texts; of one netCDF makes the text itself."""
+    return [] if value is None else [str(x) for x in np.atleast_1d(value)]
+
+
+def allowed(variable: xr.DataArray) -> list[str]:
+    """Elements that have a value."""
+    gone = reasons(variable)
+    return [name for name in names(variable) if name not in gone]
+
+
+def equal(variable: xr.DataArray) -> dict[str, str]:
+    """Elements that symmetry makes equal to one before them, or to its negative: {"yy": "xx", "yx": "-xy"}."""
+    return dict(text.split(" = ", 1) for text in _listed(variable.attrs.get("equal")) if " = " in text)
+
+
+def independent(variable: xr.DataArray) -> list[str]:
+    """Elements that have a value, those that are equal once."""
+    again = equal(variable)
+    return [name for name in allowed(variable) if name not in again]
+
+
+def with_equals(variable: xr.DataArray, name: str) -> str:
+    """An element with those that equal it: "xx = yy", "xy = -yx"."""
+    same = [(other, of) for other, of in equal(variable).items() if of.lstrip("-") == name]
+    return " = ".join([name, *(("-" if of.startswith("-") else "") + other for other, of in same)])
+
+
+def distinct(result: xr.Dataset) -> list[str]:
+    """Names of the quantities, without those that equal another one of the result by definition."""
+    there = quantities(result)
+    return [name for name in there if not _again(result, name, there)]
+
+
+def _again(result: xr.Dataset, name: str, there: list[str]) -> bool:
+    """Whether a quantity is another one that is there; of `semiclassical` its prefactor decides."""
+    if EQUAL.get(name) not in there:
+        return False
+    equation = str(result[name].attrs.get("equation", ""))
+    return name != "semiclassical" or equation.startswith(get(name).equation)
+
+
+def said(name: str) -> str:
+    """A quantity as it is printed."""
+    return name.replace("_", " ")
+
+
+def legend(result: xr.Dataset, which: list[str]) -> list[str]:
+    """What the dashes of some quantities stand for, a line for each reason: "zx of total, dipole: forbidden by ..."."""
+    lines: dict[str, dict[str, list[str]]] = {}
+    for name in which:
+        gone = reasons(result[name])
+        for reason in dict.fromkeys(gone.values()):
+            elements = [e for e, r in gone.items() if r == reason]
+            text = "" if len(elements) == len(names(result[name])) else ", ".join(elements)
+            lines.setdefault(reason, {}).setdefault(text, []).append(said(name))
+    return [
+        f"{'; '.join((f'{text} of ' if text else 'all of ') + ', '.join(of) for text, of in found.items())}: {reason}"
+        for reason, found in lines.items()
+    ]

@@ -1,0 +1,53 @@
+"""A result as a long table: a row for each number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..common.safe_write import whole
+from ..response.result_files import quantities
+from . import elements
+from .units import in_unit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    import xarray as xr
+
+
+def table(result: xr.Dataset, units: str | None = None) -> pd.DataFrame:
+    """All quantities as a long table: quantity, fermi, temperature, component (such as "zy"), value, error, units, note.
+
+    Elements that symmetry forbids, and those that are not defined, have nan as value and error, and the reason as note; what
+    the calculation gave for them is in the result.
+
+    Parameters
+    ----------
+    result : from `compute`. units : of the responses, as for `summary`; by default SI.
+
+    Raises
+    ------
+    SettingsError : a unit that does not exist.
+    """
+    import pandas as pd
+
+    frames = []
+    for name in quantities(result):
+        variable = result[name]
+        factor, unit = in_unit(variable.attrs["units"], units, result) if units else (1.0, variable.attrs["units"])
+        frame = variable.to_dataframe(name="value").reset_index()
+        frame["error"] = result[f"{name}_error"].to_dataframe(name="error").reset_index()["error"]
+        components = list(elements.along(variable))
+        frame["component"] = frame[components].agg("".join, axis=1) if components else ""
+        frame["note"] = frame["component"].map(elements.reasons(variable)).fillna("").astype(str)
+        frame[["value", "error"]] = (frame[["value", "error"]] * factor).mask(frame["note"] != "")
+        frame["quantity"], frame["units"] = name, unit
+        frames.append(frame[["quantity", "fermi", "temperature", "component", "value", "error", "units", "note"]])
+    return pd.concat(frames, ignore_index=True)
+
+
+def write_csv(result: xr.Dataset, path: str | Path, units: str | None = None) -> None:
+    """Write the long table as text, whole or not at all; a dash stands for numbers that are not there."""
+    found = table(result, units)
+    whole(path, lambda file: found.to_csv(file, index=False, na_rep=elements.DASH))

@@ -1,0 +1,59 @@
+"""How numbers are written, everywhere: rounded by their errors, with SI prefixes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+#: digits after the point, at most, and digits before it that rounding may make zeros, at most
+AFTER, BEFORE = 6, 4
+#: how an error that is not known is written, and a number without one
+UNKNOWN, EXACT = "?", "(exact)"
+
+_PREFIXES = {e: p for e, p in zip(range(-18, 19, 3), [*"afpnµm", "", *"kMGTPE"], strict=True)}
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def rounded(value: float, error: float, plus_minus: str = "±") -> str:
+    """A value and its error, both rounded to two digits of the error: "-13.60 ± 0.48"; "1 (exact)" where the error is zero.
+
+    An error that is not finite is not known: "1.235 ± ?".
+    """
+    if not math.isfinite(error):
+        return f"{value:.4g} {plus_minus} {UNKNOWN}"
+    if error == 0:
+        return f"{value:.4g} {EXACT}"
+    digits = 1 - math.floor(math.log10(error))
+    if -BEFORE <= digits <= AFTER:
+        texts = [f"{round(x, digits) + 0.0:.{max(digits, 0)}f}" for x in (value, error)]
+    elif digits > AFTER and abs(value) >= 10.0 ** (1 - AFTER // 2):
+        texts = [f"{value:.{AFTER}f}", f"{error:.1g}"]
+    else:
+        place = math.floor(math.log10(abs(value))) if value else 0
+        texts = [f"{round(value, digits) + 0.0:.{min(max(place + digits + 1, 1), AFTER + 1)}g}", f"{error:.2g}"]
+    return f" {plus_minus} ".join(texts)
+
+
+def pretty(unit: str) -> str:
+    """A unit as it is printed: angstrom^2 becomes Å², angstrom Å."""
+    return unit.replace("Angstrom", "Å").replace("angstrom", "Å").replace("mu_B", "μ_B").replace("^2", "²").replace("^3", "³")
+
+
+def prefixed(values: ArrayLike, unit: str) -> tuple[float, str]:
+    """Factor and unit that bring the largest of the values between 1 and 1000, such as (1e15, "fA m/V").
+
+    Units that begin with the ampere take an SI prefix, others a power of ten where the numbers are very large or small.
+    """
+    finite = np.abs(np.asarray(values, dtype=float))
+    finite = finite[np.isfinite(finite)]
+    largest = float(finite.max(initial=0.0))
+    exponent = 3 * math.floor(math.log10(largest) / 3 + 1e-9) if largest > 0 else 0
+    takes_prefix = unit == "A" or unit.startswith(("A ", "A/"))
+    if exponent == 0 or (not takes_prefix and 1e-2 <= largest < 1e4):
+        return 1.0, pretty(unit)
+    if takes_prefix and exponent in _PREFIXES:
+        return 10.0**-exponent, _PREFIXES[exponent] + pretty(unit)
+    power = "10" + str(exponent).translate(_SUPERSCRIPT)
+    return 10.0**-exponent, power if unit == "1" else f"{power} {pretty(unit)}"

@@ -1,0 +1,238 @@
+"""The tables of the first screen: a response, the mechanisms that make it, and their shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from . import elements
+from .numbers import rounded
+from .units import scale
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: mechanisms of `total`: what is printed, the quantity, and how many times it enters: the intraband half of the local
+#: circulation equals the dipole part
+MECHANISMS = {"dipole": ("dipole, 2 x", 2.0), "itinerant": ("itinerant", 1.0), "local": ("local", 1.0)}
+#: the same without pairs of occupied bands, which the split has
+EXACT_PARTS = {
+    "itinerant_crossgap": ("itinerant, cross-gap", 1.0),
+    "local_crossgap": ("local, cross-gap", 1.0),
+    "metric_curl": ("half the metric curl", 0.5),
+}
+PARTS = (*MECHANISMS, "local_intraband")
+#: what stands beside an orbital response
+SPIN = {"spin": ("spin", 1.0), "total_with_spin": ("orbital and spin", 1.0)}
+#: share of a total beyond which the error of a part leaves its share open
+VAGUE = 0.5
+
+
+class Point(NamedTuple):
+    """Indices of a Fermi level and a temperature, or None and None for where a response is largest."""
+
+    level: int | None
+    temperature: int | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers with a heading: unit of all, names of the columns, (label, cells), and what they leave open."""
+
+    title: str
+    unit: str
+    columns: list[str]
+    rows: list[tuple[str, list[str]]]
+    notes: list[str] = field(default_factory=list)
+
+
+class _Spot(NamedTuple):
+    """One element at one level and temperature."""
+
+    element: str
+    level: int
+    temperature: int
+    largest: bool
+
+
+def intrinsic(result: xr.Dataset, leading: str, points: Sequence[Point], units: str | None) -> Table:
+    """The intrinsic response and, of the orbital total, the mechanisms with their shares."""
+    spots = _spots(result, leading, points)
+    if not spots:
+        return Table("intrinsic", "", [], [])
+    numbers = [_number(result, leading, spot) for spot in spots]
+    factor, unit = _unit(result, leading, numbers, units)
+    lines = [(elements.said(leading), [_cell(n, factor) for n in numbers])]
+    notes: list[str] = []
+    if leading == "total":
+        parts = {name: about for name, about in MECHANISMS.items() if name in result}
+        lines += _shares(result, parts, spots, numbers, factor)
+        if _vague(result, parts, spots, numbers):
+            exact = {name: about for name, about in EXACT_PARTS.items() if name in result}
+            lines += _shares(result, exact, spots, numbers, factor)
+            notes.append(
+                "?: pairs of occupied bands make the error of this part exceed half the total; the sum of the parts is sure"
+            )
+    for name, (label, times) in SPIN.items():
+        if name in result and name != leading:
+            lines.append((label, [_cell(_number(result, name, spot), factor * times) for spot in spots]))
+    return Table(_title("intrinsic", result, leading, spots), unit, _columns(result, leading, spots), lines, notes)
+
+
+def extrinsic(result: xr.Dataset, name: str, points: Sequence[Point], units: str | None) -> Table:
+    """An extrinsic response."""
+    spots = _spots(result, name, points)
+    if not spots:
+        return Table("extrinsic", "", [], [])
+    numbers = [_number(result, name, spot) for spot in spots]
+    factor, unit = _unit(result, name, numbers, units)
+    lines = [(elements.said(name), [_cell(n, factor) for n in numbers])]
+    about = result[name].attrs
+    how = f"extrinsic, proportional to tau = {about['tau_fs']:g} fs" if "tau_fs" in about else "extrinsic"
+    return Table(_title(how, result, name, spots), unit, _columns(result, name, spots), lines)
+
+
+def others(result: xr.Dataset, names: Sequence[str], point: Point, units: str | None) -> list[Table]:
+    """The largest element of each of some quantities, with its unit."""
+    lines, notes = [], []
+    for name in names:
+        spots = _spots(result, name, [point])
+        if spots:
+            number = _number(result, name, spots[0])
+            factor, unit = _unit(result, name, [number], units)
+            which = elements.with_equals(result[name], spots[0].element)
+            lines.append((elements.said(name), [which, _cell(number, factor), unit]))
+        else:
+            notes += elements.legend(result, [name])
+    return [Table("others, the largest element", "", ["element", "value", "unit"], lines, notes)] if lines or notes else []
+
+
+def in_reach(result: xr.Dataset, name: str) -> bool:
+    """Whether any element of a quantity has a value."""
+    return bool(elements.allowed(result[name]))
+
+
+def _spots(result: xr.Dataset, name: str, points: Sequence[Point]) -> list[_Spot]:
+    """The element that is shown at each point: where levels are given one for all, the largest beyond its error."""
+    variable = result[name]
+    if not elements.allowed(variable):
+        return []
+    shown = [p for p in points if p.level is not None]
+    found = []
+    if shown:
+        sure = {e: max(_sure(result, name, e)[p.level, p.temperature] for p in shown) for e in elements.independent(variable)}
+        best = max(sure, key=lambda e: sure[e])
+        found = [_Spot(best, int(p.level or 0), int(p.temperature or 0), False) for p in shown]
+    if len(shown) < len(points):
+        element, level, temperature = largest(result, name)
+        found.append(_Spot(element, level, temperature, True))
+    return found
+
+
+def largest(result: xr.Dataset, name: str) -> tuple[str, int, int]:
+    """The element that exceeds its error most, and the indices of its level and temperature; where none does, the largest.
+
+    Elements that symmetry forbids, or that are not defined, take no part.
+    """
+    every = {e: _sure(result, name, e) for e in elements.independent(result[name])}
+    best = max(every, key=lambda e: float(every[e].max()))
+    level, temperature = np.unravel_index(int(np.argmax(every[best])), every[best].shape)
+    return best, int(level), int(temperature)
+
+
+def _sure(result: xr.Dataset, name: str, element: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """(levels, temperatures): by how much an element exceeds its error; an error that is not known counts as the value."""
+    value, error = (elements.element(result[n], element).values for n in (name, f"{name}_error"))
+    size = np.nan_to_num(np.abs(value), nan=-1.0)
+    beyond = np.asarray(size - np.where(np.isfinite(error), error, size))
+    return beyond.reshape(len(beyond), -1)
+
+
+def _number(result: xr.Dataset, name: str, spot: _Spot) -> tuple[float, float] | str:
+    """Value and error, or why there is none."""
+    gone = elements.reasons(result[name])
+    if spot.element in gone or spot.element not in elements.names(result[name]):
+        return elements.DASH
+    found = []
+    for which in (name, f"{name}_error"):
+        values = elements.element(result[which], spot.element).values
+        found.append(float(values.reshape(len(values), -1)[spot.level, spot.temperature]))
+    return (found[0], found[1]) if np.isfinite(found[0]) else elements.DASH
+
+
+def _cell(number: tuple[float, float] | str, factor: float) -> str:
+    return number if isinstance(number, str) else rounded(number[0] * factor, number[1] * abs(factor))
+
+
+def _shares(
+    result: xr.Dataset,
+    parts: Mapping[str, tuple[str, float]],
+    spots: Sequence[_Spot],
+    totals: Sequence[tuple[float, float] | str],
+    factor: float,
+) -> list[tuple[str, list[str]]]:
+    """A row for each part: value, error and share of the total; "?" where the error of the part leaves the share open."""
+    lines = []
+    for name, (label, times) in parts.items():
+        cells = []
+        for spot, total in zip(spots, totals, strict=True):
+            number = _number(result, name, spot)
+            cell = _cell(number, factor * times)
+            if not isinstance(number, str) and not isinstance(total, str):
+                cell += f"  {_share(number[0] * times, number[1] * times, *total):>5}"
+            cells.append(cell)
+        lines.append((f"  {label}", cells))
+    return lines
+
+
+def _share(value: float, error: float, total: float, of_total: float) -> str:
+    """A share in percent."""
+    if not (np.isfinite(error) and error < VAGUE * abs(total) and of_total < VAGUE * abs(total)):
+        return "?"
+    return f"{round(100 * value / total) + 0}%"
+
+
+def _vague(
+    result: xr.Dataset,
+    parts: Mapping[str, tuple[str, float]],
+    spots: Sequence[_Spot],
+    totals: Sequence[tuple[float, float] | str],
+) -> bool:
+    """Whether the error of a part is too large for its share where that of the total is not."""
+    for spot, total in zip(spots, totals, strict=True):
+        numbers = [(_number(result, name, spot), times) for name, (_, times) in parts.items()]
+        if isinstance(total, str) or not total[1] < VAGUE * abs(total[0]):
+            continue
+        if any(not isinstance(n, str) and not n[1] * times < VAGUE * abs(total[0]) for n, times in numbers):
+            return True
+    return False
+
+
+def _unit(result: xr.Dataset, name: str, numbers: Sequence[tuple[float, float] | str], units: str | None) -> tuple[float, str]:
+    """The unit of a table, by the values of what it explains; by their errors where these are zero."""
+    known = [n for n in numbers if not isinstance(n, str)]
+    values = [v for v, _ in known if v] or [e for _, e in known]
+    return scale(values, str(result[name].attrs["units"]), units, result)
+
+
+def _columns(result: xr.Dataset, name: str, spots: Sequence[_Spot]) -> list[str]:
+    """Heading of each column: the element, where it is, and whether it is the largest of a scan."""
+    temperatures = np.atleast_1d(result["temperature"].values)
+    texts = []
+    for spot in spots:
+        at = f"{elements.with_equals(result[name], spot.element)} at {result['fermi'].values[spot.level]:.4f} eV".lstrip()
+        warm = f", {temperatures[spot.temperature]:g} K" if len(temperatures) > 1 else ""
+        texts.append(at + warm + (" (largest)" if spot.largest else ""))
+    return texts
+
+
+def _title(kind: str, result: xr.Dataset, name: str, spots: Sequence[_Spot]) -> str:
+    """What a table is of: the kind, and what its element means."""
+    dims = elements.along(result[name])
+    seen = list(dict.fromkeys(spot.element for spot in spots))
+    if len(dims) != 2 or len(seen) != 1:
+        return kind
+    return f"{kind}: M_{seen[0][0]} = alpha_{seen[0]} E_{seen[0][1]}"

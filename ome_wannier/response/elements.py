@@ -1,0 +1,82 @@
+"""What symmetry does to the elements of each quantity, as it is recorded beside it: forbidden, by what, and equal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..calculators.quantity import Combination, Observable
+from ..calculators.registry import Calculator, first_observable
+from ..calculators.reported_units import AXES
+from ..calculators.weights import as_reported, component_axes, reported_axes
+from ..integration.hamiltonian_symmetry import Group
+from ..models.base import Model, has_zone
+from ..symmetry.operations import Operation, generated, symbol
+from ..symmetry.tensors import projector
+
+Array = NDArray[np.float64]
+
+#: operations that are named first where several forbid an element
+FIRST = ("time reversal", "inversion", "inversion x time reversal")
+#: entries below this are zero: lattice vectors are known to some seven digits
+SMALL = 1e-6
+
+
+def about(model: Model, calculator: Calculator, group: Group) -> dict[str, Any]:
+    """What to record beside a quantity: `forbidden` and `forbidden_by`, lists of elements such as "zx" and of what forbids
+    each, and `equal`, a list of such as "yy = xx" and "yx = -xy". Nothing where symmetry does nothing, or is not used.
+
+    Nor of quantities with a Chern-Simons part, which is fixed modulo a quantum: time reversal allows half of one.
+    """
+    observable = first_observable(calculator)
+    terms = [name for name, _ in calculator.terms] if isinstance(calculator, Combination) else []
+    if not has_zone(model) or not isinstance(observable, Observable) or "chern_simons" in terms or len(group.operations) < 2:
+        return {}
+    names = ["".join(AXES[list(e)]) for e in product(*reported_axes(model, observable.dims))]
+    left = _left(model, observable, group.operations)
+    gone = [i for i, row in enumerate(left) if not row.any()]
+    found: dict[str, Any] = {}
+    if gone:
+        found["forbidden"] = [names[i] for i in gone]
+        found["forbidden_by"] = _reasons(model, observable, group.operations, gone)
+    if equal := _equal(left, names):
+        found["equal"] = equal
+    return found
+
+
+def _left(model: Model, observable: Observable, operations: Sequence[Operation]) -> Array:
+    """(elements as reported, c): what operations leave of the elements, in terms of c numbers (physics.md eq. 57)."""
+    along = component_axes(model.axes, model.moments)
+    shape = tuple(len(along[d]) for d in observable.dims)
+    columns = projector(observable, operations, along).T.reshape(-1, *shape)
+    seen = as_reported(model, observable.dims, columns).reshape(len(columns), -1).T
+    return np.where(np.abs(seen) < SMALL, 0.0, seen)
+
+
+def _reasons(model: Model, observable: Observable, operations: Sequence[Operation], gone: Sequence[int]) -> list[str]:
+    """What forbids each of some elements: a single operation where one is enough, else the point group."""
+    assert has_zone(model)
+    ranked = sorted(operations, key=lambda g: (FIRST.index(g.name) if g.name in FIRST else len(FIRST), len(g.name)))
+    reasons: dict[int, str] = {}
+    for operation in ranked:
+        if operation.name == "identity" or len(reasons) == len(gone):
+            continue
+        kept = _left(model, observable, generated([operation], model.lattice))
+        for i in gone:
+            if not kept[i].any():
+                reasons.setdefault(i, operation.name)
+    return [reasons.get(i, f"the point group {symbol(operations, model.lattice)}") for i in gone]
+
+
+def _equal(left: Array, names: Sequence[str]) -> list[str]:
+    """Elements that equal one before them, or its negative."""
+    found: dict[str, str] = {}
+    for i, name in enumerate(names):
+        for j, sign in product(range(i), (1, -1)):
+            if left[i].any() and np.abs(left[i] - sign * left[j]).max() < 100 * SMALL:
+                found.setdefault(name, f"{name} = {'-' if sign < 0 else ''}{names[j]}")
+    return list(found.values())
