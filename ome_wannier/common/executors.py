@@ -267,11 +267,15 @@ def _undisturbed() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    from multiprocessing import resource_tracker as of_multiprocessing
+
     from loky.backend import resource_tracker
 
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SHARED)
     try:
-        resource_tracker.ensure_running()  # a process too; afterwards it has unblocked some
+        # processes that workers need too: whoever starts that of multiprocessing has unblocked some afterwards
+        of_multiprocessing.ensure_running()
+        resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, SHARED)
         yield
     finally:

@@ -564,6 +564,22 @@ def test_command_line_mistakes(arguments, said: str, tmp_path: Path, monkeypatch
     assert said in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="this system blocks no signals")
+def test_workers_start_with_signals_blocked(root: Path) -> None:
+    """From their first instruction on: one that comes while Python starts would end in its traceback."""
+    script = (
+        "import signal\n"
+        "from ome_wannier.common.executors import processes\n"
+        "def blocked(_): return sorted(x.name for x in signal.pthread_sigmask(signal.SIG_BLOCK, []))\n"
+        "pool = processes(1)\n"
+        "print(*pool.submit(blocked, 0).result())\n"
+        "pool.shutdown()\n"
+    )
+    given = {**os.environ, "PYTHONPATH": str(root)}
+    found = subprocess.run([sys.executable, "-c", script], env=given, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["SIGHUP", "SIGINT", "SIGTERM"]
+
+
 @pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGHUP", 129), ("SIGTERM", 143)])
 def test_a_signal_to_all_processes_is_answered_once(
     tmp_path: Path, root: Path, number: str, code: int, interruptible: None
