@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-
 #: characters of a message, at most: a damaged file may have lines, and a list names, of any length
 LONGEST = 2000
 
