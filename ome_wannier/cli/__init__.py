@@ -212,6 +212,7 @@ def _one_line(error: Exception) -> str | None:
 @contextmanager
 def _plain_warnings() -> Iterator[None]:
     """Warnings of this package as one line each on standard error."""
+
     def show(message: Warning | str, *args: Any, **more: Any) -> None:
         _note(f"warning: {message}")
 

@@ -114,7 +114,7 @@ def _command(asked: tuple[str, ...], answer: Path) -> int:
 
 def _function(asked: object, answer: Path) -> int:
     """A function of the package, with its warnings and errors as the command line prints them."""
-    from ome_wannier.cli import _one_line, _plain_warnings
+    from ome_wannier.cli import _note, _one_line, _plain_warnings
 
     try:
         with _plain_warnings():
@@ -123,7 +123,7 @@ def _function(asked: object, answer: Path) -> int:
         said = _one_line(error)
         if said is None:
             raise
-        print(f"error: {said}", file=sys.stderr)
+        _note(f"error: {said}")
         return 2
     return 0
 

@@ -139,7 +139,9 @@ def _calculation(folder: Path) -> None:
         f.write_record(np.frombuffer(b"spin".ljust(60), dtype=np.uint8))
         f.write_record(np.array([2, len(q)], dtype=np.int32))
         for _ in q:
-            f.write_record(np.concatenate([np.r_[x[0], x[1] + 0.3j, x[2]] for x in rng.normal(size=(3, 3))]).reshape(3, 3).T.ravel())
+            f.write_record(
+                np.concatenate([np.r_[x[0], x[1] + 0.3j, x[2]] for x in rng.normal(size=(3, 3))]).reshape(3, 3).T.ravel()
+            )
     with _silent():
         data = WannierData.from_w90_files(str(folder / "model"), files=["chk", "eig", "mmn"], readnnkp=False)
         system = System_R.from_wannierdata(data, symmetrize=False, silent=True, berry=True)
@@ -200,7 +202,9 @@ def _of_material() -> Any:
     model = source.load()
     known = known_level(model, source)
     assert known is not None
-    return np.concatenate([[known.level], default_mesh(model, source)[0].size, model.matrices(np.full((1, 3), 0.1), 0).H[0].real.ravel()])  # type: ignore[union-attr, arg-type]
+    return np.concatenate(
+        [[known.level], default_mesh(model, source)[0].size, model.matrices(np.full((1, 3), 0.1), 0).H[0].real.ravel()]
+    )  # type: ignore[union-attr, arg-type]
 
 
 SETTINGS = """# a run

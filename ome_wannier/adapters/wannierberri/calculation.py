@@ -159,7 +159,9 @@ def _check_eig(path: Path, sizes: Sizes) -> None:
     wrong = np.flatnonzero((rows[:, :2] != labels).any(axis=1))
     if len(wrong):
         i = int(wrong[0])
-        raise FileFormatError(path, i + 1, f"band {labels[i, 0]} of k point {labels[i, 1]}", f"{rows[i, 0]:g} of {rows[i, 1]:g}")
+        raise FileFormatError(
+            path, i + 1, f"band {labels[i, 0]} of k point {labels[i, 1]}", f"{rows[i, 0]:g} of {rows[i, 1]:g}"
+        )
 
 
 def _check_mmn(path: Path, sizes: Sizes) -> None:
