@@ -6,7 +6,6 @@ import sys
 import warnings
 from pathlib import Path
 
-
 #: characters of a message, at most: a damaged file may have lines, and a list names, of any length
 LONGEST = 2000
 

@@ -31,9 +31,9 @@ def bytes_per_point(n: int, order: int, outside: bool = False) -> int:
 def check_sums(memory: int, occupation: Occupation, columns: int, number: int) -> None:
     """Refuse levels and temperatures at which so many histograms of this many components cannot be evaluated.
 
-    Alive at once are the sums at all levels of each histogram, and then either the histograms with two copies of them on the nodes
-    of a temperature (with three at T = 0), or what symmetry makes of the sums; besides, four times the sums of the whole mesh,
-    for its values and errors. Measured by `test_memory`.
+    Alive at once are the sums at all levels of each histogram, and then either the histograms with two copies of them on the
+    nodes of a temperature (with three at T = 0), or what symmetry makes of the sums; besides, four times the sums of the whole
+    mesh, for its values and errors. Measured by `test_memory`.
 
     Raises
     ------

@@ -18,7 +18,7 @@ import resource, sys, warnings
 import numpy as np, toys
 import ome_wannier as ome
 warnings.simplefilter("ignore")
-model = {"general": lambda: toys.random_model(5, 3, 4), "symmetric": lambda: toys._centrosymmetric(3, dimension=3)}[sys.argv[1]]()
+model = toys.random_model(5, 3, 4) if sys.argv[1] == "general" else toys._centrosymmetric(3, dimension=3)
 levels, temperatures = np.linspace(-0.5, 0.5, int(sys.argv[2])), np.array(sys.argv[3].split(","), dtype=float)
 ome.compute(model, (4, 4, 4), fermi=levels[:2], temperature=temperatures)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
