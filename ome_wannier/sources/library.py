@@ -13,7 +13,6 @@ import inspect
 import math
 import numbers
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.checked_input import regular
 from ..common.errors import FileFormatError, ModelError, OMEError, shortened
+from ..common.toml import read_toml
 from ..models.base import Model, has_zone
 
 if TYPE_CHECKING:
@@ -325,10 +324,8 @@ def read(folder: str | Path) -> Entry:
 
     path = Path(folder) / FILE
     try:
-        stored = tomllib.loads(regular(path).read_text(encoding="utf-8"))
+        stored = read_toml(path)
         return TypeAdapter(Entry).validate_python(stored | {"name": path.absolute().parent.name, "folder": path.parent})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileFormatError(path, None, "TOML", str(error)) from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
