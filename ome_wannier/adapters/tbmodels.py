@@ -152,6 +152,7 @@ def _read(path: Path) -> tuple[Any, Any, list[tuple[tuple[int, ...], Matrix]]]:
                 raise FileFormatError(path, None, "a TBmodels model (a group hop)", f"{', '.join(file) or 'nothing'}")
             _check_sizes(path, file)
             uc, pos = (top[key][()] if key in top else None for key in ("uc", "pos"))
+            _check_numbers(path, list(top["hop"]))
             return uc, pos, [_term(path, group, None if uc is None else len(uc)) for group in top["hop"].values()]
     except FileFormatError:
         raise
@@ -167,6 +168,13 @@ def _read(path: Path) -> tuple[Any, Any, list[tuple[tuple[int, ...], Matrix]]]:
         OverflowError,
     ) as error:
         raise FileFormatError(path, None, "an HDF5 file of TBmodels", f"{type(error).__name__}: {str(error)[:300]}") from error
+
+
+def _check_numbers(path: Path, names: list[str]) -> None:
+    """Refuse hoppings of which one is missing: TBmodels numbers them from 0."""
+    missing = {str(i) for i in range(len(names))} - set(names)
+    if missing and all(name.isdecimal() for name in names):
+        raise FileFormatError(path, None, f"hoppings 0 to {len(names) - 1}", f"no hop/{min(missing)}")
 
 
 def _check_sizes(path: Path, file: Any) -> None:

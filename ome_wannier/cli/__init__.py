@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..common.errors import AccuracyWarning, OMEError, shortened
+from ..common.limits import limited
 from ..common.termination import soft_termination
 from ..common.version import __version__
 from ..runs.reading import resolve
@@ -60,7 +61,9 @@ def run(
         if config is not None:
             raise typer.BadParameter(f"two files of settings: {seed} and {config}")
         config, seed = seed, None
-    jobs.run(resolve(given | {"seed": seed}, config), _console(), _note)
+    settings = resolve(given | {"seed": seed}, config)
+    with limited(settings.unpack_size, settings.unpack_ratio):
+        jobs.run(settings, _console(), _note)
 
 
 @app.command()
@@ -72,7 +75,9 @@ def info(seed: Seed, **given: Any) -> None:
     """Show orbitals, files, bands, symmetries."""
     from .describe import describe
 
-    describe(resolve(given | {"seed": seed}), _console())
+    settings = resolve(given | {"seed": seed})
+    with limited(settings.unpack_size, settings.unpack_ratio):
+        describe(settings, _console())
 
 
 @app.command("map")
@@ -96,7 +101,8 @@ def draw_map(
     from . import maps
 
     found = resolve(given | {"seed": seed, "calculators": calculator, "plot": output})
-    maps.draw(found, component, shape, plane, at, bands, energies, _console(), _note)
+    with limited(found.unpack_size, found.unpack_ratio):
+        maps.draw(found, component, shape, plane, at, bands, energies, _console(), _note)
 
 
 @app.command()
@@ -212,6 +218,7 @@ def _one_line(error: Exception) -> str | None:
 @contextmanager
 def _plain_warnings() -> Iterator[None]:
     """Warnings of this package as one line each on standard error."""
+
     def show(message: Warning | str, *args: Any, **more: Any) -> None:
         _note(f"warning: {message}")
 

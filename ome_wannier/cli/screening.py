@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..common.limits import limited
+from ..runs.reading import validate
 from .options import takes
 
 if TYPE_CHECKING:
@@ -207,13 +209,14 @@ def _plain(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-@takes()
+@takes("unpack_size", "unpack_ratio")
 def report(
     source: Annotated[str, typer.Argument(metavar="DB|RESULT.nc", help="Database of a screening, or a result of run.")],
     output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="Where to write it: .html.")] = "report.html",
     by: By = "max|total|",
     where: Where = None,
     details: Annotated[int, typer.Option(metavar="N", min=1, help="Materials shown with their scans and tensors.")] = 200,
+    **given: Any,
 ) -> None:
     """Write one HTML page that needs no network: the ranked table, pictures, and every material in detail."""
     from .. import report as reports
@@ -221,7 +224,9 @@ def report(
     from .jobs import check_output
 
     check_output("output", output, (".html", ".htm"))
-    path = reports.report(source, output, by, where, details)
+    allowed = validate({name: value for name, value in given.items() if value is not None})
+    with limited(allowed.unpack_size, allowed.unpack_ratio):
+        path = reports.report(source, output, by, where, details)
     _console().print(f"wrote {path}: {path.stat().st_size / 1e6:.1f} MB", soft_wrap=True)
 
 

@@ -20,7 +20,8 @@ def regular(path: str | Path) -> Path:
     except (OSError, ValueError):
         return Path(path)
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise OSError(errno.EINVAL, "this is a pipe or a device: give a file", str(path))
+        said = "this is a pipe or a device, which may never end and cannot be read twice: write it into a file first"
+        raise OSError(errno.EINVAL, said, str(path))
     return Path(path)
 
 

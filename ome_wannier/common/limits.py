@@ -1,7 +1,9 @@
 """How much a file may unpack to. A small file must not fill the memory, whatever it says of itself.
 
 Compressed text, HDF5, netCDF and npz announce sizes, or have none. What they hold is compared with the size of the file
-before it is read: more than `ratio` times as much, or than `unpacked` in all, is refused.
+before it is read: more than `ratio` times as much, or than `unpacked` in all, is refused. The settings `unpack_ratio` and
+`unpack_size` (options of the commands, keys of a TOML file, keywords of `ome_wannier.load`) are these; around anything else,
+such as `load_result`, `limited` is a context.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ class Limits:
         if wanted > self.of(size):
             expected = f"{what} of at most {self.of(size) / 2**20:.3g} MiB in a file of {size} bytes"
             raise FileFormatError(
-                path, None, expected, f"{wanted / 2**20:.3g} MiB (see ome_wannier.common.limits: ratio, unpacked)"
+                path, None, expected, f"{wanted / 2**20:.3g} MiB (if you trust it, raise unpack_size or unpack_ratio)"
             )
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..common.errors import SettingsError
+from .occupation.histogram import Occupation
+
 Array = NDArray[np.float64]
 
 
@@ -23,3 +26,24 @@ WORKING_SET = 2**26
 def bytes_per_point(n: int, order: int, outside: bool = False) -> int:
     """Memory that one k point takes while its matrices are alive; with those of states outside the basis, or without."""
     return 16 * n * n * (MATRICES_ALIVE[order] + OUTSIDE_ALIVE * outside)
+
+
+def check_sums(memory: int, occupation: Occupation, columns: int, number: int) -> None:
+    """Refuse levels and temperatures at which so many histograms of this many components cannot be evaluated.
+
+    Alive at once are the sums at all levels of each histogram, and then either the histograms with two copies of them on the
+    nodes of a temperature (with three at T = 0), or what symmetry makes of the sums; besides, four times the sums of the whole
+    mesh, for its values and errors. Measured by `test_memory`.
+
+    Raises
+    ------
+    SettingsError : a budget that is smaller.
+    """
+    nf, nT = len(occupation.fermi), len(occupation.temperature)
+    levels, rows = nf * nT, (4 if occupation.cold.any() else 3) * occupation.n_rows
+    needed = 8 * columns * (number * (levels + max(rows, levels)) + 4 * levels)
+    if needed > memory:
+        raise SettingsError(
+            f"memory {memory / 2**20:.3g} MiB: the sums at {nf} Fermi levels and {nT} temperatures need "
+            f"{needed / 2**20:.3g} MiB; raise memory, or ask for fewer levels, temperatures or calculators at a time"
+        )

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+#: attributes that are lists: netCDF makes one of a single element a text or a number, and others arrays
+LISTS = (
+    "symmetry_operations", "chern_simons_occupied", "chern_simons_theta", "chern_simons_smallest_singular_value",
+)  # fmt: skip
+
 
 def save(result: xr.Dataset, path: str | Path) -> None:
     """Write netCDF (any xarray can open it); the file appears whole or not at all."""
@@ -54,6 +59,8 @@ def load_result(path: str | Path) -> xr.Dataset:
         raise FileFormatError(path, None, "a netCDF result", f"{type(error).__name__}: {str(error)[:300]}") from error
     if wrong := _fault(result):
         raise FileFormatError(path, None, "a result of ome_wannier", wrong)
+    for name in set(LISTS) & set(result.attrs):
+        result.attrs[name] = np.atleast_1d(result.attrs[name]).tolist()
     return result
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
-from ..common.checked_input import regular
-from ..common.errors import FileFormatError, SettingsError
+from ..common.errors import SettingsError
+from ..common.toml import read_toml
 from .settings import TABLE, Settings, outweighed
 from .values import text
 
@@ -29,27 +28,12 @@ def resolve(options: Mapping[str, Any], file: str | Path | None = None) -> Setti
     FileFormatError : a file that is not TOML. OSError : a file that cannot be read.
     """
     given = {key: value for key, value in options.items() if value is not None}
-    stored = {} if file is None else joined(read(file), Path(file).parent)
+    stored = {} if file is None else joined(read_toml(file), Path(file).parent)
     validate(stored, file)
     settings = validate(outweighed(stored, given) | given)
     if settings.seed is None and settings.material is None:
         raise SettingsError(f"{file or 'nothing to run'}: give seed (path of Wannier90 files) or material (library entry)")
     return settings
-
-
-def read(file: str | Path) -> dict[str, Any]:
-    """The contents of a TOML file.
-
-    Raises
-    ------
-    FileFormatError : not TOML; the line is in the message. OSError : a file that cannot be read.
-    """
-    try:
-        return tomllib.loads(regular(file).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        line = re.search(r" \(at line (\d+), column \d+\)", str(error))
-        message = str(error).replace(line[0], "") if line else str(error)
-        raise FileFormatError(file, int(line[1]) if line else None, "TOML", message) from error
 
 
 def joined(stored: Mapping[str, Any], folder: Path, paths: tuple[str, ...] = PATHS) -> dict[str, Any]:

@@ -98,6 +98,8 @@ class Settings:
     lattice: str | tuple[tuple[float, float, float], ...] | None = _loader(
         "POSCAR or CIF with the cell of a bare _hr.dat, if none lies beside it.", "FILE", values.lattice, path=True
     )
+    unpack_size: int | None = _loader("Bytes that a file may unpack to: 4GiB.", "SIZE", values.memory)
+    unpack_ratio: float | None = _loader("And how many times its own size, beyond 16 MiB: 100.", "N", values.positive)
     output: str | None = _files("Write the result: .nc.", "FILE", values.path, flags=("-o", "--output"), path=True)
     plot: str | None = _files("Draw it: .png, .pdf, .svg, .jpg.", "FILE", values.path, path=True)
     csv: str | None = _files("Write a table: .csv.", "FILE", values.path, path=True)

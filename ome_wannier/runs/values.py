@@ -199,7 +199,7 @@ def _assignment(text: str) -> tuple[str, Any]:
         raise ValueError(f"expected name=value, found {text!r}")
     try:
         return name, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # no TOML, numbers of thousands of digits, brackets without end
         try:  # rows of numbers, as Python or nothing brackets them
             row = value.strip("()").split(",")
             return name, tuple(map(float, row)) if len(row) > 1 else value

@@ -18,7 +18,8 @@ from typing import Any
 
 from ..adapters.wannier90.seed import is_resource_fork
 from ..common.errors import OMEError, SettingsError
-from ..runs.reading import PATHS, joined, place_of, read, validate
+from ..common.toml import read_toml
+from ..runs.reading import PATHS, joined, place_of, validate
 from ..runs.settings import TABLE, Settings, named, outweighed
 from ..runs.values import fermi, unknown
 from ..sources import library
@@ -149,7 +150,7 @@ def _kmap(value: Any) -> int:
 
 def _listed(path: Path, given: dict[str, Any]) -> Iterator[Item]:
     """The items of a list."""
-    stored = read(path)
+    stored = read_toml(path)
     tables = stored.pop("model", [])
     if not isinstance(tables, list) or not tables or not all(isinstance(t, dict) for t in tables):
         raise SettingsError(f"{path}: a list for screening has tables [[model]], one or more")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..common.errors import SettingsError, warn
+from ..common.errors import SettingsError, StoreError, warn
 from ..common.safe_write import whole
 from .descriptors import describe
 from .store import DONE, Store
@@ -41,6 +41,8 @@ def frame(db: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
+    if Path(db).is_file() and not Path(db).stat().st_size:
+        raise StoreError(f"{db}: an empty file is no database")
     rows = [{k: v for k, v in row.items() if k not in _HIDDEN} for row in Store(db).rows()]
     _without_foreign(rows, {d.name for d in describe()})
     table = pd.DataFrame(rows, columns=None if rows else ["name", "status", "key"])

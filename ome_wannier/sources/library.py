@@ -13,7 +13,6 @@ import inspect
 import math
 import numbers
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.checked_input import regular
-from ..common.errors import FileFormatError, ModelError
+from ..common.errors import FileFormatError, ModelError, OMEError, shortened
+from ..common.toml import read_toml
 from ..models.base import Model, has_zone
 
 if TYPE_CHECKING:
@@ -213,7 +212,7 @@ class Entry:
         for name, value in options.items():
             self._check(name, value)
         values = {p.name: p.value for p in self.parameters if p.value is not None}
-        model: Loaded = self._builder()(**(values | options))
+        model = self._built(values | options)
         changed = ", ".join(f"{name}={value!r}" for name, value in options.items())
         return replace(model, name=f"{PREFIX}{self.name}{f' ({changed})' if changed else ''}")
 
@@ -227,6 +226,24 @@ class Entry:
         if not self.half_filled or not has_zone(model):
             return self.filling
         return 0.0 if model.neutral else model.spin_degeneracy * model.n_orbitals / 2
+
+    def _built(self, values: Mapping[str, Any]) -> Loaded:
+        """What the builder makes of these values.
+
+        Raises
+        ------
+        ModelError : parameters that it does not have, values of which it can make nothing.
+        """
+        builder = self._builder()
+        if unknown := [name for name in values if name not in inspect.signature(builder).parameters]:
+            raise ModelError(f"{self.folder / FILE}: {self.builder} has no parameter {shortened(unknown[0], 60)!r}")
+        try:
+            return builder(**values)
+        except (TypeError, ValueError, ArithmeticError, LookupError, MemoryError) as error:
+            if isinstance(error, OMEError):
+                raise
+            given = shortened(", ".join(f"{k} = {v!r}" for k, v in values.items()), 300)
+            raise ModelError(f"{self.folder / FILE}: {self.builder} can make nothing of {given} ({error})") from error
 
     def _builder(self) -> Callable[..., Loaded]:
         """The function of `ome_wannier.lattices`, one that is defined there and public."""
@@ -307,10 +324,8 @@ def read(folder: str | Path) -> Entry:
 
     path = Path(folder) / FILE
     try:
-        stored = tomllib.loads(regular(path).read_text(encoding="utf-8"))
+        stored = read_toml(path)
         return TypeAdapter(Entry).validate_python(stored | {"name": path.absolute().parent.name, "folder": path.parent})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileFormatError(path, None, "TOML", str(error)) from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -15,6 +15,7 @@ from typing import Any
 from ..adapters.wannier90.seed import find
 from ..adapters.wannierberri.spin import spin_matrices
 from ..common.errors import ModelError
+from ..common.limits import limited
 from ..models.kdotp import KDotP
 from ..models.plane_waves import PlaneWaves
 from ..models.sparse_tight_binding import SparseTightBinding
@@ -51,8 +52,14 @@ class Source:
     entry: library.Entry | None = None
     adapter: str | None = "wannier90"
 
-    def load(self, *, spn: bool = False, **options: Any) -> TightBinding | PlaneWaves | SparseTightBinding | KDotP:
+    def load(
+        self, *, spn: bool = False, unpack_size: int | None = None, unpack_ratio: float | None = None, **options: Any
+    ) -> TightBinding | PlaneWaves | SparseTightBinding | KDotP:
         """The model; options as for `ome_wannier.load`."""
+        with limited(unpack_size, unpack_ratio):
+            return self._loaded(spn, options)
+
+    def _loaded(self, spn: bool, options: dict[str, Any]) -> TightBinding | PlaneWaves | SparseTightBinding | KDotP:
         if self.adapter is not None:
             _check_options(adapter(self.adapter).load, options, str(self.seed))
         if spn and (self.adapter != "wannier90" or options.get("spin_order") is not None):
@@ -93,7 +100,8 @@ def load(
         `spin_degeneracy` (1 or 2), `use_wsvec`, `spin_order`, `win`,
         `lattice`; see `adapters.wannier90.load`. Besides, `spn=True`: the spin
         operator from `.spn`, `.chk` and `.eig` beside them, exact where `spin_order` is approximate; see
-        `adapters.wannierberri.spin`. Objects of other packages take `spin_degeneracy` too, electrons per band; by default
+        `adapters.wannierberri.spin`. Of any files, `unpack_size` (bytes) and `unpack_ratio`: how much one may unpack to, see
+        `common.limits`. Objects of other packages take `spin_degeneracy` too, electrons per band; by default
         it is 1 for PythTB, TBmodels, kwant and WannierBerri, and 2 for unpolarized sisl Hamiltonians and ASE's Wannier
         functions of calculations with one spin channel. PythTB's and sisl's models with spin allow only 1.
 

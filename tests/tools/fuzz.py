@@ -5,9 +5,10 @@
 Each run damages one file (`fuzz_damage`, `fuzz_containers`) and asks what is usually asked of it (`fuzz_formats`), in a child
 forked from this one process, where everything is imported and compiled. What is right:
 
-- exit code 2, and one line on standard error besides warnings; no line longer than 2,000 characters; no traceback; no file left;
-- or exit code 0 and the answer of the whole file. Damage that only changes what numbers say (`NUMBERS`) may change the answer, to
-  one of finite numbers. Damage of the STRUCTURE may not: what is cut, lost, doubled or moved is refused, or makes no difference;
+- exit code 2, and one line on standard error besides warnings; no line longer than 2,000 characters; no traceback; no file;
+- or exit code 0 and the answer of the whole file. Damage that only changes what numbers say (`NUMBERS`) may change the answer,
+  to one of finite numbers. Damage of the STRUCTURE may not: what is cut, lost, doubled or moved is refused, or makes no
+  difference;
 - the memory grows by less than 1 GiB (`ru_maxrss` beyond what this process takes), and the processor works for less than 10 s.
 """
 
@@ -33,9 +34,9 @@ import numpy as np
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
-import fuzz_formats
-from fuzz_damage import NUMBERS, STRUCTURE, Damaged, same_tokens
-from fuzz_formats import FORMATS, Asked, Format
+import fuzz_formats  # noqa: E402
+from fuzz_damage import NUMBERS, STRUCTURE, Damaged, same_tokens  # noqa: E402
+from fuzz_formats import FORMATS, Asked, Format  # noqa: E402
 
 MOST_BYTES = 2**30
 MOST_SECONDS = 10.0
@@ -114,7 +115,7 @@ def _command(asked: tuple[str, ...], answer: Path) -> int:
 
 def _function(asked: object, answer: Path) -> int:
     """A function of the package, with its warnings and errors as the command line prints them."""
-    from ome_wannier.cli import _one_line, _plain_warnings
+    from ome_wannier.cli import _note, _one_line, _plain_warnings
 
     try:
         with _plain_warnings():
@@ -123,7 +124,7 @@ def _function(asked: object, answer: Path) -> int:
         said = _one_line(error)
         if said is None:
             raise
-        print(f"error: {said}", file=sys.stderr)
+        _note(f"error: {said}")
         return 2
     return 0
 

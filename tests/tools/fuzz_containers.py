@@ -14,7 +14,20 @@ from fuzz_damage import NUMBERS, STRUCTURE, Damaged, other_array
 
 #: numbers that counts in records and columns are made
 COUNTS = (0, 1, 2, 3, 7, -1, 100, 10**5, 2**31 - 1, -(2**31))
-CELLS = ("null", "''", "'x'", "-1", "1e300", "9e999", "'[1, 2'", "'{\"a\": 1}'", "x'00ff'", "'<script>'", "'nan'", "zeroblob(40)")
+CELLS = (
+    "null",
+    "''",
+    "'x'",
+    "-1",
+    "1e300",
+    "9e999",
+    "'[1, 2'",
+    "'{\"a\": 1}'",
+    "x'00ff'",
+    "'<script>'",
+    "'nan'",
+    "zeroblob(40)",
+)
 
 
 def of_hdf5(data: bytes, rng: np.random.Generator) -> Damaged:
@@ -39,12 +52,16 @@ def _node_changed(file: Any, name: str, rng: np.random.Generator) -> tuple[str, 
             del node.attrs[key]
         return what, NUMBERS
     if what == "an attribute more":
-        key = str(rng.choice(["units", "_FillValue", "scale_factor", "add_offset", "dtype", "coordinates", "settings", "moment"]))
+        key = str(
+            rng.choice(["units", "_FillValue", "scale_factor", "add_offset", "dtype", "coordinates", "settings", "moment"])
+        )
         value: Any = [1.0, "x", np.zeros(3), 0.0, "{" * 3000, np.nan][int(rng.integers(0, 6))]
         node.attrs[key] = value
         return f"attribute {key} = {str(value)[:10]}", NUMBERS
     old = node[()] if isinstance(node, h5py.Dataset) else None
     del file[name]
+    if what == "lost":
+        return what, NUMBERS if name == f"hop/{len(file.get('hop', ()))}" else STRUCTURE  # nobody knows of one more
     if what == "a group":
         file.create_group(name)
     elif what == "fill":
@@ -80,7 +97,10 @@ def of_records(data: bytes, rng: np.random.Generator) -> Damaged:
     parts = records(data)
     few = [i for i, part in enumerate(parts) if len(part) in (4, 12)]
     at = int(rng.choice(few)) if few and rng.random() < 0.5 else int(rng.integers(0, len(parts)))
-    way, kind = str(rng.choice(["count", "count", "number", "lose", "double", "swap", "shorter", "longer", "marker"])), STRUCTURE
+    way, kind = (
+        str(rng.choice(["count", "count", "number", "lose", "double", "swap", "shorter", "longer", "marker"])),
+        STRUCTURE,
+    )
     part = parts[at]
     if way == "count" and len(part) >= 4:
         place = 4 * int(rng.integers(0, len(part) // 4))
@@ -134,7 +154,20 @@ def of_sqlite(data: bytes, rng: np.random.Generator) -> Damaged:
 def _words(rng: np.random.Generator) -> str:
     """A word of the pairs of a row, and what it becomes."""
     words = ('"done"', '"status"', '"key"', '"name"', '"gap"', '"total_max": ', '"total_max"', ": 1", "0.", '"')
-    news = ('"running"', '"\u202e"', "NaN", "[1]", "{}", "null", "1e999", '"' + "x" * 3000 + '"', "", ": ", '"gap": Infinity, "y"', "-1")
+    news = (
+        '"running"',
+        '"\u202e"',
+        "NaN",
+        "[1]",
+        "{}",
+        "null",
+        "1e999",
+        '"' + "x" * 3000 + '"',
+        "",
+        ": ",
+        '"gap": Infinity, "y"',
+        "-1",
+    )
     return ", ".join("'" + str(rng.choice(x)) + "'" for x in (words, news))
 
 

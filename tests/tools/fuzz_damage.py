@@ -95,7 +95,9 @@ def other_number(data: bytes, rng: np.random.Generator) -> Damaged:
     match = found[int(rng.integers(0, min(len(found), int(rng.choice([12, len(found)])))))]
     new = str(rng.choice(ODD)) if rng.random() < 0.8 else repr(float(rng.normal()))
     text = new.encode()
-    return Damaged(data[: match.start()] + text + data[match.end() :], f"{match[0][:20]!r} at {match.start()} made {new}", NUMBERS)
+    return Damaged(
+        data[: match.start()] + text + data[match.end() :], f"{match[0][:20]!r} at {match.start()} made {new}", NUMBERS
+    )
 
 
 def lines_moved(data: bytes, rng: np.random.Generator) -> Damaged:
@@ -118,7 +120,18 @@ def lines_moved(data: bytes, rng: np.random.Generator) -> Damaged:
 
 def odd_text(data: bytes, rng: np.random.Generator) -> Damaged:
     """A piece of text that no program writes put in somewhere."""
-    texts = [b"\0", b"\xff\xfe", "é".encode(), b"x" * 50000, b"9" * 5000, b" 1" * 30000, b"[" * 3000, b"\r", b"&", b"1 2 3\n" * 99]
+    texts = [
+        b"\0",
+        b"\xff\xfe",
+        "é".encode(),
+        b"x" * 50000,
+        b"9" * 5000,
+        b" 1" * 30000,
+        b"[" * 3000,
+        b"\r",
+        b"&",
+        b"1 2 3\n" * 99,
+    ]
     text = texts[int(rng.integers(0, len(texts)))]
     place = int(rng.integers(0, len(data)))
     return Damaged(data[:place] + text + data[place:], f"{text[:8]!r} ({len(text)}) put in at {place}", STRUCTURE)
@@ -126,7 +139,9 @@ def odd_text(data: bytes, rng: np.random.Generator) -> Damaged:
 
 def other_ends(data: bytes, rng: np.random.Generator) -> Damaged:
     """Line ends of other systems, tabulators, no space at all."""
-    old, new = [(b"\n", b"\r\n"), (b"\n", b"\r"), (b" ", b"\t"), (b"  ", b" "), (b"  ", b""), (b".", b",")][int(rng.integers(0, 6))]
+    old, new = [(b"\n", b"\r\n"), (b"\n", b"\r"), (b" ", b"\t"), (b"  ", b" "), (b"  ", b""), (b".", b",")][
+        int(rng.integers(0, 6))
+    ]
     return Damaged(data.replace(old, new), f"{old!r} made {new!r}", STRUCTURE)
 
 

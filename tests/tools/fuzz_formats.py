@@ -122,7 +122,7 @@ def _converted(target: str) -> Build:
     return build
 
 
-def _calculation(folder: Path) -> None:
+def calculation(folder: Path) -> None:
     """The files of a calculation of two functions on a mesh of 2 x 2 x 2, and the `_tb.dat` that WannierBerri makes of them."""
     from wannierberri.system.system_R import System_R
     from wannierberri.w90files.bkvectors import BKVectors
@@ -139,7 +139,9 @@ def _calculation(folder: Path) -> None:
         f.write_record(np.frombuffer(b"spin".ljust(60), dtype=np.uint8))
         f.write_record(np.array([2, len(q)], dtype=np.int32))
         for _ in q:
-            f.write_record(np.concatenate([np.r_[x[0], x[1] + 0.3j, x[2]] for x in rng.normal(size=(3, 3))]).reshape(3, 3).T.ravel())
+            f.write_record(
+                np.concatenate([np.r_[x[0], x[1] + 0.3j, x[2]] for x in rng.normal(size=(3, 3))]).reshape(3, 3).T.ravel()
+            )
     with _silent():
         data = WannierData.from_w90_files(str(folder / "model"), files=["chk", "eig", "mmn"], readnnkp=False)
         system = System_R.from_wannierdata(data, symmetrize=False, silent=True, berry=True)
@@ -200,7 +202,9 @@ def _of_material() -> Any:
     model = source.load()
     known = known_level(model, source)
     assert known is not None
-    return np.concatenate([[known.level], default_mesh(model, source)[0].size, model.matrices(np.full((1, 3), 0.1), 0).H[0].real.ravel()])  # type: ignore[union-attr, arg-type]
+    return np.concatenate(
+        [[known.level], default_mesh(model, source)[0].size, model.matrices(np.full((1, 3), 0.1), 0).H[0].real.ravel()]
+    )  # type: ignore[union-attr, arg-type]
 
 
 SETTINGS = """# a run
@@ -276,11 +280,11 @@ FORMATS = (
     Format("centres option", "c.txt", _centres_file, TEXT, _of_model("hBN", "--centres c.txt")),
     Format("gz", "hBN_tb.dat.gz", _packed, BYTES, _of_model("hBN")),
     Format("zip", "hBN.zip", _zip, (*BYTES, *[of_zip] * 6), _of_model("hBN.zip")),
-    Format("chk", "model.chk", _calculation, (*BYTES, *[of_records] * 12), _SPIN * 2 + _EXTERNAL),
-    Format("eig", "model.eig", _calculation, TEXT, _SPIN * 2 + _EXTERNAL),
-    Format("spn", "model.spn", _calculation, (*BYTES, *[of_records] * 12), _SPIN),
-    Format("mmn", "model.mmn", _calculation, TEXT, _EXTERNAL),
-    Format("uHu", "model.uHu", _calculation, (*BYTES, *[of_records] * 12), _EXTERNAL),
+    Format("chk", "model.chk", calculation, (*BYTES, *[of_records] * 12), _SPIN * 2 + _EXTERNAL),
+    Format("eig", "model.eig", calculation, TEXT, _SPIN * 2 + _EXTERNAL),
+    Format("spn", "model.spn", calculation, (*BYTES, *[of_records] * 12), _SPIN),
+    Format("mmn", "model.mmn", calculation, TEXT, _EXTERNAL),
+    Format("uHu", "model.uHu", calculation, (*BYTES, *[of_records] * 12), _EXTERNAL),
     Format("hdf5", "x.hdf5", _converted("x.hdf5"), (*BYTES, *[of_hdf5] * 12), _of_model("x.hdf5")),
     *(
         Format(f"npz {name}", f"x/{name}.npz", _NPZ, (*BYTES, *_ARRAYS), _of_model("x"))

@@ -96,11 +96,21 @@ def _beside(seed: Path) -> list[Path]:
     return [p for p in names if (p.name in NAMES or p.suffix.lower() in ENDINGS) and p.is_file()]
 
 
+def _check_counts(path: Path, lines: list[str]) -> None:
+    """Refuse a POSCAR that announces more atoms than it has lines, for which ASE would make room."""
+    for number, line in enumerate(lines[5:7], 6):
+        words = line.split()
+        if words and all(word.isdecimal() for word in words) and sum(int(word[:20]) for word in words) > len(lines):
+            raise FileFormatError(path, number, f"at most {len(lines)} atoms, as there are lines", line.strip()[:60])
+
+
 def _read(path: Path) -> Crystal:
     import ase.io
 
     kind = "cif" if ".cif" in path.name.lower() else "vasp"
     text = read_bytes(path).decode("utf-8", "replace")
+    if kind == "vasp":
+        _check_counts(path, text.splitlines())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -7,6 +7,7 @@ with what the `.chk` says, so that they meet whole files of one calculation.
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -73,7 +74,10 @@ def read_calculation(seed: str | Path, endings: Sequence[str], what: str, model:
 
 @contextmanager
 def foreign(seed: str | Path, endings: Sequence[str]) -> Iterator[None]:
-    """Whatever WannierBerri raises of these files becomes a FileFormatError; what it prints and warns of is dropped."""
+    """Whatever WannierBerri raises of these files becomes a FileFormatError; what it prints, logs and warns of is dropped."""
+    logger = logging.getLogger("wannierberri")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
@@ -83,6 +87,8 @@ def foreign(seed: str | Path, endings: Sequence[str]) -> Iterator[None]:
     except Exception as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise FileFormatError(seed, None, f"{', '.join(endings)} of one calculation", said) from error
+    finally:
+        logger.setLevel(level)
 
 
 def _check_chk(path: Path) -> tuple[Sizes, Array]:
@@ -159,7 +165,9 @@ def _check_eig(path: Path, sizes: Sizes) -> None:
     wrong = np.flatnonzero((rows[:, :2] != labels).any(axis=1))
     if len(wrong):
         i = int(wrong[0])
-        raise FileFormatError(path, i + 1, f"band {labels[i, 0]} of k point {labels[i, 1]}", f"{rows[i, 0]:g} of {rows[i, 1]:g}")
+        raise FileFormatError(
+            path, i + 1, f"band {labels[i, 0]} of k point {labels[i, 1]}", f"{rows[i, 0]:g} of {rows[i, 1]:g}"
+        )
 
 
 def _check_mmn(path: Path, sizes: Sizes) -> None:

@@ -1,7 +1,7 @@
 """Records of a Fortran file without format: judged as a whole before WannierBerri reads them.
 
-A record is its length (4 bytes), its content, and its length again. gfortran divides one of more than 2 GiB into several, all but
-the last of which have a negative length in front.
+A record is its length (4 bytes), its content, and its length again. gfortran divides one of more than 2 GiB into several, all
+but the last of which have a negative length in front.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import struct
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ class Records:
         except (OSError, ValueError) as error:  # ValueError: an empty file
             raise FileFormatError(path, None, "Fortran records", getattr(error, "strerror", None) or "nothing") from error
         spans = self._spans("<")
+        self._order: Literal["<", ">"]
         self._order, self._parts = ("<", spans) if spans is not None else (">", self._spans(">") or [])
         if not self._parts:
             raise FileFormatError(path, None, "Fortran records (a length before and after each)", "other bytes")

@@ -9,12 +9,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ...common.errors import SettingsError
+from ...common.errors import SettingsError, shortened
 
 Array = NDArray[np.float64]
 
 #: reciprocal spacing in 1/Angstrom of the default mesh, by the number of periodic directions
 DEFAULT_SPACING = {0: 1.0, 1: 0.01, 2: 0.04, 3: 0.08}
+#: points along a direction, and in all, beyond which no mesh is meant: it would take days, and more memory than there is
+LARGEST_SIZE, MOST_POINTS = 10**7, 10**10
 #: how far the cosine of an angle of 60 degrees may be from 1/2, as in strained crystals
 HEXAGONAL = 0.05
 
@@ -30,7 +32,7 @@ class KMesh:
 
     Raises
     ------
-    SettingsError : sizes that are not three positive integers.
+    SettingsError : sizes that are not three positive integers, or far too large.
     """
 
     size: tuple[int, int, int]
@@ -41,8 +43,14 @@ class KMesh:
             a, b, c = (operator.index(n) for n in self.size)
         except (TypeError, ValueError):
             a = b = c = 0
-        if min(a, b, c) < 1:
-            raise SettingsError(f"kmesh {self.size!r}: give three positive integers, such as (48, 48, 1)")
+        if min(a, b, c) < 1 or np.ma.is_masked(self.size):
+            given = shortened(" ".join(repr(self.size).split()), 100)
+            raise SettingsError(f"kmesh {given}: give three positive integers, such as (48, 48, 1)")
+        if max(a, b, c) > LARGEST_SIZE or a * b * c > MOST_POINTS:
+            given = shortened(f"{a} x {b} x {c}", 100)
+            raise SettingsError(
+                f"kmesh {given}: at most {LARGEST_SIZE:.0e} points along a direction and {MOST_POINTS:.0e} in all are summed"
+            )
         if np.shape(self.shift) != (3,) or not np.isfinite(self.shift).all():
             raise SettingsError(f"kmesh shift {self.shift!r}: give three numbers")
         object.__setattr__(self, "size", (a, b, c))

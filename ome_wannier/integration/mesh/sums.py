@@ -25,7 +25,7 @@ from ..band_energies import _wanted
 from ..integral import Integrand, Resources
 from ..kpoints.chosen import Points
 from ..kpoints.mesh import KMesh
-from ..memory import WORKING_SET, bytes_per_point
+from ..memory import WORKING_SET, bytes_per_point, check_sums
 from ..occupation.histogram import Occupation
 from .checkpoint import Checkpoint, State
 from .constants import MESH
@@ -76,6 +76,7 @@ def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkp
     each *= 1 + integrand.degeneracy.splits_pairs  # all is there for both
     histograms = histogram_bytes(occupation, columns, number)
     length, together, blocks = _batches(points, each, resources.memory, histograms)
+    check_sums(resources.memory, occupation, columns, number)
     state = State(np.zeros((number, occupation.n_rows, columns)), Unseen.none(occupation, columns), 0, 0.0)
     ahead = int(2 * resources.memory // histograms) - 1
     total, unseen, _, widest = _add_blocks(
@@ -83,11 +84,13 @@ def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkp
     )
     norm = model.spin_degeneracy / model.cell  # physics.md eqs. 18 and 19
     mesh = points if isinstance(points, KMesh) else points.mesh
-    sums = occupation.evaluate(total, integrand.kinds) * norm
+    sums = occupation.evaluate(total, integrand.kinds)
+    sums *= norm
     every, shapes = sums[: len(shares)], integrand.shapes
     values, missed = (unpacked(x / len(mesh), shapes) for x in (every.sum(axis=0), unseen.error(occupation) * norm))
     doubt = unpacked(sums[-1] / len(mesh), shapes) if doubtful else {}
-    parts = [unpacked(part / (n * mesh.n_sub), shapes) for part, n in zip(every, shares, strict=True)]
+    every /= (mesh.n_sub * np.array(shares))[:, None, None, None]
+    parts = [unpacked(part, shapes) for part in every]
     return MeshSums(values, parts if len(parts) > 1 else [], widest, shares, missed, unseen.coarsest, doubt)
 
 

@@ -29,6 +29,8 @@ Array = NDArray[np.float64]
 NODES_PER_KT = 16
 #: Fermi levels that are evaluated together lie within so many k_B T: wider runs take more nodes, narrower ones more calls
 RUN = 9.0
+#: and are so many at the most: their occupations at the nodes take memory
+TOGETHER = 256
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,8 @@ class Occupation:
         """Fermi levels cut into runs, narrow beside the reach of one of them: the nodes around a run serve all of it."""
         runs, start = [], 0
         while start < len(self.fermi):
-            stop = int(np.searchsorted(self.fermi, self.fermi[start] + RUN * kT, side="right"))
+            near = int(np.searchsorted(self.fermi, self.fermi[start] + RUN * kT, side="right"))
+            stop = min(near, start + TOGETHER)
             runs.append(slice(start, stop))
             start = stop
         return runs

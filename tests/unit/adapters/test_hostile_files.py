@@ -20,6 +20,8 @@ import ome_wannier as ome
 from ome_wannier.common.limits import SMALL, Limits, limited
 from ome_wannier.common.packed import read_bytes
 from ome_wannier.errors import FileFormatError
+from ome_wannier.runs.plan import loader_options, source_of
+from ome_wannier.runs.reading import resolve
 
 
 class Evil:
@@ -63,7 +65,7 @@ def test_bombs_are_stopped_while_they_unpack(tmp_path: Path, compressed: Any) ->
     file = tmp_path / "x_tb.dat.z"
     file.write_bytes(compressed(b" " * 2**27))
     tracemalloc.start()
-    with pytest.raises(FileFormatError, match="limits: ratio"):
+    with pytest.raises(FileFormatError, match="raise unpack_size or unpack_ratio"):
         read_bytes(file)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -73,12 +75,30 @@ def test_bombs_are_stopped_while_they_unpack(tmp_path: Path, compressed: Any) ->
 def test_limits_can_be_raised(tmp_path: Path) -> None:
     file = tmp_path / "x.gz"
     file.write_bytes(gzip.compress(b"1" * (SMALL + 1)))
-    with pytest.raises(FileFormatError, match="limits: ratio"):
+    with pytest.raises(FileFormatError, match="raise unpack_size or unpack_ratio"):
         read_bytes(file)
     with limited(ratio=1e4):
         assert len(read_bytes(file)) == SMALL + 1
-    with limited(unpacked=10, ratio=1e4), pytest.raises(FileFormatError, match="limits: ratio"):
+    with limited(unpacked=10, ratio=1e4), pytest.raises(FileFormatError, match="raise unpack_size or unpack_ratio"):
         read_bytes(file)
+
+
+def test_limits_are_settings(tmp_path: Path) -> None:
+    """The same file is refused and read by keyword, by option and by a key of a TOML file."""
+    ome.convert("haldane", tmp_path / "x_tb.dat")
+    plain = (tmp_path / "x_tb.dat").read_bytes() + b" \n" * SMALL
+    (tmp_path / "x_tb.dat").unlink()
+    (tmp_path / "x_tb.dat.gz").write_bytes(gzip.compress(plain, 1))
+    (tmp_path / "run.toml").write_text('seed = "x"\nunpack_ratio = 1e4\n')
+    with pytest.raises(FileFormatError, match="raise unpack_size or unpack_ratio"):
+        ome.load(tmp_path / "x")
+    with pytest.raises(FileFormatError, match=r"at most 0\.00095"):
+        ome.load(tmp_path / "x", unpack_size=1000)
+    for settings in (resolve({}, tmp_path / "run.toml"), resolve({"seed": str(tmp_path / "x"), "unpack_ratio": "1e4"})):
+        model = source_of(settings).load(**loader_options(settings))
+        assert model.matrices(np.zeros((1, 3)), 0).H.shape == (1, 2, 2)
+    with limited(ratio=1e4), pytest.raises(FileFormatError, match="raise unpack_size or unpack_ratio"):
+        source_of(resolve({"seed": str(tmp_path / "x"), "unpack_size": "20MiB"})).load(unpack_size=20 * 2**20)
 
 
 def test_limits_of_small_and_large_files() -> None:

@@ -12,6 +12,7 @@ import pytest
 import ome_wannier as ome
 
 RUN = "run haldane --kmesh 4 4 1 --fermi 0 --calculators total"
+LOST = "error: standard output: No space left on device; what was to be printed is lost"
 LONG = [pytest.param(c, marks=pytest.mark.long) for c in ("info haldane", "--help", "--version", "reproduce", "materials te")]
 
 
@@ -42,7 +43,27 @@ def test_every_output_may_be_lost(tmp_path: Path, command: str, end: str, code: 
     found = shell(f"ome {command} {end}", tmp_path)
     errors = [line for line in found.stderr.splitlines() if not line.startswith("warning: ")]
     assert found.returncode == code, found.stderr
-    assert errors == (["error: standard output: No space left on device; what was to be printed is lost"] if code else [])
+    assert errors == ([LOST] if code else [])
+
+
+#: every other command, with the files that it needs
+OTHERS = (
+    "screen haldane --db s.db --fermi 0 --kmesh 4 4 1 --calculators total", "rank s.db", "export s.db --csv x.csv",
+    "report r.nc", "report s.db", "map haldane --calculator local --shape 4 4", "convert te x_tb.dat --overwrite",
+)  # fmt: skip
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("end", "code"), [("| head -1", 0), (">&-", 0), (">/dev/full", 2)])
+def test_every_other_output_may_be_lost(tmp_path: Path, end: str, code: int) -> None:
+    """One shell for all: each ends in the same way, and what it writes is there."""
+    assert shell(f"ome {RUN} -o r.nc; ome {OTHERS[0]}", tmp_path).returncode == 0
+    for command in OTHERS:
+        found = shell(f"ome {command} {end}", tmp_path)
+        errors = [line for line in found.stderr.splitlines() if not line.startswith(("warning: ", "no --fermi"))]
+        assert found.returncode == code, (command, found.stderr)
+        assert errors == ([LOST] if code else []), command
+    assert {"x.csv", "report.html", "map.png", "x_tb.dat"} <= {p.name for p in tmp_path.iterdir()}
 
 
 def test_a_run_whose_output_is_full_keeps_its_file(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import ome_wannier as ome
-from ome_wannier.runs.reading import read
+from ome_wannier.common.toml import read_toml
 
 MODEL = ome.load("haldane")
 
@@ -51,6 +51,6 @@ def test_a_lattice_in_another_unit() -> None:
 
 def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    for reader in (read, ome.load_result):
+    for reader in (read_toml, ome.load_result):
         with pytest.raises(OSError, match="pipe or a device"):
             reader(tmp_path / "pipe")

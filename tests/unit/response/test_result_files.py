@@ -33,6 +33,19 @@ def test_file_round_trip(tmp_path, temperature):
         assert np.array_equal(np.asarray(again.attrs[key]), np.asarray(value)), key
 
 
+def test_attributes_that_are_lists_stay_lists(tmp_path):
+    """Also of one element, of which netCDF makes a text or a number."""
+    result = run(symmetry="off")
+    result.attrs["symmetry_operations"] = ["identity"]
+    result.attrs |= {"chern_simons_theta": [0.25], "chern_simons_occupied": [2, 4]}
+    ome.save(result, tmp_path / "r.nc")
+    again = ome.load_result(tmp_path / "r.nc").attrs
+    assert again["symmetry_operations"] == ["identity"]
+    assert again["chern_simons_theta"] == [0.25]
+    assert again["chern_simons_occupied"] == [2, 4]
+    assert isinstance(again["symmetry"], str)
+
+
 def test_files_that_are_no_results(tmp_path):
     """A missing file is just missing; anything else is named with what was found."""
     with pytest.raises(FileNotFoundError):

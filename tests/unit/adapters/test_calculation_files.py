@@ -1,0 +1,132 @@
+"""`.chk`, `.eig`, `.spn`, `.mmn`, `.uHu` of anybody: what is wrong is said in one line, with the record or the line."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fuzz_containers import records
+from fuzz_formats import calculation
+from toys import random_model
+
+import ome_wannier as ome
+from ome_wannier.adapters.wannierberri.external import with_external_terms
+from ome_wannier.adapters.wannierberri.records import Records
+from ome_wannier.errors import FileFormatError, ModelError, OMEError
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two functions on eight k points, of three directions."""
+    pytest.importorskip("fortio")
+    folder = tmp_path_factory.mktemp("calculation")
+    calculation(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    shutil.copytree(whole, tmp_path / "x")
+    return tmp_path / "x"
+
+
+def written(parts: list[bytes], order: str = "<") -> bytes:
+    """Fortran records."""
+    return b"".join(struct.pack(f"{order}i", len(p)) + p + struct.pack(f"{order}i", len(p)) for p in parts)
+
+
+def load(folder: Path) -> None:
+    """Everything that these files are read for."""
+    model = ome.load(folder / "model", spn=True)
+    with_external_terms(model, folder / "model")  # type: ignore[arg-type]
+
+
+def other(number: int, content: bytes) -> Callable[[list[bytes]], list[bytes]]:
+    """A record with another content, counted from 1."""
+    return lambda parts: [*parts[: number - 1], content, *parts[number:]]
+
+
+INTS = struct.Struct("<i").pack
+NAN = np.full(2 * 8 * 2 * 2, np.nan).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("ending", "change", "said"),
+    [
+        (".chk", other(2, INTS(10**9)), "record 2 the number of bands from 1 to 1000000, found 1000000000"),
+        (".chk", other(3, INTS(5)), "record 4 excluded bands: 5 integers, 20 bytes, found 0 bytes"),
+        (".chk", other(11, INTS(3)), "record 11 the number of Wannier functions from 1 to 2, found 3"),
+        (".chk", other(8, struct.pack("<3i", 8, 1, 2)), "every point of the mesh 8 x 1 x 2 once"),
+        (".chk", other(9, np.zeros(24).tobytes()), "every point of the mesh 2 x 2 x 2 once"),
+        (".chk", other(5, np.zeros(9).tobytes()), "three lattice vectors, found vectors in a plane"),
+        (".chk", other(14, NAN), "record 14 u_matrix, finite and none beyond 1e.09, found others"),
+        (".chk", lambda parts: parts[:-1], "record 17 spreads: 2 reals, 16 bytes, found the end"),
+        (".chk", lambda parts: [*parts, b""], "record 18 the end, found another record"),
+        (".spn", other(2, struct.pack("<2i", 2, 10**6)), "bands and k points, 2 x 8 as in the .chk, found 2 x 1000000"),
+        (".spn", lambda parts: parts[:-1], "record 10 spin at k point 8: 9 complex numbers, 144 bytes, found the end"),
+        (".uHu", other(2, struct.pack("<3i", 2, 8, -1)), "bands, k points and b vectors, .* found 2 x 8 x -1"),
+    ],
+)
+def test_records(folder: Path, ending: str, change: Callable[[list[bytes]], list[bytes]], said: str) -> None:
+    file = folder / f"model{ending}"
+    file.write_bytes(written(change(records(file.read_bytes()))))
+    with pytest.raises(FileFormatError, match=f"model{ending}: expected .*{said}"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("ending", "old", "new", "said"),
+    [
+        (".eig", "2 3 ", "2 4 ", r"model\.eig, line 6: expected band 2 of k point 3, found 2 of 4"),
+        (".eig", "1 1 ", "1 1 nan ", r"model\.eig, line 1: expected a band, a k point and an energy \(3 finite numbers\)"),
+        (
+            ".mmn",
+            "\n2 8 ",
+            "\n2 80000 ",
+            r"model\.mmn: expected bands, k points and b vectors, .* found 2 x 80000",
+        ),
+        (".mmn", "e-01\n", "e-01 7\n", r"model\.mmn, line \d+: expected Re and Im of an overlap \(2 finite numbers\)"),
+        (".mmn", "e-01\n", "e-01\n1 1\n", r"model\.mmn: expected \d+ lines, for \d+ matrices of 2 x 2, found \d+"),
+        (".mmn", "\n1 ", "\n1 9 ", r"model\.mmn, line 3: expected two k points and a reciprocal lattice vector"),
+    ],
+)
+def test_texts(folder: Path, ending: str, old: str, new: str, said: str) -> None:
+    file = folder / f"model{ending}"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    with pytest.raises(FileFormatError, match=said):
+        load(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 50, struct.pack("<i", 2**31 - 1) * 3, struct.pack("<i", -8) * 4])
+def test_no_records_at_all(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.spn").write_bytes(content)
+    with pytest.raises(FileFormatError, match="expected Fortran records"):
+        Records(tmp_path / "x.spn")
+
+
+def test_records_of_the_other_byte_order_and_in_parts(tmp_path: Path) -> None:
+    """gfortran divides long records: a negative length says that the record goes on."""
+    (tmp_path / "x").write_bytes(written([struct.pack(">d", 2.5)], ">"))
+    assert Records(tmp_path / "x").take("f8", 1, "x") == [2.5]
+    part = np.array([1.5, 2.5])
+    divided = INTS(-8) + part[:1].tobytes() + INTS(8) + INTS(8) + part[1:].tobytes() + INTS(-8)
+    (tmp_path / "x").write_bytes(divided)
+    assert Records(tmp_path / "x").take("f8", 2, "x").tolist() == [1.5, 2.5]
+
+
+def test_files_of_another_calculation(folder: Path, tmp_path: Path) -> None:
+    """Another lattice, another number of functions: said before anything is computed."""
+    ome.convert(random_model(3, dimension=3, n=3), tmp_path / "other_tb.dat")
+    for ending in ("chk", "eig", "spn"):
+        shutil.copy(folder / f"model.{ending}", tmp_path / f"other.{ending}")
+    with pytest.raises(ModelError, match=r"other\.chk has 2 Wannier functions, the model 3"):
+        ome.load(tmp_path / "other", spn=True)
+    ome.convert(random_model(3, dimension=3, n=2, lattice=np.diag([3.0, 4.0, 5.0])), tmp_path / "other_tb.dat", overwrite=True)
+    with pytest.raises(OMEError, match=r"other\.chk has other lattice vectors than the model"):
+        ome.load(tmp_path / "other", spn=True)
