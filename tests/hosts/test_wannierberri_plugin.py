@@ -101,6 +101,39 @@ def test_numbers_are_those_of_compute(name):
         assert theirs[key].attrs["units"] in ours[key].comment
 
 
+def turned(model, Q):
+    """A System of the same layer in a plane that is no Cartesian one, as any program may hand it to WannierBerri."""
+    from wannierberri.fourier.rvectors import Rvectors
+    from wannierberri.system.system_R import System_R
+
+    flat = export(model)
+    system = System_R(periodic=model.periodic, silent=True)
+    system.set_real_lattice(np.array(model.lattice) @ Q.T)
+    system.num_wann = model.n_orbitals
+    system.set_wannier_centers(wannier_centers_cart=np.array(model.wannier_centres) @ Q.T)
+    system.rvec = Rvectors(lattice=system.real_lattice, iRvec=model.R, shifts_left_red=system.wannier_centers_red)
+    system.set_R_mat("Ham", np.array(flat.get_R_mat("Ham")))
+    for name in ("AA", "SS"):
+        if flat.has_R_mat(name):
+            system.set_R_mat(name, np.array(flat.get_R_mat(name)) @ Q.T)
+    system.do_at_end_of_init()
+    return system
+
+
+@pytest.mark.parametrize("name", ["vse2", "spinful"])
+def test_layer_in_a_tilted_plane(name):
+    """The tensors of the flat layer, turned: WannierBerri gives them on all three axes. Spin and orbital."""
+    model = ome.load("vse2") if name == "vse2" else random_model(1, 2, 4, position="matrix", spin="matrix")
+    Q = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]
+    Q *= np.linalg.det(Q)
+    asked = ["total", "extrinsic", *(["spin", "spin_extrinsic"] if model.has_spin else [])]
+    calculator = {"ome": OME([-0.4], asked, 600.0, TAU, TOL, save_mode="bin")}
+    options = {"use_irred_kpt": False, "symmetrize": False}
+    flat, tilted = (run(system, (6, 6, 1), calculator, **options)["ome"] for system in (export(model), turned(model, Q)))
+    for key in asked:
+        close(tilted[key].data, np.einsum("ia,fab,jb->fij", Q, flat[key].data, Q), 1e-9)
+
+
 def test_cold_and_several_levels_as_in_compute():
     make, mesh, levels = MODELS["random_3d"]
     theirs = ome.compute(make(), mesh, ["extrinsic", "total"], levels, temperature=0.0)
