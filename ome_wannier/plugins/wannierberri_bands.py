@@ -10,7 +10,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..adapters.wannierberri.system import ELECTRONS, load
+from ..adapters.wannierberri.folder import ELECTRONS
+from ..adapters.wannierberri.system import load
 from ..bands.bands import Bands
 from ..bands.degeneracy import Degeneracy
 from ..calculators.quantity import Observable

@@ -21,14 +21,12 @@ from ...models.real_space import RealSpace, directions, of_one_k_point
 from ...models.real_space_checks import HERMITICITY_TOLERANCE, partners, point
 from ...models.tight_binding import TightBinding
 from .external import external_of, matrices_of
-from .folder import read_folder
+from .folder import ELECTRONS, read_folder
 from .nearest_images import shared_unevenly
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
-#: attribute of a System that `export` makes, which WannierBerri does not look at: electrons per band
-ELECTRONS = "ome_electrons_per_band"
 #: Angstrom; positions that agree to this are the same
 SAME_PLACE = 1e-6
 
@@ -115,7 +113,7 @@ def export(model: TightBinding) -> Any:
 
     A model with commuting positions (centres) becomes a system with `force_internal_terms_only`: it needs no AA.
     Units and numbers are those of the model. In a System bands count once; `load` and `OME` read `spin_degeneracy` from an
-    attribute that is left here, which `to_npz` does not keep.
+    attribute that is left here, and which WannierBerri does not look at.
     """
     from wannierberri.fourier.rvectors import Rvectors
     from wannierberri.system.system_R import System_R
