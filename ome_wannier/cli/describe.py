@@ -17,6 +17,7 @@ from ..integration import hamiltonian_symmetry as symmetry
 from ..integration.band_ranges import Look
 from ..integration.filling import full_bands
 from ..integration.hamiltonian_symmetry import Group
+from ..models.alignment import axes_line, axis_names
 from ..models.base import Lattice, has_zone
 from ..models.tight_binding import TightBinding, is_tight_binding
 from ..response.imposed_symmetry import broken_line
@@ -24,7 +25,7 @@ from ..runs.plan import default_mesh, level_of_filling, loader_options, source_o
 from ..runs.settings import Settings
 from ..sources import library
 from ..sources.load import Source
-from ..symmetry.operations import symbol
+from ..symmetry.operations import names_in, symbol
 from ..symmetry.tensors import projector, relations
 from . import lines, tables
 
@@ -43,6 +44,8 @@ def describe(settings: Settings, console: Console) -> None:
         said.append(("k.p", f"a function of k in {model.dimension} dimensions, integrated along rays to infinity"))
     else:
         said.append(("periodic", lines.periodic_line(model)))
+        if model.frame is not None:
+            said.append(("axes", f"{axes_line(model.frame)} in yours: it was rotated; results are in yours"))
         said.append(("default mesh", " x ".join(map(str, default_mesh(model, source)[0].size))))
     for key, text in said:
         console.print(f"{key:13} {text}", soft_wrap=True)
@@ -52,7 +55,7 @@ def describe(settings: Settings, console: Console) -> None:
     operations = symmetry.operations(model)
     group = symmetry.among(model, operations)
     console.print("\nSymmetry of the Hamiltonian (violation: root mean square of the changes of band energies)")
-    console.print(tables.symmetry_table(operations, group))
+    console.print(tables.symmetry_table(operations, group, names_in(operations, model.frame)))
     broken = broken_line(model, resolve(defaults(model.has_spin))[0], group)
     if broken:
         console.print(f"broken        {broken}", soft_wrap=True)
@@ -70,7 +73,7 @@ def _print_allowed(model: Lattice, group: Group, console: Console) -> None:
         observable = first_observable(get(name))
         found = relations(observable, group.operations, along)
         exact = np.asarray(projector(observable, group.exact, along).any(axis=1))
-        said.append(tables.allowed_table(label, observable.dims, along, found, exact))
+        said.append(tables.allowed_table(label, observable.dims, along, found, exact, axis_names(model.frame)))
     if said:
         about = f"{symbol(group.operations, model.lattice)}, {len(group.operations)} operations"
         about += f" ({tables.NOISY}: not by the {len(group.exact)} that hold to rounding)" if group.noisy else ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..common.units import convert_alpha
+from ..models.alignment import axis_names
 from ..models.base import Lattice
 from ..models.kdotp import KDotP
 from ..models.tight_binding import TightBinding
@@ -58,7 +59,7 @@ def periodic_line(model: Lattice) -> str:
     """The periodic directions and the size of the cell in them."""
     on = [str(j + 1) for j in range(3) if model.periodic[j]]
     size = {3: "volume {:.3f} A^3", 2: "area {:.3f} A^2", 1: "length {:.3f} A", 0: "no cell"}[model.dimension]
-    axes = "".join("xyz"[a] for a in model.axes)
+    axes = "".join(axis_names(model.frame)[a] for a in model.axes)
     return f"along lattice vectors {', '.join(on) or 'none'} ({axes}), {size.format(model.cell)}"
 
 

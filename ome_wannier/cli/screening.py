@@ -55,6 +55,8 @@ def screen(
     from . import _console, _note
 
     todo = screening.items(what, given | {"around": around, "kmap": kmap})
+    if code := sorted({item.python for item in todo if item.python}):
+        _note(f"this list runs code: {_listed(code)}")
     console = _console()
     if dry_run:
         _say_estimate(todo, db, workers, retry_failed, console)

@@ -94,29 +94,34 @@ def band_table(ranges: Array, filled: float | None) -> Table:
     return table
 
 
-def symmetry_table(operations: Sequence[Operation], group: Group) -> Table:
-    """Candidate operations, how far the Hamiltonian violates each, and whether it is one of a group."""
+def symmetry_table(operations: Sequence[Operation], group: Group, names: Sequence[str]) -> Table:
+    """Candidate operations by their names, how far the Hamiltonian violates each, and whether it is one of a group."""
     table = _table("operation", "violation (meV)", "curvature mismatch", "response mismatch", "holds")
-    for operation in operations:
+    for operation, name in zip(operations, names, strict=True):
         numbers = (operation.violation * 1e3, operation.curvature_mismatch, operation.response_mismatch)
         how = "to rounding" if operation in group.exact else "but for noise" if operation in group.operations else "no"
-        table.add_row(operation.name, *(f"{x:.2g}" for x in numbers), how)
+        table.add_row(name, *(f"{x:.2g}" for x in numbers), how)
     return table
 
 
 def allowed_table(
-    label: str, dims: Sequence[str], along: Mapping[str, tuple[int, ...]], found: Array, exact: NDArray[np.bool_]
+    label: str,
+    dims: Sequence[str],
+    along: Mapping[str, tuple[int, ...]],
+    found: Array,
+    exact: NDArray[np.bool_],
+    called: Sequence[str],
 ) -> Table:
     """The elements of a tensor: 0, or what they are of the independent ones, with `found` as of `tensors.relations`; zeros of
-    elements that the symmetries which hold to rounding allow, `exact`, are marked."""
-    names = ["".join("xyz"[i] for i in element) for element in product(*(along[d] for d in dims))]
+    elements that the symmetries which hold to rounding allow, `exact`, are marked. `called`: the names of the three axes."""
+    names = ["".join(called[i] for i in element) for element in product(*(along[d] for d in dims))]
     width = len(along[dims[-1]])
-    table = _table(label, *(f"{dims[-1]} {'xyz'[i]}" for i in along[dims[-1]]))
+    table = _table(label, *(f"{dims[-1]} {called[i]}" for i in along[dims[-1]]))
     zeros = np.where(exact, NOISY, "0")
     rows = zip(found, zeros, strict=True)
     cells = [" + ".join(_multiple(c, n) for c, n in zip(row, names, strict=True) if c) or str(zero) for row, zero in rows]
     for start, i in zip(range(0, len(cells), width), along[dims[0]], strict=True):
-        table.add_row(f"{dims[0]} {'xyz'[i]}", *(c.replace("+ -", "- ") for c in cells[start : start + width]))
+        table.add_row(f"{dims[0]} {called[i]}", *(c.replace("+ -", "- ") for c in cells[start : start + width]))
     return table
 
 

@@ -33,7 +33,8 @@ from ..calculators.weights import component_axes, component_shapes, evaluate_at,
 from ..common.errors import SettingsError, warn
 from ..models.base import Lattice, Model, has_zone
 from ..symmetry.candidates import point_rotations
-from ..symmetry.operations import Operation, fitted, from_fractional, generated, largest_group, on_reciprocal, symbol
+from ..symmetry.operations import Operation, fitted, from_fractional, generated, largest_group, names_in, on_reciprocal, symbol
+from ..symmetry.operations import listed as in_words
 from ..symmetry.tensors import transform
 from .occupation.fermi import fermi_function
 
@@ -94,13 +95,14 @@ class Group(NamedTuple):
         """Whether some hold but for noise."""
         return len(self.operations) > len(self.exact)
 
-    def about(self, lattice: Array) -> dict[str, Any]:
-        """What to record."""
+    def about(self, model: Lattice) -> dict[str, Any]:
+        """What to record, operations by their names in the user's axes."""
+        lattice = model.lattice
         return {
             "symmetry": self.asked,
             "symmetry_group": symbol(self.operations, lattice),
             "symmetry_exact_group": symbol(self.exact, lattice),
-            "symmetry_operations": [g.name for g in self.operations],
+            "symmetry_operations": names_in(self.operations, model.frame),
             "symmetry_violation_eV": max(g.violation for g in self.operations),
         }
 
@@ -132,8 +134,8 @@ def group_of(model: Model, asked: Any = "auto") -> Group:
     if not (isinstance(asked, str) and asked == "auto"):
         found = measured(model, _given(model, asked))
         group = largest_group([g for g in found if _near(g, MEASURED.broken)], model.lattice)
-        _warn_of("dropped", [g for g in found if g not in group])
-        _warn_of("relied on", [g for g in group if not _near(g, MEASURED.noise)])
+        _warn_of("dropped", [g for g in found if g not in group], model.frame)
+        _warn_of("relied on", [g for g in group if not _near(g, MEASURED.noise)], model.frame)
         return Group(group, group, [], "given")
     return among(model, operations(model))
 
@@ -178,10 +180,10 @@ def _near(g: Operation, limit: float) -> bool:
     )
 
 
-def _warn_of(done: str, given: Sequence[Operation]) -> None:
+def _warn_of(done: str, given: Sequence[Operation], Q: Array | None) -> None:
     """Warn of operations that were given though the Hamiltonian breaks them, and of what was done with them."""
     if given:
-        text = f"symmetry: {done} {listed(given)}: the Hamiltonian violates them by up to {size(given)}"
+        text = f"symmetry: {done} {in_words(given, Q)}: the Hamiltonian violates them by up to {size(given)}"
         warn(text)
 
 
@@ -189,12 +191,6 @@ def size(operations: Sequence[Operation]) -> str:
     """By how much a Hamiltonian violates operations, at most."""
     measures = (max(getattr(g, name) for g in operations) for name in ("violation", "curvature_mismatch", "response_mismatch"))
     return "{:.2g} eV (root mean square; Berry curvatures {:.1g}, responses {:.1g})".format(*measures)
-
-
-def listed(operations: Sequence[Operation]) -> str:
-    """The names of operations, of many the three shortest."""
-    names = sorted((g.name for g in operations), key=len)
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def operations(model: Lattice, seed: int = 7) -> list[Operation]:

@@ -84,6 +84,19 @@ def in_users_axes(value: Array, along: list[tuple[int, ...]], Q: Array, error: b
     return value
 
 
+def axis_names(Q: Array | None) -> tuple[str, str, str]:
+    """What the axes of a model are called: the rows of Q (3, 3) in those of the user, or the same (None)."""
+    return ("x", "y", "z") if Q is None else ("x'", "y'", "z'")
+
+
+def axes_line(Q: Array | None) -> str:
+    """What the axes of a model that was rotated are; empty for one that was not."""
+    if Q is None:
+        return ""
+    rows = zip(axis_names(Q), np.round(Q, 4) + 0.0, strict=True)
+    return ", ".join(f"{name} = ({', '.join(f'{x:.4g}' for x in row)})" for name, row in rows)
+
+
 def _line(vectors: Array) -> Array:
     """Unit vector of a chain, or perpendicular to a layer."""
     line = vectors[0] if len(vectors) == 1 else np.cross(*vectors)

@@ -51,6 +51,7 @@ class SparseTightBinding:
     level : eV, near neutrality, where levels are looked for; by default found by bisection.
     spin_degeneracy : 1 or 2, electrons per band. structure : the atoms, if known.
     wider : a model of a wider window whose solutions are used, see `narrowed`.
+    frame : as of `TightBinding`: found, not to be given.
 
     Raises
     ------
@@ -69,6 +70,7 @@ class SparseTightBinding:
     structure: Structure | None = None
     name: str = "sparse tight binding"
     wider: SparseTightBinding | None = None
+    frame: Array | None = None
 
     has_zone: ClassVar[bool] = True
     # positions commute among the orbitals; in the window, up to the bands left out
@@ -77,7 +79,6 @@ class SparseTightBinding:
     # nothing is known of the bands outside the window: look at what moves with it
     external: ClassVar[None] = None
     has_spin: ClassVar[bool] = False
-    frame: ClassVar[None] = None
     available: ClassVar[tuple[str, ...]] = AVAILABLE
     # bands vary on the scale of the small zone, whatever its size
     default_points: ClassVar[int] = 24
@@ -104,8 +105,8 @@ class SparseTightBinding:
             "hopping": checked(self.hopping, "hopping", complex, (len(orbitals),)),
             "centres": centres,
         }
-        for key, value in _in_agreeing_cells(fields).items():
-            object.__setattr__(self, key, frozen(value))
+        for key, value in _in_axes(_in_agreeing_cells(fields), self.frame).items():
+            object.__setattr__(self, key, None if value is None else frozen(value))
         k = np.array([0.1234, 0.2345, 0.3456])
         H = self._bloch(k, self.hopping)
         defect = float(np.abs((H - H.conj().T).data).max(initial=0))
@@ -120,9 +121,7 @@ class SparseTightBinding:
     @cached_property
     def _frame(self) -> TightBinding:
         """The lattice with one orbital: it checks R and knows directions, axes and the size of the cell."""
-        R = np.unique(np.concatenate([self.R, -self.R, np.zeros((1, 3), dtype=int)]), axis=0)
-        empty = np.zeros((len(R), 1, 1), dtype=complex)
-        return TightBinding(self.lattice, R, empty, centres=np.zeros((1, 3)), spin_degeneracy=self.spin_degeneracy)
+        return _bare(self.lattice, self.R, self.spin_degeneracy)
 
     @property
     def size(self) -> str:
@@ -146,9 +145,7 @@ class SparseTightBinding:
 
     @property
     def axes(self) -> tuple[int, ...]:
-        """Cartesian axes of the field; ModelError where they are no Cartesian line or plane."""
-        if self._frame.frame is not None:
-            raise ModelError("the periodic lattice vectors do not lie in a Cartesian line or plane: rotate lattice and centres")
+        """Cartesian axes of the field."""
         return self._frame.axes
 
     @property
@@ -273,6 +270,22 @@ def _in_agreeing_cells(fields: dict[str, Any]) -> dict[str, Any]:
             R[~there, d] = 0
             centres = centres + h[:, None] * lattice[d]
     return fields | {"R": R, "centres": centres}
+
+
+def _bare(lattice: Array, R: Ints, spin_degeneracy: int = 1) -> TightBinding:
+    """One orbital without energy on these R (nR, 3) and their partners."""
+    both = np.unique(np.concatenate([R, -R, np.zeros((1, 3), dtype=int)]), axis=0)
+    empty = np.zeros((len(both), 1, 1), dtype=complex)
+    return TightBinding(lattice, both, empty, centres=np.zeros((1, 3)), spin_degeneracy=spin_degeneracy)
+
+
+def _in_axes(fields: dict[str, Any], earlier: Array | None) -> dict[str, Any]:
+    """The same, and `frame`, with a layer or chain turned into Cartesian axes; `earlier`: how it was turned before."""
+    bare = _bare(fields["lattice"], fields["R"])
+    Q = bare.frame
+    centres = fields["centres"] if Q is None else fields["centres"] @ Q.T
+    frame = earlier if Q is None else Q if earlier is None else Q @ earlier
+    return fields | {"lattice": bare.lattice, "centres": centres, "frame": frame}
 
 
 def levels_below(H: Any, energy: float) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..calculators.quantity import Observable
 from ..calculators.registry import Calculator, first_observable
 from ..calculators.reported_units import AXES
-from ..calculators.weights import component_axes
+from ..calculators.weights import reported_axes
 from ..common.errors import SettingsError
 from ..common.safe_write import Fill, whole
 from ..models.base import Model
@@ -133,8 +133,8 @@ def component(wanted: str | tuple[str, ...], available: dict[str, tuple[str, ...
 
 def component_names(model: Model, calculator: Calculator) -> dict[str, tuple[str, ...]]:
     """The dimensions of a calculator's components and their coordinates in this model."""
-    cartesian = component_axes(model.axes, model.moments)
-    return {d: tuple(AXES[list(cartesian[d])].tolist()) for d in first_observable(calculator).dims}
+    dims = first_observable(calculator).dims
+    return {d: tuple(AXES[list(axes)].tolist()) for d, axes in zip(dims, reported_axes(model, dims), strict=True)}
 
 
 def weight_unit(calculator: Calculator, integrated: bool) -> str:

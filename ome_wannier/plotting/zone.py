@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from ..calculators.quantity import Observable
 from ..calculators.registry import Calculator, combine, resolve
-from ..calculators.reported_units import AXES
 from ..common.errors import SettingsError
 from ..common.units import KB
 from ..integration.occupation.fermi import by_occupation
+from ..models.alignment import axes_line, axis_names
 from ..models.base import Lattice, Model, has_zone, require_model
 from ..models.kdotp import KDotP
 from ..response.tabulate import tabulate
@@ -83,6 +83,8 @@ def zone_map(
     _draw_contour(ax, window, energies.reshape(*image.shape, -1), fermi)
     name = calculator.name.replace("_", " ")
     ax.set_title(f"{name} {''.join(component)} at {fermi:g} eV, {temperature:g} K", fontsize="medium")
+    if model.frame is not None:
+        figure.supxlabel(axes_line(model.frame), fontsize="x-small")
     figures.save(figure, path)
     return figure
 
@@ -100,7 +102,7 @@ def _window(model: Model, shape: tuple[int, int], plane: int, at: float) -> Plan
     fixed = _fixed_direction(model, plane)
     reciprocal = 2 * np.pi * np.linalg.inv(model.lattice).T
     vectors = reciprocal[[d for d in range(3) if d != fixed]]
-    frame, labels = _frame(np.asarray(vectors, dtype=float))
+    frame, labels = _frame(np.asarray(vectors, dtype=float), axis_names(model.frame))
     zone = _wigner_seitz(vectors @ frame.T)
     reach = 1.02 * np.abs(zone).max(axis=0)
     x, y = np.linspace(-reach[0], reach[0], nx), np.linspace(-reach[1], reach[1], ny)
@@ -119,12 +121,12 @@ def _fixed_direction(model: Lattice, plane: int) -> int:
     raise SettingsError(f"a map needs two or three periodic directions and plane 0, 1 or 2, not {model.dimension} and {plane}")
 
 
-def _frame(vectors: Array) -> tuple[Array, tuple[str, str]]:
-    """(2, 3) orthonormal axes of the plane spanned by two vectors: Cartesian ones where they lie in it."""
+def _frame(vectors: Array, called: tuple[str, str, str]) -> tuple[Array, tuple[str, str]]:
+    """(2, 3) orthonormal axes of the plane spanned by two vectors: Cartesian ones, with their names, where they lie in it."""
     used = np.flatnonzero(np.abs(vectors).max(axis=0) > 1e-8 * np.abs(vectors).max())
     if len(used) == 2:
-        a, b = (str(AXES[i]) for i in used)
-        return np.eye(3)[used], (f"$k_{a}$ (1/Å)", f"$k_{b}$ (1/Å)")
+        a, b = (called[i] for i in used)
+        return np.eye(3)[used], (f"$k_{{{a}}}$ (1/Å)", f"$k_{{{b}}}$ (1/Å)")
     first = vectors[0] / np.linalg.norm(vectors[0])
     second = vectors[1] - first * (first @ vectors[1])
     frame = np.stack([first, second / np.linalg.norm(second)])

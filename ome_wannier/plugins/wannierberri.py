@@ -8,8 +8,8 @@
 Numbers, units and index order are those of `ome_wannier.compute` on the same k points: alpha[level, i, j], i the axis of the
 moment, j of the field; SI units, per volume (A/V) where `system.periodic` has three directions, per area (A m/V) where it has
 two; `comment` of each result says so. All three Cartesian axes are there, as WannierBerri's symmetrisation needs them:
-components that a two-dimensional model does not have are zero. Bands count once, as in WannierBerri, unless
-`spin_degeneracy` is 2.
+components that a two-dimensional model does not have are zero. A System of `ome_wannier.to_wannierberri` knows how many
+electrons a band holds; in others bands count once, as in WannierBerri, unless `spin_degeneracy` is 2.
 
 Irreducible k points are as good as the symmetry of the Wannier functions, which obey that of their crystal approximately. In
 the gap of VSe2, where alpha_zy is small by cancellation, they give -1.05e-17 A m/V, all points -1.34e-17 (48 x 48, NKFFT 4).
@@ -63,7 +63,7 @@ class OME:
     calculators : names or calculators, one's own included; by default those of `ome_wannier.compute`.
     temperature : K; an array adds a dimension after that of the Fermi levels. tau : fs.
     degeneracy_tol : eV, by default as in `compute`.
-    spin_degeneracy : electrons that each band holds.
+    spin_degeneracy : electrons that each band holds; default: what the System says, or one, with a warning where it does not.
     external_terms : complete moments and metric with the states outside the Wannier functions, by the system's matrices BB and
         CC (`morb=True`), FF or OO and GG (`qmetric=True`), as `load` does. `comment` of each result says what is left out.
         Where the functions span no invariant subspace, WannierBerri's own moments hold -i/2 [A_m,nn N_n,nn + N_m,nn^* A_n,nn -
@@ -81,7 +81,7 @@ class OME:
     temperature: ArrayLike = 300.0
     tau: float = 10.0
     degeneracy_tol: float | None = None
-    spin_degeneracy: int = 1
+    spin_degeneracy: int | None = None
     external_terms: bool = False
     save_mode: str = "bin+txt"
     comment: str = field(default="orbital magneto-electric response (ome_wannier)", init=False)
@@ -89,7 +89,7 @@ class OME:
     allow_grid: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
-        if self.spin_degeneracy not in (1, 2):
+        if self.spin_degeneracy not in (None, 1, 2):
             raise SettingsError(f"spin_degeneracy is {self.spin_degeneracy!r}: 1 or 2")
         if self.save_mode not in SAVE_MODES:
             raise SettingsError(f"save_mode is {self.save_mode!r}: one of {', '.join(SAVE_MODES)}")
@@ -111,7 +111,7 @@ class OME:
 
     def __call__(self, data_K: Any) -> Tensors:
         """The tensors of the k points of one FFT grid, their mean over these points, by the name of the calculator."""
-        model = model_of(data_K.system, self.external_terms)
+        model = model_of(data_K.system, self.external_terms, self.spin_degeneracy)
         wanted, observables = _resolved(self.calculators, model.has_spin)
         _check(model, wanted)
         occupation = self._occupation(observables)
@@ -122,7 +122,7 @@ class OME:
             for bands in batches(data_K, model, observables, degeneracy, occupation.window):
                 weights = side_by_side(observables, bands)
                 occupation.add(histogram, bands.energies.ravel(), weights.reshape(-1, weights.shape[2]))
-        norm = self.spin_degeneracy / (model.cell * len(data_K.kpoints_all))
+        norm = model.spin_degeneracy / (model.cell * len(data_K.kpoints_all))
         parts = unpacked(occupation.evaluate(histogram * norm, integrand.kinds), integrand.shapes)
         values = {o.name: _cartesian(parts[o.name], model, o, 2) for o in observables}
         return Tensors({c.name: self._result(c, combine(c, values), model, occupation) for c in wanted})
@@ -222,7 +222,7 @@ class OMETabulator:
         """WannierBerri's KBandResult of the k points of one FFT grid, or of a path."""
         from wannierberri.result import KBandResult
 
-        model = model_of(data_K.system, self.external_terms)
+        model = model_of(data_K.system, self.external_terms, 1)  # numbers of single bands do not count electrons
         (calculator,), observables = _resolved([self.calculator], model.has_spin)
         _check(model, [calculator])
         parts: dict[str, list[Array]] = {o.name: [] for o in observables}

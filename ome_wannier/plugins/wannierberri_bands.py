@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..adapters.wannierberri.folder import ELECTRONS
 from ..adapters.wannierberri.system import load
 from ..bands.bands import Bands
 from ..bands.degeneracy import Degeneracy
@@ -21,18 +22,21 @@ from ..models.tight_binding import TightBinding
 INSIDE, OUTSIDE = ("Ham", "AA", "SS"), ("BB", "CC", "FF", "GG", "OO")
 
 _DEGENERACIES: WeakKeyDictionary[TightBinding, dict[Any, Degeneracy]] = WeakKeyDictionary()
-_MODELS: WeakKeyDictionary[Any, dict[bool, tuple[int, TightBinding]]] = WeakKeyDictionary()
+_MODELS: WeakKeyDictionary[Any, dict[tuple[bool, int | None], tuple[int, TightBinding]]] = WeakKeyDictionary()
 #: bands of the k points that were last asked for, with what they were made for: tabulators of one TabulatorAll share them
 _LAST: dict[str, Any] = {}
 
 
-def model_of(system: Any, external_terms: bool) -> TightBinding:
-    """The model of a System, kept as long as the system lives and its matrices do not change."""
+def model_of(system: Any, external_terms: bool, spin_degeneracy: int | None) -> TightBinding:
+    """The model of a System, kept as long as the system lives and its matrices do not change.
+
+    spin_degeneracy : electrons per band; None: what the System says, or one, with a warning.
+    """
     mark = _mark(system, (*INSIDE, *OUTSIDE) if external_terms else INSIDE)
-    kept = _MODELS.setdefault(system, {})
-    if external_terms not in kept or kept[external_terms][0] != mark:
-        kept[external_terms] = mark, load(system, external_terms=external_terms)
-    return kept[external_terms][1]
+    kept, key = _MODELS.setdefault(system, {}), (external_terms, spin_degeneracy)
+    if key not in kept or kept[key][0] != mark:
+        kept[key] = mark, load(system, spin_degeneracy, external_terms)
+    return kept[key][1]
 
 
 def _mark(system: Any, names: Sequence[str]) -> int:
@@ -42,7 +46,8 @@ def _mark(system: Any, names: Sequence[str]) -> int:
     mark = zlib.crc32(repr((have, getattr(system, "force_internal_terms_only", None))).encode())
     centres, R = getattr(system, "wannier_centers_cart", 0), getattr(getattr(system, "rvec", None), "iRvec", 0)
     lattice = getattr(system, "real_lattice", 0)
-    for part in (*(matrices[name] for name in have), centres, R, lattice, getattr(system, "periodic", 0)):
+    more = getattr(system, "periodic", 0), getattr(system, ELECTRONS, 0)
+    for part in (*(matrices[name] for name in have), centres, R, lattice, *more):
         mark = zlib.crc32(np.ascontiguousarray(part).data, mark)
     return mark
 

@@ -7,19 +7,22 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..calculators.quantity import GapTerm
 from ..calculators.registry import Calculator, first_observable
 from ..calculators.reported_units import AXES, unit_of
 from ..calculators.weights import component_axes
 from ..common.errors import warn
-from ..integration.hamiltonian_symmetry import Group, listed, size
+from ..integration.hamiltonian_symmetry import Group, size
 from ..models.base import Lattice, Model, has_zone
-from ..symmetry.operations import Operation, generated, symbol
+from ..symmetry.operations import Operation, generated, listed, symbol
 from ..symmetry.tensors import projector
 
 if TYPE_CHECKING:
     import xarray as xr
+
+Array = NDArray[np.float64]
 
 #: what symmetrisation changes is worth a warning beyond this many numerical errors, this share of the largest element, and
 #: this share of the natural unit (noise makes 1e-8 of e^2/hbar Angstrom in the gap of MoS2, and numerical errors are less)
@@ -33,7 +36,7 @@ def about(model: Model, wanted: Sequence[Calculator], group: Group) -> dict[str,
     if not has_zone(model):
         return {}
     lines = {"symmetry_imposed": imposed_line(model, wanted, group), "symmetry_broken": broken_line(model, wanted, group)}
-    return group.about(model.lattice) | lines
+    return group.about(model) | lines
 
 
 def imposed_line(model: Lattice, wanted: Sequence[Calculator], group: Group) -> str:
@@ -52,26 +55,42 @@ def broken_line(model: Lattice, wanted: Sequence[Calculator], group: Group) -> s
         return ""
     larger = generated([*group.operations, *group.broken], model.lattice)
     lost = forbidden(model, wanted, larger, group.operations) or "no element of what was asked for"
+    which = listed(group.broken, model.frame)
     return (
-        f"the atoms have {listed(group.broken)}, with and without time reversal broken by the Hamiltonian, by up to "
-        f"{size(group.broken)}; unbroken it would forbid {lost}"
+        f"the atoms have {which}, with and without time reversal broken by the Hamiltonian, by up to {size(group.broken)}; "
+        f"unbroken it would forbid {lost}"
     )
 
 
 def forbidden(model: Lattice, wanted: Sequence[Calculator], group: Sequence[Operation], smaller: Sequence[Operation]) -> str:
-    """Elements that a group forbids and a smaller one does not: "all of total, spin; xy, yx of extrinsic"."""
+    """Elements that a group forbids and a smaller one does not: "all of total, spin; xy, yx of extrinsic".
+
+    In the axes of the user of a rotated model, combinations of elements vanish: it is said how many are left independent.
+    """
     along = component_axes(model.axes, model.moments)
-    names: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {}
     for c in wanted:
         observable = first_observable(c)
         if isinstance(observable, GapTerm):
             continue
-        left, before = (np.asarray(projector(observable, g, along).any(axis=1)) for g in (group, smaller))
-        if (before & ~left).any():
-            elements = ["".join(AXES[list(e)]) for e in product(*(along[d] for d in observable.dims))]
-            lost = [e for e, gone in zip(elements, before & ~left, strict=True) if gone]
-            names.setdefault(", ".join(lost) if left.any() else "all", []).append(c.name)
-    return "; ".join(f"{elements} of {', '.join(of)}" for elements, of in names.items())
+        left, before = (projector(observable, g, along) for g in (group, smaller))
+        elements = ["".join(AXES[list(e)]) for e in product(*(along[d] for d in observable.dims))]
+        lost = _fewer(left, before) if model.frame is not None else _vanishing(left, before, elements)
+        if lost:
+            found.setdefault(lost, []).append(c.name)
+    return "; ".join(f"{lost} of {', '.join(of)}" for lost, of in found.items())
+
+
+def _vanishing(left: Array, before: Array, elements: Sequence[str]) -> str:
+    """The elements that one projector leaves nothing of, and the other something; "all" if there are no others."""
+    gone: NDArray[np.bool_] = np.asarray(before.any(axis=1) & ~left.any(axis=1))
+    return ", ".join(e for e, is_gone in zip(elements, gone, strict=True) if is_gone) if left.any() or not gone.any() else "all"
+
+
+def _fewer(left: Array, before: Array) -> str:
+    """How many independent elements a projector leaves of those of another; empty if all."""
+    few, many = (round(float(np.trace(P))) for P in (left, before))
+    return "" if few == many else "all" if few == 0 else f"all but {few} of the {many} independent combinations"
 
 
 def warn_of_changes(result: xr.Dataset, model: Model, wanted: Sequence[Calculator], group: Group) -> None:

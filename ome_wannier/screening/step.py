@@ -23,7 +23,7 @@ from ..plugins.ase import row
 from ..response.compute import compute
 from ..runs.plan import arguments, level_of_filling, mesh_of
 from ..sources.citations import cite
-from ..symmetry.operations import Operation
+from ..symmetry.operations import Operation, names_in
 from ..symmetry.tensors import projector
 from . import descriptors
 from .kmap import kmap
@@ -140,7 +140,7 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
         for calculator in forbidden:
             pairs |= descriptors.of_forbidden(calculator.name)
         if forbidden and len(forbidden) == len(descriptors.responses(wanted)):
-            data = {"ome_symmetry": [g.name for g in group.exact], "ome_settings": item.settings.to_json()}
+            data = {"ome_symmetry": names_in(group.exact, model.frame), "ome_settings": item.settings.to_json()}
             if plan.reference is None:
                 pairs["fermi"] = level_of_filling(item.settings, model).value
             return Outcome(item.name, FORBIDDEN, key, atoms, pairs, data)

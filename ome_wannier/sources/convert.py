@@ -147,7 +147,7 @@ def _losses(model: TightBinding, kind: str, order: str | None) -> Iterator[str]:
         yield "the layer or chain lies in no Cartesian plane or line and was rotated: what is written has the rotated axes"
     if model.structure is not None and kind in ("tbmodels", "pythtb"):
         yield "the format has no place for the atoms"
-    if model.spin_degeneracy == 2 and kind in ("tbmodels", "wannierberri"):
+    if model.spin_degeneracy == 2 and kind == "tbmodels":
         yield "the format does not say that each band holds two electrons; load(..., spin_degeneracy=2) makes it so again"
     if kind != "tbmodels":
         return

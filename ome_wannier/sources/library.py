@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ..common.errors import FileFormatError, ModelError, OMEError, shortened
 from ..common.toml import read_toml
 from ..models.base import Model, has_zone
+from .stale import warn_of_another_material
 
 if TYPE_CHECKING:
     from ..models.kdotp import KDotP
@@ -208,7 +209,9 @@ class Entry:
         if self.seed:
             from ..adapters.wannier90 import loader as wannier90
 
-            return replace(wannier90.load(self.folder / self.seed, **options), name=PREFIX + self.name)
+            read = wannier90.load(self.folder / self.seed, **options)
+            warn_of_another_material(f"{FILE} of {self.name}", self.filling, self.formula, read)
+            return replace(read, name=PREFIX + self.name)
         for name, value in options.items():
             self._check(name, value)
         values = {p.name: p.value for p in self.parameters if p.value is not None}

@@ -80,6 +80,19 @@ class Operation:
         return "time reversal" if text == "identity" else f"{text} x time reversal"
 
 
+def names_in(operations: Sequence[Operation], Q: Array | None) -> list[str]:
+    """The names of operations in the user's axes; the rows of Q are those of the model in them (None: they are the same)."""
+    if Q is None:
+        return [g.name for g in operations]
+    return [Operation(Q.T @ g.rotation @ Q, g.time_reversal).name for g in operations]
+
+
+def listed(operations: Sequence[Operation], Q: Array | None) -> str:
+    """Their names, of many the three shortest; Q as for `names_in`."""
+    found = sorted(names_in(operations, Q), key=len)
+    return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+
+
 def on_reciprocal(rotation: Array, lattice: Array) -> Ints:
     """(3, 3) integers M: the rotation takes k with components kappa along the reciprocal vectors to M kappa.
 

@@ -129,7 +129,7 @@ SOURCE = {"from_tb_file": MODEL} | dict.fromkeys(("from_hr_file", "from_sparse",
 @pytest.mark.parametrize("name", BUILD)
 def test_energies_and_curvature_are_wannierberris(name, tmp_path):
     system = BUILD[name](tmp_path)
-    model = load(system)
+    model = load(system, 1)
     assert model.has_spin == (name == "from_pythtb_with_spin")
     bands = Bands(model, K)
     ours = get("berry_curvature")(bands)

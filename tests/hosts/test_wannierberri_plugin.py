@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -16,7 +17,7 @@ from ome_wannier.bands.degeneracy import Degeneracy
 from ome_wannier.calculators import Observable, first_observable, get, resolve
 from ome_wannier.calculators.reported_units import unit_of
 from ome_wannier.calculators.weights import component_axes, evaluate
-from ome_wannier.errors import SettingsError
+from ome_wannier.errors import AccuracyWarning, SettingsError
 from ome_wannier.plugins.wannierberri import OME, OMETabulator
 
 wannierberri = pytest.importorskip("wannierberri")
@@ -99,6 +100,56 @@ def test_numbers_are_those_of_compute(name):
             atol += rounding(model, key, mesh, levels, (200.0, 400.0), TOL)
         np.testing.assert_allclose(cut(model, ours[key].data, dims), value, rtol=0, atol=atol)
         assert theirs[key].attrs["units"] in ours[key].comment
+
+
+def turned(model, Q):
+    """A System of the same layer in a plane that is no Cartesian one, as any program may hand it to WannierBerri."""
+    from wannierberri.fourier.rvectors import Rvectors
+    from wannierberri.system.system_R import System_R
+
+    flat = export(model)
+    system = System_R(periodic=model.periodic, silent=True)
+    system.set_real_lattice(np.array(model.lattice) @ Q.T)
+    system.num_wann = model.n_orbitals
+    system.set_wannier_centers(wannier_centers_cart=np.array(model.wannier_centres) @ Q.T)
+    system.rvec = Rvectors(lattice=system.real_lattice, iRvec=model.R, shifts_left_red=system.wannier_centers_red)
+    system.set_R_mat("Ham", np.array(flat.get_R_mat("Ham")))
+    for name in ("AA", "SS"):
+        if flat.has_R_mat(name):
+            system.set_R_mat(name, np.array(flat.get_R_mat(name)) @ Q.T)
+    system.do_at_end_of_init()
+    return system
+
+
+@pytest.mark.parametrize("name", ["vse2", "spinful"])
+def test_layer_in_a_tilted_plane(name):
+    """The tensors of the flat layer, turned: WannierBerri gives them on all three axes. Spin and orbital."""
+    model = ome.load("vse2") if name == "vse2" else random_model(1, 2, 4, position="matrix", spin="matrix")
+    Q = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]
+    Q *= np.linalg.det(Q)
+    asked = ["total", "extrinsic", *(["spin", "spin_extrinsic"] if model.has_spin else [])]
+    calculator = {"ome": OME([-0.4], asked, 600.0, TAU, TOL, spin_degeneracy=1, save_mode="bin")}
+    options = {"use_irred_kpt": False, "symmetrize": False}
+    flat, tilted = (run(system, (6, 6, 1), calculator, **options)["ome"] for system in (export(model), turned(model, Q)))
+    for key in asked:
+        close(tilted[key].data, np.einsum("ia,fab,jb->fij", Q, flat[key].data, Q), 1e-9)
+
+
+def test_electrons_per_band():
+    """Those of the model that a System was made of, or those that are given; of another System one, with a warning."""
+    model = replace(random_model(1, 2, 4), spin_degeneracy=2)
+    system = export(model)
+
+    def extrinsic(**options):
+        return run(system, (4, 4, 1), {"ome": OME([0.1], ["extrinsic"], 600.0, save_mode="bin", **options)})["ome"]
+
+    two, one = extrinsic(), extrinsic(spin_degeneracy=1)
+    close(two["extrinsic"].data, 2 * one["extrinsic"].data, 1e-12)
+    theirs = ome.compute(model, (4, 4, 1), ["extrinsic"], [0.1], temperature=600.0, symmetry="off")["extrinsic"].values
+    close(cut(model, two["extrinsic"].data, ("moment", "field")), theirs)
+    del system.ome_electrons_per_band
+    with pytest.warns(AccuracyWarning, match="spin_degeneracy=2"):
+        close(extrinsic()["extrinsic"].data, one["extrinsic"].data, 1e-12)
 
 
 def test_cold_and_several_levels_as_in_compute():

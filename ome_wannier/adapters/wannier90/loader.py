@@ -18,6 +18,7 @@ from ...common.errors import AccuracyWarning, FileFormatError, ModelError, warn
 from ...models.real_space import RealSpace, directions, of_one_k_point
 from ...models.real_space_checks import HERMITICITY_TOLERANCE, checked, local_spin
 from ...models.tight_binding import TightBinding
+from .belongs import warn_of_another_calculation
 from .branch import on_branch
 from .crystal import Crystal, crystal, on_atoms
 from .files import RealSpaceMatrices, read_centres, read_hr, read_r, read_tb
@@ -67,7 +68,7 @@ def load(
     Warns
     -----
     AccuracyWarning : no `.win`; positions from projections, or uncertain for lack of `_centres.xyz`;
-        no `_wsvec.dat` though `.win` has use_ws_distance = true.
+        no `_wsvec.dat` though `.win` has use_ws_distance = true; a mesh or a lattice that is not that of the Hamiltonian.
     """
     path, files = find(Path(seed))
     read = _win(files, win)
@@ -76,6 +77,7 @@ def load(
     data = read_tb(main) if files["tb"] else read_hr(main)
     known = _crystal(path, data, read, lattice)
     cell = _check_win(main, data, read, known)
+    warn_of_another_calculation(main, data, read, cell, known.path if known else None)
     position = None
     if centres is None:
         position = _in_files(files, data)

@@ -8,7 +8,15 @@ from pathlib import Path
 from ...common.errors import FileFormatError, warn
 from .win import Win
 
-_UP, _DOWN = ("up", "u", "alpha", "maj", "1"), ("dn", "dw", "down", "do", "d", "beta", "min", "2")
+#: words for channels, and numbers, each with those of the other channel
+_UP, _DOWN = ("up", "u", "alpha", "maj", "majority"), ("dn", "dw", "down", "do", "d", "beta", "min", "minority")
+_NUMBERS = {"1": ("2",), "2": ("1",)}
+_SPIN_NUMBERS = {"0": ("1",), "1": ("2", "0"), "2": ("1",)}
+#: words that mean nothing else, also where nothing sets them apart
+_CLEAR = ("up", "dn", "dw", "down")
+_WORDS = "|".join(sorted((*_UP, *_DOWN, *_SPIN_NUMBERS), key=len, reverse=True))
+_BEHIND = re.compile(rf"(.*?)([_.-]?)(spin[_.-]?)?({_WORDS})", re.IGNORECASE)
+_BEFORE = re.compile(rf"(spin[_.-]?)?({'|'.join(_CLEAR)})([_.-].+)", re.IGNORECASE)
 _PACKED = ("", ".gz", ".bz2", ".xz")
 _ENDINGS = ("_tb.dat", "_hr.dat", ".win")
 
@@ -22,7 +30,7 @@ def spin_degeneracy(seed: Path, win: Win | None) -> int:
 
     Warns
     -----
-    AccuracyWarning : no `.win`; one of two seeds that are named as spin channels, where nothing is said.
+    AccuracyWarning : no `.win`; a seed that is named as a spin channel, where nothing is said.
     """
     if win is None:
         warn(f"no {seed.name}.win: each band is taken to hold one electron; pass spin_degeneracy=2 for a spinless calculation")
@@ -32,28 +40,64 @@ def spin_degeneracy(seed: Path, win: Win | None) -> int:
         raise FileFormatError(win.path, None, f"num_elec_per_state = 1 with {one} (or pass spin_degeneracy)", "2")
     if one or win.per_state:
         return 1 if one else win.per_state or 2
-    other = other_channel(seed)
+    names = other_names(seed.name)
+    other = next((name for name in names if _lies_beside(seed.with_name(name))), None)
     if other is None:
-        return 2
-    warn(
-        f"{seed.name} and {other} lie together: they are taken for two spin channels, so each band holds one electron; "
-        "pass spin_degeneracy=2 if that is not so"
-    )
-    return 1
+        other = _in_another_folder(seed.absolute())
+    if other:
+        warn(
+            f"{seed.name} and {other} lie together: they are taken for two spin channels, so each band holds one electron; "
+            "pass spin_degeneracy=2 if that is not so"
+        )
+        return 1
+    if names and _clear(seed.name):
+        warn(
+            f"{seed.name} is named as one spin channel, but there is no other, and {win.path.name} has no spin: each band is "
+            "taken to hold two electrons; pass spin_degeneracy=1 if it is one"
+        )
+    return 2
 
 
-def other_channel(seed: Path) -> str | None:
-    """Name of the seed beside this one that is its other spin channel by its name (X_up and X_dn), or None."""
-    match = re.fullmatch(r"(.+?)([_.-]?)(up|u|alpha|maj|1|dn|dw|down|do|d|beta|min|2)", seed.name, re.IGNORECASE)
+def other_names(name: str) -> list[str]:
+    """How the other spin channel of a seed may be called, by its name (X_up: X_dn, X_down ...); none if it is no channel."""
+    if match := _BEFORE.fullmatch(name):
+        spin, word, rest = match.groups()
+        return [f"{spin or ''}{other}{rest}" for other in _others(word, bool(spin)) if other in _CLEAR]
+    match = _BEHIND.fullmatch(name)
     if match is None:
-        return None
-    stem, separator, own = match.groups()
-    if not separator and own.lower() not in ("up", "dn", "dw", "down"):  # Bi2 and Bi1 are no spin channels
-        return None
-    others = [stem + separator + word for word in (_DOWN if own.lower() in _UP else _UP)]
+        return []
+    stem, separator, spin, word = match.groups()
+    apart = separator or spin or word.lower() in _CLEAR  # Bi2 and Bi1 are no spin channels
+    if not apart or not (stem or spin):
+        return []
+    return [f"{stem}{separator}{spin or ''}{other}" for other in _others(word, bool(spin))]
+
+
+def _others(word: str, spin: bool) -> tuple[str, ...]:
+    """The words for the other channel."""
+    small = word.lower()
+    if small.isdigit():
+        return (_SPIN_NUMBERS if spin else _NUMBERS).get(small, ())
+    return _DOWN if small in _UP else _UP
+
+
+def _clear(name: str) -> bool:
+    """Whether a name has a word that means a spin channel, and not only a letter or a number that may mean anything."""
+    words = "|".join(_CLEAR)
+    return bool(re.search(rf"spin[_.-]?\w+$|[_.-]({words})$|^({words})[_.-]", name, re.IGNORECASE))
+
+
+def _in_another_folder(seed: Path) -> str | None:
+    """The same seed in a folder of the other channel, where that of the seed is called up, down or so."""
+    folder = seed.parent.name
+    names = _others(folder, False) if folder.lower() in _CLEAR else ()
+    return next((f"{name}/{seed.name}" for name in names if _lies_beside(seed.parents[1] / name / seed.name)), None)
+
+
+def _lies_beside(seed: Path) -> bool:
+    """Whether there are files of a seed, in letters of any size."""
+    wanted = {(seed.name + ending + packed).lower() for ending in _ENDINGS for packed in _PACKED}
     try:
-        names = [file.name for file in seed.parent.iterdir()]
+        return any(file.name.lower() in wanted for file in seed.parent.iterdir())
     except OSError:
-        return None
-    present = {n.lower().removesuffix(packed) for n in names for packed in _PACKED}
-    return next((o for o in others if any((o + ending).lower() in present for ending in _ENDINGS)), None)
+        return False

@@ -22,7 +22,9 @@ from ...models.tight_binding import LARGEST_R
 _MATRIX = "_XX_R_"
 #: what has to be there, and what is used where it is
 _NEEDED = ("real_lattice", "wannier_centers_cart", "iRvec", "num_wann")
-_USED = ("periodic", "is_phonon", "force_internal_terms_only", "positions", "atom_labels", "name")
+#: electrons per band, under the name of the attribute that a System of ours has
+ELECTRONS = "ome_electrons_per_band"
+_USED = ("periodic", "is_phonon", "force_internal_terms_only", "positions", "atom_labels", "name", ELECTRONS)
 #: what WannierBerri may write besides (newer and older versions): not needed, so not opened, for it may write
 #: magnetic_moments as a pickled None
 _KNOWN = (
@@ -59,6 +61,7 @@ class FolderSystem:
     positions: NDArray[np.float64]
     atom_labels: tuple[str, ...]
     name: str
+    ome_electrons_per_band: int
 
     def has_R_mat(self, key: str) -> bool:
         """Whether there is a matrix of this name."""
@@ -112,6 +115,7 @@ def read_folder(folder: Path) -> FolderSystem:
         bool(_array(files, content, "force_internal_terms_only", "b", (), off)),
         *_atoms(files, content),
         str(_array(files, content, "name", "U", (), np.array(""))),
+        int(_array(files, content, ELECTRONS, "iu", (), np.zeros((), dtype=int))),
     )
 
 

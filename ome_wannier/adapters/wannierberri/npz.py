@@ -12,12 +12,13 @@ from pathlib import Path
 
 from ...common.errors import ModelError
 from ...models.tight_binding import TightBinding
+from .folder import ELECTRONS
 from .system import export
 
 #: the file by which such a folder is known
 HAMILTONIAN = "_XX_R_Ham.npz"
-#: besides what WannierBerri takes for essential: without it, models that have only centres would be asked for AA
-_MORE = ("force_internal_terms_only",)
+#: besides what WannierBerri takes for essential: without the first, models that have only centres would be asked for AA
+_MORE = ("force_internal_terms_only", ELECTRONS)
 
 
 def write(model: TightBinding, folder: str | Path, overwrite: bool = False) -> Path:

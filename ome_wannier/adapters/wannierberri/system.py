@@ -3,7 +3,7 @@
 WannierBerri puts the centres into the phases, exp[i k (R + t_j - t_i)], and leaves them out of its AA. Here positions are
 complete, <0i|r|Rj> = AA + t_i on the diagonal at R = 0. It takes the Hermitian part of what it sums (R and -R, a missing -R
 counting as zero), and so does the model. Its matrix SS is the spin in units of hbar/2, as here. Every band counts once there,
-spinors or not; `spin_degeneracy` = 2 counts the electrons of a calculation without spin.
+spinors or not; `spin_degeneracy` = 2 counts the electrons of a calculation without spin, and `export` leaves a note of it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from ...models.real_space import RealSpace, directions, of_one_k_point
 from ...models.real_space_checks import HERMITICITY_TOLERANCE, partners, point
 from ...models.tight_binding import TightBinding
 from .external import external_of, matrices_of
-from .folder import read_folder
+from .folder import ELECTRONS, read_folder
+from .nearest_images import shared_unevenly
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -37,7 +38,7 @@ def recognises(model: object) -> bool:
 
 def load(
     system: Any,
-    spin_degeneracy: int = 1,
+    spin_degeneracy: int | None = None,
     external_terms: bool = False,
     periodic: tuple[bool, bool, bool] | None = None,
 ) -> TightBinding:
@@ -46,7 +47,8 @@ def load(
     Parameters
     ----------
     system : a `System_R` made by any of its constructors, or the path of a folder written by `to_npz`.
-    spin_degeneracy : 1 or 2, electrons that each band holds; 1 is WannierBerri's count.
+    spin_degeneracy : 1 or 2, electrons that each band holds; default: what a System of `export` says, 1 for spinors, and
+        WannierBerri's count, 1, where nothing says.
     external_terms : complete moments and metric with the states outside the Wannier subspace, as far as the system's matrices
         BB and CC, FF (or OO and GG) know them; the result says how far.
     periodic : see `TightBinding`; default: what the system says.
@@ -55,6 +57,11 @@ def load(
     ------
     ModelError : a system that is none of R vectors (k.p, spin-orbit coupling as a perturbation, phonons), or is inconsistent.
     FileFormatError : a folder that cannot be read.
+
+    Warns
+    -----
+    AccuracyWarning : what is missing (AA, centres, how many electrons a band holds), matrices that are not Hermitian, hoppings
+        that were not put to the nearest images of their orbitals (see `nearest_images`).
     """
     if isinstance(system, str | os.PathLike):
         system = read_folder(Path(system))
@@ -76,6 +83,12 @@ def load(
     external = external_of(system, R) if external_terms else None
     lattice, name = np.asarray(system.real_lattice, dtype=float), str(getattr(system, "name", "") or "WannierBerri system")
     terms = RealSpace(lattice, R, H, position, centres if position is None else None, spin, external)
+    if uneven := shared_unevenly(R, H, centres, lattice):
+        _warn(
+            f"hoppings of up to {uneven:.2g} eV of this System are shared among images of orbitals that are not equally near: "
+            "bands between the k points of the calculation suffer. ome_wannier.to_wannierberri(ome_wannier.load(seed)) reads "
+            "_wsvec.dat, and system.do_ws_dist(mp_grid=...) finds nearest images itself"
+        )
     along = directions(tuple(bool(p) for p in system.periodic) if periodic is None else periodic)  # type: ignore[arg-type]
     single = np.broadcast_to(getattr(system, "NKFFT_recommended", 0), 3) == 1  # that of the calculation, where it is known
     terms = of_one_k_point(terms, single & ~np.array(along), name)
@@ -89,7 +102,7 @@ def load(
         periodic=along,  # type: ignore[arg-type]
         spin=terms.spin,
         external=terms.external,
-        spin_degeneracy=spin_degeneracy,
+        spin_degeneracy=_electrons(system) if spin_degeneracy is None else spin_degeneracy,
         structure=_structure(system),
         name=name,
     )
@@ -99,7 +112,8 @@ def export(model: TightBinding) -> Any:
     """The same matrices and atoms as a `System_R`; its point group is the identity until it is set.
 
     A model with commuting positions (centres) becomes a system with `force_internal_terms_only`: it needs no AA.
-    Units and numbers are those of the model; `spin_degeneracy` has no place in a System, whose bands count once.
+    Units and numbers are those of the model. In a System bands count once; `load` and `OME` read `spin_degeneracy` from an
+    attribute that is left here, and which WannierBerri does not look at.
     """
     from wannierberri.fourier.rvectors import Rvectors
     from wannierberri.system.system_R import System_R
@@ -128,6 +142,7 @@ def export(model: TightBinding) -> Any:
         labels = [chemical_symbols[z] for z in model.structure.numbers]
         system.set_structure(np.array(model.structure.positions), labels)
     system.do_at_end_of_init()
+    setattr(system, ELECTRONS, model.spin_degeneracy)
     return system
 
 
@@ -182,6 +197,21 @@ def _paired(system: Any, name: str) -> tuple[NDArray[np.int64], ComplexArray]:
         )
     hermitian: ComplexArray = np.asarray((full + adjoint) / 2, dtype=complex)
     return R, hermitian
+
+
+def _electrons(system: Any) -> int:
+    """How many electrons a band holds, as the System says it or as WannierBerri counts."""
+    known = getattr(system, ELECTRONS, None)
+    if known in (1, 2):
+        return int(known)
+    spinor = getattr(system, "spinor", None)
+    if not (spinor or system.has_R_mat("SS")):
+        said = "is of functions without spin" if spinor is False else "does not say how many electrons a band holds"
+        _warn(
+            f"this System {said}: one is counted, as in WannierBerri; give spin_degeneracy=2 for a calculation without spin, "
+            "or 1 for any other"
+        )
+    return 1
 
 
 def _structure(system: Any) -> Structure | None:

@@ -202,8 +202,8 @@ def test_system_holds_what_the_model_gave():
 def test_load_with_external_terms():
     """load(system, external_terms=True) gives back the model, and the completed moments of the system are its own."""
     model = random_external()
-    found = wannierberri_adapter.load(system_of(model), external_terms=True)
-    assert wannierberri_adapter.load(system_of(model)).external is None
+    found = wannierberri_adapter.load(system_of(model), 1, external_terms=True)
+    assert wannierberri_adapter.load(system_of(model), 1).external is None
     k = np.random.default_rng(2).uniform(-0.5, 0.5, (5, 3))
     here, there = Bands(model, k), Bands(found, k)
     for name in ("extrinsic", "local_crossgap", "quantum_metric"):

@@ -17,6 +17,7 @@ from ome_wannier.adapters.wannierberri import calculation
 from ome_wannier.adapters.wannierberri.spin import spin_matrices
 from ome_wannier.bands.bands import Bands
 from ome_wannier.errors import ModelError
+from ome_wannier.models.real_space import RealSpace, moved_by
 
 TESTS = Path(__file__).parents[2]
 DATA, FILES = TESTS / "data" / "te", TESTS.parent / "materials" / "te"
@@ -131,6 +132,39 @@ def test_functions_taken_for_pure_spins(te):
     # the crystal's form diag(a, a, b) and its signs are the same
     for axis in (0, 2):
         assert (np.sign(exact[:, axis, axis]) == np.sign(pure[:, axis, axis])).all()
+
+
+def test_functions_that_were_turned(seed, te):
+    """A model in other axes than its files: the same operator in these, and the same response in those of the files."""
+    Q = np.linalg.qr(np.random.default_rng(2).normal(size=(3, 3)))[0]
+    Q *= np.linalg.det(Q)
+    more = {"spin_degeneracy": te.spin_degeneracy, "structure": te.structure, "frame": Q}
+    turned = ome.TightBinding(te.lattice @ Q.T, te.R, te.hamiltonian, position=te.position @ Q.T, **more)
+    spin = spin_matrices(seed, turned)
+    np.testing.assert_allclose(spin, te.spin @ Q.T, rtol=0, atol=1e-12)
+    ours, theirs = (
+        ome.compute(m, MESH, ["spin_extrinsic"], [6.0], temperature=300.0, symmetry="off").spin_extrinsic.values
+        for m in (replace(turned, spin=spin), te)
+    )
+    close(ours, theirs, 1e-9)
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_functions_that_were_moved(seed, te, across):
+    """Each in a cell of its own: the operator moves along, and the response stays. Without R along z, it is summed over R."""
+    files = RealSpace(te.lattice, te.R, te.hamiltonian, te.position, None, te.spin, None)
+    homes = np.random.default_rng(0).integers(-1, 2, (te.n_orbitals, 3)) * (not across)
+    known = moved_by(files, homes, np.array([False, False, across]))
+    given = {"position": known.position, "homes": homes, "periodic": (True, True, not across)}
+    model = ome.TightBinding(known.lattice, known.R, known.hamiltonian, **given)
+    spin = spin_matrices(seed, model)
+    np.testing.assert_allclose(spin, known.spin, rtol=0, atol=1e-12)
+    if not across:
+        ours, theirs = (
+            ome.compute(m, MESH, ["spin_extrinsic"], [6.0], temperature=300.0, symmetry="off").spin_extrinsic.values
+            for m in (replace(model, spin=spin), te)
+        )
+        close(ours, theirs, 1e-9)
 
 
 def test_refused(seed, te, tmp_path):

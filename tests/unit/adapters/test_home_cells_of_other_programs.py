@@ -96,9 +96,9 @@ def test_folder_of_wannierberri(tmp_path):
     system.force_internal_terms_only = True
     system.to_npz(str(tmp_path / "s"))
     with pytest.warns(AccuracyWarning, match="no AA"):
-        assert ome.load(tmp_path / "s").dimension == 3
+        assert ome.load(tmp_path / "s", spin_degeneracy=1).dimension == 3
     with pytest.warns(AccuracyWarning, match="no AA"):
-        assert_same(ome.load(tmp_path / "s", periodic=(True, True, False)), model)
+        assert_same(ome.load(tmp_path / "s", spin_degeneracy=1, periodic=(True, True, False)), model)
 
 
 def test_thick_layer_of_wannierberri():

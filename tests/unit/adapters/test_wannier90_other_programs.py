@@ -172,13 +172,53 @@ def test_contradictions_about_electrons(tmp_path, line):
     assert load(path, centres=np.zeros((2, 3)), spin_degeneracy=1).spin_degeneracy == 1
 
 
-@pytest.mark.parametrize(("one", "other"), [("Fe_up", "Fe_dn"), ("Fe.DOWN", "Fe.up"), ("Fe-1", "Fe-2"), ("Feup", "Fedn")])
+CHANNELS = [
+    ("Fe_up", "Fe_dn"), ("Fe.DOWN", "Fe.up"), ("Fe-1", "Fe-2"), ("Feup", "Fedn"), ("Fe_UP", "Fe_DN"), ("Fe_up", "Fe_down"),
+    ("Fe_spin1", "Fe_spin2"), ("Fe-spin-0", "Fe-spin-1"), ("Fe_spin_up", "Fe_spin_down"), ("FeSpinUp", "FeSpinDw"),
+    ("Fe_u", "Fe_d"), ("Fe_alpha", "Fe_beta"), ("Fe_majority", "Fe_minority"), ("up_Fe", "dn_Fe"), ("spin1", "spin2"),
+    ("wannier90.1", "wannier90.2"),
+]  # fmt: skip
+ONE = ["Bi2", "Bi", "C1", "Cu", "Pd", "Nd", "Group", "Cd", "wannier90", "Sup", "Fe_3", "spin", "1", "d"]
+
+
+@pytest.mark.parametrize(("one", "other"), CHANNELS)
 def test_two_channels_together(tmp_path, one, other):
     for name in (one, other):
         seed(tmp_path, HEAD + "".join(rows()), name=name)
-    with pytest.warns(AccuracyWarning, match="two spin channels"):
-        assert load(tmp_path / one, centres=np.zeros((2, 3))).spin_degeneracy == 1
-    assert load(seed(tmp_path, HEAD + "".join(rows()), name="Bi2"), centres=np.zeros((2, 3))).spin_degeneracy == 2
+    for name in (one, other):
+        with pytest.warns(AccuracyWarning, match="two spin channels"):
+            assert load(tmp_path / name, centres=np.zeros((2, 3))).spin_degeneracy == 1
+    assert load(tmp_path / one, centres=np.zeros((2, 3)), spin_degeneracy=2).spin_degeneracy == 2
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_names_that_are_no_channels(tmp_path, name):
+    """Elements and numbers that end alike, also where others of them lie beside."""
+    for other in ONE:
+        seed(tmp_path, HEAD + "".join(rows()), name=other)
+    assert load(tmp_path / name, centres=np.zeros((2, 3))).spin_degeneracy == 2
+
+
+@pytest.mark.parametrize("name", ["Fe_up", "Fe.DN", "Fe-spin-0", "Fe_spin2", "down_Fe"])
+def test_one_channel_alone(tmp_path, name):
+    """What is assumed is said; `.win` or an option ends it."""
+    path = seed(tmp_path, HEAD + "".join(rows()), name=name)
+    with pytest.warns(AccuracyWarning, match=r"one spin channel.*two electrons.*spin_degeneracy=1"):
+        assert load(path, centres=np.zeros((2, 3))).spin_degeneracy == 2
+    assert load(path, centres=np.zeros((2, 3)), spin_degeneracy=1).spin_degeneracy == 1
+    path = seed(tmp_path, HEAD + "".join(rows()), CELL + "spin = up\n", name=name)
+    assert load(path, centres=np.zeros((2, 3))).spin_degeneracy == 1
+
+
+def test_channels_in_folders_of_their_own(tmp_path, monkeypatch):
+    for name in ("up", "down"):
+        (tmp_path / name).mkdir()
+        seed(tmp_path / name, HEAD + "".join(rows()), name="wannier90")
+    with pytest.warns(AccuracyWarning, match="wannier90 and down/wannier90 lie together"):
+        assert load(tmp_path / "up", centres=np.zeros((2, 3))).spin_degeneracy == 1
+    monkeypatch.chdir(tmp_path / "down")
+    with pytest.warns(AccuracyWarning, match="wannier90 and up/wannier90 lie together"):
+        assert load("wannier90", centres=np.zeros((2, 3))).spin_degeneracy == 1
 
 
 def test_marked_spins_of_projections(tmp_path):

@@ -180,6 +180,26 @@ def test_tilted_planes(axis, angle):
         assert np.abs(found[name].values - want).max() < 1e-9 * np.abs(want).max(), name
 
 
+@pytest.mark.parametrize("across", [(2,), (0, 1)])
+def test_windows_of_bands_in_a_tilted_plane(across):
+    """A sparse model in a plane, or along a line, that is no Cartesian one, and narrower windows of it, against the same model
+    with matrices, which is rotated too: the quantities that need no bands far away, on the axes of the user."""
+    flat, Q = one_home(6, across, "centres"), turn((1, 2, 3), 0.9)
+    given = flat.lattice @ Q.T, flat.R, flat.hamiltonian
+    full = ome.TightBinding(*given, centres=flat.centres @ Q.T, periodic=flat.periodic)
+    r, i, j = np.nonzero(flat.hamiltonian)
+    pairs, hopping = np.stack([i, j], axis=1), flat.hamiltonian[r, i, j]
+    sparse = SparseTightBinding(given[0], pairs, flat.R[r], hopping, flat.centres @ Q.T, filled=2, window=N)
+    assert np.array_equal(sparse.frame, full.frame)
+    assert np.array_equal(sparse.narrowed(2).frame, full.frame)
+    names = ["dipole_polarizability", "quantum_metric"] + (["total", "extrinsic"] if len(across) == 1 else [])
+    mesh = tuple(6 if p else 1 for p in flat.periodic)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ours, theirs = (ome.compute(m, mesh, names, [0.1], temperature=3000.0, symmetry="off") for m in (sparse, full))
+    assert_same(ours, theirs)
+
+
 def test_rotation_is_done_once():
     """A rotated model that is copied is not rotated again."""
     from dataclasses import replace

@@ -250,6 +250,18 @@ def test_export_writes_all_rows(filled: Path, tmp_path: Path, capsys: pytest.Cap
     assert "give --csv" in printed(capsys, "export", filled / "s.db", code=2)
 
 
+@pytest.mark.parametrize("how", [(), ("--dry-run",)])
+def test_lists_that_run_code_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str], how: tuple[str, ...]) -> None:
+    """One line, before anything runs; a list without code says nothing of it."""
+    (tmp_path / "mine.py").write_text("import ome_wannier as ome\n\n\ndef made(n):\n    return ome.load('haldane')\n")
+    code = 'python = "mine.py:made"\nkmesh = [4, 4, 1]\nfermi = 0.0\nparameters = {n = [1, 2]}'
+    out = printed(capsys, "screen", write_list(tmp_path, code), "--db", tmp_path / "s.db", *how)
+    assert out.count("this list runs code: ") == 1
+    assert "mine.py:made" in out.split("this list runs code: ")[1].splitlines()[0]
+    plain = write_list(tmp_path, 'material = "haldane"\nkmesh = [4, 4, 1]')
+    assert "runs code" not in printed(capsys, "screen", plain, "--db", tmp_path / "s.db", *how)
+
+
 def test_dry_run_says_what_would_be_done_and_does_nothing(
     filled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -115,7 +115,7 @@ def test_options_make_it_again(kind: str, tmp_path: Path) -> None:
     path = ome.convert(model, f"{tmp_path}/{TARGETS[kind]}", None if kind != "sparse" else kind)[0]
     options = {
         "tbmodels": {"spin_order": "interlaced", "spin_degeneracy": 2, "periodic": (True, True, False)},
-        "wannierberri": {"spin_degeneracy": 2},
+        "wannierberri": {},
     }
     assert lost(ome.load(path, **options.get(kind, {"spin_order": "interlaced"})), model) <= {"structure"}
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -324,3 +326,22 @@ def test_library_travels_in_the_wheel(root: Path, tmp_path: Path) -> None:
     assert (int(entries), int(orbitals)) == (len(materials.names()), 22)
     assert digest == ome.load("vse2").sha256
     assert np.all([(tmp_path / "site" / "ome_wannier" / "library" / n / "material.toml").is_file() for n in materials.names()])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('formula = "BN"', 'formula = "GaAs"', "formula = GaAs, and its files have the atoms BN"),
+        ("filling = 8", "filling = 99.5", "filling = 99.*its files hold"),
+        ('formula = "BN"', 'formula = "B2N2"', None),
+        ('formula = "BN"', 'formula = "a monolayer"', None),
+    ],
+)
+def test_an_entry_beside_files_of_another_material(tmp_path: Path, old: str, new: str, said: str | None) -> None:
+    """Its formula, in any multiple, is that of the atoms, and its electrons fit into the bands."""
+    shutil.copytree(materials.library() / "hbn", tmp_path / "x")
+    file = tmp_path / "x" / "material.toml"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new, 1))
+    with pytest.warns(AccuracyWarning, match=rf"material\.toml of x has {said}") if said else nullcontext():
+        ome.load(tmp_path / "x")

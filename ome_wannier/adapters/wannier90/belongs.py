@@ -1,0 +1,67 @@
+"""Whether a `.win` file, or a lattice from elsewhere, is of the calculation that wrote a Hamiltonian: by its R vectors.
+
+Wannier90 writes the R vectors of the Wigner-Seitz cell of its mesh of k points, with degeneracies whose inverses add up to the
+number of these points. Another mesh, or a lattice of another shape, has others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from ...common.errors import warn
+from .files import RealSpaceMatrices
+from .text import Array, IntArray
+from .win import Win
+
+#: share of its length by which an R vector may be longer than another image of it: lattices are written with some digits
+SHORTER = 1e-3
+_STEPS = np.array([t for t in product((-1, 0, 1), repeat=3) if any(t)])
+
+
+def warn_of_another_calculation(
+    main: Path, data: RealSpaceMatrices, win: Win | None, lattice: Array, structure: Path | None
+) -> None:
+    """Say that the mesh, or the shape of the lattice (3, 3), is not that of a Hamiltonian.
+
+    Only degeneracies as Wannier90 has them tell: files whose degeneracies are all 1 may have any R vectors.
+
+    structure : the file that the lattice comes from, if it is not `.win`.
+
+    Warns
+    -----
+    AccuracyWarning : the mesh of `.win` has another number of k points, or there is no mesh for which R vectors of this lattice
+        are as short as they can be.
+    """
+    points = round(float((1 / data.ndegen).sum()))
+    if (data.ndegen == 1).all() or abs(points - (1 / data.ndegen).sum()) > 1e-6:
+        return
+    mesh = win.mesh if win else None
+    if win and mesh and int(np.prod(mesh)) != points:
+        said = " x ".join(map(str, mesh))
+        warn(f"{win.path.name} has a mesh of {said} k points, and {main.name} R vectors of {points}: of another calculation?")
+        return
+    if not any(_shortest(data.R, lattice, m) for m in ([mesh] if mesh else _meshes(points))):
+        source = main.name if data.lattice is not None else win.path.name if win and win.lattice is not None else "lattice="
+        warn(
+            f"the R vectors of {main.name} are not those of the lattice in {structure.name if structure else source}: others, "
+            f"equivalent on its mesh of {points} k points, are shorter there; is it of another material?"
+        )
+
+
+def _shortest(R: IntArray, lattice: Array, mesh: tuple[int, ...]) -> bool:
+    """Whether no R vector (nR, 3) is longer than one that is equivalent on a mesh."""
+    length = np.linalg.norm(R @ lattice, axis=1)
+    slack = SHORTER * length.max(initial=1.0)
+    return all((length <= np.linalg.norm((R + t * np.array(mesh)) @ lattice, axis=1) + slack).all() for t in _STEPS)
+
+
+def _meshes(points: int) -> Iterator[tuple[int, ...]]:
+    """All meshes of so many points."""
+    for first in range(1, points + 1):
+        if points % first == 0:
+            rest = points // first
+            yield from ((first, second, rest // second) for second in range(1, rest + 1) if rest % second == 0)
