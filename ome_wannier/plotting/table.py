@@ -73,7 +73,7 @@ def _draw_table(ax: Axes, variable: xr.DataArray, error: xr.DataArray) -> None:
     size = _table_size(variable)
     factor, unit = prefixed(variable.values, variable.attrs["units"])
     values, errors = variable.values.reshape(size) * factor, error.values.reshape(size) * factor
-    limit = float(np.abs(values).max()) or 1.0
+    limit = float(np.nan_to_num(np.abs(values)).max()) or 1.0
     ax.imshow(values, cmap=figures.DIVERGING, vmin=-limit, vmax=limit, aspect="auto")
     for (i, j), value in np.ndenumerate(values):
         dark = abs(value) > 0.6 * limit
@@ -88,5 +88,7 @@ def _draw_table(ax: Axes, variable: xr.DataArray, error: xr.DataArray) -> None:
 
 
 def _cell(value: float, error: float) -> str:
-    """Value and error on two lines."""
+    """Value and error on two lines; a dash for none."""
+    if not np.isfinite(value):
+        return "\N{EN DASH}"
     return rounded(value, error).replace(" ", "\n", 1).replace("-", "\N{MINUS SIGN}")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..calculators.blocks import element_axes
 from ..calculators.quantity import GapTerm
 from ..calculators.registry import Calculator, first_observable
 from ..calculators.reported_units import AXES, unit_of
-from ..calculators.weights import component_axes
 from ..common.errors import warn
 from ..integration.hamiltonian_symmetry import Group, size
 from ..models.base import Lattice, Model, has_zone
@@ -67,12 +67,12 @@ def forbidden(model: Lattice, wanted: Sequence[Calculator], group: Sequence[Oper
 
     In the axes of the user of a rotated model, combinations of elements vanish: it is said how many are left independent.
     """
-    along = component_axes(model.axes, model.moments)
     found: dict[str, list[str]] = {}
     for c in wanted:
         observable = first_observable(c)
         if isinstance(observable, GapTerm):
             continue
+        along = element_axes(model, c.name)
         left, before = (projector(observable, g, along) for g in (group, smaller))
         elements = ["".join(AXES[list(e)]) for e in product(*(along[d] for d in observable.dims))]
         lost = _fewer(left, before) if model.frame is not None else _vanishing(left, before, elements)
@@ -100,6 +100,7 @@ def warn_of_changes(result: xr.Dataset, model: Model, wanted: Sequence[Calculato
         if f"{c.name}_raw" not in result:
             continue
         value, raw, error = (result[n].values for n in (c.name, f"{c.name}_raw", f"{c.name}_error"))
+        value, raw, error = (np.nan_to_num(x) for x in (value, raw, error))  # nan: elements that a layer does not have
         change = abs(raw - value)
         numerical = np.nan_to_num(error - change)
         least = max(SHARE * abs(value).max(), SMALL * unit_of(first_observable(c), len(model.axes), result.attrs["tau_fs"])[0])

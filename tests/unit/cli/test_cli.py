@@ -428,8 +428,8 @@ class TestInfo:
         out = run("info", "vse2")[1]
         assert re.search(r"\n *time reversal +\d\d +\S+ +\S+ +no", out)
         assert re.search(r"\n *mirror normal to \(1, 0, 0\) x time reversal +0\.00\d+ +\S+ +\S+ +but for noise", out)
-        assert "mm2(m), 4 operations (0*: not by the 2 that hold to rounding)" in out
-        assert re.search(r"moment z +0\* +zy", out)
+        assert "mm2(m), 4 operations (0*: not by the 1 that hold to rounding)" in out
+        assert re.search(r"moment y +0\* +0\* +yz *\n *moment z +0\* +zy", out)
 
     def test_fillings(self, run: Run) -> None:
         assert "gap           5." in run("info", "hbn", "--filling", "2")[1]
