@@ -64,11 +64,12 @@ def run(
 
 @app.command()
 @takes(
-    "filling", "temperature", "kmesh", *named("loader"),
+    "filling", "temperature", "kmesh", "all", *named("loader"),
     temperature="Temperature of the level of a filling: 300.", kmesh="k points for that level.",
+    all="Print files, matrices, bands and all operations, those that fail too.",
 )  # fmt: skip
 def info(seed: Seed, **given: Any) -> None:
-    """Show orbitals, files, bands, symmetries."""
+    """Show the gap, which responses symmetry allows, and what to run next."""
     from .describe import describe
 
     describe(resolve(given | {"seed": seed}), _console())
