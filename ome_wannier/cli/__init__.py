@@ -20,7 +20,7 @@ from ..common.termination import soft_termination
 from ..common.version import __version__
 from ..runs.reading import resolve
 from ..runs.settings import TABLE, named
-from . import screening
+from . import pictures, screening
 from .options import takes
 from .streams import patient
 
@@ -155,7 +155,7 @@ def reproduce(
         console.print(text, soft_wrap=True)
 
 
-for command in (screening.screen, screening.rank, screening.export, screening.report):
+for command in (pictures.plot, screening.screen, screening.rank, screening.export, screening.report):
     app.command()(command)
 
 

@@ -380,14 +380,14 @@ class TestConvert:
 
 class TestInfo:
     def test_positions_put_on_their_branch(self, run: Run) -> None:
-        assert "corrected for 2 of 5 functions by up to 12 A: on the branch of _centres.xyz" in run("info", "hbn")[1]
-        assert "corrected" not in run("info", "te")[1]
+        assert "corrected for 2 of 5 functions by up to 12 A: on the branch of _centres.xyz" in run("info", "hbn", "--all")[1]
+        assert "corrected" not in run("info", "te", "--all")[1]
 
     def test_wsvec_as_asked(self, run: Run) -> None:
-        assert "hBN_wsvec.dat.gz not applied, as asked" in run("info", "hbn", "--no-use-wsvec")[1]
+        assert "hBN_wsvec.dat.gz not applied, as asked" in run("info", "hbn", "--no-use-wsvec", "--all")[1]
 
     def test_models_that_are_built(self, run: Run) -> None:
-        code, out, err = run("info", "tilted-dirac")
+        code, out, err = run("info", "tilted-dirac", "--all")
         assert (code, err) == (0, "")
         assert "k.p" in out
         assert "parameter     mass = 0.01 eV" in out
