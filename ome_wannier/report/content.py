@@ -288,7 +288,8 @@ def _facts(data: dict[str, Any], facts: dict[str, Any]) -> list[tuple[str, str]]
     except json.JSONDecodeError:
         settings = {}
     skipped = ("seed", "material", "parameters")
-    found += [(key, _with_unit(key, value)) for key, value in settings.items() if key not in skipped and key not in dict(found)]
+    known = {*skipped, *dict(found)}
+    found += [(k, _with_unit(k, v)) for k, v in settings.items() if v is not False and k not in known]
     return found
 
 
