@@ -33,7 +33,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"tutorial_",
     "download_all_examples": False,
     "show_memory": False,
-    "min_reported_time": 60,
+    "write_computation_times": False,  # those pages load scripts from elsewhere
     "capture_repr": ("_repr_html_", "__repr__"),
     "image_scrapers": (),
     "abort_on_example_error": True,
