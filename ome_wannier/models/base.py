@@ -8,6 +8,7 @@ elements), `SparseTightBinding` (a window of bands), `PlaneWaves` in a superlatt
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -178,6 +179,20 @@ def brief(model: Any) -> str:
     along = ", ".join(str(i + 1) for i, p in enumerate(model.periodic) if p)
     kind, name = type(model).__name__, f" {model.name}" if model.name else ""
     return f"<{kind}{name}: {model.size}, {model.spin_degeneracy} electron(s) per band, periodic along {along}>"
+
+
+def shown(model: Any) -> str:
+    """A model as a table for a notebook, in HTML; names are escaped."""
+    d = model.dimension
+    about = {
+        "model": model.name or "unnamed",
+        "kind": f"{type(model).__name__}, {model.size}",
+        "electrons per band": model.spin_degeneracy,
+        "periodic": f"{d} directions" + (f", cell {model.cell:.4g} angstrom^{d}" if model.has_zone else ""),
+        "spin operator": "known" if model.has_spin else "none",
+    }
+    rows = "".join(f"<tr><th style='text-align:left'>{k}</th><td>{escape(str(v))}</td></tr>" for k, v in about.items())
+    return f"<table>{rows}</table>"
 
 
 def moment_axes(axes: tuple[int, ...]) -> tuple[int, ...]:

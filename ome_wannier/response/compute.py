@@ -24,7 +24,7 @@ from ..integration.kpoints.polar import PolarMesh
 from ..integration.mesh.strategy import over_mesh
 from ..integration.rays.strategy import over_rays, to_tolerance
 from ..integration.tolerance import MAX_POINTS, goal_of
-from ..models.base import Model, has_zone, require_model
+from ..models.base import Model, has_zone
 from ..symmetry.operations import Operation
 from . import doubts, elements, imposed_symmetry
 from .dataset import build
@@ -33,6 +33,7 @@ from .request import (
     consisting_of,
     filled,
     given_levels,
+    model_of,
     numbers,
     occupation_of,
     refuse_unfit,
@@ -50,7 +51,7 @@ Array = NDArray[np.float64]
 
 @with_warnings
 def compute(
-    model: Model,
+    model: Model | Any,
     kmesh: KMesh | PolarMesh | Sequence[int] | None = None,
     calculators: str | Iterable[str | Calculator] | None = None,
     fermi: ArrayLike | None = None,
@@ -75,7 +76,8 @@ def compute(
 
     Parameters
     ----------
-    model : `TightBinding`, `SparseTightBinding`, `PlaneWaves` or `KDotP`, see `load`.
+    model : `TightBinding`, `SparseTightBinding`, `PlaneWaves` or `KDotP`, see `load`; or an object of PythTB, TBmodels,
+        WannierBerri, sisl, kwant or ASE that `load` takes.
     kmesh : `KMesh` or (N1, N2, N3) for tight binding, `PolarMesh` for k.p; by default one of sensible spacing.
     calculators : names or calculators; by default all but the second forms of one quantity (`calculators.CHECKS`).
     fermi : Fermi level(s) in eV, ascending.
@@ -137,7 +139,7 @@ def compute(
     the DFT calculation behind them.
     """
     began = time.perf_counter()
-    require_model(model)
+    model = model_of(model)
     wanted, observables, gap_terms = consisting_of(usable(model) if calculators is None else calculators, include_chern_simons)
     temperatures = np.atleast_1d(numbers("temperature", temperature, "K"))
     validate(model, wanted, temperatures, tau, degeneracy_tol)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+#: attributes that are lists of texts; of a list of one netCDF makes the text itself
+LISTS = ("warnings", "level_place", "symmetry_operations", "forbidden", "forbidden_by", "undefined", "undefined_by", "equal")
+
 
 def save(result: xr.Dataset, path: str | Path) -> None:
     """Write netCDF (any xarray can open it); the file appears whole or not at all."""
@@ -54,6 +57,8 @@ def load_result(path: str | Path) -> xr.Dataset:
         raise FileFormatError(path, None, "a netCDF result", f"{type(error).__name__}: {str(error)[:300]}") from error
     if wrong := _fault(result):
         raise FileFormatError(path, None, "a result of ome_wannier", wrong)
+    for attrs in (result.attrs, *(v.attrs for v in result.data_vars.values())):
+        attrs |= {name: [str(x) for x in np.atleast_1d(attrs[name])] for name in LISTS if name in attrs}
     return result
 
 

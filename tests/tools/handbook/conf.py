@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import warnings
+from pathlib import Path
+from typing import Any
 
 from ome_wannier import __version__
 
@@ -26,6 +29,19 @@ suppress_warnings = ["config.cache"]
 napoleon_google_docstring = False
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
+
+
+def saved(block: object, variables: dict[str, Any], conf: dict[str, Any]) -> str:
+    """The pictures that a step of a tutorial wrote: figures of this package belong to no global state to be asked."""
+    from sphinx_gallery.scrapers import figure_rst
+
+    found = sorted(Path(variables["src_file"]).parent.glob("*.png"))
+    places = [str(next(variables["image_path_iterator"])) for _ in found]
+    for path, place in zip(found, places, strict=True):
+        shutil.move(path, place)
+    return str(figure_rst(places, conf["src_dir"]))
+
+
 sphinx_gallery_conf = {
     "examples_dirs": ["_examples", "_tutorials"],
     "gallery_dirs": ["gallery", "tutorials"],
@@ -35,7 +51,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "write_computation_times": False,  # those pages load scripts from elsewhere
     "capture_repr": ("_repr_html_", "__repr__"),
-    "image_scrapers": (),
+    "image_scrapers": (saved,),
     "abort_on_example_error": True,
 }
 #: texts that mean something in reStructuredText, and do not in docstrings

@@ -111,3 +111,23 @@ def test_warnings_of_the_calculation_are_kept() -> None:
 def test_only_results_have_a_summary() -> None:
     with pytest.raises(ModelError, match="takes a result of compute"):
         ome.summary(ome.load("haldane"))  # type: ignore[arg-type]
+
+
+def test_models_show_themselves_to_notebooks() -> None:
+    html = ome.load("haldane")._repr_html_()
+    assert "2 orbitals" in html
+    assert re.search(r"cell [\d.]+ angstrom\^2", html)
+    chain = toys.random_model(3, n=2)
+    assert "&lt;i&gt;" in toys.rebuilt(chain, name="<i>")._repr_html_()
+    assert "2 directions" in toys.tilted_dirac()._repr_html_()
+
+
+def test_compute_takes_objects_of_other_packages() -> None:
+    ours = ome.load("haldane")
+    theirs = ome.to_pythtb(ours)
+    assert type(theirs).__module__.startswith("pythtb")
+    found = ome.compute(theirs, (4, 4, 1), ["total"], 0.1)
+    expected = ome.compute(ours, (4, 4, 1), ["total"], 0.1)
+    np.testing.assert_allclose(found["total"], expected["total"], rtol=1e-6, atol=1e-24)
+    with pytest.raises(ModelError, match=r"give it to ome_wannier\.load first"):
+        ome.compute("haldane", fermi=0.1)
