@@ -7,6 +7,7 @@
 #   make lint        ruff and mypy --strict
 #   make examples    run every examples/*.py
 #   make validation  compute tests/tools/VALIDATION.md again, two minutes, and POCKETS.md, half an hour on two cores
+#   make docs        build the handbook as HTML: build/handbook/index.html
 #   make references  compute the reference values of the library's entries again, a minute
 #   make clean       remove what make made
 #
@@ -27,7 +28,7 @@ export MPLBACKEND := Agg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long bench lint examples validation references clean
+.PHONY: help demo test test-long bench lint examples docs validation references clean
 .DELETE_ON_ERROR:
 
 help:
@@ -73,6 +74,9 @@ lint: $(VENV)/.installed-dev
 
 examples: $(VENV)/.installed
 	@set -e; mkdir -p demo; cd demo; for f in ../examples/*.py; do echo "== $$f"; $(BIN)/python $$f; done
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/python tests/tools/handbook/build.py build/handbook
 
 validation: $(VENV)/.installed-test
 	$(BIN)/python tests/tools/generate.py

@@ -1,4 +1,7 @@
-"""The README is true: its Python runs, its commands run, its table is complete. Run as a script it prints the table."""
+"""README and how-to pages of the handbook are true: Python and commands run, the table of quantities is complete.
+
+Run as a script it prints the table.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,21 @@ from ome_wannier.calculators import Calculator, first_observable
 from ome_wannier.calculators.reported_units import unit_of
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+HANDBOOK = ROOT / "ome_wannier" / "handbook"
+#: pages that a user follows, in the order in which their lines are carried out
+PAGES = [
+    ROOT / "README.md",
+    *(HANDBOOK / f"{name}.md" for name in ("first_result", "calculators", "models", "results", "screening", "hosts")),
+    *(HANDBOOK / f"{name}.md" for name in ("conventions", "errors", "checked", "left_out", "performance")),
+]
+README = PAGES[0].read_text(encoding="utf-8")
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 HEADER = ["| name | what it is | formula | zero with | unit in 3D, 2D |", "| --- | --- | --- | --- | --- |"]
 
 
 def blocks(language: str) -> list[str]:
-    """The README's fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    """The fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 
 
 def row(calculator: Calculator) -> str:
@@ -43,8 +54,14 @@ def table() -> list[str]:
 
 
 def test_table_lists_every_calculator_as_it_describes_itself() -> None:
-    found = [line for line in README.splitlines() if line.startswith("|")]
-    assert found == table(), "the README's table is old: python tests/test_readme.py prints the new one"
+    page = (HANDBOOK / "calculators.md").read_text(encoding="utf-8")
+    found = [line for line in page.splitlines() if line.startswith("|")]
+    assert found == table(), "the table of calculators.md is old: python tests/test_readme.py prints the new one"
+
+
+def test_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 100
+    assert max(map(len, README.splitlines())) <= 100
 
 
 def test_python_blocks_run(tmp_path: Path) -> None:
@@ -83,7 +100,7 @@ def test_commands_run(tmp_path: Path) -> None:
         done = run([sys.executable, "-m", "ome_wannier", *shlex.split(line)[1:]], tmp_path)
         assert done.returncode == 0, f"{line}: {done.stderr}"
         assert done.stdout.strip()
-    written = {"te.nc", "te.png", "te.csv", "job.nc", "screening.db", "screening.csv", "report.html"}
+    written = {"te.nc", "te.png", "scan.png", "both.png", "scan.html", "job.nc", "screening.db", "screening.csv", "report.html"}
     assert written <= {p.name for p in tmp_path.iterdir()}
 
 
@@ -95,32 +112,32 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"^make ([a-z-]+)|`make ([a-z-]+)`", README, re.MULTILINE))))
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"^make ([a-z-]+)|`make ([a-z-]+)`", TEXT, re.MULTILINE))))
 def test_make_targets_exist(target: tuple[str, str]) -> None:
     assert re.search(rf"^{''.join(target)}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
 def test_options_exist() -> None:
-    commands = ("run", "map", "convert", "screen", "rank", "export", "report")
+    commands = ("info", "run", "plot", "map", "convert", "screen", "rank", "export", "report")
     known = "".join(run([sys.executable, "-m", "ome_wannier", c, "--help"], ROOT).stdout for c in commands)
-    named = set(re.findall(r"--[a-z][a-z-]+", README))
+    named = set(re.findall(r"--[a-z][a-z-]+", TEXT))
     assert named
     assert all(option in known for option in named)
 
 
-def test_links_lead_somewhere() -> None:
-    local = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
-    assert local
-    assert all((ROOT / link).exists() for link in local)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    local = [link for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")) if not link.startswith("http")]
+    assert not [link for link in local if not (page.parent / link.partition("#")[0]).exists()]
 
 
 def test_names_exist() -> None:
     """Every `ome.something` of the text is there, and every `ome_wannier.module.something`."""
     import ome_wannier
 
-    for name in set(re.findall(r"\bome\.([A-Za-z_]+)", README)):
+    for name in set(re.findall(r"\bome\.([A-Za-z_]+)", TEXT)):
         assert getattr(ome_wannier, name)
-    for name in set(re.findall(r"\bome_wannier\.[a-z_.]*[a-z]", README)):
+    for name in set(re.findall(r"\bome_wannier\.[a-z_.]*[a-z]", TEXT)):
         assert resolve_name(name)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,11 @@ def component_axes(axes: Sequence[int], moments: Sequence[int]) -> dict[str, tup
         "lateral": tuple(i for i in range(3) if i not in moments),
         "gate": tuple(i for i in range(3) if i not in axes),
     }
+
+
+def component_names(dims: Sequence[str], along: Mapping[str, Sequence[int]]) -> list[str]:
+    """Names of the elements of a tensor, such as "zx", in the order of its flattened dimensions."""
+    return ["".join("xyz"[i] for i in element) for element in product(*(along[d] for d in dims))]
 
 
 def evaluate(observable: Observable, bands: Bands) -> Array:

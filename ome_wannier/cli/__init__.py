@@ -22,7 +22,7 @@ from ..common.termination import soft_termination
 from ..common.version import __version__
 from ..runs.reading import resolve
 from ..runs.settings import TABLE, named
-from . import screening
+from . import pictures, screening
 from .options import takes
 from .streams import patient
 
@@ -68,11 +68,12 @@ def run(
 
 @app.command()
 @takes(
-    "filling", "temperature", "kmesh", *named("loader"),
+    "filling", "temperature", "kmesh", "all", *named("loader"),
     temperature="Temperature of the level of a filling: 300.", kmesh="k points for that level.",
+    all="Print files, matrices, bands and all operations, those that fail too.",
 )  # fmt: skip
 def info(seed: Seed, **given: Any) -> None:
-    """Show orbitals, files, bands, symmetries."""
+    """Show the gap, which responses symmetry allows, and what to run next."""
     from .describe import describe
 
     settings = resolve(given | {"seed": seed})
@@ -161,7 +162,7 @@ def reproduce(
         console.print(text, soft_wrap=True)
 
 
-for command in (screening.screen, screening.rank, screening.export, screening.report):
+for command in (pictures.plot, screening.screen, screening.rank, screening.export, screening.report):
     app.command()(command)
 
 

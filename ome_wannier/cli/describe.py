@@ -13,15 +13,19 @@ from ..adapters.wannier90 import seed as wannier90_seed
 from ..adapters.wannier90.wsvec import read_wsvec
 from ..calculators.blocks import element_axes
 from ..calculators.registry import defaults, first_observable, get, resolve
+from ..calculators.weights import component_names
 from ..integration import hamiltonian_symmetry as symmetry
 from ..integration.band_ranges import Look
-from ..integration.filling import full_bands
+from ..integration.filling import Level, full_bands
 from ..integration.hamiltonian_symmetry import Group
 from ..models.alignment import axes_line, axis_names
 from ..models.base import Lattice, has_zone
 from ..models.tight_binding import TightBinding, is_tight_binding
+from ..presentation.content import title_of
+from ..presentation.elements import legend_of
+from ..response.elements import about as marks
 from ..response.imposed_symmetry import broken_line
-from ..runs.plan import default_mesh, level_of_filling, loader_options, source_of
+from ..runs.plan import default_mesh, known_level, level_of_filling, loader_options, source_of
 from ..runs.settings import Settings
 from ..sources import library
 from ..sources.load import Source
@@ -34,51 +38,73 @@ if TYPE_CHECKING:
 
 
 def describe(settings: Settings, console: Console) -> None:
-    """Print what a model holds; `settings` give its source, and perhaps a filling."""
+    """Print what a model is, its gap, which responses its symmetry allows and what to run next; with `all` the rest too.
+
+    `settings` give its source, and perhaps a filling.
+    """
     source = source_of(settings)
     model = source.load(**loader_options(settings))
-    said = [("model", lines.model_line(model)), *_origin(source, settings)]
-    if is_tight_binding(model):
-        said += _matrices(model, source, settings)
+    console.print(title_of(model.name), soft_wrap=True)
+    _say(console, [("model", lines.model_line(model))])
     if not has_zone(model):
-        said.append(("k.p", f"a function of k in {model.dimension} dimensions, integrated along rays to infinity"))
-    else:
-        said.append(("periodic", lines.periodic_line(model)))
-        if model.frame is not None:
-            said.append(("axes", f"{axes_line(model.frame)} in yours: it was rotated; results are in yours"))
-        said.append(("default mesh", " x ".join(map(str, default_mesh(model, source)[0].size))))
-    for key, text in said:
-        console.print(f"{key:13} {text}", soft_wrap=True)
-    if not has_zone(model):
+        _say(console, [("k.p", f"a function of k in {model.dimension} dimensions, integrated along rays to infinity")])
+        _say(console, _next(settings, ["run {}"]) if not settings.all else _origin(source, settings))
         return
-    _print_bands(model, settings, source, console)
+    _say(console, [("periodic", lines.periodic_line(model))])
+    if model.frame is not None:
+        _say(console, [("axes", f"{axes_line(model.frame)} in yours: it was rotated; results are in yours")])
+    look, level = Look.at(model), _level(model, settings, source)
+    _say(console, _gap(model, level, settings, source))
     operations = symmetry.operations(model)
     group = symmetry.among(model, operations)
+    _print_allowed(model, group, console)
+    if not settings.all:
+        fermi = "" if known_level(model, source) or settings.filling is None else f" --filling {settings.filling:g}"
+        fermi = fermi if known_level(model, source) or fermi else " --filling ELECTRONS"
+        _say(console, _next(settings, [f"run {{}}{fermi}", "info {} --all"]))
+        return
+    _say(console, [("default mesh", " x ".join(map(str, default_mesh(model, source)[0].size))), *_origin(source, settings)])
+    if is_tight_binding(model):
+        _say(console, _matrices(model, source, settings))
+    _print_bands(model, look, level, settings, source, console)
     console.print("\nSymmetry of the Hamiltonian (violation: root mean square of the changes of band energies)")
     console.print(tables.symmetry_table(operations, group, names_in(operations, model.frame)))
     broken = broken_line(model, resolve(defaults(model.has_spin))[0], group)
     if broken:
-        console.print(f"broken        {broken}", soft_wrap=True)
-    _print_allowed(model, group, console)
+        _say(console, [("broken", broken)])
+
+
+def _say(console: Console, said: list[tuple[str, str]]) -> None:
+    for key, text in said:
+        console.print(f"{key:13} {text}", soft_wrap=True)
+
+
+def _next(settings: Settings, commands: list[str]) -> list[tuple[str, str]]:
+    """What to run next, with the name that the model was asked for by."""
+    name = settings.material or settings.seed
+    return [("next" if i == 0 else "", f"ome-wannier {c.format(name)}") for i, c in enumerate(commands)]
 
 
 def _print_allowed(model: Lattice, group: Group, console: Console) -> None:
-    """Print which elements of the responses a group leaves."""
+    """Print which elements of the responses a group leaves, and what forbids the others."""
     kinds = {"intrinsic": "total", "extrinsic": "extrinsic"} if model.moments else {}
     if model.has_spin and len(model.moments) < 3:
         kinds |= {"intrinsic spin": "spin", "extrinsic spin": "spin_extrinsic"}
-    said = []
+    said, why = [], []
     for label, name in kinds.items():
         observable, along = first_observable(get(name)), element_axes(model, name)
         found = relations(observable, group.operations, along)
         exact = np.asarray(projector(observable, group.exact, along).any(axis=1))
         said.append(tables.allowed_table(label, observable.dims, along, found, exact, axis_names(model.frame)))
+        why += legend_of(label, marks(model, get(name), group), component_names(observable.dims, along))
     if said:
         about = f"{symbol(group.operations, model.lattice)}, {len(group.operations)} operations"
         about += f" ({tables.NOISY}: not by the {len(group.exact)} that hold to rounding)" if group.noisy else ""
         console.print(f"\nElements that the point group allows: {about}; each as its independent ones, moment first")
         for table in said:
             console.print(table)
+        for line in why:
+            console.print(line, soft_wrap=True)
 
 
 def _origin(source: Source, settings: Settings) -> list[tuple[str, str]]:
@@ -128,28 +154,38 @@ def _matrices(model: TightBinding, source: Source, settings: Settings) -> list[t
     ]
 
 
-def _print_bands(model: Lattice, settings: Settings, source: Source, console: Console) -> None:
-    look, filling = Look.at(model), settings.filling
-    if filling is None and source.entry:
-        filling = source.entry.electrons(model)
+def _filling(model: Lattice, settings: Settings, source: Source) -> float | None:
+    """Electrons per cell, as given or as the library knows them."""
+    return source.entry.electrons(model) if settings.filling is None and source.entry else settings.filling
+
+
+def _level(model: Lattice, settings: Settings, source: Source) -> Level | None:
+    filling = _filling(model, settings, source)
+    return None if filling is None else level_of_filling(replace(settings, filling=filling), model, source)
+
+
+def _gap(model: Lattice, level: Level | None, settings: Settings, source: Source) -> list[tuple[str, str]]:
+    """The gap above the bands that are filled, and the level."""
+    filling = _filling(model, settings, source)
+    if filling is None or level is None:
+        return [("gap", "give --filling (electrons per cell)")]
+    filled, gap = full_bands(model, filling), level.gap
+    if gap is None:
+        text = f"none: {filling:g} electrons fill {filled:g} bands, a metal"
+    else:
+        kind = f"{gap.width:.4f} eV" if gap.width > 0 else f"none: the bands overlap by {-gap.width:.4f} eV"
+        text = f"{kind} ({gap.bottom:.4f} to {gap.top:.4f} eV) at {filling:g} electrons per cell, {filled:g} bands"
+    return [("gap", text), ("level", f"{level.value:.4f} eV {level.about()['filling_level']}")]
+
+
+def _print_bands(model: Lattice, look: Look, level: Level | None, settings: Settings, source: Source, console: Console) -> None:
+    filling = _filling(model, settings, source)
     filled = None if filling is None else full_bands(model, filling)
-    level = None if filling is None else level_of_filling(replace(settings, filling=filling), model, source)
-    gap = level.gap if level else None
-    ranges = look.ranges.copy()
+    gap, ranges = level.gap if level else None, look.ranges.copy()
     if gap:
         ranges[gap.bands - 1, 1], ranges[gap.bands, 0] = gap.bottom, gap.top
     console.print(f"\nBands on a {' x '.join(map(str, look.mesh.size))} mesh")
     console.print(tables.band_table(ranges, filled))
-    if level is None:
-        console.print("gap           give --filling (electrons per cell)")
-        return
-    if gap is None:
-        console.print(f"gap           none: {filling:g} electrons fill {filled:g} bands, a metal")
-    else:
-        kind = f"{gap.width:.4f} eV" if gap.width > 0 else f"none: the bands overlap by {-gap.width:.4f} eV"
-        at = f"at {filling:g} electrons per cell, {filled:g} bands"
-        console.print(f"gap           {kind} ({gap.bottom:.4f} to {gap.top:.4f} eV) {at}")
-    console.print(f"level         {level.value:.4f} eV {level.about()['filling_level']}")
 
 
 def _paths(files: wannier90_seed.Companions) -> list[Path]:

@@ -157,35 +157,32 @@ def complete(settings: Settings, source: Source, model: Model, note: Note) -> Se
     return replace(settings, **chosen)
 
 
-def write(result: xr.Dataset, settings: Settings) -> tuple[list[Path], list[OSError]]:
+def write(result: xr.Dataset, settings: Settings) -> tuple[list[Path], list[OSError | SettingsError]]:
     """Write the files that the settings ask for, each whole or not at all; the paths, and why others could not be written."""
     ways: list[tuple[str | None, Callable[[str], object]]] = [
         (settings.output, lambda path: save(result, path)),
         (settings.csv, lambda path: write_csv(result, path, settings.units)),
-        (settings.plot, lambda path: _draw(result, path)),
+        (settings.plot, lambda path: _draw(result, path, settings)),
     ]
-    written, failures = [], []
+    written: list[Path] = []
+    failures: list[OSError | SettingsError] = []
     for path, way in ways:
         if not path:
             continue
         try:
             way(path)
-        except OSError as error:
+        except (OSError, SettingsError) as error:
             failures.append(error)
         else:
             written.append(Path(path))
     return written, failures
 
 
-def _draw(result: xr.Dataset, path: str) -> None:
-    """Draw a scan, or the tensors at one level."""
-    from .. import plotting
+def _draw(result: xr.Dataset, path: str, settings: Settings) -> None:
+    """Draw the picture that suits it; where symmetry leaves nothing to draw, that is an error of the picture alone."""
+    from ..plotting import picture
 
-    if result.sizes["fermi"] > 1:
-        gap = result.attrs.get("gap_eV")
-        plotting.fermi_scan(result, path, gap=(gap[0], gap[1]) if gap else None)
-    else:
-        plotting.tensor(result, path=path)
+    picture([result], path, units=settings.units)
 
 
 def console_is_watched() -> bool:

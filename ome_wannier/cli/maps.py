@@ -6,6 +6,7 @@ from rich.console import Console
 
 from ..common.errors import SettingsError
 from ..models.base import has_zone
+from ..response.tabulate import tabulate
 from ..runs.plan import Known, known_level, loader_options, source_of
 from ..runs.settings import Settings
 from .jobs import PLOT_FORMATS, Note, check_output
@@ -45,7 +46,9 @@ def draw(
     model = source.load(**loader_options(settings))
     if bands and not has_zone(model):
         raise SettingsError("--bands needs a lattice: a k.p model has no standard path")
-    known = known_level(model, source) if source.entry and (settings.fermi is None or bands) else None
+    if bands:
+        tabulate(model, [[0.0, 0.0, 0.0]], [calculator])  # refused, if it is, before anything is written
+    known = known_level(model, source) if settings.fermi is None or bands else None
     fermi = _fermi(settings, known, note)
     if shape is None and model.n_orbitals > MANY:
         note(f"no --shape given: took 32 32, for a point of {model.n_orbitals} bands takes long")

@@ -13,6 +13,7 @@ import typer
 from ..common.limits import limited
 from ..runs.reading import validate
 from .options import takes
+from .ranking import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +67,7 @@ def screen(
     unconverged = [o.name for o in outcomes if o.pairs.get("converged") == 0]
     counts = screening.Counts.of(outcomes)
     for name, reason in failures[:SHOWN]:
-        _note(_plain(f"failed: {name}: {reason}"))
+        _note(plain(f"failed: {name}: {reason}"))
     if len(failures) > SHOWN:
         _note(f"... and {len(failures) - SHOWN} more: ome-wannier export shows all, with status failed")
     if unconverged:
@@ -117,7 +118,7 @@ def _say_estimate(todo: Sequence[Item], db: str, workers: int, retry_failed: boo
     by_source = Counter(item.settings.material or item.python or "files" for item in todo)
     console.print(f"{len(todo)} materials: " + ", ".join(f"{n} of {what}" for what, n in by_source.items()), soft_wrap=True)
     for name, reason in found.unloadable[:SHOWN]:
-        _note(_plain(f"cannot be loaded: {name}: {reason}"))
+        _note(plain(f"cannot be loaded: {name}: {reason}"))
     parts = [f"{found.todo} to compute", f"{found.there} there already", f"{found.failed_before} failed before"]
     console.print(", ".join([*parts, f"{len(found.unloadable)} that cannot be loaded"]))
     if found.seconds is not None:
@@ -134,7 +135,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
-@takes()
+@takes("units")
 def rank(
     db: Database,
     by: By = "max|total|",
@@ -142,17 +143,23 @@ def rank(
     number: Annotated[int, typer.Option("-n", "--number", metavar="N", min=1, help="Rows to show.")] = 20,
     columns: Annotated[str | None, typer.Option(metavar="NAMES", help="Columns to show, with commas, or all.")] = None,
     ascending: Annotated[bool, typer.Option("--ascending", help="Smallest first.")] = False,
+    **given: Any,
 ) -> None:
-    """Show the materials of a screening, the largest response first."""
+    """Show the materials of a screening, the largest response beyond its error first, layers and crystals apart."""
     from .. import screening
     from ..screening import table
     from . import _console, _note
+    from .pictures import unit_of
+    from .ranking import parts, printed
 
+    asked, console = unit_of(given), _console()
     found = screening.rank(db, by, where, ascending=ascending)
     column = table.column_of(by)
     shown = _columns(found, columns, column)
-    console = _console()
-    console.print(_printed(found.head(number)[shown]), soft_wrap=True)
+    for title, part in parts(found, column, number, columns is None):
+        if title:
+            console.print(title)
+        console.print(printed(part, shown, column if columns is None else "", asked), soft_wrap=True)
     if len(found) > number:
         console.print(f"{number} of {len(found)} rows")
     units = table.units(shown)
@@ -160,8 +167,6 @@ def rank(
     vague = found[found[f"{column}_error"] > found[column].abs()] if f"{column}_error" in found else found[:0]
     if len(vague):
         _note(f"warning: errors larger than the values: {_listed(vague['name'].tolist())}")
-    if column.endswith(("_max", "_gap")) and "dimension" in found and found["dimension"].nunique() > 1:
-        _note('warning: layers (A m/V) and crystals (A/V) are not comparable: add --where "dimension==2"')
 
 
 def _columns(found: pd.DataFrame, asked: str | None, by: str) -> list[str]:
@@ -182,36 +187,12 @@ def _columns(found: pd.DataFrame, asked: str | None, by: str) -> list[str]:
     return list(dict.fromkeys(name for name in first if name in found))
 
 
-def _printed(found: pd.DataFrame) -> Any:
-    """A table for the console: numbers with four digits."""
-    from rich import box
-    from rich.table import Table
-
-    out = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in found:
-        out.add_column(str(name), justify="left" if found[name].dtype == object or name == "name" else "right")
-    for row in found.itertuples(index=False):
-        out.add_row(*(_cell(value) for value in row))
-    return out
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return "" if value != value else f"{value:.4g}"
-    return _plain(str(value))
-
-
 def _listed(names: Sequence[str]) -> str:
     """Names for a line of the console, the first of many."""
-    return _plain(", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else ""))
+    return plain(", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else ""))
 
 
-def _plain(text: str) -> str:
-    """Text without control characters, which could steer a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-@takes("unpack_size", "unpack_ratio")
+@takes("unpack_size", "unpack_ratio", "units")
 def report(
     source: Annotated[str, typer.Argument(metavar="DB|RESULT.nc", help="Database of a screening, or a result of run.")],
     output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="Where to write it: .html.")] = "report.html",
@@ -224,11 +205,12 @@ def report(
     from .. import report as reports
     from . import _console
     from .jobs import check_output
+    from .pictures import unit_of
 
     check_output("output", output, (".html", ".htm"))
     allowed = validate({name: value for name, value in given.items() if value is not None})
     with limited(allowed.unpack_size, allowed.unpack_ratio):
-        path = reports.report(source, output, by, where, details)
+        path = reports.report(source, output, by, where, details, unit_of(given))
     _console().print(f"wrote {path}: {path.stat().st_size / 1e6:.1f} MB", soft_wrap=True)
 
 

@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 #: Fermi levels, and temperatures, up to which all are printed; of more levels one, and of more temperatures three
 SHOWN = 3
 #: how a zero is printed that only symmetries which hold but for noise demand
-NOISY = "0*"
+NOISY = "-*"
 
 
 def shown(result: xr.Dataset) -> list[xr.Dataset]:
@@ -112,12 +112,12 @@ def allowed_table(
     exact: NDArray[np.bool_],
     called: Sequence[str],
 ) -> Table:
-    """The elements of a tensor: 0, or what they are of the independent ones, with `found` as of `tensors.relations`; zeros of
-    elements that the symmetries which hold to rounding allow, `exact`, are marked. `called`: the names of the three axes."""
+    """The elements of a tensor: a dash, or what they are of the independent ones, with `found` as of `tensors.relations`;
+    dashes of elements that the symmetries which hold to rounding allow, `exact`, are marked. `called`: the three axes."""
     names = ["".join(called[i] for i in element) for element in product(*(along[d] for d in dims))]
     width = len(along[dims[-1]])
     table = _table(label, *(f"{dims[-1]} {called[i]}" for i in along[dims[-1]]))
-    zeros = np.where(exact, NOISY, "0")
+    zeros = np.where(exact, NOISY, elements.DASH)
     rows = zip(found, zeros, strict=True)
     cells = [" + ".join(_multiple(c, n) for c, n in zip(row, names, strict=True) if c) or str(zero) for row, zero in rows]
     for start, i in zip(range(0, len(cells), width), along[dims[0]], strict=True):

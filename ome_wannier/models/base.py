@@ -8,6 +8,7 @@ elements), `SparseTightBinding` (a window of bands), `PlaneWaves` in a superlatt
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -213,6 +214,20 @@ def brief(model: Any) -> str:
 def bounded_axes(axes: tuple[int, ...]) -> tuple[int, ...]:
     """Cartesian axes across a layer or a chain: those that are not among the `axes` of its field. None of a molecule."""
     return tuple(i for i in range(3) if i not in axes) if axes else ()
+
+
+def shown(model: Any) -> str:
+    """A model as a table for a notebook, in HTML; names are escaped."""
+    d = model.dimension
+    about = {
+        "model": model.name or "unnamed",
+        "kind": f"{type(model).__name__}, {model.size}",
+        "electrons per band": model.spin_degeneracy,
+        "periodic": f"{d} directions" + (f", cell {model.cell:.4g} angstrom^{d}" if model.has_zone else ""),
+        "spin operator": "known" if model.has_spin else "none",
+    }
+    rows = "".join(f"<tr><th style='text-align:left'>{k}</th><td>{escape(str(v))}</td></tr>" for k, v in about.items())
+    return f"<table>{rows}</table>"
 
 
 def moment_axes(axes: tuple[int, ...]) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..common.errors import ModelError
-from .base import Matrices, moment_axes
+from .base import Matrices, moment_axes, shown
 from .real_space_checks import point
 
 Array = NDArray[np.float64]
@@ -60,6 +60,9 @@ class KDotP:
 
     def __repr__(self) -> str:
         return f"<KDotP {self.name}: k.p in {self.dimension} dimensions, {self.spin_degeneracy} electron(s) per band>"
+
+    def _repr_html_(self) -> str:
+        return shown(self)
 
     def __post_init__(self) -> None:
         if self.dimension not in (2, 3):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import ModelError
-from .base import Across, ComplexArray, Matrices, brief
+from .base import Across, ComplexArray, Matrices, brief, shown
 from .real_space_checks import HERMITICITY_TOLERANCE, checked, frozen
 
 Array = NDArray[np.float64]
@@ -78,6 +78,9 @@ class PlaneWaves:
 
     def __repr__(self) -> str:
         return brief(self)
+
+    def _repr_html_(self) -> str:
+        return shown(self)
 
     def __post_init__(self) -> None:
         lattice = checked(self.lattice, "lattice", float, (3, 3))

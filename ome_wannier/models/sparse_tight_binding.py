@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import ModelError
-from .base import Across, ComplexArray, Matrices, Structure, bounded_axes, brief
+from .base import Across, ComplexArray, Matrices, Structure, bounded_axes, brief, shown
 from .home_cells import homes_of_pairs
 from .real_space_checks import HERMITICITY_TOLERANCE, checked, frozen, point
 from .tight_binding import TightBinding
@@ -90,6 +90,9 @@ class SparseTightBinding:
 
     def __repr__(self) -> str:
         return brief(self)
+
+    def _repr_html_(self) -> str:
+        return shown(self)
 
     def __post_init__(self) -> None:
         centres = checked(self.centres, "centres", float, (None, 3))

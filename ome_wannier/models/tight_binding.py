@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..common.errors import ModelError
 from .alignment import EXACT
-from .base import Across, Matrices, Structure, bounded_axes, brief, moment_axes
+from .base import Across, Matrices, Structure, bounded_axes, brief, moment_axes, shown
 from .compiled import covariant, covariant_second, hermitian
 from .fourier import FourierSeries, SeriesSums
 from .outside_states import External, ExternalSeries, Outside
@@ -87,6 +87,9 @@ class TightBinding:
 
     def __repr__(self) -> str:
         return brief(self)
+
+    def _repr_html_(self) -> str:
+        return shown(self)
 
     def __post_init__(self) -> None:
         lattice = checked(self.lattice, "lattice", float, (3, 3))

@@ -80,6 +80,14 @@ def _fill(figure: Figure, kind: str) -> Fill:
     return lambda file: figure.savefig(file, format=kind, dpi=180)
 
 
+def faded(colour: str, strength: float) -> tuple[float, float, float]:
+    """A colour mixed with white: itself at 1."""
+    from matplotlib.colors import to_rgb
+
+    r, g, b = (1 - strength * (1 - c) for c in to_rgb(colour))
+    return r, g, b
+
+
 def diverging_norm(values: ArrayLike) -> Normalize:
     """A colour scale symmetric about zero: linear, or logarithmic away from zero where the values range widely.
 
@@ -110,6 +118,7 @@ def colorbar(ax: Axes, drawn: ScalarMappable, label: str) -> None:
     if hasattr(norm, "linthresh"):
         first, last = math.ceil(math.log10(norm.linthresh) + 0.5), math.floor(math.log10(top))
         powers = [10.0**e for e in range(last, first - 1, -max(1, (last - first) // 3))]
+        powers = powers or [10.0**last]
         bar.set_ticks([-p for p in powers] + [0.0] + powers[::-1])
         bar.minorticks_off()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import SettingsError
-from ..presentation.numbers import prefixed
+from ..presentation import elements
+from ..presentation.content import title_of
+from ..presentation.rows import MECHANISMS
+from ..presentation.units import scale as unit_of
 from ..response.result_files import quantities
 from . import figures
 
@@ -25,13 +27,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: the parts whose sum is the total, with their colours: related parts in related colours
-PARTS = {
-    "dipole": figures.BLUE,
-    "local_intraband": figures.SKY,
-    "itinerant": figures.ORANGE,
-    "local": figures.GREEN,
-}
+#: the parts whose sum is the total, with their colours
+PARTS = {"dipole": figures.BLUE, "itinerant": figures.ORANGE, "local": figures.GREEN}
 #: components drawn when none are asked for
 AT_MOST = 3
 
@@ -44,21 +41,25 @@ def fermi_scan(
     gap: tuple[float, float] | None = None,
     temperature: float | None = None,
     scale: Literal["linear", "symlog"] | None = None,
+    units: str | None = None,
 ) -> Figure:
     """Responses against the Fermi level: the intrinsic parts stacked under the total, then the extrinsic part.
 
     Positive parts are stacked upwards from zero and negative ones downwards; the total is their sum. Where the response
     ranges over orders of magnitude, as from a gap to a band, the scale is logarithmic away from zero and the parts are
     lines. The grey band is the estimated error. A result with neither part shows what else it holds, a row per quantity.
+    What symmetry forbids is not drawn, elements that it makes equal are drawn once. Several temperatures are lines of the
+    response alone, see `compare`.
 
     Parameters
     ----------
     result : from `compute`, with at least two Fermi levels.
     path : where to save it (png, pdf, svg ...).
     components : such as ["zx", "zy"], moment first; by default all, or the three largest.
-    gap : (bottom, top) in eV to be shaded.
-    temperature : K, the nearest one of the result; by default its first.
+    gap : (bottom, top) in eV to be shaded; by default the one that `run` found.
+    temperature : K, the nearest one of the result; by default all.
     scale : "linear" or "symlog"; by default what suits the range.
+    units : of the responses, see `summary`.
 
     Raises
     ------
@@ -66,21 +67,39 @@ def fermi_scan(
     """
     if result.sizes["fermi"] < 2:
         raise SettingsError("a scan needs at least two Fermi levels: use tensor() for one")
+    if "temperature" in result.dims and temperature is None and result.sizes["temperature"] > 1:
+        from .compare import compare
+
+        return compare(result, path, components, units=units)
     at = at_temperature(result, temperature)
-    rows = panels(at)
+    known = np.atleast_1d(result.attrs.get("gap_eV", []))
+    gap = (float(known[0]), float(known[1])) if gap is None and len(known) == 2 else gap
+    rows = [names for names in panels(at) if elements.allowed(at[names[-1]])]
+    if not rows:
+        raise SettingsError(f"nothing to draw: {'; '.join(elements.legend(at, [n for row in panels(at) for n in row]))}")
     chosen = [_components(at, names, components) for names in rows]
     columns = max(len(c) for c, _ in chosen)
     figure = figures.new(1.2 + 3.6 * columns, 1.3 + 2.5 * len(rows))
     grid = figure.subplots(len(rows), columns, squeeze=False, sharex=True)
     for axes, names, (wanted, _) in zip(grid, rows, chosen, strict=True):
-        _draw_row(axes, at, names, wanted, gap, scale)
+        _draw_row(axes, at, names, wanted, gap, scale, units)
     for ax in grid[-1]:
         ax.set_xlabel("Fermi level (eV)")
-    _legend(figure, grid.ravel())
+    legend_below(figure, grid.ravel())
     notes = {note for _, note in chosen if note}
-    figure.suptitle(" · ".join([heading(at), *sorted(notes)]), fontsize="medium")
+    notes |= set(elements.legend(at, [names[-1] for names in panels(at)]))
+    titled(figure, at, sorted(notes))
     figures.save(figure, path)
     return figure
+
+
+def titled(figure: Figure, result: xr.Dataset, notes: Sequence[str]) -> None:
+    """The heading of a result above a figure, with notes below it in small letters."""
+    from textwrap import wrap
+
+    width = int(11 * figure.get_figwidth())
+    lines = [*wrap(heading(result), width), *(line for note in notes for line in wrap(note, int(1.2 * width)))]
+    figure.suptitle("\n".join(lines), fontsize="medium" if len(lines) < 3 else "small")
 
 
 def at_temperature(result: xr.Dataset, temperature: float | None) -> xr.Dataset:
@@ -113,9 +132,10 @@ def _components(
     leading = "total" if "total" in names else names[0]
     along = axes_of(result[leading])
     if asked is not None:
-        return [figures.component(c, along) for c in asked], ""
-    every = [dict(zip(along, letters, strict=True)) for letters in product(*along.values())]
-    every = [c for c in every if _known(result[leading].sel(c))] or every
+        found = [figures.component(c, along) for c in asked]
+        gone = elements.reasons(result[leading])
+        return [c for c in found if "".join(c.values()) not in gone], ""
+    every = [dict(zip(along, name, strict=True)) for name in elements.independent(result[leading])]
     if len(every) <= AT_MOST:
         return every, ""
     # of a layer, those first that are split into parts
@@ -139,13 +159,14 @@ def _draw_row(
     wanted: Sequence[dict[str, str]],
     gap: tuple[float, float] | None,
     scale: str | None,
+    units: str | None,
 ) -> None:
     """One row of panels: all components of some quantities in one unit."""
     drawn = [np.nan_to_num(abs(result[name].sel(c)).max().item()) for name in names for c in wanted]
-    factor, unit = prefixed(drawn, result[names[0]].attrs["units"])
+    factor, unit = unit_of(drawn, str(result[names[0]].attrs["units"]), units, result)
     for ax, c in zip(axes, wanted, strict=False):
         here = result.sel(c)
-        ax.set_title(_component_title(c))
+        ax.set_title(component_title(c))
         there = [name for name in names if _known(here[name])]
         if not there:
             ax.text(0.5, 0.5, f"{said(names[-1])} has no such element", ha="center", va="center", transform=ax.transAxes)
@@ -191,8 +212,8 @@ def _logarithmic(ax: Axes, values: Array) -> None:
 def _lines(ax: Axes, result: xr.Dataset, parts: Sequence[str], factor: float) -> None:
     """Parts as lines: areas do not add up on a logarithmic scale."""
     for name in parts:
-        style = "--" if name == "local_intraband" else "-"  # it equals the dipole part
-        ax.plot(result["fermi"].values, result[name].values * factor, style, color=PARTS[name], linewidth=1.2, label=said(name))
+        label, times = MECHANISMS[name]
+        ax.plot(result["fermi"].values, result[name].values * factor * times, color=PARTS[name], linewidth=1.2, label=label)
 
 
 def _stack(ax: Axes, result: xr.Dataset, parts: Sequence[str], factor: float) -> float:
@@ -200,9 +221,10 @@ def _stack(ax: Axes, result: xr.Dataset, parts: Sequence[str], factor: float) ->
     x = result["fermi"].values
     up, down = np.zeros(len(x)), np.zeros(len(x))
     for name in parts:
-        value = result[name].values * factor
+        said_part, times = MECHANISMS[name]
+        value = result[name].values * factor * times
         for base, part in ((up, value.clip(min=0)), (down, value.clip(max=0))):
-            label = said(name) if base is up else None
+            label = said_part if base is up else None
             ax.fill_between(x, base, base + part, color=PARTS[name], linewidth=0, alpha=0.85, label=label)
             base += part
     return float(max(up.max(), -down.min()))
@@ -224,7 +246,7 @@ def said(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _component_title(component: dict[str, str]) -> str:
+def component_title(component: dict[str, str]) -> str:
     match component:
         case {"moment": moment, "field": field}:
             return rf"$\alpha_{{{moment}{field}}}$: $M_{moment}$ from $E_{field}$"
@@ -233,19 +255,20 @@ def _component_title(component: dict[str, str]) -> str:
 
 
 def heading(result: xr.Dataset) -> str:
-    """Model, mesh and temperature, as far as they are known."""
-    said = [str(result.attrs.get("model") or "")]
+    """Material, mesh and temperature, as far as they are known."""
+    model = str(result.attrs.get("model") or "")
+    said = [title_of(model) if model else ""]
     size = re.search(r"size=\((\d+), (\d+), (\d+)\)", str(result.attrs.get("kmesh", "")))
     if size:
         said.append("k mesh " + " × ".join(size.groups()))  # noqa: RUF001
-    if "temperature" in result.coords:
+    if "temperature" in result.coords and result["temperature"].ndim == 0:
         said.append(f"{float(result['temperature']):g} K")
     if "extrinsic" in result and "tau_fs" in result["extrinsic"].attrs:
         said.append(f"τ = {result['extrinsic'].attrs['tau_fs']:g} fs")
     return " · ".join(s for s in said if s)
 
 
-def _legend(figure: Figure, axes: Iterable[Axes]) -> None:
+def legend_below(figure: Figure, axes: Iterable[Axes]) -> None:
     """One legend below all panels."""
     entries: dict[str, Artist] = {}
     for ax in axes:

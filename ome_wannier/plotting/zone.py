@@ -82,7 +82,8 @@ def zone_map(
     _draw_map(figure, ax, window, image, figures.weight_unit(calculator, integrated=True))
     _draw_contour(ax, window, energies.reshape(*image.shape, -1), fermi)
     name = calculator.name.replace("_", " ")
-    ax.set_title(f"{name} {''.join(component)} at {fermi:g} eV, {temperature:g} K", fontsize="medium")
+    what = f"{name} {''.join(component)} at {fermi:g} eV, {temperature:g} K"
+    ax.set_title(f"{model.name}\n{what}" if model.name else what, fontsize="medium")
     if model.frame is not None:
         figure.supxlabel(axes_line(model.frame), fontsize="x-small")
     figures.save(figure, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,9 @@ def reasons(variable: xr.DataArray) -> dict[str, str]:
         why = why * len(elements) if len(why) == 1 else why
         found |= {name: said + reason for name, reason in zip(elements, why, strict=False)}
     missing = [name for name in names(variable) if name not in found and np.isnan(element(variable, name).values).all()]
-    return {name: found[name] for name in names(variable) if name in found} | dict.fromkeys(missing, "not defined")
+    why = variable.attrs.get("missing")
+    undefined = f"not defined: {why}" if why else "not defined"
+    return {name: found[name] for name in names(variable) if name in found} | dict.fromkeys(missing, undefined)
 
 
 def _listed(value: Any) -> list[str]:
@@ -101,6 +104,21 @@ def legend(result: xr.Dataset, which: list[str]) -> list[str]:
             elements = [e for e, r in gone.items() if r == reason]
             text = "" if len(elements) == len(names(result[name])) else ", ".join(elements)
             lines.setdefault(reason, {}).setdefault(text, []).append(said(name))
+    return _lines(lines)
+
+
+def legend_of(label: str, marks: Mapping[str, Any], every: Sequence[str]) -> list[str]:
+    """The same of a quantity that is not computed: `marks` of `response.elements.about`, and the names of all its elements."""
+    lines: dict[str, dict[str, list[str]]] = {}
+    gone = dict(zip(_listed(marks.get("forbidden")), _listed(marks.get("forbidden_by")), strict=True))
+    for reason in dict.fromkeys(gone.values()):
+        elements = [e for e, r in gone.items() if r == reason]
+        text = "" if len(elements) == len(every) else ", ".join(elements)
+        lines.setdefault(f"forbidden by {reason}", {}).setdefault(text, []).append(label)
+    return _lines(lines)
+
+
+def _lines(lines: Mapping[str, Mapping[str, Sequence[str]]]) -> list[str]:
     return [
         f"{'; '.join((f'{text} of ' if text else 'all of ') + ', '.join(of) for text, of in found.items())}: {reason}"
         for reason, found in lines.items()

@@ -40,7 +40,8 @@ def table(result: xr.Dataset, units: str | None = None) -> pd.DataFrame:
         frame["error"] = result[f"{name}_error"].to_dataframe(name="error").reset_index()["error"]
         components = list(elements.along(variable))
         frame["component"] = frame[components].agg("".join, axis=1) if components else ""
-        frame["note"] = frame["component"].map(elements.reasons(variable)).fillna("").astype(str)
+        gone = elements.reasons(variable)
+        frame["note"] = [gone.get(component, "") for component in frame["component"]]
         frame[["value", "error"]] = (frame[["value", "error"]] * factor).mask(frame["note"] != "")
         frame["quantity"], frame["units"] = name, unit
         frames.append(frame[["quantity", "fermi", "temperature", "component", "value", "error", "units", "note"]])

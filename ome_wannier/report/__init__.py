@@ -22,7 +22,12 @@ DETAILS = 200
 
 
 def report(
-    source: str | Path | xr.Dataset, path: str | Path, by: str = "max|total|", where: str | None = None, details: int = DETAILS
+    source: str | Path | xr.Dataset,
+    path: str | Path,
+    by: str = "max|total|",
+    where: str | None = None,
+    details: int = DETAILS,
+    units: str | None = None,
 ) -> Path:
     """Write the report of a screening or of a result.
 
@@ -30,7 +35,7 @@ def report(
     ----------
     source : a database of `screen`, a result or its file (`.nc`).
     path : where to write it, `.html`. by, where : what the table is sorted by, and which rows it has, see `rank`.
-    details : how many materials have their scans and tensors in the page.
+    details : how many materials have their scans and tensors in the page. units : of the summary of a result, see `summary`.
 
     Raises
     ------
@@ -45,7 +50,7 @@ def report(
         found = content.of_database(source, by, where, details)
     else:
         result = load_result(source) if isinstance(source, str | Path) else source
-        found = content.of_result(result, Path(source).name if isinstance(source, str | Path) else "")
+        found = content.of_result(result, Path(source).name if isinstance(source, str | Path) else "", units)
     text = page.render(found)
     whole(target, lambda file: file.write(text.encode()))
     return target

@@ -12,11 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import calculators, screening
+from ..calculators.registry import EQUAL
 from ..common.errors import warn
 from ..plotting.figures import PURPLE, VERMILION
 from ..plotting.scan import PARTS
 from ..plugins.ase import row
+from ..presentation.content import Summary, summary
+from ..presentation.elements import said
 from ..presentation.numbers import prefixed, rounded
+from ..presentation.rows import MECHANISMS
+from ..runs.settings import TABLE
 from ..screening import table as tables
 from ..screening.store import DAMAGE, FAILED, Store
 from ..sources.citations import cite
@@ -60,7 +65,7 @@ class Content:
 
     title, subtitle : headings. columns : (key, heading) of the table. rows : of the table, with `name`, `status`, the columns,
     their errors (`<key>_error`) and `detail`, the number of its details or None. details : see `material`. failures : (name,
-    reason). meanings : (column, unit, meaning).
+    reason). meanings : (column, unit, meaning). summary : of one result, which comes first.
     """
 
     title: str
@@ -70,6 +75,7 @@ class Content:
     details: list[dict[str, Any]] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
     meanings: list[tuple[str, str, str]] = field(default_factory=list)
+    summary: Summary | None = None
 
 
 def of_database(db: str | Path, by: str, where: str | None, details: int) -> Content:
@@ -112,14 +118,15 @@ def _details(store: Store, facts: dict[str, Any]) -> dict[str, Any] | None:
         return None
 
 
-def of_result(result: xr.Dataset, name: str) -> Content:
+def of_result(result: xr.Dataset, name: str, units: str | None = None) -> Content:
     """The content of one result."""
     _, data = row(result)
     data["ome_cite"] = cite(result)
     data["ome_settings"] = str(result.attrs.get("settings", "{}"))
     facts = {"name": name or str(result.attrs.get("model", "result")), "source": str(result.attrs.get("source", ""))}
     title = str(result.attrs.get("model", "")) or "Result"
-    return Content(f"Orbital magneto-electric response of {title}", name, details=[material(data, facts)])
+    found = material(data, facts)
+    return Content(f"Orbital magneto-electric response of {title}", name, details=[found], summary=summary(result, units=units))
 
 
 def _shown_address(db: str | Path) -> str:
@@ -135,62 +142,91 @@ def _plain(value: Any) -> Any:
 
 
 def material(data: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    """The details of a material: scans of every element, tensors at the Fermi level in question, k-map, facts, citations."""
-    levels = np.atleast_1d(np.asarray(data.get("ome_fermi", []), dtype=float))
+    """The details of a material: at each temperature the scans of every element and the tensors at the level in question; then
+    k-map, facts, citations."""
+    levels, warm = (np.atleast_1d(np.asarray(data.get(f"ome_{name}", []), dtype=float)) for name in ("fermi", "temperature"))
     found: dict[str, Any] = {
         "name": str(facts.get("name", "")),
         "facts": _facts(data, facts),
         "cite": [line for line in str(data.get("ome_cite", "")).splitlines() if line],
         "allowed": facts.get("total_element"),
         "symmetry": [str(s) for s in data.get("ome_symmetry", [])],
+        "forbidden": _legend(data),
     }
     if not len(levels):
         return found
-    tensors = {name: _tensor(data, name, len(levels)) for name in _responses(data)}
-    errors = {name: _tensor(data, f"{name}_error", len(levels)) for name in tensors if f"ome_{name}_error" in data}
+    size = (len(levels), max(len(warm), 1))
+    names = _responses(data)
+    values = {name: _tensor(data, name, size) for name in names}
+    errors = {name: _tensor(data, f"{name}_error", size) for name in names if f"ome_{name}_error" in data}
     reference = facts.get("fermi")
     at = len(levels) // 2 if reference is None else int(np.argmin(abs(levels - reference)))
-    found["fermi"] = _numbers(levels, 8)
-    found["scans"] = [
-        scan
-        for title, known in (("intrinsic", INTRINSIC), ("extrinsic", EXTRINSIC))
-        if (scan := _scan(title, known, tensors, errors, data["ome_units"]))
-    ]
-    found["tensors"] = [_at_level(name, tensors[name][at], errors.get(name), at, data["ome_units"]) for name in tensors]
-    found["level"] = float(levels[at])
+    found["fermi"], found["level"] = _numbers(levels, 8), float(levels[at])
+    found["states"] = []
+    for j in range(size[1]):
+        now, unsure = ({name: x[:, j] for name, x in which.items()} for which in (values, errors))
+        kinds = (("intrinsic", INTRINSIC), ("extrinsic", EXTRINSIC))
+        scans = [scan for title, known in kinds if (scan := _scan(title, known, now, unsure, data))]
+        tensors = [_at_level(name, now[name][at], unsure[name][at] if name in unsure else None, data) for name in names]
+        found["states"].append(
+            {"temperature": float(warm[j]) if len(warm) else None, "scans": scans, "tensors": [t for t in tensors if t["rows"]]}
+        )
     if "ome_kmap" in data:
         found["kmap"] = _kmap(data)
     return found
 
 
 def _responses(data: dict[str, Any]) -> list[str]:
-    """Names of the responses in the data, total and parts first."""
+    """Names of the quantities in the data with an error, total and parts first, without those that equal another one."""
     units = data.get("ome_units", {})
-    there = [key.removeprefix("ome_") for key in units if not key.endswith(("_error", "_raw", "_per_angstrom"))]
-    there = [name for name in there if str(units[f"ome_{name}"]).startswith("A") and np.ndim(data[f"ome_{name}"]) >= 2]
+    last = ("_error", "_raw", "_per_angstrom")
+    there = [key.removeprefix("ome_") for key in units if f"{key}_error" in units and not key.endswith(last)]
+    there = [name for name in there if EQUAL.get(name) not in there]
     order = [*INTRINSIC, *EXTRINSIC, *calculators.names()]
     return sorted(there, key=lambda name: order.index(name) if name in order else len(order))
 
 
-def _tensor(data: dict[str, Any], name: str, levels: int) -> Array:
-    """(levels, 3, 3) of the first temperature."""
+def _tensor(data: dict[str, Any], name: str, size: tuple[int, int]) -> Array:
+    """(levels, temperatures, components): dimensions of the scan that have one entry were left out when it was stored."""
     values = np.asarray(data[f"ome_{name}"], dtype=float)
-    return np.asarray(values.reshape(levels, -1, 3, 3)[:, 0])
+    scan = tuple(n for n in size if n > 1)
+    if values.shape[: len(scan)] != scan:
+        raise ValueError(f"{name} has shape {values.shape}: expected {scan} first")
+    return values.reshape(*size, *values.shape[len(scan) :])
+
+
+def _gone(data: dict[str, Any], name: str) -> dict[str, str]:
+    """Elements of a quantity that symmetry forbids or that are not defined, and why."""
+    found = data.get("ome_forbidden", {}).get(f"ome_{name}", {})
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
+
+def _legend(data: dict[str, Any]) -> list[str]:
+    """What the dashes of the responses stand for."""
+    lines = []
+    for name in (*INTRINSIC, *EXTRINSIC):
+        gone = _gone(data, name) if name in ("total", *EXTRINSIC) else {}
+        for reason in dict.fromkeys(gone.values()):
+            lines.append(f"{', '.join(e for e, r in gone.items() if r == reason)} of {said(name)}: {reason}")
+    return lines
 
 
 def _scan(
-    title: str, known: dict[str, str], tensors: dict[str, Array], errors: dict[str, Array], units: dict[str, str]
+    title: str, known: dict[str, str], values: dict[str, Array], errors: dict[str, Array], data: dict[str, Any]
 ) -> dict[str, Any] | None:
-    """Curves of some quantities, of every element that does not vanish; the largest element first."""
-    names = [name for name in known if name in tensors]
+    """Curves of some quantities, of every element that symmetry allows and that does not vanish; the largest element first."""
+    names = [name for name in known if name in values and values[name].ndim == 3]
     if not names:
         return None
-    leading = tensors[names[0]]
-    size = np.nan_to_num(np.abs(np.stack([tensors[name] for name in names]))).max(axis=(0, 1))
-    lead = np.nan_to_num(np.abs(leading)).max(axis=0)
-    elements = [(i, j) for i, j in np.ndindex(3, 3) if size[i, j] > ROUNDING * size.max()]
+    lead = np.nan_to_num(np.abs(values[names[0]])).max(axis=0)
+    size = np.nan_to_num(np.abs(np.stack([values[name] for name in names]))).max(axis=(0, 1))
+    gone = _gone(data, names[0])
+    elements = [(i, j) for i, j in np.ndindex(3, 3) if size[i, j] > ROUNDING * size.max() and AXES[i] + AXES[j] not in gone]
+    if not elements:
+        return None
     elements.sort(key=lambda e: -lead[e])
-    factor, unit = prefixed([size.max()], units[f"ome_{names[0]}"])
+    factor, unit = prefixed([size[e] for e in elements], data["ome_units"][f"ome_{names[0]}"])
+    shown = {name: MECHANISMS.get(name, (said(name), 1.0)) for name in names}
     return {
         "title": title,
         "unit": unit,
@@ -198,7 +234,8 @@ def _scan(
             {
                 "name": AXES[i] + AXES[j],
                 "curves": [
-                    {"name": name, "colour": known[name], "y": _numbers(tensors[name][:, i, j] * factor)} for name in names
+                    {"name": label, "colour": known[name], "y": _numbers(values[name][:, i, j] * factor * times)}
+                    for name, (label, times) in shown.items()
                 ],
                 "error": _numbers(errors[names[0]][:, i, j] * factor) if names[0] in errors else None,
             }
@@ -207,19 +244,26 @@ def _scan(
     }
 
 
-def _at_level(name: str, value: Array, error: Array | None, at: int, units: dict[str, str]) -> dict[str, Any]:
-    """A tensor at one level as texts, its rows the axes of the moment; None where there is no component."""
-    factor, unit = prefixed(value, units[f"ome_{name}"])
+def _at_level(name: str, value: Array, error: Array | None, data: dict[str, Any]) -> dict[str, Any]:
+    """A tensor at one level as texts, its rows the axes of the moment, or of a vector one row.
+
+    None, a dash, stands for what symmetry forbids or nobody defines.
+    """
+    factor, unit = prefixed(value, data["ome_units"][f"ome_{name}"])
+    gone = _gone(data, name)
+    lines = value.reshape(-1, 3) if value.ndim else value.reshape(1, 1)
+    wrong = None if error is None else error.reshape(lines.shape)
     rows = []
-    for i in range(3):
-        if np.isfinite(value[i]).any():
-            cells = [_cell(value[i, j] * factor, None if error is None else error[at, i, j] * factor) for j in range(3)]
-            rows.append({"moment": AXES[i], "cells": cells})
-    return {"name": name, "unit": unit, "rows": rows}
-
-
-def _cell(value: float, error: float | None) -> str | None:
-    return rounded(value, math.nan if error is None else error).replace("-", MINUS) if math.isfinite(value) else None
+    for i, line in enumerate(lines):
+        axis = AXES[i] if value.ndim == 2 else ""
+        cells = []
+        for j, x in enumerate(line):
+            e = math.nan if wrong is None else abs(float(wrong[i, j])) * factor
+            element = f"{axis}{AXES[j]}" if value.ndim else ""
+            cells.append(None if element in gone or not math.isfinite(x) else rounded(x * factor, e).replace("-", MINUS))
+        if any(cell is not None for cell in cells):
+            rows.append({"moment": axis, "cells": cells})
+    return {"name": said(name), "unit": unit, "rows": rows, "columns": list(AXES) if value.ndim else [""]}
 
 
 def _kmap(data: dict[str, Any]) -> dict[str, Any]:
@@ -245,8 +289,15 @@ def _facts(data: dict[str, Any], facts: dict[str, Any]) -> list[tuple[str, str]]
     except json.JSONDecodeError:
         settings = {}
     skipped = ("seed", "material", "parameters")
-    found += [(key, _text(value)) for key, value in settings.items() if key not in skipped and key not in dict(found)]
+    known = {*skipped, *dict(found)}
+    found += [(k, _with_unit(k, v)) for k, v in settings.items() if v is not False and k not in known]
     return found
+
+
+def _with_unit(key: str, value: Any) -> str:
+    """A setting with its unit, if it has one."""
+    unit = TABLE[key].unit if key in TABLE else ""
+    return f"{_text(value)} {unit}".rstrip()
 
 
 def _text(value: Any) -> str:

@@ -17,9 +17,9 @@
 
   // ---- the details of one material
 
-  function drawScan(scan, detail, parent) {
+  function drawScan(scan, detail, parent, at) {
     if (!scan.elements.length) return;
-    element("h3", scan.title === "intrinsic" ? "Intrinsic response and its parts" : "Extrinsic response", parent);
+    element("h3", (scan.title === "intrinsic" ? "Intrinsic response and its parts" : "Extrinsic response") + at, parent);
     const line = element("p", null, parent);
     const label = element("label", "Element ", line);
     const select = element("select", null, label);
@@ -38,7 +38,7 @@
         traces.push({ x: x.concat(x.slice().reverse()), y: up.concat(down.reverse()), fill: "toself", fillcolor: "rgba(120,120,120,.25)",
           line: { width: 0 }, hoverinfo: "skip", name: "error", mode: "lines" });
       }
-      chosen.curves.forEach((c) => traces.push({ x: x, y: c.y, name: c.name.replace(/_/g, " "), mode: one ? "markers" : "lines",
+      chosen.curves.forEach((c) => traces.push({ x: x, y: c.y, name: c.name, mode: one ? "markers" : "lines",
         line: { color: c.colour, width: c === lead ? 2.5 : 1.5 }, marker: { color: c.colour },
         error_y: one && c === lead && chosen.error ? { type: "data", array: chosen.error } : undefined }));
       Plotly.react(plot, traces, layout({
@@ -50,13 +50,13 @@
     draw();
   }
 
-  function drawTensors(detail, parent) {
-    (detail.tensors || []).forEach((t) => {
+  function drawTensors(state, parent) {
+    (state.tensors || []).forEach((t) => {
       const table = element("table", null, parent);
-      element("caption", t.name.replace(/_/g, " ") + " (" + t.unit + ")", table);
+      element("caption", t.name + " (" + t.unit + ")", table);
       const head = element("tr", null, element("thead", null, table));
-      element("th", "M \\ E", head).scope = "col";
-      ["x", "y", "z"].forEach((axis) => { element("th", axis, head).scope = "col"; });
+      element("th", t.rows.length > 1 ? "M \\ E" : "", head).scope = "col";
+      t.columns.forEach((axis) => { element("th", axis, head).scope = "col"; });
       const body = element("tbody", null, table);
       t.rows.forEach((r) => {
         const line = element("tr", null, body);
@@ -101,9 +101,16 @@
     parts[0].querySelectorAll(".plot").forEach((p) => Plotly.purge(p));
     parts.forEach((p) => p.replaceChildren());
     if (detail.fermi) {
-      detail.scans.forEach((scan) => drawScan(scan, detail, parts[0]));
-      element("h3", "At " + detail.level.toFixed(4) + " eV", parts[0]);
-      drawTensors(detail, parts[1]);
+      detail.states.forEach((state) => {
+        const at = state.temperature === null ? "" : " at " + state.temperature + " K";
+        state.scans.forEach((scan) => drawScan(scan, detail, parts[0], at));
+      });
+      detail.states.forEach((state) => {
+        const group = element("div", null, parts[1]);
+        element("h3", "At " + detail.level.toFixed(4) + " eV" + (state.temperature === null ? "" : " and " + state.temperature + " K"), group);
+        drawTensors(state, group);
+      });
+      detail.forbidden.forEach((line) => element("p", "–: " + line, parts[1]));
       drawMap(detail, parts[2]);
     } else {
       element("p", "Not integrated: all responses vanish by symmetry.", parts[0]);
@@ -160,7 +167,7 @@
     };
     filter.addEventListener("input", apply);
     apply();
-    drawScatter();
+    if (document.getElementById("scatter")) drawScatter();
   }
 
   function drawScatter() {

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict
-from html import escape
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from importlib.resources import files
-from string import Template
 from typing import Any
 
+from ..presentation.html import fragment
 from ..presentation.numbers import prefixed, rounded
 from ..screening.table import units
 from .content import MINUS, Content
@@ -21,22 +20,44 @@ DRAWN = ("name", "detail", "metric", "total_max", "total_max_error", "extrinsic_
 _RESPONSES = ("_max", "_gap")
 
 
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the table: the number that it is sorted by, what is shown, and whether it is not larger than its error."""
+
+    value: str
+    text: str
+    weak: bool = False
+
+
 def render(content: Content) -> str:
-    """The HTML text. Everything that is not ours is escaped, in text and in data."""
+    """The HTML text. Everything that is not ours is escaped: in text by the template, in data by `_data`."""
+    from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
-    return Template(_part("page.html")).substitute(
-        title=escape(content.title),
-        subtitle=escape(content.subtitle),
-        style=_part("page.css"),
-        table=_table(content),
-        failures=_failures(content.failures),
-        meanings=_meanings(content.meanings),
-        data=_data(content),
-        plotly=get_plotlyjs().replace("</script", "<\\/script"),
-        script=_part("page.js"),
-        several="" if content.rows else "hidden",
+    rows = [
+        {"name": str(row["name"]), "detail": row["detail"], "cells": [_cell(row, key) for key, _ in content.columns]}
+        for row in content.rows
+    ]
+    return str(
+        _template().render(
+            content=content,
+            summary=Markup("" if content.summary is None else fragment(content.summary)),
+            drawn=any(_is_drawn(row) for row in content.rows),
+            heads=[("#", ""), ("material", ""), *((text, _unit(key)) for key, text in content.columns)],
+            rows=rows,
+            style=Markup(_part("page.css")),
+            data=Markup(_data(content)),
+            plotly=Markup(get_plotlyjs().replace("</script", "<\\/script")),
+            script=Markup(_part("page.js")),
+        )
     )
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment
+
+    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_part("page.html"))
 
 
 def _part(name: str) -> str:
@@ -46,65 +67,33 @@ def _part(name: str) -> str:
 def _data(content: Content) -> str:
     """What the script draws, as JSON that cannot end the element it stands in."""
     keep = [{key: row.get(key) for key in DRAWN} for row in content.rows]
-    text = json.dumps({"rows": keep, "details": asdict(content)["details"]}, allow_nan=False, ensure_ascii=True)
+    details = asdict(replace(content, summary=None))["details"]
+    text = json.dumps({"rows": keep, "details": details}, allow_nan=False, ensure_ascii=True)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _table(content: Content) -> str:
-    """The ranked table; each cell carries the number that it is sorted by."""
-    if not content.rows:
-        return ""
-    heads = [_head("#", ""), _head("material", "name")]
-    heads += [_head(text, key) for key, text in content.columns]
-    lines = [f"<tr>{''.join(heads)}</tr>"]
-    body = []
-    for i, row in enumerate(content.rows):
-        label = escape(str(row["name"]))
-        if row["detail"] is not None:
-            label = f'<button type="button" class="pick" data-detail="{row["detail"]}" aria-pressed="false">{label}</button>'
-        cells = [f'<td data-value="{i + 1}">{i + 1}</td>']
-        cells += [f'<th scope="row" data-value="{escape(str(row["name"]))}">{label}</th>']
-        cells += [_cell(row, key) for key, _ in content.columns]
-        body.append(f"<tr>{''.join(cells)}</tr>")
-    return f'<table id="ranked"><thead>{"".join(lines)}</thead><tbody>{"".join(body)}</tbody></table>'
+def _is_drawn(row: dict[str, Any]) -> bool:
+    """Whether the scatter plot has a point for it."""
+    return row.get("metric") is not None and any((row.get(f"{name}_max") or 0) > 0 for name in ("total", "extrinsic"))
 
 
-def _head(text: str, key: str) -> str:
-    unit = "" if key.endswith(_RESPONSES) else units([key]).get(key, "")
-    title = f' title="{escape(unit)}"' if unit else ""
-    return f'<th scope="col" aria-sort="none"{title}><button type="button" class="sort">{escape(text)}</button></th>'
+def _unit(key: str) -> str:
+    return "" if key.endswith(_RESPONSES) else units([key]).get(key, "")
 
 
-def _cell(row: dict[str, Any], key: str) -> str:
+def _cell(row: dict[str, Any], key: str) -> Cell:
     value = row.get(key)
     if value is None or value == "none":
         text = "forbidden" if value == "none" else ""
-        return f'<td data-value="{text}">{text}</td>'
+        return Cell(text, text)
     if isinstance(value, str):
-        return f'<td data-value="{escape(value)}">{escape(value)}</td>'
+        return Cell(value, value)
     if not key.endswith(_RESPONSES):
-        return f'<td data-value="{value!r}">{f"{value:.4g}".replace("-", MINUS)}</td>'
+        return Cell(repr(value), f"{value:.4g}".replace("-", MINUS))
+    element = row.get(f"{key.rpartition('_')[0]}_element")
     if value == 0:
-        return '<td data-value="0">0</td>'
+        return Cell("0", "forbidden" if element == "none" else "0")
     error = row.get(f"{key}_error")
     factor, unit = prefixed([value], "A/V" if row.get("dimension") == 3 else "A m/V")
     shown = rounded(value * factor, math.nan if error is None else error * factor).replace("-", MINUS)
-    weak = ' class="weak" title="not larger than its error"' if error is not None and error >= abs(value) else ""
-    return f'<td data-value="{value!r}"{weak}>{escape(f"{shown} {unit}")}</td>'
-
-
-def _failures(failures: Sequence[tuple[str, str]]) -> str:
-    if not failures:
-        return ""
-    lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(reason)}</dd>" for name, reason in failures)
-    return f"<details><summary>{len(failures)} failed</summary><dl>{lines}</dl></details>"
-
-
-def _meanings(meanings: Sequence[tuple[str, str, str]]) -> str:
-    if not meanings:
-        return ""
-    lines = "".join(
-        f"<dt>{escape(name)}{f' ({escape(unit)})' if unit else ''}</dt><dd>{escape(meaning)}</dd>"
-        for name, unit, meaning in meanings
-    )
-    return f"<details><summary>What the columns of the database mean</summary><dl>{lines}</dl></details>"
+    return Cell(repr(value), f"{shown} {unit}", error is not None and error >= abs(value))

@@ -26,7 +26,7 @@ from ..integration.kpoints.polar import PolarMesh
 from ..integration.mesh.strategy import over_mesh
 from ..integration.rays.strategy import over_rays, to_tolerance
 from ..integration.tolerance import MAX_POINTS, goal_of
-from ..models.base import Model, has_zone, require_model
+from ..models.base import Model, has_zone
 from ..symmetry.operations import Operation
 from . import doubts, elements, imposed_symmetry
 from .dataset import build
@@ -36,6 +36,7 @@ from .request import (
     consisting_of,
     filled,
     given_levels,
+    model_of,
     numbers,
     occupation_of,
     refuse_unfit,
@@ -54,7 +55,7 @@ Array = NDArray[np.float64]
 
 @with_warnings
 def compute(
-    model: Model,
+    model: Model | Any,
     kmesh: KMesh | PolarMesh | Sequence[int] | None = None,
     calculators: str | Iterable[str | Calculator] | None = None,
     fermi: ArrayLike | None = None,
@@ -81,7 +82,8 @@ def compute(
 
     Parameters
     ----------
-    model : `TightBinding`, `SparseTightBinding`, `PlaneWaves` or `KDotP`, see `load`.
+    model : `TightBinding`, `SparseTightBinding`, `PlaneWaves` or `KDotP`, see `load`; or an object of PythTB, TBmodels,
+        WannierBerri, sisl, kwant or ASE that `load` takes.
     kmesh : `KMesh` or (N1, N2, N3) for tight binding, `PolarMesh` for k.p; by default one of sensible spacing.
     calculators : names or calculators; by default all but `calculators.CHECKS`, the second forms of one
         quantity, and `calculators.ON_REQUEST`, such as the magnetization of equilibrium.
@@ -149,7 +151,7 @@ def compute(
     the DFT calculation behind them.
     """
     began = time.perf_counter()
-    require_model(model)
+    model = model_of(model)
     wanted, observables, gap_terms = consisting_of(usable(model) if calculators is None else calculators, include_chern_simons)
     more = parts(model, [c.name for c in wanted])
     observables = with_parts(observables, more)

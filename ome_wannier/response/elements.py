@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..calculators.blocks import element_axes
 from ..calculators.quantity import Combination, Observable
 from ..calculators.registry import Calculator, first_observable
 from ..calculators.reported_units import AXES
-from ..calculators.weights import as_reported, component_axes, reported_axes
 from ..integration.hamiltonian_symmetry import Group
+from ..models.alignment import in_users_axes
 from ..models.base import Model, has_zone
 from ..symmetry.operations import Operation, generated, symbol
 from ..symmetry.tensors import projector
 
 Array = NDArray[np.float64]
+Along = Mapping[str, tuple[int, ...]]
 
 #: operations that are named first where several forbid an element
 FIRST = ("time reversal", "inversion", "inversion x time reversal")
@@ -36,28 +38,32 @@ def about(model: Model, calculator: Calculator, group: Group) -> dict[str, Any]:
     terms = [name for name, _ in calculator.terms] if isinstance(calculator, Combination) else []
     if not has_zone(model) or not isinstance(observable, Observable) or "chern_simons" in terms or len(group.operations) < 2:
         return {}
-    names = ["".join(AXES[list(e)]) for e in product(*reported_axes(model, observable.dims))]
-    left = _left(model, observable, group.operations)
+    along = element_axes(model, calculator.name)
+    seen = [along[d] if model.frame is None else (0, 1, 2) for d in observable.dims]
+    names = ["".join(AXES[list(e)]) for e in product(*seen)]
+    left = _left(model, observable, along, group.operations)
     gone = [i for i, row in enumerate(left) if not row.any()]
     found: dict[str, Any] = {}
     if gone:
         found["forbidden"] = [names[i] for i in gone]
-        found["forbidden_by"] = _reasons(model, observable, group.operations, gone)
+        found["forbidden_by"] = _reasons(model, observable, along, group.operations, gone)
     if equal := _equal(left, names):
         found["equal"] = equal
     return found
 
 
-def _left(model: Model, observable: Observable, operations: Sequence[Operation]) -> Array:
+def _left(model: Model, observable: Observable, along: Along, operations: Sequence[Operation]) -> Array:
     """(elements as reported, c): what operations leave of the elements, in terms of c numbers (physics.md eq. 57)."""
-    along = component_axes(model.axes, model.moments)
-    shape = tuple(len(along[d]) for d in observable.dims)
-    columns = projector(observable, operations, along).T.reshape(-1, *shape)
-    seen = as_reported(model, observable.dims, columns).reshape(len(columns), -1).T
+    axes = [along[d] for d in observable.dims]
+    columns = projector(observable, operations, along).T.reshape(-1, *map(len, axes))
+    seen = columns if model.frame is None else in_users_axes(columns, axes, model.frame)
+    seen = seen.reshape(len(columns), -1).T
     return np.where(np.abs(seen) < SMALL, 0.0, seen)
 
 
-def _reasons(model: Model, observable: Observable, operations: Sequence[Operation], gone: Sequence[int]) -> list[str]:
+def _reasons(
+    model: Model, observable: Observable, along: Along, operations: Sequence[Operation], gone: Sequence[int]
+) -> list[str]:
     """What forbids each of some elements: a single operation where one is enough, else the point group."""
     assert has_zone(model)
     ranked = sorted(operations, key=lambda g: (FIRST.index(g.name) if g.name in FIRST else len(FIRST), len(g.name)))
@@ -65,7 +71,7 @@ def _reasons(model: Model, observable: Observable, operations: Sequence[Operatio
     for operation in ranked:
         if operation.name == "identity" or len(reasons) == len(gone):
             continue
-        kept = _left(model, observable, generated([operation], model.lattice))
+        kept = _left(model, observable, along, generated([operation], model.lattice))
         for i in gone:
             if not kept[i].any():
                 reasons.setdefault(i, operation.name)

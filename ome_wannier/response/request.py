@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,9 +24,19 @@ from ..integration.kpoints.chosen import default_mesh, uniform
 from ..integration.kpoints.mesh import KMesh
 from ..integration.kpoints.polar import PolarMesh
 from ..integration.occupation.histogram import Occupation
-from ..models.base import Lattice, Model, has_zone
+from ..models.base import Lattice, Model, has_zone, require_model
+from ..sources.load import load
 
 Array = NDArray[np.float64]
+
+
+def model_of(source: Any) -> Model:
+    """The model itself, or that of an object of another package. ModelError for names and paths, which `load` takes."""
+    if not isinstance(source, str | os.PathLike) and not hasattr(source, "matrices"):
+        return load(source)
+    require_model(source)
+    model: Model = source
+    return model
 
 
 def numbers(name: str, value: ArrayLike, unit: str) -> Array:

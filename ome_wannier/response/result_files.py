@@ -23,7 +23,8 @@ Array = NDArray[np.float64]
 
 #: attributes that are lists: netCDF makes one of a single element a text or a number, and others arrays
 LISTS = (
-    "symmetry_operations", "chern_simons_occupied", "chern_simons_theta", "chern_simons_smallest_singular_value",
+    "warnings", "level_place", "symmetry_operations", "forbidden", "forbidden_by", "undefined", "undefined_by", "equal",
+    "chern_simons_occupied", "chern_simons_theta", "chern_simons_smallest_singular_value",
 )  # fmt: skip
 
 
@@ -59,8 +60,8 @@ def load_result(path: str | Path) -> xr.Dataset:
         raise FileFormatError(path, None, "a netCDF result", f"{type(error).__name__}: {str(error)[:300]}") from error
     if wrong := _fault(result):
         raise FileFormatError(path, None, "a result of ome_wannier", wrong)
-    for name in set(LISTS) & set(result.attrs):
-        result.attrs[name] = np.atleast_1d(result.attrs[name]).tolist()
+    for attrs in (result.attrs, *(v.attrs for v in result.data_vars.values())):
+        attrs |= {name: np.atleast_1d(attrs[name]).tolist() for name in LISTS if name in attrs}
     return result
 
 

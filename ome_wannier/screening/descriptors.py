@@ -17,6 +17,8 @@ from ..integration.band_ranges import Gap
 from ..integration.kpoints.mesh import KMesh
 from ..integration.memory import WORKING_SET, bytes_per_point
 from ..models.base import Lattice
+from ..presentation.elements import names as element_names
+from ..presentation.elements import reasons
 from ..response.result_files import quantities
 
 if TYPE_CHECKING:
@@ -129,8 +131,12 @@ def _of_response(value: xr.DataArray, error: xr.DataArray, middle: float | None)
     name, levels = value.name, value.coords["fermi"].values
     axes = [value.coords[d].values for d in value.dims if d != "fermi"]
     rounding = ROUNDING * E2_OVER_HBAR * (ANGSTROM if value.attrs["units"] == ALPHA_UNIT[2] else 1.0)
-    numbers = np.where(abs(value.values) > rounding, value.values, 0.0)  # elements that a layer does not have are nan
-    number, wrong, element, at = _largest(numbers, error.values, axes)
+    allowed = np.isin(element_names(value), list(reasons(value)), invert=True).reshape(
+        [len(a) for a in axes]
+    )  # of the elements
+    numbers = np.where((abs(value.values) > rounding) & allowed, value.values, 0.0)
+    errors = np.where(allowed, error.values, 0.0)
+    number, wrong, element, at = _largest(numbers, errors, axes)
     pairs: dict[str, Any] = {
         f"{name}_max": abs(number),
         f"{name}_max_error": wrong,
@@ -139,7 +145,7 @@ def _of_response(value: xr.DataArray, error: xr.DataArray, middle: float | None)
     }
     if middle is not None:
         i = int(np.argmin(abs(levels - middle)))
-        number, wrong, element, _ = _largest(numbers[i : i + 1], error.values[i : i + 1], axes)
+        number, wrong, element, _ = _largest(numbers[i : i + 1], errors[i : i + 1], axes)
         pairs |= {f"{name}_gap": number, f"{name}_gap_error": wrong, f"{name}_gap_element": element}
     return pairs
 

@@ -31,6 +31,9 @@ from .listing import Item
 from .plan import Plan, loaded, planned, row_key, settings_digest, source_key
 from .store import DONE, FAILED, FORBIDDEN, Owner, Store
 
+#: characters of what is to be cited
+MOST = 100_000
+
 
 class Job(NamedTuple):
     """What all materials of a screening have in common: the database, whose claims they are, whether failures are redone."""
@@ -162,7 +165,7 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
         needed = descriptors.bands_needed(model, coarse_mesh(model), level)
         pairs |= {} if needed is None else {"bands_needed": needed}
     _, data = row(result)
-    data |= {"ome_settings": item.settings.to_json(), "ome_name": text(item.name), "ome_cite": text(cite(result))}
+    data |= {"ome_settings": item.settings.to_json(), "ome_name": text(item.name), "ome_cite": text(cite(result), MOST)}
     if item.kmap and has_zone(model) and model.dimension == 2:
         data |= kmap(model, item, pairs)
     return Outcome(item.name, DONE, key, atoms, pairs, data)

@@ -73,6 +73,8 @@ def rank(
 ) -> pd.DataFrame:
     """The materials that were computed, sorted by a column, largest first; rows without that number are left out.
 
+    A number with an error counts for what it exceeds its error by.
+
     Parameters
     ----------
     db : a database, or a table from `frame`.
@@ -90,7 +92,16 @@ def rank(
     if where is not None:
         chosen = chosen[select(chosen, where)]
     chosen = chosen[chosen[column].notna()]
-    return chosen.sort_values(column, ascending=ascending, kind="stable").reset_index(drop=True)
+    order = sure(chosen, column).sort_values(ascending=ascending, kind="stable").index
+    return chosen.loc[order].reset_index(drop=True)
+
+
+def sure(table: pd.DataFrame, column: str) -> pd.Series[float]:
+    """What rows are ranked by: by how much a number exceeds its error, where it has one; an error that is not known is as large
+    as the number."""
+    if f"{column}_error" not in table:
+        return table[column]
+    return table[column].abs() - table[f"{column}_error"].fillna(table[column].abs())
 
 
 def column_of(by: str) -> str:
@@ -107,8 +118,8 @@ def _column(by: str, table: pd.DataFrame) -> str:
 
 
 def _nearest(name: str, table: pd.DataFrame) -> str:
-    near = difflib.get_close_matches(name, [str(c) for c in table], 1)
-    return f"did you mean {near[0]}?" if near else f"one of {', '.join(map(str, table))}"
+    first, *more = difflib.get_close_matches(name, [str(c) for c in table], 3, cutoff=0.0)
+    return f"did you mean {', '.join([first, *more])}?"
 
 
 def select(table: pd.DataFrame, where: str) -> pd.Series[bool]:

@@ -60,7 +60,7 @@ class Operation:
 
     @property
     def name(self) -> str:
-        """Name such as "inversion", "3-fold rotation about z x time reversal"."""
+        """Name such as "inversion" or "3-fold rotation about (0, 0, -1) x time reversal": right-handed, about the axis."""
         P, det = self.rotation, round(float(np.linalg.det(self.rotation)))
         proper = P * det
         angle = np.degrees(np.arccos(np.clip((np.trace(proper) - 1) / 2, -1, 1)))
@@ -68,6 +68,9 @@ class Operation:
         w, v = np.linalg.eig(proper)
         axis = np.real(v[:, np.argmin(np.abs(w - 1))])
         axis = axis / axis[np.argmax(np.abs(axis))]
+        if order > 2:  # the axis has a sense: the rotation is right-handed about it
+            turn = np.array([proper[2, 1] - proper[1, 2], proper[0, 2] - proper[2, 0], proper[1, 0] - proper[0, 1]])
+            axis = axis * np.sign(turn @ axis)
         along = "(" + ", ".join(f"{x:.3g}" for x in np.round(axis, 3) + 0.0) + ")"
         if order == 1:
             text = "identity" if det > 0 else "inversion"

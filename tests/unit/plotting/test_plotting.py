@@ -24,7 +24,7 @@ from ome_wannier.presentation.numbers import prefixed
 from ome_wannier.units import KB
 
 LEVELS = np.linspace(-1.0, 1.0, 21)
-PARTS = ("dipole", "local_intraband", "itinerant", "local")
+PARTS = {"dipole": "dipole, 2 x", "itinerant": "itinerant", "local": "local"}
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -65,7 +65,7 @@ def factor_of(ax):
 
 @pytest.mark.parametrize("scale", ["linear", "symlog"])
 def test_scan_draws_the_numbers_of_the_result(result2, scale) -> None:
-    figure = plotting.fermi_scan(result2, scale=scale)
+    figure = plotting.fermi_scan(result2, scale=scale, temperature=100.0)
     top, bottom = panels(figure)[:3], panels(figure)[3:]
     assert len(top) == len(bottom) == 3
     for axes, name in ((top, "total"), (bottom, "extrinsic")):
@@ -89,20 +89,21 @@ def test_scan_stacks_the_parts_to_the_total(result2) -> None:
     areas = [c for c in ax.collections if c.get_label() != "estimated error"]
     assert len(areas) == 2 * len(PARTS)
     for part, (up, down) in zip(PARTS, zip(areas[::2], areas[1::2], strict=True), strict=True):
-        assert up.get_label() == part.replace("_", " ")
+        assert up.get_label() == PARTS[part]
+        times = 2 if part == "dipole" else 1  # the intraband half of the local circulation equals it
         for x, value in zip(LEVELS, here[part].values * factor_of(ax), strict=True):
             heights = []
             for area in (up, down):
                 at_x = np.concatenate([p.vertices[np.isclose(p.vertices[:, 0], x), 1] for p in area.get_paths()])
                 heights.append(np.ptp(at_x))
-            assert_allclose(heights[0] - heights[1], value, atol=1e-9 * abs(here[part]).max().item() * factor_of(ax))
-    assert_allclose(sum(here[p] for p in PARTS), here["total"], atol=1e-12 * float(abs(here["total"]).max()))
+            assert_allclose(heights[0] - heights[1], times * value, atol=1e-9 * abs(here[part]).max().item() * factor_of(ax))
+    assert_allclose(sum(here[p] for p in PARTS) + here["dipole"], here["total"], atol=1e-12 * float(abs(here["total"]).max()))
 
 
 def test_scan_shows_errors_gap_model_and_units(result2) -> None:
-    figure = plotting.fermi_scan(result2, components=["zx", "zy", "xz"], gap=(-0.2, 0.3))
+    figure = plotting.fermi_scan(result2, components=["zx", "zy", "xz"], gap=(-0.2, 0.3), temperature=100.0)
     labels = {t.get_text() for t in figure.legends[0].get_texts()}
-    assert labels == {*(p.replace("_", " ") for p in PARTS), "total", "extrinsic", "estimated error", "gap"}
+    assert labels == {*PARTS.values(), "total", "extrinsic", "estimated error", "gap"}
     title = figure.get_suptitle()
     assert "k mesh 8 × 8 × 1" in title and "100 K" in title and "τ = 7 fs" in title  # noqa: PT018, RUF001
     ax = panels(figure)[3]
@@ -167,7 +168,7 @@ def test_a_huge_error_does_not_set_the_scale() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"components": ["xw"]}, "no component 'xw': one of xx, xy"),
+        ({"components": ["xw"]}, "no component 'xw' of total: one of xx, xy"),
         ({"components": ["zyx"]}, "no component 'zyx'"),
         ({"path": "scan.xyz"}, "its name must end in one of .*png"),
     ],
@@ -190,7 +191,8 @@ def test_scan_needs_two_levels(result2) -> None:
 
 def test_tensor_writes_value_and_error_into_each_cell(result3) -> None:
     figure = plotting.tensor(result3, fermi=0.31, names=["total"])
-    (ax,) = panels(figure)
+    ax, bar = panels(figure)
+    assert bar.get_ylabel() in ax.get_title()
     here = result3["total"].sel(fermi=0.3, method="nearest")
     image = ax.images[0].get_array()
     factor = float(image[0, 0] / here.values[0, 0])
@@ -210,22 +212,22 @@ def test_tensor_writes_value_and_error_into_each_cell(result3) -> None:
 
 
 def test_tensor_by_default_shows_the_parts_at_the_middle_level(result2) -> None:
-    figure = plotting.tensor(result2)
-    shown = [ax.get_title().split(" (")[0] for ax in panels(figure)]
-    assert shown == ["dipole", "local intraband", "itinerant", "local", "total", "extrinsic"]
+    figure = plotting.tensor(result2, temperature=100.0)
+    shown = [ax.get_title().split(" (")[0] for ax in panels(figure) if ax.get_title()]
+    assert shown == ["dipole", "itinerant", "local", "total", "extrinsic"]
     assert "Fermi level 0 eV" in figure.get_suptitle()
 
 
 def test_tensor_leaves_no_empty_frames(result2) -> None:
-    figure = plotting.tensor(result2, names=["total", "dipole", "local", "extrinsic"])
-    assert [ax.axison for ax in figure.axes] == [True] * 4 + [False] * 2
+    figure = plotting.tensor(result2, names=["total", "dipole", "local", "extrinsic"], temperature=100.0)
+    assert [ax.axison for ax in figure.axes] == [True] * 4 + [False] * 2 + [True]
 
 
 @pytest.mark.filterwarnings("ignore:kmesh .* errors are nan:ome_wannier.errors.AccuracyWarning")
 def test_tensor_of_a_vector_and_without_error(plane) -> None:
     with np.errstate(all="ignore"):
         result = ome.compute(plane, (5, 5, 1), ["berry_curvature"], 0.1)
-    (ax,) = panels(plotting.tensor(result))
+    ax, _ = panels(plotting.tensor(result))
     assert np.isnan(result["berry_curvature_error"]).all()
     assert ax.texts[0].get_text().endswith("± ?")
     assert ax.get_xlabel() == "axis"
@@ -233,7 +235,7 @@ def test_tensor_of_a_vector_and_without_error(plane) -> None:
 
 def test_tensor_refuses_what_is_not_there(result2) -> None:
     with pytest.raises(SettingsError, match="no 'nonsense': one of total"):
-        plotting.tensor(result2, names=["nonsense"])
+        plotting.tensor(result2, names=["nonsense"], temperature=100.0)
 
 
 # ---- maps ----------------------------------------------------------------------------------------------------------
@@ -437,7 +439,7 @@ def test_colour_scale() -> None:
 @pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
 def test_files_are_written_whole_or_not_at_all(result2, tmp_path: Path, ending, monkeypatch) -> None:
     target = tmp_path / f"scan.{ending}"
-    plotting.fermi_scan(result2, target)
+    plotting.fermi_scan(result2, target, temperature=100.0)
     first = target.read_bytes()
     assert first.startswith({"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}[ending])
     assert [p.name for p in tmp_path.iterdir()] == [target.name]
@@ -448,12 +450,89 @@ def test_files_are_written_whole_or_not_at_all(result2, tmp_path: Path, ending, 
 
     monkeypatch.setattr(Figure, "savefig", fails)
     with pytest.raises(OSError, match="No space"):
-        plotting.tensor(result2, path=target)
+        plotting.tensor(result2, path=target, temperature=100.0)
     assert target.read_bytes() == first
     assert [p.name for p in tmp_path.iterdir()] == [target.name]
 
 
 def test_no_global_figures(result2) -> None:
     plotting.fermi_scan(result2)
-    plotting.tensor(result2)
+    plotting.tensor(result2, temperature=100.0)
     assert plt.get_fignums() == []
+
+
+# ---- results side by side ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def strained():
+    """Haldane's model under strain, whose mirror forbids elements, at several levels and temperatures."""
+    return ome.compute(
+        ome.load("haldane"),
+        (12, 12, 1),
+        ["total", "dipole", "itinerant", "local", "extrinsic"],
+        LEVELS,
+        temperature=[100.0, 900.0],
+    )
+
+
+def test_what_symmetry_forbids_is_not_drawn(strained) -> None:
+    """One panel for each of the elements that the mirror leaves, and the reason for the others above."""
+    gone = {q: strained[q].attrs["forbidden"] for q in ("total", "extrinsic")}
+    assert {len(v) for v in gone.values()} == {1}
+    for figure in (plotting.fermi_scan(strained, temperature=100.0), plotting.compare(strained)):
+        drawn = [re.search(r"alpha_\{(..)\}", ax.get_title()).group(1) for ax in panels(figure)]
+        assert len(drawn) == 2
+        assert not {*drawn} & {*gone["total"]} & {*gone["extrinsic"]}
+    assert "forbidden by" in plotting.fermi_scan(strained, temperature=100.0).get_suptitle()
+
+
+def test_every_temperature_is_a_line(strained) -> None:
+    figure = plotting.fermi_scan(strained)
+    ax = panels(figure)[0]
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["100 K", "900 K"]
+    (element,) = set("xy") - {e[1] for e in strained["total"].attrs["forbidden"]}
+    factor = factor_of(ax)
+    for i, label in enumerate(("100 K", "900 K")):
+        wanted = strained["total"].sel(moment="z", field=element).isel(temperature=i).values * factor
+        assert_allclose(line(ax, label).get_ydata(), wanted, rtol=1e-12)
+
+
+def test_results_are_compared_in_one_unit(strained, plane) -> None:
+    other = ome.compute(plane, (6, 6, 1), ["total"], LEVELS, temperature=100.0)
+    figure = plotting.compare({"a": strained, "b": other}, temperature=100.0, units="e2/h")
+    labels = [t.get_text() for t in figure.legends[0].get_texts()]
+    assert labels == ["a, 100 K", "b, 100 K"]
+    assert panels(figure)[0].get_ylabel() == "total (e²/h Å)"
+    (ax,) = [ax for ax in panels(figure) if "zx" in ax.get_title() and len(ax.lines) > 1][:1]
+    drawn = line(ax, "b, 100 K").get_ydata()
+    assert_allclose(drawn, other["total"].sel(moment="z", field="x").values / (3.874045865410302e-05 * 1e-10), rtol=1e-9)
+
+
+def test_against_temperature(strained) -> None:
+    figure = plotting.compare(strained, fermi=0.3, against="temperature")
+    assert panels(figure)[-1].get_xlabel() == "temperature (K)"
+    assert_allclose(panels(figure)[0].lines[0].get_xdata(), [100.0, 900.0])
+
+
+def test_one_level_is_bars_with_errors(strained) -> None:
+    """The total and its mechanisms, whose bars add up to it; where the error is larger than the value the bar is pale."""
+    one = strained.isel(fermi=[7])
+    figure = plotting.mechanisms(one, temperature=900.0)
+    ax = panels(figure)[0]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["total", "dipole, 2 x", "itinerant", "local"]
+    heights = [bar.get_height() for bar in ax.patches]
+    assert_allclose(sum(heights[1:]), heights[0], rtol=1e-9)
+    assert len(plotting.picture([one], None).axes) == len(figure.axes)
+
+
+def test_refuses_to_compare(strained, result3) -> None:
+    with pytest.raises(SettingsError, match="different dimensions"):
+        plotting.compare([strained, result3])
+    with pytest.raises(SettingsError, match="one temperature"):
+        plotting.compare(result3, against="temperature")
+    with pytest.raises(SettingsError, match="at least two Fermi levels"):
+        plotting.compare(strained.isel(fermi=[3]))
+    forbidden = strained["total"].attrs["forbidden"][0]
+    with pytest.raises(SettingsError, match=r"nothing to draw: .* forbidden by"):
+        plotting.compare(strained[["total", "total_error"]], components=[forbidden])

@@ -97,7 +97,7 @@ def test_details_are_the_numbers_of_the_database(folder: Path) -> None:
     best = screening.rank(folder / "s.db").iloc[0]
     detail = data(folder / "s.html")["details"][0]
     stored = store.data(best["key"])
-    (scan, _) = detail["scans"]
+    (scan, _) = detail["states"][0]["scans"]
     i, j = ("xyz".index(c) for c in scan["elements"][0]["name"])
     assert abs(stored["ome_total"][:, i, j]).max() == np.nanmax(abs(stored["ome_total"]))
     factor, unit = content.prefixed([1e-15], "A m/V")
@@ -108,7 +108,7 @@ def test_details_are_the_numbers_of_the_database(folder: Path) -> None:
     assert round(np.log10(abs(ratio[0]))) % 3 == 0
     assert (factor, unit) == (1e15, "fA m/V")
     names = [c["name"] for c in scan["elements"][0]["curves"]]
-    assert names == ["total", "dipole", "local_intraband", "itinerant", "local"]
+    assert names == ["total", "dipole, 2 x", "itinerant", "local"]
     assert np.shape(detail["kmap"]["z"]) == (12, 12)
     assert detail["fermi"] == pytest.approx(stored["ome_fermi"].tolist())
     assert any("arXiv" in c or "doi" in c for c in detail["cite"])
@@ -119,7 +119,7 @@ def test_what_symmetry_forbids_is_said(folder: Path) -> None:
     found = data(folder / "s.html")
     (row,) = [r for r in found["rows"] if r["name"].startswith("tmd")]
     detail = found["details"][row["detail"]]
-    assert "fermi" not in detail
+    assert "states" not in detail
     assert any("3-fold" in s for s in detail["symmetry"])
 
 
@@ -157,25 +157,64 @@ def test_a_result_alone(result: Any, tmp_path: Path) -> None:
     found = data(tmp_path / "r.html")
     assert found["rows"] == []
     (detail,) = found["details"]
-    assert [t["name"] for t in detail["tensors"]] == ["total", "dipole", "extrinsic"]
+    assert [t["name"] for t in detail["states"][0]["tensors"]] == ["total", "dipole", "extrinsic"]
+    assert any("Summary" in text for text in read(tmp_path / "r.html").texts)
     assert detail["fermi"] == [-1.5, -0.75, 0.0, 0.75, 1.5]
     report(result, tmp_path / "live.html")
     live = data(tmp_path / "live.html")["details"][0]
-    assert live["scans"] == detail["scans"]
+    assert live["states"] == detail["states"]
     one = result.isel(fermi=[2])
     report(one, tmp_path / "one.html")
     assert data(tmp_path / "one.html")["details"][0]["fermi"] == [0.0]
 
 
-def test_several_temperatures_show_the_first(tmp_path: Path) -> None:
+def test_every_temperature_is_shown(tmp_path: Path) -> None:
     model = ome.load("haldane")
     warm = ome.compute(model, (8, 8, 1), ["total"], [0.5, 1.0], temperature=[100.0, 600.0])
     cold = ome.compute(model, (8, 8, 1), ["total"], [0.5, 1.0], temperature=100.0)
     report(warm, tmp_path / "w.html")
     report(cold, tmp_path / "c.html")
-    first, alone = (data(tmp_path / f"{n}.html")["details"][0]["scans"][0]["elements"] for n in "wc")
-    assert [e["name"] for e in first] == [e["name"] for e in alone] == ["zy"]
-    assert first[0]["curves"][0]["y"] == pytest.approx(alone[0]["curves"][0]["y"], rel=1e-4)
+    both, (alone,) = (data(tmp_path / f"{n}.html")["details"][0]["states"] for n in "wc")
+    assert [s["temperature"] for s in both] == [100.0, 600.0]
+    first, single = (s["scans"][0]["elements"] for s in (both[0], alone))
+    assert [e["name"] for e in first] == [e["name"] for e in single] == ["zy"]
+    assert first[0]["curves"][0]["y"] == pytest.approx(single[0]["curves"][0]["y"], rel=1e-4)
+    assert both[1]["scans"][0]["elements"][0]["curves"][0]["y"] != first[0]["curves"][0]["y"]
+    assert data(tmp_path / "w.html")["details"][0]["forbidden"][0].startswith("zx of total: forbidden by ")
+
+
+EVERY = {
+    "scan": {"fermi": [0.3, 0.5]},
+    "one level": {"fermi": 0.5},
+    "levels and temperatures": {"fermi": [0.3, 0.5, 0.7], "temperature": [100.0, 600.0]},
+    "one level, temperatures": {"fermi": 0.5, "temperature": [100.0, 300.0, 600.0]},
+    "three levels": {"fermi": [0.3, 0.5, 0.7]},
+    "vectors": {"fermi": 0.5, "calculators": ["orbital_moment", "berry_curvature"]},
+    "vectors along a scan": {"fermi": [0.3, 0.5, 0.7], "calculators": ["orbital_moment"]},
+    "nothing allowed": {"fermi": 0.5, "calculators": ["total"], "name": "graphene"},
+}
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_every_kind_of_result(kind: str, tmp_path: Path) -> None:
+    """With every quantity of the package; the numbers shown are those of the result, by their own dimensions."""
+    asked = dict(EVERY[kind])
+    result = ome.compute(ome.load(asked.pop("name", "haldane")), (4, 4, 1), **asked)  # type: ignore[arg-type]
+    ome.save(result, tmp_path / "r.nc")
+    report(tmp_path / "r.nc", tmp_path / "r.html")
+    (detail,) = data(tmp_path / "r.html")["details"]
+    assert len(detail["states"]) == result["temperature"].size
+    tensors = {t["name"]: t for t in detail["states"][-1]["tensors"]}
+    if "orbital_moment" in result:
+        (row,) = tensors["orbital moment"]["rows"]
+        shown = [cell for cell in row["cells"] if cell is not None]
+        assert len(shown) == 1
+        at = result["orbital_moment"].isel(fermi=result.sizes["fermi"] // 2, axis=0)
+        at = at.isel(temperature=-1) if "temperature" in at.dims else at
+        factor, unit = content.prefixed([at.item()], "A")
+        assert tensors["orbital moment"]["unit"] == unit
+        value = float(shown[0].split(" ")[0].replace("\N{MINUS SIGN}", "-"))
+        assert value == pytest.approx(at.item() * factor, rel=0.06)
 
 
 def test_wrong_use_is_one_line(tmp_path: Path, folder: Path) -> None:

@@ -81,7 +81,7 @@ HOSTILE = {
     "@engine": "not a condition",
     "import os": "not a condition",
     "nosuch > 1": "no column 'nosuch'",
-    "gpa > 1": "did you mean gap?",
+    "gpa > 1": "did you mean gap, ",
     "__builtins__ > 1": "no column",
     "gap": "not a condition",
     "gap and 1": "and, or, not are for comparisons",
@@ -155,3 +155,10 @@ def test_an_empty_database_is_an_empty_table(tmp_path: Path) -> None:
         screening.frame(tmp_path / "t.db")
     with pytest.raises(SettingsError, match="no column 'totl_max': did you mean total_max"):
         screening.rank(pd.DataFrame({"total_max": [1.0], "status": [DONE]}), "totl_max")
+
+
+def test_rows_are_ranked_by_what_exceeds_their_errors() -> None:
+    """A large number that is all error comes after a small one that is sure; an unknown error counts as the number."""
+    numbers = {"total_max": [9.0, 2.0, 5.0, 1.0], "total_max_error": [8.9, 0.1, np.nan, 0.2]}
+    found = pd.DataFrame({"name": list("abcd"), "status": [DONE] * 4, **numbers})
+    assert list(screening.rank(found)["name"]) == ["b", "d", "a", "c"]

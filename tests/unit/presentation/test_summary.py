@@ -1,0 +1,133 @@
+"""The first screen: numbers of the result, forbidden as a word, everything in few lines."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import toys
+
+import ome_wannier as ome
+from ome_wannier.errors import ModelError
+from ome_wannier.presentation import elements
+from ome_wannier.presentation.rows import largest
+
+LEVELS = np.linspace(-0.6, 0.6, 13)
+
+
+@pytest.fixture(scope="module")
+def haldane():
+    return ome.compute(ome.load("haldane"), (12, 12, 1), fermi=LEVELS, temperature=300.0, tau=7.0)
+
+
+def numbers(text: str, label: str) -> list[tuple[float, float]]:
+    """Values and errors of a row."""
+    (line,) = re.findall(rf"^ *{re.escape(label)}  .*$", text, re.MULTILINE)
+    return [(float(v), float(e)) for v, e in re.findall(r"(\S+) ± (\S+)", line)]
+
+
+def test_rows_are_the_numbers_of_the_result(haldane) -> None:
+    """The total at the middle level and at the largest; the mechanisms add up to it, with the dipole twice."""
+    text = str(ome.summary(haldane, units="SI", fermi=0.1))
+    at = haldane.sel(fermi=0.1, method="nearest").sel(moment="z", field="y")
+    ((value, error),) = numbers(str(ome.summary(haldane, units="e2/h", fermi=0.1)), "total")
+    factor = 1 / (3.874045865410302e-05 * 1e-10)
+    assert value == pytest.approx(float(at["total"]) * factor, abs=max(0.06 * error, 1e-6))
+    assert "M_z = alpha_zy E_y (A m/V)" in text
+    exact = {name: float(at[name]) for name in ("total", "dipole", "itinerant", "local")}
+    assert 2 * exact["dipole"] + exact["itinerant"] + exact["local"] == pytest.approx(exact["total"], rel=1e-6)
+
+
+def test_what_is_forbidden_is_a_word_everywhere(haldane) -> None:
+    assert elements.reasons(haldane["total"]) == {"zx": "forbidden by " + haldane["total"].attrs["forbidden_by"][0]}
+    summary = ome.summary(haldane)
+    assert "zx of total; zy of extrinsic: forbidden by mirror normal to" in " ".join(str(summary).split())
+    assert "forbidden by " in summary._repr_html_()
+    assert not re.search(r"(?<![\d.])0(\.0*)? ± 0(\.0*)?(?![\d.e])", str(summary))
+    table = ome.table(haldane)
+    gone = table[(table["quantity"] == "total") & (table["component"] == "zx")]
+    assert gone["value"].isna().all()
+    assert gone["note"].str.startswith("forbidden by ").all()
+    assert table[(table["quantity"] == "total") & (table["component"] == "zy")]["value"].notna().all()
+    assert largest(haldane, "total")[0] == "zy"
+
+
+def test_elements_that_nobody_defines_are_dashes_with_their_reason(haldane) -> None:
+    """nan with the attributes undefined and undefined_by, as layers have for some elements of a gate field."""
+    result = haldane.copy(deep=True)
+    result["extrinsic"].loc[{"moment": "z", "field": "y"}] = np.nan
+    result["extrinsic"].attrs = {
+        k: v for k, v in result["extrinsic"].attrs.items() if k not in ("forbidden", "forbidden_by")
+    } | {"undefined": ["zy"], "undefined_by": ["a gate drives no current"]}
+    assert elements.reasons(result["extrinsic"]) == {"zy": "not defined: a gate drives no current"}
+    assert "zy of extrinsic: not defined: a gate drives no current" in str(ome.summary(result))
+    del result["extrinsic"].attrs["undefined"]
+    assert elements.reasons(result["extrinsic"]) == {"zy": "not defined"}
+    note = ome.table(result).query("quantity == 'extrinsic' and component == 'zy'")["note"]
+    assert set(note) == {"not defined"}
+
+
+def test_it_fits_a_screen(haldane) -> None:
+    for result in (haldane, haldane.isel(fermi=[3]), haldane.isel(fermi=[1, 5, 9])):
+        lines = str(ome.summary(result)).splitlines()
+        assert len(lines) <= 30
+        assert max(map(len, lines)) <= 80
+
+
+def test_equal_quantities_are_shown_once(haldane) -> None:
+    there = elements.distinct(haldane)
+    assert not {"semiclassical", "local_intraband"} & set(there)
+    other = ome.compute(ome.load("haldane"), (4, 4, 1), ["total", ome.calculators.semiclassical_with("kubo")], 0.1)
+    assert elements.distinct(other) == ["total", "semiclassical"]
+
+
+def test_elements_that_symmetry_makes_equal_are_named_together() -> None:
+    te = ome.compute(ome.load("te"), (4, 4, 4), ["extrinsic"], 6.0)
+    assert elements.independent(te["extrinsic"]) == ["xx", "zz"]
+    assert elements.with_equals(te["extrinsic"], "xx") == "xx = yy"
+    ome_says = {e for e in elements.names(te["extrinsic"]) if float(abs(elements.element(te["extrinsic"], e)).max()) > 0}
+    assert ome_says == {"xx", "yy", "zz"}
+    np.testing.assert_allclose(
+        te["extrinsic"].sel(moment="x", field="x"), te["extrinsic"].sel(moment="y", field="y"), rtol=1e-9
+    )
+
+
+def test_warnings_and_texts_of_others_are_escaped(haldane) -> None:
+    result = haldane.copy()
+    result.attrs = haldane.attrs | {"warnings": ["<script>x</script>"], "model": "<b>mine</b>"}
+    html = ome.summary(result)._repr_html_()
+    assert "<script>" not in html
+    assert "<b>mine" not in html
+    assert "warning: <script>x</script>" in str(ome.summary(result))
+
+
+def test_warnings_of_the_calculation_are_kept() -> None:
+    with pytest.warns(ome.errors.AccuracyWarning):
+        result = ome.compute(toys.random_model(3, n=3), (5, 5, 1), ["berry_curvature"], 0.1)
+    assert "warning: " in str(ome.summary(result))
+
+
+def test_only_results_have_a_summary() -> None:
+    with pytest.raises(ModelError, match="takes a result of compute"):
+        ome.summary(ome.load("haldane"))  # type: ignore[arg-type]
+
+
+def test_models_show_themselves_to_notebooks() -> None:
+    html = ome.load("haldane")._repr_html_()
+    assert "2 orbitals" in html
+    assert re.search(r"cell [\d.]+ angstrom\^2", html)
+    chain = toys.random_model(3, n=2)
+    assert "&lt;i&gt;" in toys.rebuilt(chain, name="<i>")._repr_html_()
+    assert "2 directions" in toys.tilted_dirac()._repr_html_()
+
+
+def test_compute_takes_objects_of_other_packages() -> None:
+    ours = ome.load("haldane")
+    theirs = ome.to_pythtb(ours)
+    assert type(theirs).__module__.startswith("pythtb")
+    found = ome.compute(theirs, (4, 4, 1), ["total"], 0.1)
+    expected = ome.compute(ours, (4, 4, 1), ["total"], 0.1)
+    np.testing.assert_allclose(found["total"], expected["total"], rtol=1e-6, atol=1e-24)
+    with pytest.raises(ModelError, match=r"give it to ome_wannier\.load first"):
+        ome.compute("haldane", fermi=0.1)
