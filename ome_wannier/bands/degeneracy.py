@@ -140,13 +140,14 @@ def decided(values: Arrays, errors: Arrays, changes: Arrays, share: float) -> st
 
     share : of the largest absolute value of a quantity, below which changes are not named.
     """
-    found = []
+    found: dict[str, float] = {}
     for name, change in changes.items():
         largest = float(np.abs(values[name]).max(initial=0.0))
         worst = np.where(change > np.nan_to_num(errors[name]), change, 0.0).max(initial=0.0)
+        quantity = name.partition("[")[0]  # of a block of a quantity
         if worst > share * largest:
-            found.append(f"{name} by {100 * worst / largest:.2g}%" if largest else name)
-    return ", ".join(found)
+            found[quantity] = max(found.get(quantity, 0.0), float(worst / largest) if largest else 0.0)
+    return ", ".join(f"{name} by {100 * change:.2g}%" if change else name for name, change in found.items())
 
 
 def splitting_of_pairs(model: Model) -> float | None:

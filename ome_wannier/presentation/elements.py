@@ -43,8 +43,8 @@ def reasons(variable: xr.DataArray) -> dict[str, str]:
         why = why * len(elements) if len(why) == 1 else why
         found |= {name: said + reason for name, reason in zip(elements, why, strict=False)}
     missing = [name for name in names(variable) if name not in found and np.isnan(element(variable, name).values).all()]
-    why = variable.attrs.get("missing")
-    undefined = f"not defined: {why}" if why else "not defined"
+    reason = variable.attrs.get("missing")
+    undefined = f"not defined: {reason}" if reason else "not defined"
     return {name: found[name] for name in names(variable) if name in found} | dict.fromkeys(missing, undefined)
 
 

@@ -235,8 +235,10 @@ def states_at(job: CellJob, k: Array) -> States:
     """The states at points (nk, 3)."""
     step = max(1, job.working_set // job.bytes_of_matrices)  # the points of one cell may be too many for large models
     found = [_states(job, k[s : s + step]) for s in range(0, max(len(k), 1), step)]
-    fields = (np.concatenate(x) for x in zip(*(f[:-1] for f in found), strict=True))
-    return States(*fields, max(f.widest_group for f in found))
+    energies, weights, slope, doubtful, others, changed = (
+        np.concatenate(x) for x in zip(*(f[:-1] for f in found), strict=True)
+    )
+    return States(energies, weights, slope, doubtful, others, changed, max(f.widest_group for f in found))
 
 
 def _states(job: CellJob, k: Array) -> States:
