@@ -15,6 +15,7 @@ forked from this one process, where everything is imported and compiled. What is
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import resource
@@ -190,6 +191,8 @@ class Run:
 def runs(numbers: range, formats: tuple[Format, ...], whole: dict[str, Path], scratch: Path) -> Iterator[Run]:
     """Runs of these numbers, each a seed: the same damage whatever is run besides."""
     answers: dict[tuple[str, Asked], Outcome] = {}
+    gc.collect()
+    gc.freeze()  # or each child would write to, and so copy, everything that there is
     for number in numbers:
         rng, f = np.random.default_rng([number, 20]), formats[number % len(formats)]
         asked, data = f.asked[int(rng.integers(0, len(f.asked)))], (whole[f.name] / f.file).read_bytes()
@@ -231,14 +234,16 @@ def built(formats: tuple[Format, ...], scratch: Path) -> dict[str, Path]:
 
 
 def warm(formats: tuple[Format, ...], whole: dict[str, Path], scratch: Path) -> None:
-    """Ask everything once in this process, so that nothing is imported or compiled in children."""
+    """Ask everything once in this process, so that nothing is imported or compiled in children: the first thing that is asked
+    of each file, and each command."""
     here = os.getcwd()
     done = set()
     for f in formats:
         for asked in f.asked:
-            if (f.build, asked) in done:
+            what = (f.build, asked) if asked == f.asked[0] or callable(asked) else asked[0]
+            if what in done:
                 continue
-            done.add((f.build, asked))
+            done.add(what)
             shutil.copytree(whole[f.name], scratch / "warm")
             os.chdir(scratch / "warm")
             with _silent():

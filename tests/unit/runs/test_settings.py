@@ -106,6 +106,7 @@ def job(tmp_path: Path) -> Path:
         ("parameters = {neel = [0.0, 0.0, 1.0]}", {"parameters": ["neel=(0, 0, 1)"]}),
         ("parameters = {material = 'a,b'}", {"parameters": ["material=a,b"]}),
         ('units = "e2/h"\nall = true', {"units": "e^2/h", "all": True}),
+        ('unpack_size = "20GiB"\nunpack_ratio = 1000', {"unpack_size": "20GiB", "unpack_ratio": "1e3"}),
         ("degeneracy_tol = 1e-4\ntau = 20.0", {"degeneracy_tol": 1e-4, "tau": 20.0}),
         ('gate = "level"\norigin = 2.5', {"gate": "level", "origin": "2.5"}),
         ("origin = [0.0, 1.0, 2.5]", {"origin": "0,1,2.5"}),
