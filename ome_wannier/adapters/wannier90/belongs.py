@@ -27,29 +27,40 @@ def warn_of_another_calculation(
 ) -> None:
     """Say that the mesh, or the shape of the lattice (3, 3), is not that of a Hamiltonian.
 
-    Only degeneracies as Wannier90 has them tell: files whose degeneracies are all 1 may have any R vectors.
+    Only R vectors and degeneracies as Wannier90 has them tell: other files may have any.
 
     structure : the file that the lattice comes from, if it is not `.win`.
 
     Warns
     -----
-    AccuracyWarning : the mesh of `.win` has another number of k points, or there is no mesh for which R vectors of this lattice
-        are as short as they can be.
+    AccuracyWarning : the mesh of `.win` is another one, or there is no mesh for which R vectors of this lattice are as short as
+        they can be.
     """
     points = round(float((1 / data.ndegen).sum()))
     if (data.ndegen == 1).all() or abs(points - (1 / data.ndegen).sum()) > 1e-6:
         return
-    mesh = win.mesh if win else None
-    if win and mesh and int(np.prod(mesh)) != points:
-        said = " x ".join(map(str, mesh))
-        warn(f"{win.path.name} has a mesh of {said} k points, and {main.name} R vectors of {points}: of another calculation?")
+    own = [m for m in _meshes(points) if are_of(data, m)]
+    if not own:
         return
-    if not any(_shortest(data.R, lattice, m) for m in ([mesh] if mesh else _meshes(points))):
-        source = main.name if data.lattice is not None else win.path.name if win and win.lattice is not None else "lattice="
+    if win and win.mesh and win.mesh not in own:
+        said = " x ".join(map(str, win.mesh))
+        warn(
+            f"{win.path.name} has a mesh of {said} k points, and {main.name} R vectors of {points} others: is it of another "
+            "calculation?"
+        )
+    elif data.lattice is None and not any(_shortest(data.R, lattice, m) for m in own):
+        source = win.path.name if win and win.lattice is not None else "lattice="
         warn(
             f"the R vectors of {main.name} are not those of the lattice in {structure.name if structure else source}: others, "
             f"equivalent on its mesh of {points} k points, are shorter there; is it of another material?"
         )
+
+
+def are_of(data: RealSpaceMatrices, mesh: tuple[int, int, int]) -> bool:
+    """Whether every R vector has as many equivalent ones on a mesh as its degeneracy says, and none is lacking."""
+    cell = np.mod(data.R, mesh) @ np.array([mesh[1] * mesh[2], mesh[2], 1])
+    _, which, count = np.unique(cell, return_inverse=True, return_counts=True)
+    return len(count) == np.prod(mesh) and bool((count[which.reshape(-1)] == data.ndegen).all())
 
 
 def _shortest(R: IntArray, lattice: Array, mesh: tuple[int, ...]) -> bool:
@@ -59,7 +70,7 @@ def _shortest(R: IntArray, lattice: Array, mesh: tuple[int, ...]) -> bool:
     return all((length <= np.linalg.norm((R + t * np.array(mesh)) @ lattice, axis=1) + slack).all() for t in _STEPS)
 
 
-def _meshes(points: int) -> Iterator[tuple[int, ...]]:
+def _meshes(points: int) -> Iterator[tuple[int, int, int]]:
     """All meshes of so many points."""
     for first in range(1, points + 1):
         if points % first == 0:

@@ -18,7 +18,7 @@ from ...common.errors import AccuracyWarning, FileFormatError, ModelError, warn
 from ...models.real_space import RealSpace, directions, of_one_k_point
 from ...models.real_space_checks import HERMITICITY_TOLERANCE, checked, local_spin
 from ...models.tight_binding import TightBinding
-from .belongs import warn_of_another_calculation
+from .belongs import are_of, warn_of_another_calculation
 from .branch import on_branch
 from .crystal import Crystal, crystal, on_atoms
 from .files import RealSpaceMatrices, read_centres, read_hr, read_r, read_tb
@@ -245,7 +245,7 @@ def _across(
 ) -> RealSpace:
     """The same without R along directions of one k point, unless they are to be periodic; see `of_one_k_point`."""
     mesh = win.mesh if win else None
-    known = mesh is not None and np.prod(mesh) == round((1 / data.ndegen).sum())
+    known = mesh is not None and are_of(data, mesh)
     single = (np.array(mesh) == 1 if known else ~data.R.any(axis=0)) & ~np.array(directions(periodic) or (False,) * 3)
     return of_one_k_point(terms, single, main.name)
 

@@ -57,9 +57,11 @@ def test_another_lattice(seed, cell, mesh):
         load(seed, centres=centres(seed))
 
 
-def test_another_mesh(seed):
-    win(seed, CELL, "5 5 1")
-    with pytest.warns(AccuracyWarning, match=r"x\.win has a mesh of 5 x 5 x 1 k points, and x_hr\.dat R vectors of 36"):
+@pytest.mark.parametrize("mesh", ["5 5 1", "4 9 1", "6 1 6"])
+def test_another_mesh(seed, mesh):
+    win(seed, CELL, mesh)
+    said = mesh.replace(" ", " x ")
+    with pytest.warns(AccuracyWarning, match=rf"x\.win has a mesh of {said} k points, and x_hr\.dat R vectors of 36 others"):
         load(seed, centres=centres(seed))
 
 
