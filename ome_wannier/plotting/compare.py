@@ -76,7 +76,7 @@ def compare(
         gone = [line for r in shown.values() for line in elements.legend(r, [n for n in _names(shown) if n in r])]
         raise SettingsError(f"nothing to draw: {'; '.join(dict.fromkeys(gone)) or 'no response among the quantities'}")
     columns = max(map(len, rows.values()))
-    figure = figures.new(1.2 + 3.6 * columns, 1.3 + 2.5 * len(rows))
+    figure = figures.new(max(1.2 + 3.6 * columns, 6.0), 1.3 + 2.5 * len(rows))
     grid = figure.subplots(len(rows), columns, squeeze=False, sharex=True)
     for axes, (name, which) in zip(grid, rows.items(), strict=True):
         _draw_row(axes, curves, name, which, units)

@@ -79,7 +79,7 @@ def fermi_scan(
         raise SettingsError(f"nothing to draw: {'; '.join(elements.legend(at, [n for row in panels(at) for n in row]))}")
     chosen = [_components(at, names, components) for names in rows]
     columns = max(len(c) for c, _ in chosen)
-    figure = figures.new(1.2 + 3.6 * columns, 1.3 + 2.5 * len(rows))
+    figure = figures.new(max(1.2 + 3.6 * columns, 6.0), 1.3 + 2.5 * len(rows))
     grid = figure.subplots(len(rows), columns, squeeze=False, sharex=True)
     for axes, names, (wanted, _) in zip(grid, rows, chosen, strict=True):
         _draw_row(axes, at, names, wanted, gap, scale, units)

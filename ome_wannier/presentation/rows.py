@@ -223,7 +223,8 @@ def _columns(result: xr.Dataset, name: str, spots: Sequence[_Spot]) -> list[str]
     temperatures = np.atleast_1d(result["temperature"].values)
     texts = []
     for spot in spots:
-        at = f"{elements.with_equals(result[name], spot.element)} at {result['fermi'].values[spot.level]:.4f} eV".lstrip()
+        level = f"{result['fermi'].values[spot.level]:.4f}".rstrip("0").rstrip(".")
+        at = f"{elements.with_equals(result[name], spot.element)} at {level} eV".lstrip()
         warm = f", {temperatures[spot.temperature]:g} K" if len(temperatures) > 1 else ""
         texts.append(at + warm + (" (largest)" if spot.largest else ""))
     return texts
