@@ -363,6 +363,12 @@ def natural_size(observable, bands):
     return (sizes | dict.fromkeys(("moment", "moment_slope"), v * R))[observable.kind]
 
 
+def split(model, variable):
+    """The elements of a layer that need no position across it: those that its parts have; of other models all."""
+    axes = {"moment": model.moments, "field": model.axes}
+    return variable.sel({d: ["xyz"[i] for i in axes[d]] for d in variable.dims if d in axes})
+
+
 def occupied_sum(observable, bands, mu, kT):
     """(value, scale) of an observable on the k points of `bands`, per area or volume in units of 1 / cell.
 

@@ -14,7 +14,7 @@ from ..common.errors import SettingsError
 
 Array = NDArray[np.float64]
 
-Dims = tuple[Literal["moment", "spin_moment", "field", "axis", "position"], ...]
+Dims = tuple[Literal["moment", "spin_moment", "field", "axis", "position", "lateral", "gate"], ...]
 
 
 KINDS = ("alpha", "extrinsic", "polarizability", "curvature", "moment", "moment_slope", "drude", "ohmic", "own")
@@ -85,7 +85,7 @@ class Observable:
 
 @dataclass(frozen=True)
 class Combination:
-    """A sum of observables of one kind: `terms` are (name, coefficient)."""
+    """A sum of observables of one kind: `terms` are (name, coefficient). of : the quantity that it is a part of, if it is one."""
 
     name: str
     long_name: str
@@ -93,6 +93,7 @@ class Combination:
     equation: str
     reference: str
     note: str = ""
+    of: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..common.errors import SettingsError
 from . import (
+    blocks,
     chern_simons,
     circulation,
     conductivity,
@@ -44,12 +45,20 @@ _ALL: dict[str, Calculator] = {
     for c in module.CALCULATORS
 }
 
+#: terms of the blocks of a layer, no calculators by themselves
+_TERMS: dict[str, Calculator] = {t.name: t for t in blocks.TERMS}
+
 #: second expressions of the same quantities, costlier and for checks: not among the defaults
 CHECKS = ("metric_curl_sea", "itinerant_sea", "commutator_residual", "spin_along_moments")
 #: quantities without a field, and currents: computed when asked for
 ON_REQUEST = tuple(c.name for module in (magnetization, conductivity) for c in module.CALCULATORS)
 #: what `include_chern_simons` adds the Chern-Simons part to
 COMPLETED = ("total", "total_with_spin", "semiclassical")
+
+
+def is_built_in(name: str) -> bool:
+    """Whether a calculator of the package, or a term of one, has this name, which none of one's own may have."""
+    return name in _ALL or name in _TERMS
 
 
 def names() -> list[str]:
@@ -99,7 +108,8 @@ def resolve(asked: str | Iterable[str | Calculator]) -> tuple[list[Calculator], 
         calculator = get(item) if isinstance(item, str) else item
         if not isinstance(calculator, Observable | GapTerm | Combination):
             raise SettingsError(f"{item!r} is no calculator: give names, or Observable objects")
-        if calculator.name in _ALL and type(calculator) is Observable and calculator is not _ALL[calculator.name]:
+        ours = _ALL.get(calculator.name, _TERMS.get(calculator.name, calculator))
+        if type(calculator) is Observable and calculator is not ours:
             raise SettingsError(f"{calculator.name!r} is the name of a built-in calculator: give yours another one")
         if wanted.setdefault(calculator.name, calculator) is not calculator:
             raise SettingsError(f"two different calculators are named {calculator.name!r}")
@@ -115,6 +125,12 @@ def resolve(asked: str | Iterable[str | Calculator]) -> tuple[list[Calculator], 
     return list(wanted.values()), list(basic.values())
 
 
+def shown(calculators: Iterable[Calculator]) -> list[str]:
+    """The quantities that these are or are parts of, each once, without what only helps to place a layer."""
+    said = [c.of if isinstance(c, Combination) and c.of else c.name for c in calculators if c.name not in _TERMS]
+    return list(dict.fromkeys(said))
+
+
 def combine(calculator: Calculator, values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """The value of a calculator from those of the observables."""
     if not isinstance(calculator, Combination):
@@ -124,12 +140,10 @@ def combine(calculator: Calculator, values: Mapping[str, NDArray[np.float64]]) -
 
 def first_observable(calculator: Calculator) -> Term:
     """The calculator itself, or the first term of a combination (all are of one kind)."""
-    found = get(calculator.terms[0][0]) if isinstance(calculator, Combination) else calculator
-    assert not isinstance(found, Combination)
-    return found
+    return _term(calculator.terms[0][0]) if isinstance(calculator, Combination) else calculator
 
 
 def _term(name: str) -> Term:
-    calculator = get(name)
+    calculator = _TERMS[name] if name in _TERMS else get(name)
     assert not isinstance(calculator, Combination)
     return calculator

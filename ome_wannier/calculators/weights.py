@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +15,23 @@ from ..models.base import Model
 from .quantity import Observable
 
 Array = NDArray[np.float64]
-Dims = tuple[Literal["moment", "spin_moment", "field", "axis", "position"], ...]
 
 Shapes = dict[str, tuple[int, ...]]
 
 
 def component_axes(axes: Sequence[int], moments: Sequence[int]) -> dict[str, tuple[int, ...]]:
-    """Cartesian axes that each component dimension runs over."""
+    """Cartesian axes that each component dimension runs over.
+
+    "lateral" : those of moments that need the position across a layer or chain. "gate" : of the field there.
+    """
     return {
         "moment": tuple(moments),
         "spin_moment": (0, 1, 2),
         "axis": tuple(moments),
         "field": tuple(axes),
         "position": tuple(axes),
+        "lateral": tuple(i for i in range(3) if i not in moments),
+        "gate": tuple(i for i in range(3) if i not in axes),
     }
 
 
@@ -113,9 +116,9 @@ def unpacked(columns: Array, shapes: Shapes) -> dict[str, Array]:
 
 def _built_in(observable: Observable) -> bool:
     """By name, which no calculator of one's own may have, and which survives the way to another process."""
-    from . import names  # the package imports this module
+    from .registry import is_built_in  # which imports this module
 
-    return observable.name in names()
+    return is_built_in(observable.name)
 
 
 def stack_tensor(bands: Bands, element: Callable[[int, int, int], Array]) -> Array:

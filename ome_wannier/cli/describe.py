@@ -11,8 +11,8 @@ import numpy as np
 from ..adapters.wannier90 import loader as wannier90
 from ..adapters.wannier90 import seed as wannier90_seed
 from ..adapters.wannier90.wsvec import read_wsvec
+from ..calculators.blocks import element_axes
 from ..calculators.registry import defaults, first_observable, get, resolve
-from ..calculators.weights import component_axes
 from ..integration import hamiltonian_symmetry as symmetry
 from ..integration.band_ranges import Look
 from ..integration.filling import full_bands
@@ -61,13 +61,12 @@ def describe(settings: Settings, console: Console) -> None:
 
 def _print_allowed(model: Lattice, group: Group, console: Console) -> None:
     """Print which elements of the responses a group leaves."""
-    along = component_axes(model.axes, model.moments)
     kinds = {"intrinsic": "total", "extrinsic": "extrinsic"} if model.moments else {}
     if model.has_spin and len(model.moments) < 3:
         kinds |= {"intrinsic spin": "spin", "extrinsic spin": "spin_extrinsic"}
     said = []
     for label, name in kinds.items():
-        observable = first_observable(get(name))
+        observable, along = first_observable(get(name)), element_axes(model, name)
         found = relations(observable, group.operations, along)
         exact = np.asarray(projector(observable, group.exact, along).any(axis=1))
         said.append(tables.allowed_table(label, observable.dims, along, found, exact))

@@ -75,8 +75,19 @@ def about_lines(result: xr.Dataset) -> list[str]:
     more = [f"left out of {', '.join(names)}: {note}" for note, names in left_out.items()]
     surface = result.attrs.get("fermi_surface", "")
     left = f"left out: {result.attrs['left_out']}"
-    known = (level_line(result), surface, order, other, *symmetry_lines(result), error, left, *more)
+    known = (level_line(result), surface, order, other, *layer_lines(result), *symmetry_lines(result), error, left, *more)
     return [text for text in known if text]
+
+
+def layer_lines(result: xr.Dataset) -> list[str]:
+    """What the elements of a layer depend on, and why some are missing; nothing of other models."""
+    about = result.attrs
+    said = [f"gate: {about['gate']}; {about['gate_field']}", f"origin: {about['origin']}"] if "gate" in about else []
+    missing: dict[str, list[str]] = {}
+    for name, variable in result.data_vars.items():
+        if "missing" in variable.attrs:
+            missing.setdefault(variable.attrs["missing"], []).append(str(name))
+    return said + [f"missing in {', '.join(names)}: {reason}" for reason, names in missing.items()]
 
 
 def level_line(result: xr.Dataset) -> str:

@@ -41,7 +41,9 @@ def shown_levels(levels: Array, within: Gap | None) -> list[int]:
 
 
 def with_error(value: float, error: float, plus_minus: str = "±") -> str:
-    """A value and its error, both rounded to two digits of the error."""
+    """A value and its error, both rounded to two digits of the error; a dash where there is no element."""
+    if math.isnan(value):
+        return "-"
     if not math.isfinite(error):
         return f"{value:.4g} {plus_minus} ?"
     if error == 0:
@@ -88,7 +90,7 @@ def extremes_table(result: xr.Dataset, plus_minus: str = "±") -> Table:
         if value.dims != ("fermi", "moment", "field"):
             continue
         beyond = abs(value.values) - np.nan_to_num(error.values)
-        where = np.unravel_index(int(np.argmax(beyond)), value.shape)
+        where = np.unravel_index(int(np.nanargmax(beyond)), value.shape)
         at, err = value[where], error[where]
         factor, unit = _scale(at, err)
         element = f"{at['moment'].item()}{at['field'].item()}"

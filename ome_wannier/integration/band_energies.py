@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models.base import Lattice, Matrices, Model
+from ..models.base import Across, Lattice, Layered, Matrices, Model
 from .kpoints.chosen import Points
 from .kpoints.mesh import KMesh
 from .memory import WORKING_SET, bytes_per_point
@@ -33,6 +33,11 @@ class _Chosen:
         """Matrices at the points that are wanted among `k` (rows, length, 3)."""
         found = self.model.matrices(k, order, curvature)
         return Matrices(*(None if X is None else X[self.use.ravel()] for X in found))  # type: ignore[arg-type]
+
+    def across(self, k: Array) -> Across:
+        """The position across a layer or chain at the same points."""
+        found = cast(Layered, self.model).across(k)
+        return Across(*(None if X is None else X[self.use.ravel()] for X in found))  # type: ignore[arg-type]
 
 
 def _wanted(model: Lattice, k: Array, use: NDArray[np.bool_]) -> tuple[Model, Array, NDArray[np.bool_]]:

@@ -26,7 +26,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bands.across import position
+from ..bands.bands import Bands
 from ..bands.degeneracy import Degeneracy, default_tol
+from ..bands.matrices import diagonal
+from ..calculators.blocks import HEIGHT, LATERAL, is_layer
 from ..calculators.quantity import Observable
 from ..calculators.registry import get
 from ..calculators.weights import component_axes, component_shapes, evaluate_at, unpacked
@@ -38,6 +42,7 @@ from ..symmetry.tensors import transform
 from .occupation.fermi import fermi_function
 
 Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ class MeasuredConstants:
     noise: float = 3e-3
     curvature_tol: float = 0.05
     response_tol: float = 0.5
+    #: Angstrom; orbitals that are not farther from the middle of a layer are in its plane but for noise
+    least_extent: float = 0.01
     #: eV; levels of Wannier functions that are no farther apart count as one
     same: float = 1e-3
     #: splitting of pairs of levels in units of the distance between pairs
@@ -218,10 +225,11 @@ def measured(model: Lattice, candidates: Sequence[Operation], seed: int = 7) -> 
     middle, width = float(np.median(e)), max(float(np.ptp(e)) / 10, 1e-3)
     parts = [_fingerprint(model, q, middle, width) for q in np.array_split(distinct, -(-len(distinct) // _together(model)))]
     tensors = [(parts[0].tensors[i][0], np.concatenate([p.tensors[i][1] for p in parts])) for i in range(len(parts[0].tensors))]
-    energies, curvature, of_bands = (
-        np.concatenate(x) for x in zip(*((p.energies, p.curvature, p.of_bands) for p in parts), strict=True)
+    energies, curvature, of_bands, heights = (
+        np.concatenate(x) for x in zip(*((p.energies, p.curvature, p.of_bands, p.heights) for p in parts), strict=True)
     )
-    found = _Fingerprint(energies, tensors, float(np.mean([p.metric for p in parts])), curvature, of_bands)
+    metric, extent = (float(np.mean([getattr(p, name) for p in parts])) for name in ("metric", "extent"))
+    found = _Fingerprint(energies, tensors, metric, extent, curvature, of_bands, heights)
     where = where.reshape(points.shape[:2])
     return [_compared(g, found, where[0], where[1 + i], model) for i, g in enumerate(candidates)]
 
@@ -231,9 +239,7 @@ def _together(model: Lattice) -> int:
     return max(1, 2**22 // (60 * model.n_orbitals**2))
 
 
-def _compared(
-    operation: Operation, found: _Fingerprint, here: NDArray[np.int64], there: NDArray[np.int64], model: Lattice
-) -> Operation:
+def _compared(operation: Operation, found: _Fingerprint, here: Ints, there: Ints, model: Lattice) -> Operation:
     """The operation with what it changes between points `here` and their images `there` (physics.md eq. 58)."""
     along = component_axes(model.axes, model.moments)
     violation = float(np.sqrt(((found.energies[there] - found.energies[here]) ** 2).mean()))
@@ -241,10 +247,12 @@ def _compared(
         violation = max(violation, _splitting(found.energies[here]))
     mismatch = {"curvature": 0.0, "alpha": 0.0}
     for observable, value in found.tensors:
+        if observable in (HEIGHT, LATERAL) and np.allclose(operation.rotation, np.eye(3)):
+            continue  # time reversal leaves positions alone
         change = value[there] - transform(value[here], observable, operation, along)
         size, change_size = (np.linalg.norm(x.reshape(len(here), -1), axis=1) for x in (value[here], change))
-        if observable.kind == "curvature":
-            mismatch["curvature"] = float(np.sqrt((change**2).mean())) / found.metric
+        if (scale := found.scale(observable)) is not None:
+            mismatch["curvature"] = max(mismatch["curvature"], float(np.sqrt((change**2).mean())) / scale)
         elif np.median(size) > MEASURED.response_floor * found.metric**1.5:
             mismatch["alpha"] = max(mismatch["alpha"], float(np.median(change_size / size)))
     band = 0.0
@@ -254,6 +262,8 @@ def _compared(
         turned = transform(found.curvature[here], curvature, operation, along)
         change = np.abs(found.curvature[there] - turned).max(axis=2)
         band = float((change / np.maximum(found.of_bands[here], 1e-12 * found.metric)).max())
+    if found.heights.shape[1]:
+        band = max(band, found.upside_down(operation, here, there, model))
     return replace(
         operation,
         violation=violation,
@@ -277,24 +287,49 @@ def _splitting(energies: Array) -> float:
 class _Fingerprint(NamedTuple):
     """Energies (nk, n), tensors (nk, *components) of observables, and the mean trace of the metric in Angstrom^2.
 
-    curvature, of_bands : weights of the curvature (nk, n, moments), and trace of the metric (nk, n), of single bands.
+    extent : Angstrom, how far orbitals are from the middle of a layer. curvature, of_bands, heights : weights of the curvature
+        (nk, n, moments), trace of the metric (nk, n), and position along the normal of a layer (nk, n; else none), of bands.
     """
 
     energies: Array
     tensors: list[tuple[Observable, Array]]
     metric: float
+    extent: float
     curvature: Array
     of_bands: Array
+    heights: Array
+
+    def upside_down(self, operation: Operation, here: Ints, there: Ints, model: Lattice) -> float:
+        """By how much single bands are not where an operation takes them along the normal, in units of the extent.
+
+        Of bands that end at a cutoff, the middle half.
+        """
+        (c,) = model.bounded
+        change = np.abs(self.heights[there] - operation.rotation[c, c] * self.heights[here])
+        n = change.shape[1]
+        return float((change if model.default_points is None else change[:, n // 4 : n - n // 4]).max()) / self.extent
+
+    def scale(self, observable: Observable) -> float | None:
+        """The size that changes of a tensor are measured by; None for one that is measured by itself."""
+        if observable.name == HEIGHT.name:
+            return float(self.extent * self.energies.shape[1] / 2)
+        if observable.name == LATERAL.name:
+            return self.extent * self.metric
+        return self.metric if observable.kind == "curvature" else None
 
 
 def _fingerprint(model: Lattice, k: Array, middle: float, width: float) -> _Fingerprint:
     """What operations are tested with at k (nk, 3), filled smoothly up to `middle` with `width` (eV).
 
-    Curvature is odd under time reversal and even under inversion; responses are odd under either and even under both.
+    Curvature is odd under time reversal and even under inversion; responses are odd under either and even under both. What
+    turns a layer upside down and leaves k where it is shows in where the electrons are along the normal, or, where inversion x
+    time reversal hides that, in the moments in the plane.
     """
     names = ["berry_curvature", "interband"] if model.moments else []
     names += ["spin"] if model.has_spin and model.axes else []
-    observables = [o for o in map(get, [*names, "quantum_metric"]) if isinstance(o, Observable)]
+    observables = [o for o in map(get, names) if isinstance(o, Observable)]
+    observables += [HEIGHT, LATERAL] if is_layer(model) else []
+    observables += [o for o in [get("quantum_metric")] if isinstance(o, Observable)]
     # noise splits what symmetry makes equal; in a model that is written down narrow gaps are real
     tol = MEASURED.same if model.is_fitted else default_tol(model)
     bands, weights = evaluate_at(model, observables, k, Degeneracy(tol))
@@ -304,7 +339,15 @@ def _fingerprint(model: Lattice, k: Array, middle: float, width: float) -> _Fing
     tensors = [(o, filled[o.name]) for o in observables[:-1]]
     curvature = weights[:, :, : len(model.moments)]  # comes first, where there is one
     of_bands = (np.abs(bands.connections) ** 2).sum(axis=(1, 3))
-    return _Fingerprint(bands.energies, tensors, max(float(metric), 1e-12), curvature, of_bands)
+    extent = max(_extent(bands), MEASURED.least_extent) if is_layer(model) else 1.0
+    heights = bands.group_mean(diagonal(position(bands))) if is_layer(model) else np.zeros((len(k), 0))
+    return _Fingerprint(bands.energies, tensors, max(float(metric), 1e-12), extent, curvature, of_bands, heights)
+
+
+def _extent(bands: Bands) -> float:
+    """How far orbitals are from the middle of a layer (root mean square), in Angstrom."""
+    Z = position(bands)
+    return float(np.sqrt((np.abs(Z) ** 2).sum(axis=2).mean()))
 
 
 def _in_frame(asked: Any, Q: Array) -> Any:

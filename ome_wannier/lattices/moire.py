@@ -37,6 +37,7 @@ def twisted_bilayer_graphene(
     cutoff: float = 4.0,
     valley: int = 1,
     spin_degeneracy: int = 2,
+    distance: float = 3.35,
 ) -> PlaneWaves:
     """Bistritzer-MacDonald model of one valley, with heterostrain and a sublattice potential on layer 1.
 
@@ -52,7 +53,7 @@ def twisted_bilayer_graphene(
     velocity : hbar v in eV Angstrom. lattice_constant : Angstrom. poisson : Poisson ratio.
     beta : -d ln t / d ln(bond length) of the nearest-neighbour hopping.
     cutoff : radius of the plane waves in units of the moire reciprocal vector.
-    valley : +1 or -1. spin_degeneracy : 2, spin (not valley).
+    valley : +1 or -1. spin_degeneracy : 2, spin (not valley). distance : Angstrom, of layer 2 above layer 1.
 
     Returns
     -------
@@ -95,6 +96,7 @@ def twisted_bilayer_graphene(
         neutral=2 * n,
         spin_degeneracy=spin_degeneracy,
         name=f"twisted bilayer graphene ({theta:g} deg, strain {strain:g} at {strain_angle:g} deg, valley {valley:+d})",
+        heights=_heights(distance, 4 * n),
     )
 
 
@@ -113,6 +115,7 @@ def twisted_tmd(
     cutoff: float = 4.0,
     valley: int = 1,
     spin_degeneracy: int = 1,
+    distance: float = 7.0,
 ) -> PlaneWaves:
     """Valence bands of one valley of a twisted homobilayer such as MoTe2; spin and valley are locked.
 
@@ -125,7 +128,7 @@ def twisted_tmd(
     theta : degrees. displacement : eV between the layers. strain : heterostrain. strain_angle : degrees from x.
     mass : effective mass in units of the electron's. potential, tunnelling : eV. phase : degrees.
     lattice_constant : Angstrom. poisson : Poisson ratio. cutoff : radius of the plane waves in units of |g|.
-    valley : +1 or -1. spin_degeneracy : 1.
+    valley : +1 or -1. spin_degeneracy : 1. distance : Angstrom, of layer 2 above layer 1.
 
     Returns
     -------
@@ -168,7 +171,15 @@ def twisted_tmd(
         neutral=2 * n,
         spin_degeneracy=spin_degeneracy,
         name=f"twisted homobilayer ({theta:g} deg, displacement {displacement:g} eV, strain {strain:g}, valley {valley:+d})",
+        heights=_heights(distance, 2 * n),
     )
+
+
+def _heights(distance: float, waves: int) -> Array:
+    """(waves,) heights of the components of two layers, the first below the second; ModelError for no distance."""
+    if not 0 < distance < np.inf:
+        raise ModelError(f"distance is {distance}: give Angstrom between the layers")
+    return np.repeat([-distance / 2, distance / 2], waves // 2)
 
 
 def _diagonal(blocks: ComplexArray) -> ComplexArray:

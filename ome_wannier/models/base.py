@@ -63,6 +63,19 @@ class Matrices(NamedTuple):
         return F
 
 
+class Across(NamedTuple):
+    """The position along the directions that are not periodic, where it is a bounded operator, in the Wannier gauge.
+
+    Z : (nk, bounded, n, n) Angstrom, along `Model.bounded` and from `Model.centre`.
+    slope : (nk, axes, bounded, n, n) Angstrom^2, d_a Z, or None where D_a Z = 0: where the components of the position commute.
+    current : (nk, axes, bounded, n, n) eV Angstrom^2, 1/2 {Z, v_a} where products of Z and v_a would lack states, or None.
+    """
+
+    Z: ComplexArray
+    slope: ComplexArray | None = None
+    current: ComplexArray | None = None
+
+
 class Model(Protocol):
     """What a Hamiltonian has to offer to be computed with.
 
@@ -71,6 +84,7 @@ class Model(Protocol):
     is_fitted : whether these are Wannier functions, which obey the symmetries of their crystal but for noise.
     size : number of orbitals, in words.
     available : names of the calculators that it can give, or None for all.
+    bounded : Cartesian axes across which it is bounded and knows the position, see `Layered`; none of crystals and k.p models.
     frame : (3, 3) rows are its axes in those of the user, where it was rotated to have Cartesian ones, or None.
     """
 
@@ -102,6 +116,8 @@ class Model(Protocol):
     def external(self) -> External | None: ...
     @property
     def available(self) -> tuple[str, ...] | None: ...
+    @property
+    def bounded(self) -> tuple[int, ...]: ...
     @property
     def frame(self) -> Array | None: ...
     @property
@@ -153,6 +169,20 @@ class OpenBasis(Protocol):
         ...
 
 
+class Layered(Protocol):
+    """What a model offers that is bounded along some directions.
+
+    centre : (3,) Angstrom, the mean of the centres of its orbitals, from which `across` counts.
+    """
+
+    @property
+    def centre(self) -> Array: ...
+
+    def across(self, k: Array) -> Across:
+        """The position along its `bounded` axes at `k`."""
+        ...
+
+
 def require_model(source: object) -> None:
     """Refuse what is no model, such as a name or another program's object.
 
@@ -178,6 +208,11 @@ def brief(model: Any) -> str:
     along = ", ".join(str(i + 1) for i, p in enumerate(model.periodic) if p)
     kind, name = type(model).__name__, f" {model.name}" if model.name else ""
     return f"<{kind}{name}: {model.size}, {model.spin_degeneracy} electron(s) per band, periodic along {along}>"
+
+
+def bounded_axes(axes: tuple[int, ...]) -> tuple[int, ...]:
+    """Cartesian axes across a layer or a chain: those that are not among the `axes` of its field. None of a molecule."""
+    return tuple(i for i in range(3) if i not in axes) if axes else ()
 
 
 def moment_axes(axes: tuple[int, ...]) -> tuple[int, ...]:

@@ -54,6 +54,8 @@ class KDotP:
     is_fitted: ClassVar[bool] = False
     external: ClassVar[None] = None
     available: ClassVar[None] = None
+    # nothing is known of where its states are across the plane
+    bounded: ClassVar[tuple[int, ...]] = ()
     frame: ClassVar[None] = None
 
     def __repr__(self) -> str:

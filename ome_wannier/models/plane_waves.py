@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import ModelError
-from .base import ComplexArray, Matrices, brief
+from .base import Across, ComplexArray, Matrices, brief
 from .real_space_checks import HERMITICITY_TOLERANCE, checked, frozen
 
 Array = NDArray[np.float64]
@@ -38,6 +38,8 @@ class PlaneWaves:
     lattice : (3, 3), rows in Angstrom: two vectors of the superlattice in the plane x, y, the third along z.
     constant : (n, n) eV. linear : (2, n, n) eV Angstrom. quadratic : (2, 2, n, n) eV Angstrom^2, or None.
     neutral : number of bands that are full at neutrality: `filling` counts electrons per cell from there.
+    heights : (n,) Angstrom, where the waves are along z, or None where that is not known: elements of the moment in the plane
+        and of a field along z need it.
     spin_degeneracy : 1 or 2, electrons per band. Valleys are models of their own: where time reversal joins two, their
         extrinsic responses are equal and their intrinsic ones opposite, so no factor stands for both.
 
@@ -53,6 +55,7 @@ class PlaneWaves:
     neutral: int = 0
     spin_degeneracy: int = 1
     name: str = "plane waves"
+    heights: Array | None = None
 
     has_zone: ClassVar[bool] = True
     dimension: ClassVar[int] = 2
@@ -95,6 +98,8 @@ class PlaneWaves:
         if not 0 <= self.neutral <= n:
             raise ModelError(f"neutral is {self.neutral}: between 0 and {n} bands can be full")
         object.__setattr__(self, "lattice", frozen(lattice))
+        if self.heights is not None:
+            object.__setattr__(self, "heights", frozen(checked(self.heights, "heights", float, (n,))))
         for key, X in arrays.items():
             object.__setattr__(self, key, frozen(X))
 
@@ -107,6 +112,16 @@ class PlaneWaves:
     def n_orbitals(self) -> int:
         """Number of plane waves times components (bands)."""
         return len(self.constant)
+
+    @property
+    def bounded(self) -> tuple[int, ...]:
+        """The normal, where it is known where the waves are along it."""
+        return () if self.heights is None else (2,)
+
+    @cached_property
+    def centre(self) -> Array:
+        """(3,) mean height in Angstrom."""
+        return np.array([0.0, 0.0, 0.0 if self.heights is None else self.heights.mean()])
 
     @property
     def cell(self) -> float:
@@ -122,7 +137,7 @@ class PlaneWaves:
     def sha256(self) -> str:
         """Digest of everything that a result depends on."""
         digest = hashlib.sha256(repr((self.spin_degeneracy, self.neutral, self.n_orbitals)).encode())
-        for a in (self.lattice, self.constant, self.linear, self.quadratic):
+        for a in (self.lattice, self.constant, self.linear, self.quadratic, *(() if self.heights is None else (self.heights,))):
             digest.update(b"-" if a is None else np.ascontiguousarray(a).tobytes())
         return digest.hexdigest()
 
@@ -136,6 +151,12 @@ class PlaneWaves:
     def matrices(self, k: Array, order: int = 1, curvature: bool = False) -> Matrices:
         """Matrices at fractional `k`, shape (..., 3), folded into the zone around Gamma; see `Matrices`."""
         return self.at(self.folded(k), order)
+
+    def across(self, k: Array) -> Across:
+        """The heights of the waves from their mean, at every k."""
+        assert self.heights is not None
+        Z = np.diag(self.heights - self.centre[2]).astype(complex)[None]
+        return Across(np.broadcast_to(Z, (np.asarray(k).reshape(-1, 3).shape[0], *Z.shape)))
 
     def at(self, q: Array, order: int = 1) -> Matrices:
         """Matrices at Cartesian `q` (nk, 2) in 1/Angstrom relative to Gamma, not folded."""

@@ -17,13 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import ModelError
-from .base import ComplexArray, Matrices, Structure, brief
+from .base import Across, ComplexArray, Matrices, Structure, bounded_axes, brief
 from .home_cells import homes_of_pairs
 from .real_space_checks import HERMITICITY_TOLERANCE, checked, frozen, point
 from .tight_binding import TightBinding
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+#: see `SparseTightBinding._window_at`
+Window = tuple[Array, ComplexArray, ComplexArray, ComplexArray]
 
 #: memory in bytes up to which windows are kept: energies, filling and narrower windows ask for the same points again
 KEPT = 2**30
@@ -157,6 +160,16 @@ class SparseTightBinding:
         return self._frame.moments
 
     @property
+    def bounded(self) -> tuple[int, ...]:
+        """Cartesian axes across a layer or chain."""
+        return bounded_axes(self.axes)
+
+    @cached_property
+    def centre(self) -> Array:
+        """(3,) mean of the centres in Angstrom."""
+        return np.asarray(self.centres.mean(axis=0))
+
+    @property
     def cell(self) -> float:
         """Volume, area or length of the cell in Angstrom**dimension."""
         return self._frame.cell
@@ -197,27 +210,43 @@ class SparseTightBinding:
                 "this quantity needs second derivatives of the Hamiltonian, which a window of bands does not have: "
                 f"ask for some of {', '.join(AVAILABLE)}"
             )
-        found = [self._window_at(q) for q in np.asarray(k, dtype=float).reshape(-1, 3)]
+        found = [self._window_at(q)[:2] for q in np.asarray(k, dtype=float).reshape(-1, 3)]
         H = np.zeros((len(found), self.window, self.window), dtype=complex)
         H[:, np.arange(self.window), np.arange(self.window)] = np.stack([e for e, _ in found])
         return Matrices(H) if order == 0 else Matrices(H, np.stack([V for _, V in found]))
 
-    def _window_at(self, k: Array) -> tuple[Array, ComplexArray]:
-        """Energies (window,) and velocities (axes, window, window), kept for the next time."""
+    def across(self, k: Array) -> Across:
+        """The position along the bounded axes in the window, and its products with velocities, which have all bands between."""
+        found = [self._window_at(q)[2:] for q in np.asarray(k, dtype=float).reshape(-1, 3)]
+        return Across(np.stack([Z for Z, _ in found]), None, np.stack([O for _, O in found]))
+
+    def _window_at(self, k: Array) -> Window:
+        """Energies (window,), velocities (axes, window, window), the position along the bounded axes (bounded, window, window)
+        and 1/2 {position, velocity} (axes, bounded, window, window), kept for the next time."""
         if self.wider is not None:
-            e, V = self.wider._window_at(k)
+            found = self.wider._window_at(k)
             cut = slice(self.first - self.wider.first, self.first - self.wider.first + self.window)
-            return e[cut], V[:, cut, cut]
-        solved: dict[bytes, tuple[Array, ComplexArray]] = self._solved  # type: ignore[attr-defined]
+            return (found[0][cut], *(X[..., cut, cut] for X in found[1:]))  # type: ignore[return-value]
+        solved: dict[bytes, Window] = self._solved  # type: ignore[attr-defined]
         key = np.ascontiguousarray(k).tobytes()
         if key in solved:
             return solved[key]
         e, U = self.states(k)
         step = self.R @ self.lattice + self.centres[self.orbitals[:, 1]] - self.centres[self.orbitals[:, 0]]
-        V = np.stack([U.conj().T @ (self._bloch(k, 1j * step[:, a] * self.hopping) @ U) for a in self.axes])
-        if len(solved) * V.nbytes < KEPT:
-            solved[key] = e, V
-        return e, V
+
+        def between(values: ComplexArray) -> ComplexArray:
+            return np.asarray(U.conj().T @ (self._bloch(k, values) @ U))
+
+        z = self.centres - self.centre
+        mean = (z[self.orbitals[:, 0]] + z[self.orbitals[:, 1]]) / 2
+        V = np.stack([between(1j * step[:, a] * self.hopping) for a in self.axes])
+        empty = np.zeros((0, *V.shape[1:]), dtype=complex)
+        Z = np.stack([U.conj().T @ (z[:, c, None] * U) for c in self.bounded]) if self.bounded else empty
+        O = [[between(1j * step[:, a] * mean[:, c] * self.hopping) for c in self.bounded] for a in self.axes]
+        found = e, V, Z, np.reshape(O, (len(V), len(Z), *V.shape[1:]))
+        if len(solved) * sum(x.nbytes for x in found) < KEPT:
+            solved[key] = found
+        return found
 
     def states(self, k: Array) -> tuple[Array, ComplexArray]:
         """Energies (window,) in eV and eigenvectors (n, window) at one fractional `k` (3,)."""

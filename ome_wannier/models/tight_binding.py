@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..common.errors import ModelError
 from .alignment import EXACT
-from .base import Matrices, Structure, brief, moment_axes
+from .base import Across, Matrices, Structure, bounded_axes, brief, moment_axes
 from .compiled import covariant, covariant_second, hermitian
 from .fourier import FourierSeries, SeriesSums
 from .outside_states import External, ExternalSeries, Outside
@@ -168,6 +168,11 @@ class TightBinding:
         return moment_axes(self.axes)
 
     @property
+    def bounded(self) -> tuple[int, ...]:
+        """Cartesian axes across a layer or chain, along which the position is a bounded operator."""
+        return bounded_axes(self.axes)
+
+    @property
     def cell(self) -> float:
         """Volume (3D), area (2D) or length (1D) of the cell in Angstrom**dimension; 1 for a molecule."""
         vectors = self.lattice[list(self.periodic)]
@@ -196,6 +201,11 @@ class TightBinding:
         assert self.position is not None
         home = int(np.flatnonzero(~self.R.any(axis=1))[0])
         return np.ascontiguousarray(np.einsum("iia->ia", self.position[home]).real)
+
+    @cached_property
+    def centre(self) -> Array:
+        """(3,) mean of the centres in Angstrom."""
+        return np.asarray(self.wannier_centres.mean(axis=0))
 
     @cached_property
     def sha256(self) -> str:
@@ -239,6 +249,23 @@ class TightBinding:
             A, dA, curl = self._position(position, k, order, curvature)
             matrices = _full_position(h.value, h.first, h.second, A, dA, curl)
         return matrices if spin is None else matrices._replace(S=_whole(spin(k, 0, axes)).value)
+
+    def across(self, k: Array) -> Across:
+        """The position along the `bounded` axes at fractional `k`, see `Across`."""
+        bounded, n = list(self.bounded), self.n_orbitals
+        one = np.eye(n, dtype=complex)
+        if self.centres is not None:
+            Z = one * (self.centres - self.centre)[:, bounded].T[:, None]
+            return Across(np.broadcast_to(Z, (np.asarray(k).reshape(-1, 3).shape[0], *Z.shape)))
+        found = _whole(self._across(k, 1, self.axes))
+        return Across(found.value - one * self.centre[bounded][:, None, None], found.first)
+
+    @cached_property
+    def _across(self) -> FourierSeries:
+        """The upper triangles of the position along the bounded axes."""
+        assert self.position is not None
+        r = np.moveaxis(self.position[:, *np.triu_indices(self.n_orbitals)][..., list(self.bounded)], 2, 1)
+        return FourierSeries(self.lattice, self.R, r)
 
     def _position(
         self, position: FourierSeries, k: Array, order: int, curvature: bool

@@ -114,11 +114,21 @@ def _components(
     if asked is not None:
         return [figures.component(c, along) for c in asked], ""
     every = [dict(zip(along, letters, strict=True)) for letters in product(*along.values())]
+    every = [c for c in every if _known(result[leading].sel(c))] or every
     if len(every) <= AT_MOST:
         return every, ""
+    # of a layer, those first that are split into parts
+    split = [any(_known(result[name].sel(c)) for name in names if name in PARTS) for c in every]
     size = [float(abs(result[leading].sel(c)).max()) for c in every]
-    largest = sorted(np.argsort(size, kind="stable")[::-1][:AT_MOST].tolist())
-    return [every[i] for i in largest], f"the {AT_MOST} largest of {len(every)} components"
+    first = split if sum(split) <= AT_MOST else [False] * len(every)
+    largest = sorted(np.lexsort((size, first))[::-1][:AT_MOST].tolist())
+    which = "those of the split, and the largest" if any(first) else f"the {AT_MOST} largest"
+    return [every[i] for i in largest], f"{which} of {len(every)} components"
+
+
+def _known(values: xr.DataArray) -> bool:
+    """Whether a quantity has an element: those that it does not have are nan."""
+    return bool(np.isfinite(values.values).any())
 
 
 def _draw_row(
@@ -130,28 +140,32 @@ def _draw_row(
     scale: str | None,
 ) -> None:
     """One row of panels: all components of some quantities in one unit."""
-    drawn = [abs(result[name].sel(c)).max().item() for name in names for c in wanted]
+    drawn = [np.nan_to_num(abs(result[name].sel(c)).max().item()) for name in names for c in wanted]
     factor, unit = figures.prefixed(drawn, result[names[0]].attrs["units"])
-    parts = [name for name in names if name in PARTS]
     for ax, c in zip(axes, wanted, strict=False):
         here = result.sel(c)
-        kind = scale or _scale(here["total" if "total" in names else names[0]].values)
+        ax.set_title(_component_title(c))
+        there = [name for name in names if _known(here[name])]
+        if not there:
+            ax.text(0.5, 0.5, f"{said(names[-1])} has no such element", ha="center", va="center", transform=ax.transAxes)
+            continue
+        parts = [name for name in there if name in PARTS]
+        kind = scale or _scale(here["total" if "total" in there else there[0]].values)
         reach = 0.0
         if kind == "linear":
             reach = _stack(ax, here, parts, factor)
         else:
             _lines(ax, here, parts, factor)
-        for name in names:
+        for name in there:
             if name not in parts:
                 _line(ax, here, name, factor, reach)
         if kind == "symlog":
-            _logarithmic(ax, here[names[-1]].values * factor)
+            _logarithmic(ax, here[there[-1]].values * factor)
         if gap is not None:
             ax.axvspan(*gap, color="0.92", zorder=0, label="gap")
         ax.axhline(0, color="0.3", linewidth=0.6)
-        ax.set_title(_component_title(c))
         ax.margins(x=0)
-    what = "intrinsic" if parts or "total" in names else said(names[0])
+    what = "intrinsic" if {"total", *PARTS} & set(names) else said(names[0])
     axes[0].set_ylabel(f"{what} ({unit})")
     for ax in axes[len(wanted) :]:
         ax.set_axis_off()

@@ -72,7 +72,7 @@ def _draw_table(ax: Axes, variable: xr.DataArray, error: xr.DataArray) -> None:
     size = _table_size(variable)
     factor, unit = figures.prefixed(variable.values, variable.attrs["units"])
     values, errors = variable.values.reshape(size) * factor, error.values.reshape(size) * factor
-    limit = float(np.abs(values).max()) or 1.0
+    limit = float(np.nan_to_num(np.abs(values)).max()) or 1.0
     ax.imshow(values, cmap=figures.DIVERGING, vmin=-limit, vmax=limit, aspect="auto")
     for (i, j), value in np.ndenumerate(values):
         dark = abs(value) > 0.6 * limit
@@ -89,7 +89,9 @@ def _draw_table(ax: Axes, variable: xr.DataArray, error: xr.DataArray) -> None:
 
 
 def _with_error(value: float, error: float) -> str:
-    """Value and error on two lines, with the digits that the error leaves; three where it is unknown."""
+    """Value and error on two lines, with the digits that the error leaves; three where it is unknown; a dash for none."""
+    if not np.isfinite(value):
+        return "\N{EN DASH}"
     if not np.isfinite(error):
         return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
     small = min(abs(error), abs(value)) if error and value else max(abs(error), abs(value))

@@ -165,7 +165,7 @@ def material(data: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
 def _responses(data: dict[str, Any]) -> list[str]:
     """Names of the responses in the data, total and parts first."""
     units = data.get("ome_units", {})
-    there = [key.removeprefix("ome_") for key in units if not key.endswith(("_error", "_raw"))]
+    there = [key.removeprefix("ome_") for key in units if not key.endswith(("_error", "_raw", "_per_angstrom"))]
     there = [name for name in there if str(units[f"ome_{name}"]).startswith("A") and np.ndim(data[f"ome_{name}"]) >= 2]
     order = [*INTRINSIC, *EXTRINSIC, *calculators.names()]
     return sorted(there, key=lambda name: order.index(name) if name in order else len(order))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from ..bands.degeneracy import Degeneracy
+from ..calculators.blocks import parts
 from ..calculators.registry import Calculator
 from ..common.errors import SettingsError
 from ..integration.adaptive.strategy import over_zone
@@ -28,6 +30,7 @@ from ..models.base import Model, has_zone, require_model
 from ..symmetry.operations import Operation
 from . import doubts, imposed_symmetry
 from .dataset import build
+from .layer import choice_of, placed
 from .provenance import provenance
 from .request import (
     consisting_of,
@@ -40,6 +43,7 @@ from .request import (
     sampling,
     usable,
     validate,
+    with_parts,
 )
 
 if TYPE_CHECKING:
@@ -69,6 +73,8 @@ def compute(
     rtol: float | None = None,
     max_points: int = MAX_POINTS,
     max_time: float | None = None,
+    gate: str | None = None,
+    origin: ArrayLike | None = None,
 ) -> xr.Dataset:
     """Response tensors of a model as functions of the Fermi level and the temperature.
 
@@ -120,6 +126,11 @@ def compute(
         named in a ConvergenceWarning.
     max_time : with `rtol`: seconds, likewise, judged by the speed of one cell. The result then depends on the speed of the
         machine.
+    gate : what a field along the normal of a layer leaves as it is: "density", the electrons (isolated layer, dual gate), or
+        "level", the Fermi level (grounded, with its reservoir in the plane of the origin). By default density, but level in the
+        gaps of Chern insulators, where nothing else has a meaning. In other gaps both are the same.
+    origin : Angstrom along the normal of a layer, or a Cartesian point, from which positions across it count; by default the
+        mean of the centres. `<name>_per_angstrom` of the result says how much every element changes with it.
 
     Returns
     -------
@@ -139,10 +150,13 @@ def compute(
     began = time.perf_counter()
     require_model(model)
     wanted, observables, gap_terms = consisting_of(usable(model) if calculators is None else calculators, include_chern_simons)
+    more = parts(model, [c.name for c in wanted])
+    observables = with_parts(observables, more)
     temperatures = np.atleast_1d(numbers("temperature", temperature, "K"))
     validate(model, wanted, temperatures, tau, degeneracy_tol)
     if (fermi is None) == (filling is None):
         raise SettingsError("give either fermi (eV) or filling (electrons per cell)")
+    choice = choice_of(model, gate, origin)
     means = resources(memory, progress, executor, checkpoint, resume)
     goal = goal_of(rtol, max_points, max_time)
     where = sampling(model, kmesh, goal)
@@ -154,10 +168,10 @@ def compute(
             level, where = filled(model, filling, where, temperatures, group, observables)
         levels = given_levels(fermi) if level is None else level.spread(negligible(level.temperature, goal))
         integrand = Integrand(model, observables, occupation_of(model, observables, levels, temperatures), degeneracy)
-        request = Request(integrand, wanted, group, where, means, gap_terms, trial)
-        found = _integrated(request)
+        request = Request(integrand, [*wanted, *more], group, where, means, gap_terms, trial)
+        found = placed(request, wanted, _integrated(request), choice)
     coordinates = levels, temperatures if np.ndim(temperature) else float(temperatures[0])
-    return _labelled(request, found, level, coordinates, float(tau), began)
+    return _labelled(replace(request, calculators=wanted), found, level, coordinates, float(tau), began)
 
 
 def _integrated(request: Request) -> Integral:

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from ..calculators.quantity import WITH_TAU, Combination
 from ..calculators.registry import Calculator, first_observable
 from ..calculators.reported_units import AXES, INDEX_ORDER, unit_of
-from ..calculators.weights import as_reported, reported_axes
 from ..integration.integral import Integral
+from ..models.alignment import in_users_axes
 from ..models.base import Model
+from . import layer
 
 if TYPE_CHECKING:
     import xarray as xr
 Array = NDArray[np.float64]
+Axes = Sequence[tuple[int, ...]]
 
 
 def build(
@@ -43,27 +45,37 @@ def build(
         ),
     }
     data: dict[str, Any] = {}
+    whole, at = layer.whole(model, calculators), (slice(None), 0) if scalar else ()
     for calculator in calculators:
-        observable = first_observable(calculator)
+        name, observable = calculator.name, first_observable(calculator)
         factor, unit = unit_of(observable, dimension, tau)
         dims = ("fermi",) + (() if scalar else ("temperature",)) + observable.dims
-        reported = reported_axes(model, observable.dims)
-        for dim, axes_of in zip(observable.dims, reported, strict=True):
-            coords[dim] = (dim, AXES[list(axes_of)], {"long_name": f"Cartesian {dim} axis"})
-        at = (slice(None), 0) if scalar else ()
-        value = as_reported(model, observable.dims, found.values[calculator.name][at] * factor)
-        error = as_reported(model, observable.dims, found.errors[calculator.name][at] * abs(factor), error=True)
-        data[calculator.name] = (dims, value, _about(calculator, unit, dimension, tau))
-        text = f"estimated error of {calculator.name}"
-        data[f"{calculator.name}_error"] = (dims, error, {"units": unit, "long_name": text})
-        if calculator.name in found.raw:
-            text = f"{calculator.name} without the operations that hold but for noise"
-            raw = as_reported(model, observable.dims, found.raw[calculator.name][at] * factor)
-            data[f"{calculator.name}_raw"] = (dims, raw, {"units": unit, "long_name": text})
+        axes = layer.result_axes(model, observable.dims, whole)
+        for dim, along in zip(observable.dims, axes, strict=True):
+            coords[dim] = (dim, AXES[list(along if model.frame is None else (0, 1, 2))], {"long_name": f"Cartesian {dim} axis"})
+        value = _tensor(model, calculator, axes, found.values) * factor
+        error = _tensor(model, calculator, axes, found.errors, error=True) * abs(factor)
+        data[name] = (dims, value[at], _about(model, calculator, unit, tau, axes))
+        data[f"{name}_error"] = (dims, error[at], {"units": unit, "long_name": f"estimated error of {name}"})
+        if name in found.raw:
+            text = f"{name} without the operations that hold but for noise"
+            raw = _tensor(model, calculator, axes, found.raw) * factor
+            data[f"{name}_raw"] = (dims, raw[at], {"units": unit, "long_name": text})
+        if moving := layer.drifts(model, calculator, found.values):
+            text = f"what {name} changes by when the origin moves by one Angstrom along the normal"
+            drift = _tensor(model, calculator, axes, moving) * factor
+            data[f"{name}_per_angstrom"] = (dims, drift[at], {"units": f"{unit} / Angstrom", "long_name": text})
     return xr.Dataset(data, coords, found.attrs | dict(attrs))
 
 
-def _about(calculator: Calculator, unit: str, dimension: int, tau: float) -> dict[str, Any]:
+def _tensor(model: Model, calculator: Calculator, axes: Axes, values: Mapping[str, Array], error: bool = False) -> Array:
+    """A quantity (nf, nT, *components) in the user's axes, whose missing elements are zero where a layer was rotated."""
+    if model.frame is None:
+        return layer.assembled(model, calculator, values, axes, np.nan)
+    return in_users_axes(layer.assembled(model, calculator, values, axes, 0.0), list(axes), model.frame, error)
+
+
+def _about(model: Model, calculator: Calculator, unit: str, tau: float, axes: Axes) -> dict[str, Any]:
     """What a quantity is."""
     observable = first_observable(calculator)
     about: dict[str, Any] = {
@@ -76,6 +88,8 @@ def _about(calculator: Calculator, unit: str, dimension: int, tau: float) -> dic
         about["index_order"] = INDEX_ORDER
     if observable.kind in WITH_TAU:
         about["tau_fs"] = tau
-    if isinstance(calculator, Combination) and calculator.note and dimension == 3:
+    if isinstance(calculator, Combination) and calculator.note and len(model.axes) == 3:
         about["left_out"] = calculator.note
+    if reason := layer.missing(model, calculator, axes):
+        about["missing"] = reason
     return about

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..calculators.blocks import element_axes
 from ..calculators.quantity import GapTerm
 from ..calculators.registry import Calculator, first_observable
 from ..calculators.reported_units import AXES, unit_of
-from ..calculators.weights import component_axes
 from ..common.errors import warn
 from ..integration.hamiltonian_symmetry import Group, listed, size
 from ..models.base import Lattice, Model, has_zone
@@ -60,12 +60,12 @@ def broken_line(model: Lattice, wanted: Sequence[Calculator], group: Group) -> s
 
 def forbidden(model: Lattice, wanted: Sequence[Calculator], group: Sequence[Operation], smaller: Sequence[Operation]) -> str:
     """Elements that a group forbids and a smaller one does not: "all of total, spin; xy, yx of extrinsic"."""
-    along = component_axes(model.axes, model.moments)
     names: dict[str, list[str]] = {}
     for c in wanted:
         observable = first_observable(c)
         if isinstance(observable, GapTerm):
             continue
+        along = element_axes(model, c.name)
         left, before = (np.asarray(projector(observable, g, along).any(axis=1)) for g in (group, smaller))
         if (before & ~left).any():
             elements = ["".join(AXES[list(e)]) for e in product(*(along[d] for d in observable.dims))]
@@ -81,6 +81,7 @@ def warn_of_changes(result: xr.Dataset, model: Model, wanted: Sequence[Calculato
         if f"{c.name}_raw" not in result:
             continue
         value, raw, error = (result[n].values for n in (c.name, f"{c.name}_raw", f"{c.name}_error"))
+        value, raw, error = (np.nan_to_num(x) for x in (value, raw, error))  # nan: elements that a layer does not have
         change = abs(raw - value)
         numerical = np.nan_to_num(error - change)
         least = max(SHARE * abs(value).max(), SMALL * unit_of(first_observable(c), len(model.axes), result.attrs["tau_fs"])[0])

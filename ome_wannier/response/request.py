@@ -78,6 +78,12 @@ def consisting_of(
     return wanted, observables, len(observables) < len(terms)
 
 
+def with_parts(observables: Sequence[Observable], parts: Sequence[Calculator]) -> tuple[Observable, ...]:
+    """The observables of what was asked for, and of the parts of a layer."""
+    more = resolve(parts)[1] if parts else []
+    return tuple({o.name: o for o in (*observables, *more) if isinstance(o, Observable)}.values())
+
+
 def usable(model: Model) -> list[str]:
     """Names of the calculators that are used unless told."""
     return [n for n in defaults(model.has_spin) if model.available is None or n in model.available]

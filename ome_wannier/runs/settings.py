@@ -109,6 +109,15 @@ class Settings:
     rtol: float | None = _compute("Relative error to reach, instead of --kmesh: 1e-3.", "REL", values.positive)
     max_points: int | None = _compute("With --rtol: k points it may cost.", "N", values.count, unit="k points")
     max_time: float | None = _compute("With --rtol: seconds it may cost.", "S", values.positive, unit="seconds")
+    gate: Literal["density", "level"] | None = _compute(
+        "What a field along the normal of a layer leaves as it is: the electrons, or the Fermi level.", "density|level"
+    )
+    origin: float | tuple[float, ...] | None = _compute(
+        "From where positions across a layer count: 2.5 along its normal, or a point 0,0,2.5.",
+        "Z",
+        values.origin,
+        unit="Angstrom",
+    )
 
     def __post_init__(self) -> None:
         given = {s.name for s in fields(self) if getattr(self, s.name) is not None and getattr(self, s.name) is not False}

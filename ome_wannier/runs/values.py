@@ -63,6 +63,14 @@ def numbers(value: object) -> float | tuple[float, ...]:
     return tuple(map(number, value))
 
 
+def origin(value: object) -> float | tuple[float, ...]:
+    """Angstrom along a normal, or a point of three numbers, also as text with commas."""
+    found = numbers(value)
+    if isinstance(found, tuple) and len(found) != 3:
+        raise ValueError(f"expected one number or three (Angstrom), found {len(found)}")
+    return found
+
+
 def fermi(value: object) -> float | tuple[float, ...] | Scan:
     """Energies in eV; or their start, stop and number, also as start:stop:number."""
     if isinstance(value, Scan):

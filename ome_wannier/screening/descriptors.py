@@ -105,7 +105,7 @@ def of_result(result: xr.Dataset, reference: float, gap: Gap | None, tau: float)
         if known:
             pairs |= _of_response(at[name], at[f"{name}_error"], reference if gap else None)
             if f"{name}_raw" in at:
-                removed = abs(at[f"{name}_raw"] - at[name]).values
+                removed = np.nan_to_num(abs(at[f"{name}_raw"] - at[name]).values)
                 most = np.unravel_index(int(np.argmax(removed)), removed.shape)
                 pairs[f"{name}_removed"] = float(removed[most])
                 pairs[f"{name}_removed_error"] = float(at[f"{name}_error"].values[most] - removed[most])
@@ -129,7 +129,7 @@ def _of_response(value: xr.DataArray, error: xr.DataArray, middle: float | None)
     name, levels = value.name, value.coords["fermi"].values
     axes = [value.coords[d].values for d in value.dims if d != "fermi"]
     rounding = ROUNDING * E2_OVER_HBAR * (ANGSTROM if value.attrs["units"] == ALPHA_UNIT[2] else 1.0)
-    numbers = np.where(abs(value.values) > rounding, value.values, 0.0)
+    numbers = np.where(abs(value.values) > rounding, value.values, 0.0)  # elements that a layer does not have are nan
     number, wrong, element, at = _largest(numbers, error.values, axes)
     pairs: dict[str, Any] = {
         f"{name}_max": abs(number),

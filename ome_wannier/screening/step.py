@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ..calculators.blocks import element_axes
 from ..calculators.registry import Calculator, first_observable
-from ..calculators.weights import component_axes
 from ..common.errors import AccuracyWarning, OMEError
 from ..common.version import __version__
 from ..integration.band_ranges import coarse_mesh
@@ -170,7 +170,7 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
 
 def _allowed(model: Lattice, calculator: Calculator, operations: Sequence[Operation]) -> bool:
     """Whether operations allow any element of a response."""
-    along = component_axes(model.axes, model.moments)
+    along = element_axes(model, calculator.name)
     return bool(projector(first_observable(calculator), operations, along).any())
 
 

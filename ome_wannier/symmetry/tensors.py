@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 Axes = Mapping[str, tuple[int, ...]]
 
 #: component dimensions that turn like a magnetic moment
-AXIAL = ("moment", "spin_moment", "axis")
+AXIAL = ("moment", "spin_moment", "axis", "lateral")
 #: entries of a projector below this are zero: lattice vectors are known to some seven digits
 SMALL = 1e-6
 
@@ -33,7 +33,7 @@ class Tensor(Protocol):
 def component_matrix(observable: Tensor, operation: Operation, axes: Axes) -> Array:
     """(c, c): what an operation of the crystal does to the components of a tensor, in the order of its flattened dimensions.
 
-    Axial indices ("moment", "spin_moment", "axis") and polar ones ("field", "position") turn with the rotation part; each
+    Axial indices (`AXIAL`) and polar ones ("field", "position", "gate") turn with the rotation part; each
     axial one brings its determinant, and time reversal the parity of the observable. A declared parity under inversion that
     is not that of the indices makes a pseudotensor.
     """

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...bands.degeneracy import decided
 from ...calculators.quantity import Combination
-from ...calculators.registry import Calculator, combine, first_observable
+from ...calculators.registry import Calculator, combine, first_observable, shown
 from ...calculators.weights import component_axes
 from ...common.errors import warn
 from ...common.version import __version__
@@ -133,7 +133,8 @@ def _warn_of_coarse(request: Request, mesh: KMesh, sums: MeshSums, values: Value
     """Warn of quantities of which the points may miss a good part, with a mesh that resolves the Fermi surfaces."""
     integrand, step = request.integrand, sums.coarsest
     missed = {c.name: _missed(c, integrand, sums, request.group.operations) for c in request.calculators}
-    names = [n for n, x in missed.items() if x.max(initial=0.0) > MESH.coarse * abs(values[n]).max(initial=0.0)]
+    much = {n for n, x in missed.items() if x.max(initial=0.0) > MESH.coarse * abs(values[n]).max(initial=0.0)}
+    names = shown(c for c in request.calculators if c.name in much)
     if not names or step <= MESH.fine:
         return
     finer = [n * max(step / MESH.fine, 1.0) if n > 1 else 1.0 for n in mesh.size]

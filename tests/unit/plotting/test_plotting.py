@@ -65,16 +65,18 @@ def factor_of(ax):
 @pytest.mark.parametrize("scale", ["linear", "symlog"])
 def test_scan_draws_the_numbers_of_the_result(result2, scale) -> None:
     figure = plotting.fermi_scan(result2, scale=scale)
-    top, bottom = panels(figure)[:2], panels(figure)[2:]
-    assert len(top) == len(bottom) == 2
+    top, bottom = panels(figure)[:3], panels(figure)[3:]
+    assert len(top) == len(bottom) == 3
     for axes, name in ((top, "total"), (bottom, "extrinsic")):
         factor = factor_of(axes[0])
-        for ax, field in zip(axes, "xy", strict=True):
+        for ax in axes:
+            moment, field = re.search(r"alpha_\{(.)(.)\}", ax.get_title()).groups()
             drawn = line(ax, name)
-            expected = result2[name].sel(moment="z", field=field).isel(temperature=0).values
+            expected = result2[name].sel(moment=moment, field=field).isel(temperature=0).values
             assert_allclose(drawn.get_xdata(), LEVELS)
             assert_allclose(drawn.get_ydata(), expected * factor, rtol=1e-12)
-            assert ax.get_title() == rf"$\alpha_{{z{field}}}$: $M_z$ from $E_{field}$"
+            assert ax.get_title() == rf"$\alpha_{{{moment}{field}}}$: $M_{moment}$ from $E_{field}$"
+    assert {"zx", "zy"} < {re.search(r"alpha_\{(..)\}", ax.get_title()).group(1) for ax in top}
     assert all(abs(line(ax, "total").get_ydata()).max() >= 1 for ax in top) or factor_of(top[0]) > 1
 
 
@@ -97,12 +99,13 @@ def test_scan_stacks_the_parts_to_the_total(result2) -> None:
 
 
 def test_scan_shows_errors_gap_model_and_units(result2) -> None:
-    figure = plotting.fermi_scan(result2, gap=(-0.2, 0.3))
+    figure = plotting.fermi_scan(result2, components=["zx", "zy", "xz"], gap=(-0.2, 0.3))
     labels = {t.get_text() for t in figure.legends[0].get_texts()}
     assert labels == {*(p.replace("_", " ") for p in PARTS), "total", "extrinsic", "estimated error", "gap"}
     title = figure.get_suptitle()
     assert "k mesh 8 × 8 × 1" in title and "100 K" in title and "τ = 7 fs" in title  # noqa: PT018, RUF001
-    ax = panels(figure)[2]
+    ax = panels(figure)[3]
+    assert [t.get_text() for t in panels(figure)[5].texts] == ["extrinsic has no such element"]
     assert ax.get_xlabel() == "Fermi level (eV)"
     assert ax.get_ylabel().startswith("extrinsic (")
     band = next(c for c in ax.collections if c.get_label() == "estimated error").get_paths()[0].vertices[:, 1]
@@ -163,7 +166,7 @@ def test_a_huge_error_does_not_set_the_scale() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"components": ["xx"]}, "no component 'xx': one of zx, zy"),
+        ({"components": ["xw"]}, "no component 'xw': one of xx, xy"),
         ({"components": ["zyx"]}, "no component 'zyx'"),
         ({"path": "scan.xyz"}, "its name must end in one of .*png"),
     ],

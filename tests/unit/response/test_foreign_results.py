@@ -22,8 +22,8 @@ def result() -> xr.Dataset:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda d: d.assign_coords(moment=["q"]), "axes that are not x, y and z"),
-        (lambda d: d.assign_coords(moment=[1]), "axes that are not x, y and z"),
+        (lambda d: d.assign_coords(moment=list("xyq")), "axes that are not x, y and z"),
+        (lambda d: d.assign_coords(moment=[1, 2, 3]), "axes that are not x, y and z"),
         (lambda d: d.drop_vars("field"), "axes that are not x, y and z"),
         (lambda d: d.rename(moment="zz"), "total of dimensions fermi, zz, field"),
         (lambda d: d.transpose("field", ...), "total of dimensions field"),

@@ -44,7 +44,7 @@ def test_settings_with_a_unit_are_those_of_physical_quantities() -> None:
     units = {name: TABLE[name].unit for name in KEYWORDS if TABLE[name].unit}
     assert units == {
         "fermi": "eV", "filling": "electrons per cell", "temperature": "K", "tau": "fs", "memory": "bytes",
-        "degeneracy_tol": "eV", "max_points": "k points", "max_time": "seconds",
+        "degeneracy_tol": "eV", "max_points": "k points", "max_time": "seconds", "origin": "Angstrom",
     }  # fmt: skip
 
 
@@ -106,6 +106,8 @@ def job(tmp_path: Path) -> Path:
         ("parameters = {neel = [0.0, 0.0, 1.0]}", {"parameters": ["neel=(0, 0, 1)"]}),
         ("parameters = {material = 'a,b'}", {"parameters": ["material=a,b"]}),
         ("degeneracy_tol = 1e-4\ntau = 20.0", {"degeneracy_tol": 1e-4, "tau": 20.0}),
+        ('gate = "level"\norigin = 2.5', {"gate": "level", "origin": "2.5"}),
+        ("origin = [0.0, 1.0, 2.5]", {"origin": "0,1,2.5"}),
     ],
 )
 def test_option_and_file_say_the_same(toml: str, options: dict[str, object], job: Path) -> None:
@@ -165,6 +167,8 @@ def test_json_gives_the_same_settings_again() -> None:
         ("fermi = 1\nfilling = 2", r"job\.toml: give either fermi"),
         ('seed = "a"', "give either seed or material"),
         ("tau = true", "tau: expected a finite number, found True"),
+        ("origin = [1, 2]", r"origin: expected one number or three \(Angstrom\), found 2"),
+        ('gate = "open"', "gate: "),
         ("tau = -1", "tau: expected a number that is not negative"),
         ('calculators = ["totl"]', "no calculator 'totl': one of total,"),
         ("calculators = [1]", "expected names of calculators"),

@@ -50,8 +50,8 @@ def test_a_row_holds_what_compute_gives_and_a_second_run_computes_nothing(
     plan = planning.planned(model, None, item)
     direct = ome.compute(model, (6, 6, 1), plan.wanted, plan.levels)
     data = Store(db).data(str(row["key"]))
-    assert np.array_equal(data["ome_total"][:, 2, :2], direct["total"].values[:, 0])
-    assert np.array_equal(data["ome_extrinsic_error"][:, 2, :2], direct["extrinsic_error"].values[:, 0])
+    assert np.array_equal(data["ome_total"], direct["total"].values)
+    assert np.array_equal(data["ome_extrinsic_error"], direct["extrinsic_error"].values, equal_nan=True)
     assert np.array_equal(data["ome_fermi"], plan.levels)
     assert row["model_sha256"] == f"sha256-{model.sha256}"
     assert (row["p_seed"], row["p_n"], row["orbitals"], row["dimension"]) == (2, 4, 4, 2)
@@ -263,7 +263,7 @@ def test_materials_converge_by_themselves_or_say_that_they_did_not(tmp_path: Pat
     assert row["converged"] == 1
     assert row["total_max_error"] <= 0.05 * row["total_max"]
     assert row["points"] > 1
-    assert "warning" not in row
+    assert "not converged" not in row.get("warning", "")
     short = write_list(tmp_path, "rtol = 1e-6\nmax_points = 100\n" + table("lattice", [1]), head=head)
     assert screened(short, db) == Counts(done=1)
     (row,) = [r for r in Store(db).rows() if not r["converged"]]

@@ -1,0 +1,186 @@
+"""Of what the tensors of a layer consist: blocks of rows and columns, which the symmetries of a plane do not mix.
+
+A block has its terms, observables that are integrated over the zone, and its drift: what it changes by when the origin moves
+along the normal, per Angstrom (an index "gate" more). `total`, for one, has the block of the moment along the normal and
+fields in the plane that it has without knowing where the orbitals are across the layer, and three more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bands.bands import Bands
+from ..models.base import Model
+from . import layer
+from .quantity import Combination, Dims, Observable
+from .spin import spin
+from .weights import component_axes
+
+Array = NDArray[np.float64]
+Terms = tuple[str, ...]
+Parity = Literal[-1, 1]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of weights (nk, n, spin_moment, ...): those of moments along the normal of a layer, or in its plane."""
+
+    weights: Callable[[Bands], Array]
+    kind: Literal["moment", "lateral"]
+
+    def __call__(self, bands: Bands) -> Array:
+        """The weights (nk, n, moment or lateral, ...)."""
+        rows = bands.moments if self.kind == "moment" else bands.axes
+        return self.weights(bands)[:, :, list(rows)]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of a quantity.
+
+    dims : rows and columns. terms, drifts : names of observables whose sums are its values, and its drift.
+    """
+
+    of: str
+    dims: tuple[str, str]
+    terms: Terms
+    drifts: Terms
+
+    @property
+    def name(self) -> str:
+        """The name of its values."""
+        return f"{self.of}[{','.join(self.dims)}]"
+
+    @property
+    def drift(self) -> str:
+        """The name of its drift."""
+        return f"drift of {self.name}"
+
+    @property
+    def combinations(self) -> list[Combination]:
+        """What is to be integrated for it: values and drift."""
+        both = ((self.name, self.terms), (self.drift, self.drifts))
+        return [Combination(name, name, tuple((t, 1.0) for t in terms), "", "", of=self.of) for name, terms in both]
+
+
+def _term(
+    name: str,
+    weights: Callable[[Bands], Array],
+    dims: Dims,
+    occupation: Literal["sea", "surface", "grand"] = "sea",
+    kind: str = "alpha",
+    time_reversal: Parity = -1,
+    needs_spin: bool = False,
+) -> Observable:
+    """A term of a block; its parity under inversion is that of its indices."""
+    odd = sum(d in ("field", "gate") for d in dims) % 2
+    return Observable(
+        name,
+        name.replace("_", " "),
+        kind,
+        occupation,
+        time_reversal,
+        -1 if odd else 1,
+        "",
+        "",
+        weights,
+        dims,
+        curvature=not needs_spin,
+        needs_spin=needs_spin,
+    )
+
+
+def _spin_terms(rows: Literal["spin_moment", "moment", "lateral"]) -> list[Observable]:
+    """The terms of the moment of the spin under a field along the normal, for these rows."""
+
+    def of(weights: Callable[[Bands], Array]) -> Callable[[Bands], Array]:
+        return weights if rows == "spin_moment" else Rows(weights, rows)
+
+    return [
+        _term(f"{rows}_spin_gate", of(layer.spin_gate), (rows, "gate"), needs_spin=True),
+        _term(f"{rows}_spin_gate_surface", of(layer.spin_gate_surface), (rows, "gate"), "surface", needs_spin=True),
+        _term(f"{rows}_spin_by_level", of(layer.spin_by_level), (rows, "gate", "gate"), "surface", needs_spin=True),
+    ]
+
+
+#: the observables, none of which is a calculator by itself
+TERMS = (
+    _term("lateral", layer.lateral, ("lateral", "field")),
+    _term("lateral_hall", layer.lateral_hall, ("lateral", "field", "gate")),
+    _term("lateral_extrinsic", layer.lateral_extrinsic, ("lateral", "field"), "surface", "extrinsic", 1),
+    _term("lateral_drude", layer.lateral_drude, ("lateral", "field", "gate"), "surface", "extrinsic", 1),
+    _term("lateral_gate", layer.lateral_gate, ("lateral", "gate")),
+    _term("lateral_gate_surface", layer.lateral_gate_surface, ("lateral", "gate"), "surface"),
+    _term("lateral_by_level", layer.lateral_by_level, ("lateral", "gate", "gate"), "surface"),
+    _term("moment_gate", layer.moment_gate, ("moment", "gate")),
+    _term("moment_gate_grand", layer.moment_gate_grand, ("moment", "gate"), "grand"),
+    _term("moment_gate_surface", layer.moment_gate_surface, ("moment", "gate"), "surface"),
+    _term("moment_curvature", layer.moment_curvature, ("moment", "gate", "gate")),
+    _term("moment_by_level", layer.moment_by_level, ("moment", "gate", "gate"), "surface"),
+    _term("lateral_spin", Rows(spin, "lateral"), ("lateral", "field"), needs_spin=True),
+    *(term for rows in ("spin_moment", "moment", "lateral") for term in _spin_terms(rows)),
+    _term("carriers", layer.carriers, (), "surface", "curvature", 1),
+    _term("height", layer.height, ("gate",), "surface", "curvature", 1),
+)
+
+LATERAL = TERMS[0]
+#: whose ratio is where the carriers at the Fermi level are along the normal
+CARRIERS, HEIGHT = TERMS[-2:]
+
+_LATERAL = ("lateral",), ("lateral_hall",)
+_LATERAL_GATE = ("lateral_gate", "lateral_gate_surface"), ("lateral_by_level",)
+_MOMENT_GATE = ("moment_gate", "moment_gate_grand", "moment_gate_surface"), ("moment_curvature", "moment_by_level")
+
+
+def _spin_gate(rows: str) -> tuple[Terms, Terms]:
+    return (f"{rows}_spin_gate", f"{rows}_spin_gate_surface"), (f"{rows}_spin_by_level",)
+
+
+def _both(one: tuple[Terms, Terms], other: tuple[Terms, Terms]) -> tuple[Terms, Terms]:
+    return (*one[0], *other[0]), (*one[1], *other[1])
+
+
+_BLOCKS = (
+    Block("total", ("lateral", "field"), *_LATERAL),
+    Block("total", ("lateral", "gate"), *_LATERAL_GATE),
+    Block("total", ("moment", "gate"), *_MOMENT_GATE),
+    Block("extrinsic", ("lateral", "field"), ("lateral_extrinsic",), ("lateral_drude",)),
+    Block("spin", ("spin_moment", "gate"), *_spin_gate("spin_moment")),
+    Block("total_with_spin", ("lateral", "field"), *_both(_LATERAL, (("lateral_spin",), ()))),
+    Block("total_with_spin", ("lateral", "gate"), *_both(_LATERAL_GATE, _spin_gate("lateral"))),
+    Block("total_with_spin", ("moment", "gate"), *_both(_MOMENT_GATE, _spin_gate("moment"))),
+)
+
+
+def is_layer(model: Model) -> bool:
+    """Whether a model is a layer that knows where its orbitals are across the plane."""
+    return len(model.axes) == 2 and len(model.bounded) == 1
+
+
+def blocks(model: Model, names: Sequence[str]) -> list[Block]:
+    """The blocks of quantities beyond what these are by themselves; none of models that are no layers."""
+    return [b for b in _BLOCKS if b.of in names] if is_layer(model) else []
+
+
+def parts(model: Model, names: Sequence[str]) -> list[Combination | Observable]:
+    """All that is to be integrated for the blocks of these quantities."""
+    found = blocks(model, names)
+    gated = any(b.dims[1] == "gate" for b in found)
+    return [c for b in found for c in b.combinations] + ([CARRIERS, HEIGHT] if gated else [])
+
+
+def element_axes(model: Model, name: str) -> dict[str, tuple[int, ...]]:
+    """Cartesian axes along which a quantity of this name has elements, by dimension, those of its blocks included."""
+    along = component_axes(model.axes, model.moments)
+    places = {"lateral": "moment", "gate": "field"}
+    out = dict(along)
+    for block in blocks(model, [name]):
+        for dim in block.dims:
+            at = places.get(dim, dim)
+            out[at] = tuple(sorted({*out[at], *along[dim]}))
+    return out

@@ -1,0 +1,229 @@
+"""What a result of a layer needs beyond integrals: which gate, which origin, and its tensors put together of their blocks.
+
+layers.md eqs. 9 and 10: with the origin at z0 an element is its value at the mean of the centres plus z0 times its drift. At a
+fixed number of electrons a field along the normal moves the Fermi level by z_FS per unit of it, where the carriers are, which
+is the same as an origin there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..calculators.blocks import CARRIERS, HEIGHT, Block, blocks, is_layer
+from ..calculators.registry import Calculator, first_observable
+from ..calculators.reported_units import AXES
+from ..calculators.weights import component_axes
+from ..common.errors import SettingsError, warn
+from ..integration.band_ranges import Look
+from ..integration.integral import Integral, Request
+from ..models.base import Model, has_zone
+
+Array = NDArray[np.float64]
+Values = dict[str, Array]
+Axes = Sequence[tuple[int, ...]]
+
+GATES = ("density", "level")
+#: quantised anomalous Hall conductivities from which on a gap counts as that of a Chern insulator
+HALF = 0.5
+#: share of the largest element that a dependence on the origin, per Angstrom, has to have for a warning
+SHARE = 1e-3
+
+
+class Choice(NamedTuple):
+    """What the elements of a layer depend on.
+
+    gate : "density", "level", or None: density, but in the gaps of Chern insulators. z0 : Angstrom along the normal, where the
+    origin is, from the mean of the centres. given : whether somebody chose it.
+    """
+
+    gate: str | None
+    z0: float
+    given: bool
+
+
+def choice_of(model: Model, gate: object, origin: ArrayLike | None) -> Choice:
+    """What was asked for; SettingsError for what cannot be, and for models that are no layers."""
+    if gate is not None and gate not in GATES:
+        raise SettingsError(f'gate is {gate!r}: give "density" (electrons stay) or "level" (the Fermi level stays)')
+    for name, value in (("gate", gate), ("origin", origin)):
+        if value is not None and not is_layer(model):
+            raise SettingsError(f"{name} is of layers that know where their orbitals are across the plane: leave it out")
+    if origin is None:
+        return Choice(None if gate is None else str(gate), 0.0, False)
+    try:
+        found = np.asarray(origin, dtype=float)
+    except (TypeError, ValueError):
+        found = np.array(np.nan)
+    if found.shape not in ((), (3,)) or not np.isfinite(found).all():
+        raise SettingsError(f"origin is {origin!r}: give Angstrom along the normal, or a point of three coordinates")
+    (normal,), centre = model.bounded, _centre(model)
+    if found.ndim:
+        found = (found if model.frame is None else model.frame @ found)[normal]
+    return Choice(None if gate is None else str(gate), float(found) - float(centre[normal]), True)
+
+
+def placed(request: Request, wanted: Sequence[Calculator], found: Integral, choice: Choice) -> Integral:
+    """The blocks of a layer with its gate and its origin, and their drifts; warns where the origin matters and is a default."""
+    model = request.integrand.model
+    of_layer = blocks(model, [c.name for c in wanted])
+    if not of_layer:
+        return found
+    chern = _chern(request, of_layer, found.values)
+    density = np.zeros_like(chern) if choice.gate == "level" else ~chern
+    if chern.any() and choice.gate == "density":
+        warn(
+            "gate: in the gap of a Chern insulator the moment moves with the Fermi level, which its edges pin: there gate is "
+            '"level"'
+        )
+    values, errors, raw = dict(found.values), dict(found.errors), dict(found.raw)
+    for block in of_layer:
+        fixed = density[:, None] & (block.dims[1] == "gate")
+        for part in (values, raw) if raw else (values,):
+            part[block.name] = part[block.name] + _times(np.where(fixed, _height(part), choice.z0), part[block.drift])
+        z, drift = np.where(fixed, _height(found.values), choice.z0), np.abs(found.values[block.drift])
+        unsure = np.where(fixed, _height_error(found), 0.0) if block.dims[1] == "gate" else np.zeros(fixed.shape)
+        errors[block.name] = errors[block.name] + _times(np.abs(z), errors[block.drift]) + _times(unsure, drift)
+        for part in (values, errors, raw) if raw else (values, errors):
+            part[block.drift] = np.where(fixed[..., None, None, None], 0.0, part[block.drift])
+    out = found._replace(values=values, errors=errors, raw=raw, attrs=found.attrs | _about(request, choice, density, chern))
+    if not choice.given and not _normal_is_reversed(request):
+        _warn_of_origin(request, of_layer, out)
+    return out
+
+
+def whole(model: Model, wanted: Sequence[Calculator]) -> bool:
+    """Whether tensors have all three axes: where something was asked for that has them all."""
+    return bool(blocks(model, [c.name for c in wanted]))
+
+
+def assembled(model: Model, calculator: Calculator, values: Mapping[str, Array], axes: Axes, empty: float) -> Array:
+    """A quantity (nf, nT, *components) on `result_axes`; `empty` where it has no element."""
+    dims, value = first_observable(calculator).dims, values[calculator.name]
+    along = component_axes(model.axes, model.moments)
+    if [len(a) for a in axes] == list(value.shape[2:]):
+        return value
+    out = np.full((*value.shape[:2], *(len(a) for a in axes)), empty)
+    for at, part in ((dims, value), *((b.dims, values[b.name]) for b in blocks(model, [calculator.name]))):
+        rows, *more = ([a.index(i) for i in along[d]] for a, d in zip(axes, at, strict=True))
+        out[np.ix_(range(len(out)), range(out.shape[1]), rows, *more)] = part
+    return out
+
+
+def drifts(model: Model, calculator: Calculator, values: Values) -> Values:
+    """What a quantity and its blocks change by when the origin moves by an Angstrom along the normal, if it has blocks."""
+    of_layer = blocks(model, [calculator.name])
+    still = {calculator.name: np.zeros_like(values[calculator.name])}
+    return still | {b.name: values[b.drift][..., 0] for b in of_layer} if of_layer else {}
+
+
+def result_axes(model: Model, dims: Sequence[str], whole: bool) -> list[tuple[int, ...]]:
+    """Cartesian axes of the model that each dimension of a result runs over: all three of moments and fields if `whole`."""
+    along = component_axes(model.axes, model.moments)
+    return [(0, 1, 2) if whole and d in ("moment", "field") else along[d] for d in dims]
+
+
+def missing(model: Model, calculator: Calculator, axes: Axes) -> str:
+    """Why a quantity on `result_axes` has elements that are nan, or nothing."""
+    along = component_axes(model.axes, model.moments)
+    if list(axes) == [along[d] for d in first_observable(calculator).dims]:
+        return ""
+    normal = AXES[model.bounded[0]]
+    if first_observable(calculator).kind == "extrinsic":
+        return f"field {normal}: a static field across the layer drives no current, so there is no extrinsic part"
+    if blocks(model, [calculator.name]):
+        return ""
+    return f"known for fields in the plane, and moments along {normal}: total has the other elements, which are not split"
+
+
+def _centre(model: Model) -> Array:
+    centre: Array = model.centre  # type: ignore[attr-defined]
+    return centre
+
+
+def _times(z: Array, drift: Array) -> Array:
+    """z (nf, nT) times a drift (nf, nT, *components, 1)."""
+    return np.asarray(z[..., None, None] * drift[..., 0])
+
+
+def _height(values: Values) -> Array:
+    """z_FS (nf, nT) in Angstrom, where the carriers at the Fermi level are; 0 where there are none."""
+    if HEIGHT.name not in values:
+        return np.zeros(())
+    number = values[CARRIERS.name]
+    out: Array = np.divide(values[HEIGHT.name][..., 0], number, out=np.zeros_like(number), where=number > 0)
+    return out
+
+
+def _height_error(found: Integral) -> Array:
+    """Its error."""
+    number = found.values[CARRIERS.name]
+    error = found.errors[HEIGHT.name][..., 0] + np.abs(_height(found.values)) * found.errors[CARRIERS.name]
+    out: Array = np.divide(error, number, out=np.zeros_like(number), where=number > 0)
+    return out
+
+
+def _chern(request: Request, of_layer: Sequence[Block], values: Values) -> NDArray[np.bool_]:
+    """(nf,) which Fermi levels lie in the gap of a Chern insulator: with a quantised Hall conductivity and no band there."""
+    model, levels = request.integrand.model, request.integrand.occupation.fermi
+    hall = next((values[b.drift] for b in of_layer if "lateral_hall" in b.drifts), None)
+    out = np.zeros(len(levels), dtype=bool)
+    if hall is None or not has_zone(model):
+        return out
+    coldest = int(np.argmin(request.integrand.occupation.temperature))
+    number = 2 * np.pi * hall[:, coldest, 0, 0, 0] / model.spin_degeneracy
+    for i in np.flatnonzero(np.abs(number) > HALF):
+        out[i] = Look.at(model).gap_among(levels[i : i + 1]) is not None
+    return out
+
+
+def _normal_is_reversed(request: Request) -> bool:
+    """Whether a symmetry maps the layer upside down, which makes its middle the natural origin."""
+    (normal,) = request.integrand.model.bounded
+    return any(g.rotation[normal, normal] < 0 for g in request.group.operations)
+
+
+def _warn_of_origin(request: Request, of_layer: Sequence[Block], found: Integral) -> None:
+    """Warn of the element that depends on the origin most, by more than its error per Angstrom, of fields in the plane."""
+    along = component_axes(request.integrand.model.axes, request.integrand.model.moments)
+    said = []
+    for block in (b for b in of_layer if b.dims[1] == "field"):
+        value, drift = found.values[block.name], found.values[block.drift][..., 0]
+        least = np.nan_to_num(np.maximum(found.errors[block.name], found.errors[block.drift][..., 0]))
+        least = np.maximum(least, SHARE * max(np.abs(value).max(), np.abs(drift).max()))
+        if (np.abs(drift) > least).any():
+            at = np.unravel_index(int(np.argmax(np.abs(drift))), drift.shape)
+            element = "".join(AXES[along[d][i]] for d, i in zip(block.dims, at[2:], strict=True))
+            said.append(f"{block.of} {element}")
+    if said:
+        warn(
+            f"a net current flows: {', '.join(said)} and others depend on the origin along the normal, here the mean of the "
+            "centres, by more than their errors per Angstrom (see <quantity>_per_angstrom): give origin"
+        )
+
+
+def _about(request: Request, choice: Choice, density: NDArray[np.bool_], chern: NDArray[np.bool_]) -> dict[str, Any]:
+    """What to record."""
+    model, levels = request.integrand.model, request.integrand.occupation.fermi
+    (normal,) = model.bounded
+    axis, z = AXES[normal], float(_centre(model)[normal]) + choice.z0
+    plane = f"grounded, its reservoir in the plane {axis} = {z:.6g} Angstrom"
+    words = {
+        True: "density: the number of electrons is fixed (isolated layer, or dual gate)",
+        False: f"level: the Fermi level is fixed ({plane})",
+    }
+    said = words[bool(density.all())]
+    if density.any() and not density.all():
+        where = ", ".join(f"{x:.6g}" for x in levels[~density][[0, -1]])
+        said = f"{words[True]}; {words[False]} at levels from {where} eV"
+    if chern.any():
+        said += "; in the gap of a Chern insulator only a fixed level has a meaning"
+    return {
+        "origin": f"{axis} = {z:.6g} Angstrom{'' if choice.given else ', the mean of the centres'}",
+        "origin_angstrom": z,
+        "gate": said,
+        "gate_field": f"E_{axis} is the field in the Hamiltonian, not screened; the response is that of equilibrium",
+    }
