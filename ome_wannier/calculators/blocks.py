@@ -186,7 +186,7 @@ def parts(model: Model, names: Sequence[str]) -> list[Combination | Observable]:
 def element_axes(model: Model, name: str) -> dict[str, tuple[int, ...]]:
     """Cartesian axes along which a quantity of this name has elements, by dimension, those of its blocks included."""
     along = component_axes(model.axes, model.moments)
-    places = {"lateral": "axis" if name.startswith("magnetization") else "moment", "gate": "field"}
+    places = {"lateral": "moment", "gate": "field"}
     out = dict(along)
     for block in blocks(model, [name]):
         for dim in block.dims:

@@ -313,9 +313,9 @@ class _Fingerprint(NamedTuple):
     def scale(self, observable: Observable) -> float | None:
         """The size that changes of a tensor are measured by; None for one that is measured by itself."""
         if observable.name == HEIGHT.name:
-            return self.extent * self.energies.shape[1] / 2
+            return float(self.extent * self.energies.shape[1] / 2)
         if observable.name == LATERAL_MOMENT.name:
-            return self.extent * self.speed * self.energies.shape[1] / 2
+            return float(self.extent * self.speed * self.energies.shape[1] / 2)
         if observable.name == LATERAL.name:
             return self.extent * max(self.metric, MEASURED.least_extent**2)  # one orbital on a screw has no metric
         return self.metric if observable.kind == "curvature" else None

@@ -141,8 +141,8 @@ def missing(model: Model, calculator: Calculator, axes: Axes) -> str:
         return f"field {across}: a static field across a {_kind(model)} drives no current, so there is no extrinsic part"
     if blocks(model, [calculator.name]):
         return ""
-    if "axis" in first_observable(calculator).dims:
-        return f"known along {across} alone"
+    if first_observable(calculator).dims == ("moment",):
+        return f"known along {across}: magnetization has the other elements, which are not split"
     if "moment" in first_observable(calculator).dims:
         return f"known for fields in the plane, and moments along {across}: total has the other elements, which are not split"
     return f"{across}: known along the periodic directions"

@@ -25,9 +25,9 @@ def test_slope_in_a_gap_is_quantised(phi, chern):
     found = ome.compute(model, (48, 48, 1), ["magnetization", "magnetization_dmu", "berry_curvature"], levels, temperature=0.0)
     number = found.berry_curvature.sel(axis="z").values * (2 * np.pi)
     np.testing.assert_allclose(np.abs(number), 1, atol=1e-9)
-    np.testing.assert_allclose(found.magnetization_dmu.sel(axis="z").values, number * E_OVER_H, rtol=1e-9)
+    np.testing.assert_allclose(found.magnetization_dmu.sel(moment="z").values, number * E_OVER_H, rtol=1e-9)
     np.testing.assert_allclose(
-        np.diff(found.magnetization.sel(axis="z").values) / np.diff(levels), number[1:] * E_OVER_H, rtol=1e-9
+        np.diff(found.magnetization.sel(moment="z").values) / np.diff(levels), number[1:] * E_OVER_H, rtol=1e-9
     )
     assert np.sign(number[0]) == -chern
 

@@ -208,7 +208,7 @@ def energy_times_basis_curvature(bands):
     return bands.energies[:, :, None] * F / 2
 
 
-MORE = Observable("more", "", "moment", "sea", -1, 1, "", "", energy_times_basis_curvature, dims=("axis",), curvature=True)
+MORE = Observable("more", "", "moment", "sea", -1, 1, "", "", energy_times_basis_curvature, dims=("moment",), curvature=True)
 
 
 def haldane_stack():
