@@ -67,9 +67,7 @@ class Block:
     def combinations(self) -> list[Combination]:
         """What is to be integrated for it: values and drift."""
         both = ((self.name, self.terms), (self.drift, self.drifts))
-        return [
-            Combination(name, name, tuple((t, 1.0) for t in terms), "", "", of=self.of) for name, terms in both if terms
-        ]
+        return [Combination(name, name, tuple((t, 1.0) for t in terms), "", "", of=self.of) for name, terms in both if terms]
 
 
 def _term(
