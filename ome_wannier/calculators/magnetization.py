@@ -2,7 +2,7 @@
 
     M_i = sum_n f_n m_i,n + g_n Omega_i,n ,      g = k_B T log(1 + exp((mu - e) / k_B T)) ,      dg/dmu = f .
 
-The first term is the moment of the Bloch electrons, `orbital_moment`; the second, `berry_moment`, is their density of states in
+The first term is the moment of the Bloch electrons, `bloch_moment`; the second, `berry_moment`, is their density of states in
 a magnetic field. Each diverges where two occupied bands come close; their sum does not (physics.md eqs. 68 to 70).
 """
 
@@ -47,9 +47,21 @@ CALCULATORS = (
     Combination(
         name="magnetization",
         long_name="orbital magnetization of equilibrium",
-        terms=(("orbital_moment", 1.0), ("berry_moment", 1.0)),
+        terms=(("bloch_moment", 1.0), ("berry_moment", 1.0)),
         equation="M = (e/hbar) sum_n f_n m_n + k_B T log(1 + exp((mu - e_n)/k_B T)) Omega_n",
         reference=_REFERENCE,
+    ),
+    Observable(
+        name="bloch_moment",
+        long_name="orbital moments as a part of the magnetization (orbital_moment)",
+        kind="moment",
+        occupation="sea",
+        time_reversal=-1,
+        inversion=+1,
+        equation="M = (e/hbar) sum_n f_n m_n",
+        reference=_REFERENCE,
+        weights=orbital_moment,
+        dims=("moment",),
     ),
     Observable(
         name="berry_moment",
@@ -61,19 +73,19 @@ CALCULATORS = (
         equation="M = (e/hbar) sum_n k_B T log(1 + exp((mu - e_n)/k_B T)) Omega_n",
         reference=_REFERENCE,
         weights=band_curvature,
-        dims=("axis",),
+        dims=("moment",),
         curvature=True,
     ),
     Combination(
         name="magnetization_dmu",
         long_name="derivative of the orbital magnetization by the Fermi level",
-        terms=(("orbital_moment_dmu", 1.0), ("berry_moment_dmu", 1.0)),
+        terms=(("bloch_moment_dmu", 1.0), ("berry_moment_dmu", 1.0)),
         equation="dM/dmu = (e/hbar) sum_n f_n Omega_n + (-df_n/de) m_n",
         reference=f"{_REFERENCE}; Streda, J. Phys. C 15, L717 (1982)",
     ),
     Observable(
-        name="orbital_moment_dmu",
-        long_name="orbital moment of the electrons at the Fermi level",
+        name="bloch_moment_dmu",
+        long_name="derivative of bloch_moment by the Fermi level",
         kind="moment_slope",
         occupation="surface",
         time_reversal=-1,
@@ -81,11 +93,11 @@ CALCULATORS = (
         equation="dM/dmu = (e/hbar) sum_n (-df_n/de) m_n",
         reference=_REFERENCE,
         weights=orbital_moment,
-        dims=("axis",),
+        dims=("moment",),
     ),
     Observable(
         name="berry_moment_dmu",
-        long_name="Berry curvature as a derivative of the magnetization by the Fermi level",
+        long_name="derivative of berry_moment by the Fermi level",
         kind="moment_slope",
         occupation="sea",
         time_reversal=-1,
@@ -93,7 +105,7 @@ CALCULATORS = (
         equation="dM/dmu = (e/hbar) sum_n f_n Omega_n",
         reference=f"{_REFERENCE}; Streda, J. Phys. C 15, L717 (1982)",
         weights=berry_curvature,
-        dims=("axis",),
+        dims=("moment",),
         curvature=True,
     ),
     Observable(

@@ -45,7 +45,7 @@ _ALL: dict[str, Calculator] = {
     for c in module.CALCULATORS
 }
 
-#: terms of the blocks of a layer, no calculators by themselves
+#: terms of the blocks of layers and chains, no calculators by themselves
 _TERMS: dict[str, Calculator] = {t.name: t for t in blocks.TERMS}
 
 #: second expressions of the same quantities, costlier and for checks: not among the defaults

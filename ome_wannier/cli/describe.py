@@ -87,7 +87,7 @@ def _next(settings: Settings, commands: list[str]) -> list[tuple[str, str]]:
 
 def _print_allowed(model: Lattice, group: Group, console: Console) -> None:
     """Print which elements of the responses a group leaves, and what forbids the others."""
-    kinds = {"intrinsic": "total", "extrinsic": "extrinsic"} if model.moments else {}
+    kinds = {"intrinsic": "total", "extrinsic": "extrinsic"} if element_axes(model, "total")["moment"] else {}
     if model.has_spin and len(model.moments) < 3:
         kinds |= {"intrinsic spin": "spin", "extrinsic spin": "spin_extrinsic"}
     said, why = [], []

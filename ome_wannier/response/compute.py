@@ -129,11 +129,11 @@ def compute(
         named in a ConvergenceWarning.
     max_time : with `rtol`: seconds, likewise, judged by the speed of one cell. The result then depends on the speed of the
         machine.
-    gate : what a field along the normal of a layer leaves as it is: "density", the electrons (isolated layer, dual gate), or
-        "level", the Fermi level (grounded, with its reservoir in the plane of the origin). By default density, but level in the
-        gaps of Chern insulators, where nothing else has a meaning. In other gaps both are the same.
-    origin : Angstrom along the normal of a layer, or a Cartesian point, from which positions across it count; by default the
-        mean of the centres. `<name>_per_angstrom` of the result says how much every element changes with it.
+    gate : what a field across a layer or chain leaves as it is: "density", the electrons (isolated, or dual gate), or "level",
+        the Fermi level (grounded, with its reservoir at the origin). By default density, but level in the gaps of Chern
+        insulators, where nothing else has a meaning. In other gaps both are the same.
+    origin : a Cartesian point in Angstrom, or of a layer a number along its normal, from which positions across it count; by
+        default the mean of the centres. `<name>_per_angstrom` of the result says how much every element changes with it.
 
     Returns
     -------

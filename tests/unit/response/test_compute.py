@@ -240,7 +240,7 @@ REFUSED = {
     "overfull": ({"fermi": None, "filling": 6.0}, "6 electrons per cell"),
     "empty": ({"fermi": None, "filling": 0.0}, "0 electrons per cell"),
     "memory": ({"memory": 1000}, "memory 0.000954 MiB"),
-    "moment of a chain": ({"model": CHAIN, "kmesh": (6, 1, 1)}, "two periodic directions"),
+    "split of a chain": ({"model": CHAIN, "kmesh": (6, 1, 1), "calculators": ["dipole"]}, "two periodic directions"),
     "levels and T of k.p": ({"model": tilted_dirac(), "kmesh": None, "temperature": -3.0}, "temperature must be"),
 }
 
