@@ -163,17 +163,15 @@ def _wrong_answer(found: Outcome, whole: Outcome, damaged: Damaged) -> str:
     if found.answer == whole.answer or not found.answer:
         return ""
     here, there = json.loads(found.answer), json.loads(whole.answer)
-    if not (isinstance(here, list) and len(here) == 3 and isinstance(here[1], list)):
+    if not isinstance(here, dict):
         return "" if damaged.kind != STRUCTURE else f"another answer: {str(here)[:200]}"
-    if not np.isfinite(here[1] + here[2]).all():
+    a, b = (np.array(x["parts"][0]) + 1j * np.array(x["parts"][1]) for x in (here, there))
+    if not np.isfinite(a).all():
         return "numbers that are not finite"
     if damaged.kind != STRUCTURE:
         return ""
-    same = here[0] == there[0]
-    if same:
-        a, b = (np.array(x[1]) + 1j * np.array(x[2]) for x in (here, there))
-        same = np.abs(a - b).max(initial=0.0) <= SAME * np.abs(b).max(initial=0.0)
-    return "" if same else f"another answer: {here[1][:4]} for {there[1][:4]}"
+    same = here["shape"] == there["shape"] and np.abs(a - b).max(initial=0.0) <= SAME * np.abs(b).max(initial=0.0)
+    return "" if same else f"another answer: {a[:4]} for {b[:4]}"
 
 
 @dataclass(frozen=True)

@@ -313,5 +313,5 @@ def numbers_in(path: Path) -> Any:
 def kept(answer: Any) -> str:
     """An answer as text: numbers with their shape, or what JSON makes of it."""
     if isinstance(answer, np.ndarray):
-        return json.dumps([answer.shape, answer.real.ravel().tolist(), answer.imag.ravel().tolist()])
+        return json.dumps({"shape": answer.shape, "parts": [answer.real.ravel().tolist(), answer.imag.ravel().tolist()]})
     return json.dumps(answer)
