@@ -85,7 +85,7 @@ class Observable:
 
 @dataclass(frozen=True)
 class Combination:
-    """A sum of observables of one kind: `terms` are (name, coefficient). of : the quantity that it is a part of, if it is one."""
+    """A sum of observables of one kind: `terms` are (name, coefficient). of : what it is a part of, if it is one."""
 
     name: str
     long_name: str

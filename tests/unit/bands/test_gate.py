@@ -42,9 +42,9 @@ def test_partition_is_the_sum_over_its_bands(name):
 
 @pytest.mark.parametrize("name", ["metal_2d", "slab"])
 def test_divided_differences(name):
-    """At a temperature: Im sum_nqp K[e_n, e_q; e_p] Z_qn v_x,np v_y,pq, K(a, c) = [(f_a + f_c)(c - a) - 2 (g_a - g_c)]/(a - c)^2.
+    """At a temperature: Im sum_nqp K[e_n, e_q; e_p] Z_qn v_x,np v_y,pq.
 
-    The divided difference of K by its first argument, its derivative (by differences of 1e-4 kT, error 1e-7) where n = q.
+    K(a, c) = [(f_a + f_c)(c - a) - 2 (g_a - g_c)]/(a - c)^2. The divided difference of K by its first argument, its derivative (by differences of 1e-4 kT, error 1e-7) where n = q.
     """
     model, mu, kT = TOYS[name].model, 0.2, 0.5
     bands = Bands(model, points(model), degeneracy=Degeneracy(1e-7))
@@ -82,7 +82,7 @@ def test_choice_of_states_in_a_group_does_not_matter():
     found = []
     for mixed in (False, True):
         bands = Bands(model, k, curvature=True, degeneracy=tol)
-        e, U = bands._eigh
+        U = bands.eigenvectors
         if mixed:
             for x in range(len(k)):
                 for i in range(0, U.shape[2], 2):

@@ -18,7 +18,7 @@ FOUR = ["total", "extrinsic", "spin", "total_with_spin"]
 
 
 def moved(model, z):
-    return replace(model, centres=model.centres + [0, 0, z])
+    return replace(model, centres=model.centres + np.array([0, 0, z]))
 
 
 def both(model, first, second, names=FOUR[:2], **settings):
