@@ -145,7 +145,7 @@ def missing(model: Model, calculator: Calculator, axes: Axes) -> str:
         return f"known along {across}: magnetization has the other elements, which are not split"
     if "moment" in first_observable(calculator).dims:
         return f"known for fields in the plane, and moments along {across}: total has the other elements, which are not split"
-    return f"{across}: known along the periodic directions"
+    return f"field {across}: known for fields along the periodic directions"
 
 
 def _kind(model: Model) -> str:
