@@ -62,23 +62,20 @@ def build(
             raw = _tensor(model, calculator, axes, found.raw) * factor
             data[f"{name}_raw"] = (dims, raw[at], {"units": unit, "long_name": text})
         if moving := layer.drifts(model, calculator, found.values):
-            text = f"what {name} changes by when the origin moves by one Angstrom across"
-            about = {"units": f"{unit} / Angstrom", "long_name": text}
-            drift = [
-                _tensor(model, calculator, axes, {n: x[g] for n, x in moving.items()})[at] for g in range(len(model.bounded))
-            ]
-            data[f"{name}_per_angstrom"] = _per_angstrom(model, dims, np.stack(drift, axis=-1) * factor, about)
+            drift = [_tensor(model, calculator, axes, x)[at] * factor for x in moving]
+            data[f"{name}_per_angstrom"] = _per_angstrom(model, dims, drift, f"{unit} / Angstrom")
     if any("origin" in of[0] for of in data.values()):
         coords["origin"] = ("origin", AXES, {"long_name": "Cartesian axis along which the origin moves"})
     return xr.Dataset(data, coords, found.attrs | dict(attrs))
 
 
-def _per_angstrom(model: Model, dims: tuple[str, ...], drift: Array, about: dict[str, Any]) -> tuple[Any, ...]:
-    """A variable of what a quantity changes by with the origin, (*dims, bounded): of chains along each axis across."""
-    if len(model.bounded) == 1:
-        return dims, drift[..., 0], about
-    across = np.eye(3) if model.frame is None else np.asarray(model.frame)
-    return (*dims, "origin"), drift @ across[list(model.bounded)], about
+def _per_angstrom(model: Model, dims: tuple[str, ...], drift: Sequence[Array], unit: str) -> tuple[Any, ...]:
+    """A variable of what a quantity changes by with the origin along each bounded direction: of chains with that dimension."""
+    about = {"units": unit, "long_name": "change when the origin moves by one Angstrom across"}
+    if len(drift) == 1:
+        return dims, drift[0], about
+    across = (np.eye(3) if model.frame is None else np.asarray(model.frame))[list(model.bounded)]
+    return (*dims, "origin"), np.stack(drift, axis=-1) @ across, about
 
 
 def _tensor(model: Model, calculator: Calculator, axes: Axes, values: Mapping[str, Array], error: bool = False) -> Array:

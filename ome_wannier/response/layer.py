@@ -116,13 +116,13 @@ def assembled(model: Model, calculator: Calculator, values: Mapping[str, Array],
     return out
 
 
-def drifts(model: Model, calculator: Calculator, values: Values) -> Values:
-    """What a quantity and its blocks change by when the origin moves by an Angstrom along each direction across, the first
-    dimension; nothing without blocks."""
-    of_layer = blocks(model, [calculator.name])
-    still = np.zeros((len(model.bounded), *values[calculator.name].shape))
-    moving = {b.name: np.moveaxis(values[b.drift], -1, 0) for b in of_layer if b.drifts}
-    return {calculator.name: still} | moving if moving else {}
+def drifts(model: Model, calculator: Calculator, values: Values) -> list[Values]:
+    """What a quantity and its blocks change by when the origin moves by an Angstrom along each direction across; none without
+    blocks that do."""
+    moving = [b for b in blocks(model, [calculator.name]) if b.drifts]
+    still = {calculator.name: np.zeros_like(values[calculator.name])}
+    directions = range(len(model.bounded)) if moving else ()
+    return [still | {b.name: values[b.drift][..., g] for b in moving} for g in directions]
 
 
 def result_axes(model: Model, dims: Sequence[str], whole: set[str]) -> list[tuple[int, ...]]:
@@ -145,7 +145,7 @@ def missing(model: Model, calculator: Calculator, axes: Axes) -> str:
         return f"known along {across}: magnetization has the other elements, which are not split"
     if "moment" in first_observable(calculator).dims:
         return f"known for fields in the plane, and moments along {across}: total has the other elements, which are not split"
-    return f"{across}: known along the periodic directions"
+    return f"field {across}: known for fields along the periodic directions"
 
 
 def _kind(model: Model) -> str:
