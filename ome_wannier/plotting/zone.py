@@ -126,8 +126,8 @@ def _frame(vectors: Array, called: tuple[str, str, str]) -> tuple[Array, tuple[s
     """(2, 3) orthonormal axes of the plane spanned by two vectors: Cartesian ones, with their names, where they lie in it."""
     used = np.flatnonzero(np.abs(vectors).max(axis=0) > 1e-8 * np.abs(vectors).max())
     if len(used) == 2:
-        a, b = (called[i] for i in used)
-        return np.eye(3)[used], (f"$k_{{{a}}}$ (1/Å)", f"$k_{{{b}}}$ (1/Å)")
+        a, b = (called[i] if len(called[i]) == 1 else f"{{{called[i]}}}" for i in used)
+        return np.eye(3)[used], (f"$k_{a}$ (1/Å)", f"$k_{b}$ (1/Å)")
     first = vectors[0] / np.linalg.norm(vectors[0])
     second = vectors[1] - first * (first @ vectors[1])
     frame = np.stack([first, second / np.linalg.norm(second)])

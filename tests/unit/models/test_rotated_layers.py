@@ -77,7 +77,7 @@ def test_given_operations_are_named_as_they_were_given(layers):
 
 def test_maps_name_their_axes(layers):
     flat, turned = (plotting.zone_map(m, "total", -0.5, c, (6, 6)) for m, c in zip(layers, ("zx", "xx"), strict=True))
-    assert flat.axes[0].get_xlabel() == "$k_{x}$ (1/Å)"
+    assert flat.axes[0].get_xlabel() == "$k_x$ (1/Å)"
     assert turned.axes[0].get_xlabel() == "$k_{x'}$ (1/Å)"
     assert turned.get_supxlabel() == axes_line(layers[1].frame)
     assert flat.get_supxlabel() == ""
