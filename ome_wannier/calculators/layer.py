@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bands import across, compiled
-from ..bands.bands import Bands
+from ..bands.bands import Bands, shared
 from ..bands.matrices import _whole, diagonal, row_trace
 from ..bands.traces import level_tensor, velocity_weighted
 from ..common.units import SPIN_MOMENT
@@ -41,7 +41,7 @@ def lateral_extrinsic(bands: Bands) -> Array:
 
 def lateral_hall(bands: Bands) -> Array:
     """delta_ib Omega_n, what `lateral` changes by with the origin (layers.md eq. 9): (nk, n, lateral, field, gate)."""
-    return (berry_curvature(bands)[:, :, :, None] * np.eye(2))[..., None]
+    return (_curvature(bands)[:, :, :, None] * np.eye(2))[..., None]
 
 
 def lateral_drude(bands: Bands) -> Array:
@@ -93,7 +93,7 @@ def moment_gate_surface(bands: Bands) -> Array:
 
 def moment_curvature(bands: Bands) -> Array:
     """Omega_n with f, a part of dM_z/dmu, the drift of `moment_gate`: (nk, n, moment, gate, gate) in Angstrom^2."""
-    return berry_curvature(bands)[..., None, None]
+    return _curvature(bands)[..., None, None]
 
 
 def moment_by_level(bands: Bands) -> Array:
@@ -130,6 +130,11 @@ def carriers(bands: Bands) -> Array:
 def height(bands: Bands) -> Array:
     """Z_nn for -df/de; over `carriers` it is where the carriers at the Fermi level are: (nk, n, gate) in Angstrom."""
     return diagonal(across.position(bands))[:, :, None]
+
+
+@shared
+def _curvature(bands: Bands) -> Array:
+    return berry_curvature(bands)
 
 
 def _velocity_weighted(bands: Bands, O: ComplexArray) -> Array:
