@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 CM = 1e-2
 #: temperature (K) at which carriers are counted: cold enough not to cross gaps, warm enough for a coarse mesh
 COUNTED_AT = 100.0
+#: carriers per cm^dimension that a coarse mesh cannot tell from none
+FEW = 1e3
 
 
 class Place(NamedTuple):
@@ -44,6 +46,8 @@ class Place(NamedTuple):
             )
         if self.inside:
             return f"in the {where}"
+        if abs(self.carriers) < FEW:
+            return f"in the bands, at the {where}"
         kind, side = ("electrons", "above") if self.carriers > 0 else ("holes", "below")
         unit = {3: "cm^3", 2: "cm^2", 1: "cm"}[dimension]
         return f"in the bands, about {abs(self.carriers):.1e} {kind} per {unit} {side} the {where}"

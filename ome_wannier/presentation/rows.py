@@ -127,8 +127,9 @@ def _spots(result: xr.Dataset, name: str, points: Sequence[Point]) -> list[_Spot
         best = max(sure, key=lambda e: sure[e])
         found = [_Spot(best, int(p.level or 0), int(p.temperature or 0), False) for p in shown]
     if len(shown) < len(points):
-        element, level, temperature = largest(result, name)
-        found.append(_Spot(element, level, temperature, True))
+        spot = _Spot(*largest(result, name), True)
+        if spot[:3] not in [known[:3] for known in found]:
+            found.append(spot)
     return found
 
 
@@ -138,6 +139,9 @@ def largest(result: xr.Dataset, name: str) -> tuple[str, int, int]:
     Elements that symmetry forbids, or that are not defined, take no part.
     """
     every = {e: _sure(result, name, e) for e in elements.independent(result[name])}
+    if max(float(beyond.max()) for beyond in every.values()) <= 0:
+        sizes = {e: np.nan_to_num(np.abs(elements.element(result[name], e).values)) for e in every}
+        every = {e: size.reshape(len(size), -1) for e, size in sizes.items()}
     best = max(every, key=lambda e: float(every[e].max()))
     level, temperature = np.unravel_index(int(np.argmax(every[best])), every[best].shape)
     return best, int(level), int(temperature)
@@ -226,7 +230,9 @@ def _columns(result: xr.Dataset, name: str, spots: Sequence[_Spot]) -> list[str]
         level = f"{result['fermi'].values[spot.level]:.4f}".rstrip("0").rstrip(".")
         at = f"{elements.with_equals(result[name], spot.element)} at {level} eV".lstrip()
         warm = f", {temperatures[spot.temperature]:g} K" if len(temperatures) > 1 else ""
-        texts.append(at + warm + (" (largest)" if spot.largest else ""))
+        beyond = _sure(result, name, spot.element)[spot.level, spot.temperature] > 0
+        which = f" ({'largest' if beyond else 'all are within their errors'})" if spot.largest else ""
+        texts.append(at + warm + which)
     return texts
 
 
