@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+#: no quantity in SI units is larger; plots stay finite
+LARGEST = 1e100
 #: attributes that are lists: netCDF makes one of a single element a text or a number, and others arrays
 LISTS = (
     "warnings", "level_place", "symmetry_operations", "forbidden", "forbidden_by", "undefined", "undefined_by", "equal",
@@ -84,6 +86,8 @@ def _fault(result: xr.Dataset) -> str:
             return f"{name[:60]} of dimensions {', '.join(map(str, variable.dims))[:200]}"
         if any(d not in result.coords or not set(result[d].values.tolist()) <= set("xyz") for d in axes):
             return f"{name[:60]} along axes that are not x, y and z"
+        if any((np.abs(x.values[np.isfinite(x.values)]) > LARGEST).any() for x in (variable, error)):
+            return f"{name[:60]} beyond {LARGEST:g}"
         if not isinstance(variable.attrs.get("units"), str):
             return f"{name[:60]} without a unit"
     return ""

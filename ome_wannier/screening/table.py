@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..common.errors import SettingsError, StoreError, warn
+from ..common.errors import SettingsError, warn
 from ..common.safe_write import whole
+from ..common.sqlite_file import check_length
 from .descriptors import describe
 from .store import DONE, Store
 
@@ -37,12 +38,12 @@ def frame(db: str | Path) -> pd.DataFrame:
 
     Raises
     ------
-    StoreError : no such database, or one that cannot be read.
+    StoreError : no such database, one that is cut, or that cannot be read.
     """
     import pandas as pd
 
-    if Path(db).is_file() and not Path(db).stat().st_size:
-        raise StoreError(f"{db}: an empty file is no database")
+    if str(db).endswith(".db") and Path(db).is_file():
+        check_length(db)
     rows = [{k: v for k, v in row.items() if k not in _HIDDEN} for row in Store(db).rows()]
     _without_foreign(rows, {d.name for d in describe()})
     table = pd.DataFrame(rows, columns=None if rows else ["name", "status", "key"])

@@ -328,11 +328,20 @@ def read(folder: str | Path) -> Entry:
     path = Path(folder) / FILE
     try:
         stored = read_toml(path)
+        if not _finite(stored):
+            raise FileFormatError(path, None, "a material of finite numbers", "nan or inf")
         return TypeAdapter(Entry).validate_python(stored | {"name": path.absolute().parent.name, "folder": path.parent})
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise FileFormatError(path, None, f"a material, {key}: {first['msg']}", repr(first["input"])[:60]) from error
+
+
+def _finite(stored: object) -> bool:
+    """Whether all numbers in tables and lists are finite."""
+    if isinstance(stored, dict | list):
+        return all(map(_finite, stored.values() if isinstance(stored, dict) else stored))
+    return not isinstance(stored, float) or math.isfinite(stored)
 
 
 def load(name: str, **options: Any) -> Loaded:

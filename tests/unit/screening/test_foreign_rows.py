@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import ase
@@ -10,7 +11,7 @@ import ase.db
 import pytest
 
 from ome_wannier import screening
-from ome_wannier.errors import AccuracyWarning
+from ome_wannier.errors import AccuracyWarning, StoreError
 
 GOOD = {"key": "k-good", "status": "done", "name": "good", "total_max": 2.0}
 
@@ -52,3 +53,19 @@ def test_a_number_that_is_none(db: Path, value: str) -> None:
         table = screening.frame(db)
     assert sorted(table["name"]) == ["good", "other"]
     assert table.set_index("name")["total_max"].dropna().to_dict() == {"good": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: b"", "an empty file is no database"),
+        (lambda data: b"x" * len(data), "this file is no database"),
+        (lambda data: data[:-1000], "the database is damaged"),
+        (lambda data: data[:-4096], "the database is damaged"),
+        (lambda data: data[:50000] + b"xxx" + data[50000:], "the database is damaged"),
+    ],
+)
+def test_a_database_of_another_length(db: Path, change: Callable[[bytes], bytes], said: str) -> None:
+    db.write_bytes(change(db.read_bytes()))
+    with pytest.raises(StoreError, match=said):
+        screening.frame(db)
