@@ -44,7 +44,8 @@ def test_partition_is_the_sum_over_its_bands(name):
 def test_divided_differences(name):
     """At a temperature: Im sum_nqp K[e_n, e_q; e_p] Z_qn v_x,np v_y,pq.
 
-    K(a, c) = [(f_a + f_c)(c - a) - 2 (g_a - g_c)]/(a - c)^2. The divided difference of K by its first argument, its derivative (by differences of 1e-4 kT, error 1e-7) where n = q.
+    K(a, c) = [(f_a + f_c)(c - a) - 2 (g_a - g_c)]/(a - c)^2. The divided difference of K by its first argument, its derivative
+    (by differences of 1e-4 kT, error 1e-7) where n = q.
     """
     model, mu, kT = TOYS[name].model, 0.2, 0.5
     bands = Bands(model, points(model), degeneracy=Degeneracy(1e-7))
