@@ -177,8 +177,8 @@ def about(found: Errors, request: Request, goal: Goal, points: int) -> dict[str,
 
 
 def _said(calculator: Calculator) -> str:
-    """The name of a quantity, or of the one that it is a block of."""
-    return calculator.of if isinstance(calculator, Combination) and calculator.of else calculator.name
+    """The name of a quantity, or of the one that it is a block of, "total[moment,gate]", or the drift of such."""
+    return calculator.name.split("[")[0] if isinstance(calculator, Combination) and calculator.of else calculator.name
 
 
 def _place(calculator: Calculator, at: Sequence[np.intp], integrand: Integrand) -> str:
