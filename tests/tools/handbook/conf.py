@@ -21,6 +21,7 @@ extensions = [
 html_theme = "furo"
 html_title = f"ome_wannier {release}"
 html_copy_source = False
+html_use_index = False  # names of the reference are long: its own page has them, and the search
 templates_path: list[str] = []
 exclude_patterns = ["_examples", "_tutorials", "gallery/*.ipynb", "**/GALLERY_HEADER.rst", "**.py"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
