@@ -24,5 +24,5 @@ else:
 print("here:", np.linalg.eigvalsh(loaded.matrices(np.array([[0.1, 0.2, 0.0]]), 0).H[0]).round(6), "eV")
 result = ome.compute(loaded, (60, 60, 1), ["total", "extrinsic"], fermi=-1.0)
 for name in ("total", "extrinsic"):
-    x, y = result[name].values.ravel()
+    x, y = result[name].sel(moment="z", field=["x", "y"]).values.ravel()
     print(f"{name}: alpha_zx = {x:9.2e}, alpha_zy = {y:9.2e} {result[name].attrs['units']}")

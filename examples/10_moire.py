@@ -25,7 +25,8 @@ for angle in (0.0, 15.0, 30.0):
     )
     levels = ome.fermi_levels(graphene, mesh, fillings / 2, 20.0)  # half of the electrons are in this valley
     result = ome.compute(graphene, mesh, ["extrinsic"], levels, temperature=20.0, tau=1000.0)
-    both = 0.2 * in_angstrom(result.extrinsic.sel(moment="z").values)  # two valleys, ten Angstrom in a nanometre
+    result = result.sel(moment="z", field=["x", "y"])
+    both = 0.2 * in_angstrom(result.extrinsic.values)  # two valleys, ten Angstrom in a nanometre
     error = 0.2 * in_angstrom(result.extrinsic_error.values).max()
     print(f"{angle:9.0f}   " + "".join(f"{x:9.1f},{y:8.1f}" for x, y in both) + f"   errors of the mesh up to {error:.1f}")
 

@@ -366,7 +366,7 @@ def natural_size(observable, bands):
 def split(model, variable):
     """The elements of a layer that need no position across it: those that its parts have; of other models all."""
     axes = {"moment": model.moments, "field": model.axes}
-    return variable.sel({d: ["xyz"[i] for i in axes[d]] for d in variable.dims if d in axes})
+    return variable.sel({d: ["xyz"[i] for i in axes[d]] for d in axes if d in variable.dims})
 
 
 def occupied_sum(observable, bands, mu, kT):

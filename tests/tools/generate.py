@@ -525,8 +525,8 @@ def _forbidden(check: str, label: str, value: float, error: float, allowed: floa
 def vse2() -> list[Row]:
     """m'm2': alpha_zy alone."""
     result = ome.compute(ome.load("vse2"), (48, 48, 1), ["total"], fermi=-0.281, temperature=20.0, symmetry="off")
-    x, y = result.total.values[0, 0]
-    error = result.total_error.values[0, 0, 0]
+    x, y = result.total.sel(moment="z", field=["x", "y"]).values[0]
+    error = result.total_error.sel(moment="z", field="x").values[0]
     return [_forbidden("total zx (A m/V), 48 x 48", "VSe2, strained ferromagnet, in the gap", x, error, y)]
 
 

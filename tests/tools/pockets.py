@@ -32,6 +32,7 @@ sys.path.insert(0, str(HERE))
 import numpy as np  # noqa: E402
 from pocket_problems import Problem, draw  # noqa: E402
 from pocket_truths import COARSE, FINE, TAU, by_mesh, by_rays, could_be, mesh_size  # noqa: E402
+from toys import split  # noqa: E402
 
 import ome_wannier as ome  # noqa: E402
 
@@ -173,7 +174,7 @@ def judge(problem: Problem, found: Truth, item: Item, rtol: float) -> list[Verdi
     out = []
     for name in problem.names:
         true, nothing = found.values[name], found.nothing[name]
-        value, error = (result[q].values.reshape(true.shape) for q in (name, f"{name}_error"))
+        value, error = (split(model, result[q]).values.reshape(true.shape) for q in (name, f"{name}_error"))
         off = np.maximum(abs(value - true) - found.accuracy[name][:, None], 0.0)
         allowed = rtol * np.maximum(abs(true).max(axis=(0, 2)), nothing)
         counts = off > rtol * nothing[:, None]

@@ -193,8 +193,7 @@ def test_what_does_not_converge_is_named():
     assert result.attrs["not_converged"].startswith("extrinsic z")
     assert result.attrs["k_points"] <= 6000
     exact = ome.compute(two_band(), (500, 500, 1), ["extrinsic"], 0.9, temperature=50.0)
-    plane = {"field": ["x", "y"]}  # a field along z has no extrinsic part
-    assert (abs(result.extrinsic - exact.extrinsic) <= result.extrinsic_error).sel(plane).all()
+    assert not (abs(result.extrinsic - exact.extrinsic) > result.extrinsic_error).any()
 
 
 def test_time_is_kept():
@@ -219,7 +218,7 @@ def test_bounds_that_leave_no_room_begin_with_coarser_cells():
     for result in (few, short):
         assert result.attrs["converged"] == 0
         for name in settings["calculators"]:
-            assert (abs(result[name] - exact[name]) <= result[f"{name}_error"] + 1e-9 * abs(exact[name]).max()).all()
+            assert not (abs(result[name] - exact[name]) > result[f"{name}_error"] + 1e-9 * abs(exact[name]).max()).any()
 
 
 @pytest.mark.parametrize("max_points", [100, 1500, 3000])
@@ -231,11 +230,11 @@ def test_bounds_do_not_make_a_pocket_nothing(max_points):
             model, calculators=["extrinsic"], fermi=1.7405e-3, temperature=1.74, rtol=2e-3, max_points=max_points
         )
     assert result.attrs["converged"] == 0
-    assert result.extrinsic_error.values.max() > abs(result.extrinsic.values).max()
+    assert result.extrinsic_error.max() > abs(result.extrinsic).max()
 
 
 def same(a, b):
-    return all(np.array_equal(a[name].values, b[name].values) for name in a.data_vars)
+    return all(np.array_equal(a[name].values, b[name].values, equal_nan=True) for name in a.data_vars)
 
 
 def test_workers_do_not_change_a_bit():

@@ -91,7 +91,7 @@ def test_the_error_of_the_level_is_in_that_of_the_response():
         np.testing.assert_allclose(found[name].values[0], at[name].values[1], rtol=1e-6)
         change = abs(at[name].values - at[name].values[1]).max(axis=0)
         np.testing.assert_allclose(found[f"{name}_error"].values[0], at[f"{name}_error"].values[1] + change, rtol=1e-5)
-        assert change.max() > 0
+        assert np.nanmax(change) > 0
     assert found.sizes["fermi"] == 1
 
 
@@ -136,6 +136,7 @@ def test_a_gap_has_no_fermi_surface(how, level):
     """One level at T = 0: Fermi-surface terms are zero, and the result says why; the others are those of any level there."""
     model = bands(gap=0.5)
     found = ome.compute(model, calculators=["extrinsic", "local_crossgap"], temperature=0.0, **level, **how)
+    found = found.sel(field=["x", "y"])
     assert (found.extrinsic == 0).all()
     assert (found.extrinsic_error == 0).all()
     assert found.attrs["fermi_surface"].startswith("no states at the level: gap from -0.")

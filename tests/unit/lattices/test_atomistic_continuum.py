@@ -74,7 +74,7 @@ def deviations(m, size):
     # time reversal makes the response of the other valley the same
     temperature = KT * unit / units.KB
     settings = {"kmesh": (size, size, 1), "calculators": ["extrinsic"], "temperature": temperature, "tau": 1.0}
-    expected = 2 * ome.compute(valley, fermi=LEVELS * unit, **settings).extrinsic.values[:, 0]
+    expected = 2 * ome.compute(valley, fermi=LEVELS * unit, **settings).extrinsic.sel(moment="z", field=["x", "y"]).values
     largest = abs(expected).max()
     assert largest > 1e-16
     return (found - expected) / largest, theta
