@@ -32,6 +32,8 @@ FIRST = ("total", "extrinsic")
 RESPONSES = ("alpha", "extrinsic")
 #: responses below this, in units of e^2/hbar Angstrom^(3-d), are zero to rounding
 ROUNDING = 1e-12
+#: what the unit of a response in a table is called
+RESPONSE_UNIT = "A/V (3D), A m/V (2D)"
 #: share of the polarizability that the bands of `bands_needed` have to bring
 SHARE = 0.99
 #: points of the mesh that they are counted on, at most
@@ -84,7 +86,7 @@ def describe() -> list[Descriptor]:
 
 def of_response(name: str) -> list[Descriptor]:
     """The columns of the response of this name."""
-    unit = "A/V (3D), A m/V (2D)"
+    unit = RESPONSE_UNIT
     return [
         Descriptor(f"{name}_max", unit, f"modulus of the element of {name} that exceeds its error most, over all Fermi levels"),
         Descriptor(f"{name}_max_error", unit, f"estimated error of {name}_max"),
