@@ -137,7 +137,7 @@ def _of_response(value: xr.DataArray, error: xr.DataArray, middle: float | None)
         [len(a) for a in axes]
     )  # of the elements
     numbers = np.where((abs(value.values) > rounding) & allowed, value.values, 0.0)
-    errors = np.where(allowed, error.values, 0.0)
+    errors = np.where(allowed | ~allowed.any(), error.values, 0.0)  # of what is forbidden, where all is
     number, wrong, element, at = _largest(numbers, errors, axes)
     pairs: dict[str, Any] = {
         f"{name}_max": abs(number),
