@@ -81,7 +81,8 @@ def _say(console: Console, said: list[tuple[str, str]]) -> None:
 
 def _next(settings: Settings, commands: list[str]) -> list[tuple[str, str]]:
     """What to run next, with the name that the model was asked for by."""
-    name = settings.material or settings.seed
+    given = (f" -p {name}={value}" for name, value in (settings.parameters or {}).items())
+    name = f"{settings.material or settings.seed}{''.join(given)}"
     return [("next" if i == 0 else "", f"ome-wannier {c.format(name)}") for i, c in enumerate(commands)]
 
 

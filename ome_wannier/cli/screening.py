@@ -214,12 +214,13 @@ def report(
     _console().print(f"wrote {path}: {path.stat().st_size / 1e6:.1f} MB", soft_wrap=True)
 
 
-@takes()
+@takes("units")
 def export(
     db: Database,
     csv: Annotated[str | None, typer.Option(metavar="FILE", help="Write all columns as text: .csv.")] = None,
     parquet: Annotated[str | None, typer.Option(metavar="FILE", help="Write all columns as Parquet (needs pyarrow).")] = None,
     where: Where = None,
+    **given: Any,
 ) -> None:
     """Write the table of a screening, failures included."""
     from .. import screening
@@ -227,7 +228,9 @@ def export(
     from ..screening import table
     from . import _console
     from .jobs import check_output
+    from .pictures import unit_of
 
+    asked = unit_of(given)
     if csv is None and parquet is None:
         raise SettingsError("give --csv FILE or --parquet FILE")
     check_output("csv", csv, (".csv",))
@@ -235,6 +238,7 @@ def export(
     found = screening.frame(db)
     if where is not None:
         found = found[table.select(found, where)]
+    found = found if asked is None else table.in_unit(found, asked)
     for path in (csv, parquet):
         if path:
             screening.export(found, path)

@@ -174,7 +174,7 @@ def row(result: xr.Dataset) -> tuple[dict[str, float | str], dict[str, Any]]:
         name, full = f"ome_{key}", tensor(values)
         data[name] = full
         data["ome_units"][name] = str(values.attrs.get("units", ""))
-        if str(key).endswith(("_error", "_raw")):
+        if str(key).endswith(("_error", "_raw", "_per_angstrom")):
             continue
         gone = reasons(result[key]) if key in quantities(result) else {}
         if gone:

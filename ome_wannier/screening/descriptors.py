@@ -32,6 +32,8 @@ FIRST = ("total", "extrinsic")
 RESPONSES = ("alpha", "extrinsic")
 #: responses below this, in units of e^2/hbar Angstrom^(3-d), are zero to rounding
 ROUNDING = 1e-12
+#: what the unit of a response in a table is called
+RESPONSE_UNIT = "A/V (3D), A m/V (2D)"
 #: share of the polarizability that the bands of `bands_needed` have to bring
 SHARE = 0.99
 #: points of the mesh that they are counted on, at most
@@ -84,7 +86,7 @@ def describe() -> list[Descriptor]:
 
 def of_response(name: str) -> list[Descriptor]:
     """The columns of the response of this name."""
-    unit = "A/V (3D), A m/V (2D)"
+    unit = RESPONSE_UNIT
     return [
         Descriptor(f"{name}_max", unit, f"modulus of the element of {name} that exceeds its error most, over all Fermi levels"),
         Descriptor(f"{name}_max_error", unit, f"estimated error of {name}_max"),
@@ -135,7 +137,7 @@ def _of_response(value: xr.DataArray, error: xr.DataArray, middle: float | None)
         [len(a) for a in axes]
     )  # of the elements
     numbers = np.where((abs(value.values) > rounding) & allowed, value.values, 0.0)
-    errors = np.where(allowed, error.values, 0.0)
+    errors = np.where(allowed | ~allowed.any(), error.values, 0.0)  # of what is forbidden, where all is
     number, wrong, element, at = _largest(numbers, errors, axes)
     pairs: dict[str, Any] = {
         f"{name}_max": abs(number),

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..calculators.quantity import Observable
 from ..calculators.registry import combine, get
+from ..calculators.weights import component_axes, component_names
 from ..common.units import KB
 from ..integration.occupation.fermi import by_occupation
 from ..models.base import Lattice
@@ -17,11 +18,15 @@ from .listing import Item
 
 
 def kmap(model: Lattice, item: Item, pairs: dict[str, Any]) -> dict[str, Any]:
-    """Where in k space the largest element of the total comes from: the integrand on a mesh of the zone of a layer."""
-    if pairs.get("total_element", "none") == "none":
-        return {}
+    """Where in k space the largest element of the total comes from: the integrand on a mesh of the zone of a layer.
+
+    Nothing where that is a moment in the plane, or a field along the normal: these have no parts by which it is coloured.
+    """
     calculator = get("total")
-    element, level = pairs["total_element"], pairs["total_fermi"]
+    element, level = pairs.get("total_element", "none"), pairs.get("total_fermi", 0.0)
+    along = component_axes(model.axes, model.moments)
+    if element not in component_names(("moment", "field"), along):
+        return {}
     axis = np.linspace(-0.5, 0.5, item.kmap)
     open_direction = model.periodic.index(False)
     first, second = (d for d in range(3) if d != open_direction)

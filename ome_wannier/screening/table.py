@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ..common.errors import SettingsError, warn
 from ..common.safe_write import whole
 from ..common.sqlite_file import check_length
-from .descriptors import describe
+from ..common.units import convert_alpha
+from .descriptors import RESPONSE_UNIT, describe
 from .store import DONE, Store
 
 if TYPE_CHECKING:
@@ -230,10 +231,31 @@ def export(table: pd.DataFrame, path: str | Path) -> None:
     whole(target, lambda file: table.to_parquet(file, index=False))
 
 
+def in_unit(table: pd.DataFrame, unit: str) -> pd.DataFrame:
+    """A table with its responses in another unit, which a column `units` names.
+
+    Raises
+    ------
+    SettingsError : a unit that a row's dimension does not have, or one per cell, whose size the table does not know.
+    """
+    if "/cell" in unit:
+        raise SettingsError(f"units: {unit} needs the cells, which the table does not have: e2/h, ps/m ...")
+    found = table.copy()
+    columns = [d.name for d in describe() if d.unit == RESPONSE_UNIT and d.name in table]
+    for dimension in sorted(set(table["dimension"].dropna())) if "dimension" in table else ():
+        try:
+            factor = convert_alpha(1.0, unit, int(dimension))
+        except ValueError as wrong:
+            raise SettingsError(f'units: {wrong}: add --where "dimension==3", or ==2') from wrong
+        rows = table["dimension"] == dimension
+        found.loc[rows, columns] = table.loc[rows, columns] * factor
+    return found.assign(units=unit)
+
+
 def units(names: Sequence[str]) -> dict[str, str]:
     """Units of columns, of those that have one."""
     known = {d.name: d.unit for d in describe()}
     return {name: known[name] for name in names if known.get(name)}
 
 
-__all__ = ["DONE", "EXPORTS", "column_of", "export", "frame", "rank", "select", "units"]
+__all__ = ["DONE", "EXPORTS", "column_of", "export", "frame", "in_unit", "rank", "select", "units"]

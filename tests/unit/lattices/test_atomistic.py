@@ -209,8 +209,8 @@ def test_what_the_window_leaves_out_is_said():
     result = ome.check_window(model, **settings)
     fresh = sparse_slater_koster(atoms, sublattice_potential(atoms, 0.1), window=4)
     change = result.extrinsic - ome.compute(fresh, **settings).extrinsic
-    size = abs(result.extrinsic.values).max()
-    assert result.extrinsic_window_change.values == pytest.approx(change.values, abs=1e-6 * size)
+    size = np.nanmax(abs(result.extrinsic.values))
+    assert result.extrinsic_window_change.values == pytest.approx(change.values, abs=1e-6 * size, nan_ok=True)
     assert "from 4 bands to 16" in result.extrinsic_window_change.attrs["long_name"]
     with pytest.raises(SettingsError, match="check_window compares with the error estimate"):
         ome.check_window(model, **settings | {"kmesh": (1, 1, 1)})
@@ -223,7 +223,7 @@ def test_symmetry_of_a_flat_bilayer_forbids_the_response():
     sizes = []
     for atoms in (flat, strained(flat, 0.01, 20.0)):
         model = slater_koster(atoms, sublattice_potential(atoms, 0.3))
-        sizes.append(abs(ome.compute(model, **ask).extrinsic.values).max())
+        sizes.append(abs(ome.compute(model, **ask).extrinsic.sel(moment="z", field=["x", "y"]).values).max())
     assert sizes[0] < 1e-9 * sizes[1]
 
 

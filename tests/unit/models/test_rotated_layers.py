@@ -55,7 +55,7 @@ def test_what_is_forbidden_is_counted(layers):
     flat, turned = layers
     wanted = [get("total"), get("extrinsic")]
     one, group = [Operation(np.eye(3))], [Operation(np.eye(3)), Operation(MIRROR)]
-    assert forbidden(flat, wanted, group, one) == "zy of total, extrinsic"
+    assert forbidden(flat, wanted, group, one) == "xx, yy, yz, zy, zz of total; xx, yy, zy of extrinsic"
     F = turned.frame @ Q  # from the flat layer's axes to those of the model
     moved = [Operation(F @ g.rotation @ F.T, g.time_reversal) for g in group]
     assert forbidden(turned, wanted, moved, one) == "all but 1 of the 2 independent combinations of total, extrinsic"

@@ -12,7 +12,7 @@ import pytest
 from ome_wannier import screening
 from ome_wannier.errors import SettingsError, StoreError
 from ome_wannier.screening.store import DONE, FAILED, FORBIDDEN, Store
-from ome_wannier.screening.table import select, units
+from ome_wannier.screening.table import in_unit, select, units
 
 ROWS = [
     ("a", DONE, {"total_max": 3.0, "gap": 0.5, "dimension": 2, "p_m": "WS2"}),
@@ -162,3 +162,17 @@ def test_rows_are_ranked_by_what_exceeds_their_errors() -> None:
     numbers = {"total_max": [9.0, 2.0, 5.0, 1.0], "total_max_error": [8.9, 0.1, np.nan, 0.2]}
     found = pd.DataFrame({"name": list("abcd"), "status": [DONE] * 4, **numbers})
     assert list(screening.rank(found)["name"]) == ["b", "d", "a", "c"]
+
+
+def test_responses_in_another_unit() -> None:
+    """e^2/h in crystals, times angstrom in layers, by the constants of 2019; other columns stay."""
+    found = pd.DataFrame({"dimension": [2, 3], "total_max": [1e-15, 1e-6], "total_max_error": [1e-16, 1e-7], "gap": [1.0, 2.0]})
+    quantum = 1.602176634e-19**2 / 6.62607015e-34
+    converted = in_unit(found, "e2/h")
+    np.testing.assert_allclose(converted["total_max"], [1e-15 / quantum / 1e-10, 1e-6 / quantum], rtol=1e-12)
+    np.testing.assert_allclose(converted["total_max_error"] / converted["total_max"], 0.1)
+    assert list(converted["gap"]) == [1.0, 2.0]
+    with pytest.raises(SettingsError, match="no unit 'ps/m' for alpha with 2"):
+        in_unit(found, "ps/m")
+    with pytest.raises(SettingsError, match="needs the cells"):
+        in_unit(found, "mu_B/cell per V/nm")
