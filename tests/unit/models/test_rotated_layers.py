@@ -51,18 +51,20 @@ def test_operations_have_the_names_of_the_users_axes(layers):
 
 
 def test_what_is_forbidden_is_counted(layers):
-    """One of the two elements of each tensor by a mirror, as for the flat layer, where it has a name."""
+    """By one mirror and by two, as for the flat layer, where the elements have names."""
     flat, turned = layers
     wanted = [get("total"), get("extrinsic")]
     one, group = [Operation(np.eye(3))], [Operation(np.eye(3)), Operation(MIRROR)]
     assert forbidden(flat, wanted, group, one) == "xx, yy, yz, zy, zz of total; xx, yy, zy of extrinsic"
     F = turned.frame @ Q  # from the flat layer's axes to those of the model
     moved = [Operation(F @ g.rotation @ F.T, g.time_reversal) for g in group]
-    assert forbidden(turned, wanted, moved, one) == "all but 1 of the 2 independent combinations of total, extrinsic"
+    left = "all but 4 of the 9 independent combinations of total; all but 3 of the 6 independent combinations of extrinsic"
+    assert forbidden(turned, wanted, moved, one) == left
     assert forbidden(turned, wanted, moved, moved) == ""
     both = [*group, Operation(np.diag([1.0, -1, 1])), Operation(np.diag([-1.0, -1, 1]))]
     moved = [Operation(F @ g.rotation @ F.T, g.time_reversal) for g in both]
-    assert forbidden(turned, wanted, moved, one) == "all of total, extrinsic"
+    left = "all but 2 of the 9 independent combinations of total; all but 2 of the 6 independent combinations of extrinsic"
+    assert forbidden(turned, wanted, moved, one) == left
 
 
 def test_given_operations_are_named_as_they_were_given(layers):
