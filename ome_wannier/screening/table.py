@@ -100,10 +100,11 @@ def rank(
 
 def sure(table: pd.DataFrame, column: str) -> pd.Series[float]:
     """What rows are ranked by: by how much a number exceeds its error, where it has one; an error that is not known is as large
-    as the number."""
+    as the number. What symmetry forbids, zero, comes after all that."""
     if f"{column}_error" not in table:
         return table[column]
-    return table[column].abs() - table[f"{column}_error"].fillna(table[column].abs())
+    beyond = table[column].abs() - table[f"{column}_error"].fillna(table[column].abs())
+    return beyond.where(table[column] != 0, float("-inf"))
 
 
 def column_of(by: str) -> str:

@@ -158,10 +158,10 @@ def test_an_empty_database_is_an_empty_table(tmp_path: Path) -> None:
 
 
 def test_rows_are_ranked_by_what_exceeds_their_errors() -> None:
-    """A large number that is all error comes after a small one that is sure; an unknown error counts as the number."""
-    numbers = {"total_max": [9.0, 2.0, 5.0, 1.0], "total_max_error": [8.9, 0.1, np.nan, 0.2]}
-    found = pd.DataFrame({"name": list("abcd"), "status": [DONE] * 4, **numbers})
-    assert list(screening.rank(found)["name"]) == ["b", "d", "a", "c"]
+    """A large number, all error, comes after a small one that is sure, an unknown error counts as the number, 0 is last."""
+    numbers = {"total_max": [9.0, 2.0, 5.0, 1.0, 0.0, 1.0], "total_max_error": [8.9, 0.1, np.nan, 0.2, 0.0, 3.0]}
+    found = pd.DataFrame({"name": list("abcdef"), "status": [DONE] * 6, **numbers})
+    assert list(screening.rank(found)["name"]) == ["b", "d", "a", "c", "f", "e"]
 
 
 def test_responses_in_another_unit() -> None:
