@@ -157,6 +157,13 @@ _BLOCKS = (
 )
 
 
+def only_helps(calculator: object) -> bool:
+    """Whether a calculator is the drift of a block, or says where carriers are: nobody asked for it."""
+    if isinstance(calculator, Combination):
+        return bool(calculator.of) and calculator.name.startswith("drift of ")
+    return calculator in (CARRIERS, HEIGHT)
+
+
 def is_layer(model: Model) -> bool:
     """Whether a model is a layer that knows where its orbitals are across the plane."""
     return len(model.axes) == 2 and len(model.bounded) == 1

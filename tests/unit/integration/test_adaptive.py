@@ -138,9 +138,9 @@ def test_levels_and_temperatures_together(symmetry):
     assert result.attrs["kmesh"].startswith("adaptive")
     for name in names:
         scale = abs(exact[name]).max(["fermi", "moment", "field"])
-        assert (abs(result[name] - exact[name]) <= rtol * scale).all()
-        assert (abs(result[name] - exact[name]) <= result[f"{name}_error"] + exact[f"{name}_error"]).all()
-        assert (result[f"{name}_error"] <= rtol * abs(result[name]).max(["fermi", "moment", "field"]) * (1 + 1e-12)).all()
+        assert not (abs(result[name] - exact[name]) > rtol * scale).any()  # nan: elements that a layer does not have
+        assert not (abs(result[name] - exact[name]) > result[f"{name}_error"] + exact[f"{name}_error"]).any()
+        assert not (result[f"{name}_error"] > rtol * abs(result[name]).max(["fermi", "moment", "field"]) * (1 + 1e-12)).any()
 
 
 def test_what_vanishes_does_not_run_for_ever():
@@ -248,7 +248,8 @@ def test_workers_do_not_change_a_bit():
 @pytest.mark.parametrize(("T", "max_points"), [([0.0, 100.0], 10000), ([100.0, 150.0], 10000)])
 def test_memory_is_kept(T, max_points):
     """Many levels: sums by class of cells are what takes the memory."""
-    settings = {"calculators": ["total", "extrinsic"], "temperature": T, "rtol": 1e-2, "max_points": max_points}
+    names = ["interband", "metric_curl", "orbital_moment"]
+    settings = {"calculators": names, "temperature": T, "rtol": 1e-2, "max_points": max_points}
     memory = 16 * 2**20
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
