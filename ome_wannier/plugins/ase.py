@@ -172,7 +172,7 @@ def row(result: xr.Dataset) -> tuple[dict[str, float | str], dict[str, Any]]:
         name, full = f"ome_{key}", tensor(values)
         data[name] = full
         data["ome_units"][name] = str(values.attrs.get("units", ""))
-        if str(key).endswith(("_error", "_raw")):
+        if str(key).endswith(("_error", "_raw", "_per_angstrom")):
             continue
         if np.isfinite(full).any():
             pairs[f"{name}_max"] = float(np.nanmax(np.abs(full)))
