@@ -163,6 +163,13 @@ _BLOCKS = (
 )
 
 
+def only_helps(calculator: object) -> bool:
+    """Whether a calculator is the drift of a block, or says where carriers are: nobody asked for it."""
+    if isinstance(calculator, Combination):
+        return bool(calculator.of) and calculator.name.startswith("drift of ")
+    return calculator in (CARRIERS, HEIGHT)
+
+
 def knows_across(model: Model) -> bool:
     """Whether a model is a layer or a chain that knows where its orbitals are across it."""
     return bool(model.axes) and bool(model.bounded)

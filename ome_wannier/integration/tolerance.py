@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..calculators.blocks import only_helps
 from ..calculators.quantity import Combination
 from ..calculators.registry import Calculator, combine, first_observable
 from ..calculators.reported_units import AXES
@@ -141,7 +142,7 @@ def about(found: Errors, request: Request, goal: Goal, points: int) -> dict[str,
     removed: list[str] = []
     for c in request.calculators:
         error, limits = found.errors[c.name], found.limits[c.name]
-        allowed = limits if c.name in found.removed else found.converged[c.name]
+        allowed = limits if c.name in found.removed or only_helps(c) else found.converged[c.name]
         ratio = (error + found.stay.get(c.name, 0.0)) / allowed
         if (ratio <= 1).all():
             removed += [f"{_said(c)} (symmetry leaves nothing of it)"] if c.name in found.removed else []

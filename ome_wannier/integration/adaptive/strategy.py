@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...bands.degeneracy import decided
+from ...calculators.blocks import only_helps
+from ...calculators.quantity import Combination
 from ...calculators.registry import first_observable
 from ...calculators.weights import component_axes
 from ...models.base import has_zone
@@ -42,8 +44,10 @@ def over_zone(request: Request, goal: Goal) -> Integral:
     job = cells.CellJob(integrand, columns.mix, rule(model.dimension), request.resources.memory)
     job.check_memory()
     free, left = (_allowed(request, g) for g in (group.exact, group.operations))
-    removed = free & ~np.isin(columns.owner, columns.owner[left])
-    limit = Limit(columns.owner, free, removed, len(integrand.occupation.temperature), goal.rtol)
+    owner = _quantities(request)[columns.owner]
+    removed = free & ~np.isin(owner, owner[left])
+    helping = np.isin(columns.owner, [i for i, c in enumerate(request.calculators) if only_helps(c)])
+    limit = Limit(owner, free, removed | helping, len(integrand.occupation.temperature), goal.rtol)
     points = goal.max_points
     if deadline is not None:
         points = min(points, int(ADAPTIVE.first * (deadline - time.monotonic()) / cells.pace(job)))
@@ -54,6 +58,12 @@ def over_zone(request: Request, goal: Goal) -> Integral:
     start = fitting[0] if fitting else starts[-1]
     refined = adaptive.refine(job, start, limit, adaptive.Budget(goal.max_points, deadline), request.resources)
     return _report(request, goal, columns, limit, refined)
+
+
+def _quantities(request: Request) -> NDArray[np.int64]:
+    """The number of the quantity that each calculator is, or is a block of: a tolerance is of its largest element."""
+    names = [c.name if only_helps(c) or not isinstance(c, Combination) else c.of or c.name for c in request.calculators]
+    return np.array([names.index(name) for name in names])
 
 
 def _inverts(group: Group, axes: Sequence[int]) -> bool:
@@ -97,7 +107,9 @@ def _report(request: Request, goal: Goal, columns: Columns, limit: Limit, found:
         **occupation.about(),
     }
     result = Integral(raw, {name: x + stay[name] for name, x in errors.items()}, {}, attrs)
-    removed = frozenset(request.calculators[i].name for i in np.unique(columns.owner[limit.removed]))
+    removed = frozenset(
+        c.name for i, c in enumerate(request.calculators) if limit.removed[columns.owner == i].any() and not only_helps(c)
+    )
     if group.noisy:
         result = result.imposed(_symmetric(request, raw, group.operations))
         # what cubature leaves of it is no sign of noise

@@ -248,7 +248,8 @@ def test_workers_do_not_change_a_bit():
 @pytest.mark.parametrize(("T", "max_points"), [([0.0, 100.0], 10000), ([100.0, 150.0], 10000)])
 def test_memory_is_kept(T, max_points):
     """Many levels: sums by class of cells are what takes the memory."""
-    settings = {"calculators": ["total", "extrinsic"], "temperature": T, "rtol": 1e-2, "max_points": max_points}
+    names = ["interband", "metric_curl", "orbital_moment"]
+    settings = {"calculators": names, "temperature": T, "rtol": 1e-2, "max_points": max_points}
     memory = 16 * 2**20
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

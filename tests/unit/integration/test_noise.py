@@ -165,8 +165,10 @@ def test_where_the_hamiltonian_breaks_what_its_atoms_have():
     H[~model.R.any(axis=1)] += 0.2 * np.kron(np.kron(np.eye(2), SIGMA[2]), np.eye(2))
     result = ome.compute(replace(model, hamiltonian=H), (4, 4, 1), ["total", "extrinsic", "quantum_metric"], 0.0)
     line = result.attrs["symmetry_broken"]
-    assert line.startswith("the atoms have inversion x time reversal, 2-fold rotation about (0, 0, 1) x time reversal, with")
-    assert line.endswith("unbroken it would forbid all of extrinsic")
+    assert line.startswith("the atoms have inversion x time reversal, ")
+    assert "2-fold rotation about (0, 0, 1) x time reversal" in line
+    assert "unbroken it would forbid " in line
+    assert "all of extrinsic" in line
     assert float(line.split("up to ")[1].split(" eV")[0]) > 0.03
     assert not ome.compute(model, (4, 4, 1), ["total"], 0.0).attrs["symmetry_broken"]
 
@@ -176,7 +178,8 @@ def test_broken_inversion_of_a_crystal_with_time_reversal():
     model = graphene(0.05, exact=False, atoms=True)
     line = ome.compute(model, (6, 6, 1), ["total", "extrinsic"], 0.0).attrs["symmetry_broken"]
     assert "inversion" in line
-    assert line.endswith("unbroken it would forbid all of extrinsic")
+    assert "unbroken it would forbid " in line
+    assert "all of extrinsic" in line
 
 
 def test_inversion_of_a_ferromagnet():
@@ -204,4 +207,5 @@ def test_half_the_zone_only_where_rounding_allows_it():
     reversal = [g for g in group_of(ome.load("mos2")).operations if g.name == "time reversal"]
     half = ome.compute(ome.load("mos2"), fermi=-0.5, symmetry=reversal, **settings)
     assert "half of the zone" in half.attrs["kmesh"]
+    half, whole = (x.sel(moment="z", field=["x", "y"]) for x in (half, whole))
     assert (abs(half.extrinsic - whole.extrinsic_raw) <= whole.extrinsic_error + half.extrinsic_error).all()
