@@ -13,8 +13,8 @@ PACKAGE = Path(ome_wannier.__file__).parent
 ROOT = Path(__file__).parents[1]
 PAGES = {p.name: p.read_text(encoding="utf-8") for p in sorted((PACKAGE / "handbook").glob("*.md"))}
 #: the pages whose equations have numbers, and what stands before them in labels
-NUMBERED = {"physics.md": "eq", "tolerance.md": "tol", "layers.md": "lay"}
-CITATION = re.compile(r"(physics|tolerance|layers)\.md,? eqs?\. (\d+(?:(?:, | and | to )\d+)*)")
+NUMBERED = {"physics.md": "eq", "tolerance.md": "tol", "layers.md": "lay", "chains.md": "ch"}
+CITATION = re.compile(r"(physics|tolerance|layers|chains)\.md,? eqs?\. (\d+(?:(?:, | and | to )\d+)*)")
 
 
 def numbers(page: str) -> list[int]:
@@ -23,7 +23,7 @@ def numbers(page: str) -> list[int]:
 
 
 def test_pages_are_in_the_package() -> None:
-    assert {"architecture.md", "glossary.md", "layers.md", "physics.md", "tolerance.md"} <= PAGES.keys()
+    assert {"architecture.md", "chains.md", "glossary.md", "layers.md", "physics.md", "tolerance.md"} <= PAGES.keys()
 
 
 @pytest.mark.parametrize("page", NUMBERED)

@@ -337,6 +337,12 @@ def minus_derivative(energies, mu, kT):
     return 1 / (4 * kT * np.cosh(np.clip((energies - mu) / (2 * kT), -300, 300)) ** 2)
 
 
+def grand(energies, mu, kT):
+    """The integral of f over the Fermi level: kT times the logarithm of the partition function of a state."""
+    x = np.maximum(mu - energies, 0)
+    return x if kT == 0 else x + kT * np.log1p(np.exp(-np.abs(mu - energies) / kT))
+
+
 def natural_size(observable, bands):
     """(nk,) product of the norms of the matrices that make up a weight: its rounding error is relative to this."""
     S = SPIN_MOMENT * np.sqrt(bands.energies.shape[1]) if observable.needs_spin else None
@@ -345,11 +351,16 @@ def natural_size(observable, bands):
         np.max([np.linalg.norm(f(a), axis=(1, 2)) for a in d], axis=0)
         for f in (bands.velocity, bands.connection, bands.response)
     )
+    if S is not None and observable.kind.startswith("moment"):
+        return S + 0 * v
     if S is not None:
         return S * (B if observable.occupation == "sea" else v)
     if observable.kind == "alpha":
         return v * R * (B if observable.occupation == "sea" else R)
-    return {"extrinsic": v * v * R, "polarizability": B * R, "curvature": R * R, "moment": v * R}[observable.kind]
+    if observable.name.startswith("berry"):
+        return R * R
+    sizes = {"extrinsic": v * v * R, "polarizability": B * R, "curvature": R * R, "drude": v * v, "ohmic": v * v}
+    return (sizes | dict.fromkeys(("moment", "moment_slope"), v * R))[observable.kind]
 
 
 def split(model, variable):
@@ -363,7 +374,7 @@ def occupied_sum(observable, bands, mu, kT):
 
     `scale` is the same sum with the natural size of every weight in its place.
     """
-    f = (fermi if observable.occupation == "sea" else minus_derivative)(bands.energies, mu, kT)
+    f = {"sea": fermi, "surface": minus_derivative, "grand": grand}[observable.occupation](bands.energies, mu, kT)
     value = np.einsum("kn,kn...->...", f, weights_of(observable, bands)) / len(f)
     return value, float((f.sum(axis=1) * natural_size(observable, bands)).sum() / len(f))
 

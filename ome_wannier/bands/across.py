@@ -1,6 +1,7 @@
-"""Operators of a layer that hold the position along its normal, a bounded operator (layers.md).
+"""Operators of a layer or chain that hold the position across it, a bounded operator (layers.md and chains.md).
 
-z below is the normal, Z the position along it from the model's centre; everything is in the eigenbasis.
+z below is the normal of a layer, Z the position along it from the model's centre; everything is in the eigenbasis. Which
+directions are bounded decides what a moment is made of (`products`) and what a field does to a velocity (`dragged`).
 """
 
 from __future__ import annotations
@@ -13,25 +14,40 @@ from numpy.typing import NDArray
 from ..models.base import Across, Layered
 from . import compiled, gate
 from .bands import Bands, shared
-from .matrices import _whole
+from .matrices import _whole, adjoint
 from .outside_basis import wannier_curvature
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 
-class Lateral(NamedTuple):
-    """The moments in the plane: M_i = sign * 1/2 {Z, v_a}, the Cartesian axis i, and the number a in `Bands.axes`."""
+class Product(NamedTuple):
+    """A term weight * 1/2 {r_g, v_c} of a moment: g a number in `Model.bounded`, c a Cartesian axis."""
 
-    axis: int
-    a: int
-    sign: int
+    g: int
+    c: int
+    weight: float
 
 
-def lateral_moments(bands: Bands) -> tuple[Lateral, ...]:
-    """Of a layer with normal c, along each axis i in its plane: epsilon_iac Z v_a, a the other axis in the plane."""
-    (c,) = bands.model.bounded
-    return tuple(Lateral(i, 1 - n, 1 if (i + 2) % 3 == c else -1) for n, i in enumerate(bands.axes))
+def lateral_axes(bands: Bands) -> tuple[int, ...]:
+    """Cartesian axes of the moments that need the position across: in the plane of a layer, all three of a chain."""
+    return tuple(i for i in range(3) if i not in bands.moments)
+
+
+def current_axes(bands: Bands) -> list[int]:
+    """Cartesian axes of the velocities that these moments are made of."""
+    return sorted({t.c for i in lateral_axes(bands) for t in products(bands, i)})
+
+
+def products(bands: Bands, i: int) -> tuple[Product, ...]:
+    """M_i = -1/2 (r_m v_n - r_n v_m), epsilon_imn = +1, in terms of the positions that are bounded operators.
+
+    Where one of the two is not, <r_m v_n + v_m r_n> is a total derivative and vanishes: the other term counts twice.
+    """
+    bounded, m, n = bands.model.bounded, (i + 1) % 3, (i + 2) % 3
+    weight = 0.5 if m in bounded and n in bounded else 1.0
+    pairs = ((m, n, -weight), (n, m, weight))
+    return tuple(Product(bounded.index(r), c, w) for r, c, w in pairs if r in bounded)
 
 
 @shared
@@ -40,29 +56,36 @@ def _across(bands: Bands) -> Across:
 
 
 @shared
+def positions(bands: Bands) -> ComplexArray:
+    """r_g across a layer or chain (nk, bounded, n, n) in Angstrom."""
+    return bands.rotate(_across(bands).Z)
+
+
 def position(bands: Bands) -> ComplexArray:
-    """Z (nk, n, n) in Angstrom."""
-    return bands.rotate(_across(bands).Z[:, 0])
+    """Z (nk, n, n) in Angstrom, along the normal of a layer."""
+    return positions(bands)[:, 0]
 
 
 @shared
-def position_response(bands: Bands) -> ComplexArray:
-    """B_z = Z / (e_m - e_n) between groups (nk, n, n) in Angstrom/eV, anti-Hermitian: what E_z mixes (layers.md eq. 1)."""
-    out: ComplexArray = compiled.responses(bands.energies, *bands.groups, _whole(position(bands)[:, None]))
-    return out[:, 0]
+def position_responses(bands: Bands) -> ComplexArray:
+    """B_g = r_g / (e_m - e_n) between groups (nk, bounded, n, n) in Angstrom/eV, anti-Hermitian: what a field across mixes
+    (layers.md eq. 1)."""
+    out: ComplexArray = compiled.responses(bands.energies, *bands.groups, _whole(positions(bands)))
+    return out
 
 
 @shared
 def position_derivatives(bands: Bands) -> ComplexArray | None:
-    """D_a Z = d_a Z - i [A_a, Z] (nk, axes, n, n) in Angstrom^2; None where positions commute and it is zero."""
+    """D_a r_g = d_a r_g - i [A_a, r_g] (nk, axes, bounded, n, n) in Angstrom^2; None where positions commute and it is zero."""
     from ..models.compiled import covariant
 
-    slope = _across(bands).slope
+    slope, Z = _across(bands).slope, _across(bands).Z
     if slope is None:
         return None
     A = bands.matrices_with_curls().A
     assert A is not None
-    return bands.rotate(covariant(_whole(slope[:, :, 0]), _whole(A), _whole(_across(bands).Z[:, 0])))
+    found = [covariant(_whole(slope[:, :, g]), _whole(A), _whole(Z[:, g])) for g in range(Z.shape[1])]
+    return bands.rotate(np.stack(found, axis=2))
 
 
 @shared
@@ -74,15 +97,49 @@ def curvature(bands: Bands) -> ComplexArray | None:
     return bands.rotate(wannier_curvature(bands, m, n))
 
 
+def velocity(bands: Bands, c: int) -> ComplexArray:
+    """v_c (nk, n, n) in eV Angstrom along a Cartesian axis: of a bounded one i [H, r_c]."""
+    if c in bands.axes:
+        return bands.velocity(bands.axes.index(c))
+    e, g = bands.energies, bands.model.bounded.index(c)
+    return 1j * (e[:, :, None] - e[:, None, :]) * positions(bands)[:, g]
+
+
+def dragged(bands: Bands, b: int, c: int) -> ComplexArray | None:
+    """i [r_b, r_c] (nk, n, n) in Angstrom^2, Cartesian axes: by how much a field along b changes v_c = i [H + E.r, r_c].
+
+    Of two periodic directions -F_bc, of two bounded ones their commutator, of one of each a covariant derivative. None where
+    positions commute.
+    """
+    bounded, D = bands.model.bounded, position_derivatives(bands)
+    if D is None or b == c:
+        return None
+    if b in bounded and c in bounded:
+        r = positions(bands)
+        P = r[:, bounded.index(b)] @ r[:, bounded.index(c)]
+        return 1j * (P - adjoint(P))
+    if b in bounded:
+        return D[:, bands.axes.index(c), bounded.index(b)]
+    if c in bounded:
+        return -D[:, bands.axes.index(b), bounded.index(c)]
+    F = curvature(bands)
+    return None if F is None else -F if (bands.axes.index(b), bands.axes.index(c)) in bands.pairs else F
+
+
 @shared
 def lateral_operators(bands: Bands) -> ComplexArray:
-    """The moments in the plane (nk, 2, n, n) in eV Angstrom^2, M_x = 1/2 {Z, v_y} and M_y = -1/2 {Z, v_x} for a normal z."""
+    """The moments that need the position across (nk, lateral, n, n) in eV Angstrom^2, see `products`.
+
+    Of a layer with normal z, M_x = 1/2 {Z, v_y} and M_y = -1/2 {Z, v_x}.
+    """
+    terms, along = [products(bands, i) for i in lateral_axes(bands)], current_axes(bands)
     current = _across(bands).current
     if current is not None:
-        anti = bands.rotate(current[:, :, 0])
+        known = [bands.rotate(current[:, :, g]) for g in range(current.shape[2])]
     else:
-        anti = gate.anticommutators(_whole(position(bands)), bands.velocities)
-    return np.stack([m.sign * anti[:, m.a] for m in lateral_moments(bands)], axis=1)
+        v = np.stack([velocity(bands, c) for c in along], axis=1)
+        known = [gate.anticommutators(_whole(Z), _whole(v)) for Z in np.moveaxis(positions(bands), 1, 0)]
+    return np.stack([sum(t.weight * known[t.g][:, along.index(t.c)] for t in row) for row in terms], axis=1)
 
 
 @shared
@@ -91,8 +148,8 @@ def gate_moment(bands: Bands) -> Array:
     ((m, n),) = bands.pairs
     both = [m, n]
     D, F = position_derivatives(bands), curvature(bands)
-    v, R, Z, B = bands.velocities[:, both], bands.connections[:, both], position(bands), position_response(bands)
-    more = None if D is None or F is None else (_whole(D[:, both]), _whole(F))
+    v, R, Z, B = bands.velocities[:, both], bands.connections[:, both], position(bands), position_responses(bands)[:, 0]
+    more = None if D is None or F is None else (_whole(D[:, both, 0]), _whole(F))
     state = (*map(_whole, (v, R, Z, B)), bands.energies)
     out: Array = gate.moment(state, more, bands.groups, bands.passed)
     return out

@@ -8,6 +8,7 @@ from .quantity import Combination, GapTerm, Observable
 from .registry import (
     CHECKS,
     COMPLETED,
+    ON_REQUEST,
     Calculator,
     combine,
     defaults,
@@ -23,6 +24,7 @@ from .semiclassical import semiclassical as semiclassical_with
 __all__ = [
     "CHECKS",
     "COMPLETED",
+    "ON_REQUEST",
     "Calculator",
     "Combination",
     "GapTerm",

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bands.across import lateral_axes
 from ..bands.bands import Bands
 from ..models.base import Model
 from . import layer
@@ -35,7 +36,7 @@ class Rows:
 
     def __call__(self, bands: Bands) -> Array:
         """The weights (nk, n, moment or lateral, ...)."""
-        rows = bands.moments if self.kind == "moment" else bands.axes
+        rows = bands.moments if self.kind == "moment" else lateral_axes(bands)
         return self.weights(bands)[:, :, list(rows)]
 
 
@@ -43,13 +44,14 @@ class Rows:
 class Block:
     """A block of a quantity.
 
-    dims : rows and columns. terms, drifts : names of observables whose sums are its values, and its drift.
+    dims : rows and columns, of vectors rows alone. terms, drifts : names of observables whose sums are its values, and its
+        drift; none of what does not depend on the origin.
     """
 
     of: str
-    dims: tuple[str, str]
+    dims: tuple[str, ...]
     terms: Terms
-    drifts: Terms
+    drifts: Terms = ()
 
     @property
     def name(self) -> str:
@@ -65,7 +67,7 @@ class Block:
     def combinations(self) -> list[Combination]:
         """What is to be integrated for it: values and drift."""
         both = ((self.name, self.terms), (self.drift, self.drifts))
-        return [Combination(name, name, tuple((t, 1.0) for t in terms), "", "", of=self.of) for name, terms in both]
+        return [Combination(name, name, tuple((t, 1.0) for t in terms), "", "", of=self.of) for name, terms in both if terms]
 
 
 def _term(
@@ -111,6 +113,8 @@ def _spin_terms(rows: Literal["spin_moment", "moment", "lateral"]) -> list[Obser
 #: the observables, none of which is a calculator by itself
 TERMS = (
     _term("lateral", layer.lateral, ("lateral", "field")),
+    _term("lateral_moment", layer.lateral_moment, ("lateral",), kind="moment"),
+    _term("lateral_moment_dmu", layer.lateral_moment, ("lateral",), "surface", "moment_slope"),
     _term("lateral_hall", layer.lateral_hall, ("lateral", "field", "gate")),
     _term("lateral_extrinsic", layer.lateral_extrinsic, ("lateral", "field"), "surface", "extrinsic", 1),
     _term("lateral_drude", layer.lateral_drude, ("lateral", "field", "gate"), "surface", "extrinsic", 1),
@@ -128,7 +132,7 @@ TERMS = (
     _term("height", layer.height, ("gate",), "surface", "curvature", 1),
 )
 
-LATERAL = TERMS[0]
+LATERAL, LATERAL_MOMENT = TERMS[:2]
 #: whose ratio is where the carriers at the Fermi level are along the normal
 CARRIERS, HEIGHT = TERMS[-2:]
 
@@ -149,6 +153,8 @@ _BLOCKS = (
     Block("total", ("lateral", "field"), *_LATERAL),
     Block("total", ("lateral", "gate"), *_LATERAL_GATE),
     Block("total", ("moment", "gate"), *_MOMENT_GATE),
+    Block("magnetization", ("lateral",), ("lateral_moment",)),
+    Block("magnetization_dmu", ("lateral",), ("lateral_moment_dmu",)),
     Block("extrinsic", ("lateral", "field"), ("lateral_extrinsic",), ("lateral_drude",)),
     Block("spin", ("spin_moment", "gate"), *_spin_gate("spin_moment")),
     Block("total_with_spin", ("lateral", "field"), *_both(_LATERAL, (("lateral_spin",), ()))),
@@ -164,20 +170,21 @@ def only_helps(calculator: object) -> bool:
     return calculator in (CARRIERS, HEIGHT)
 
 
-def is_layer(model: Model) -> bool:
-    """Whether a model is a layer that knows where its orbitals are across the plane."""
-    return len(model.axes) == 2 and len(model.bounded) == 1
+def knows_across(model: Model) -> bool:
+    """Whether a model is a layer or a chain that knows where its orbitals are across it."""
+    return bool(model.axes) and bool(model.bounded)
 
 
 def blocks(model: Model, names: Sequence[str]) -> list[Block]:
     """The blocks of quantities beyond what these are by themselves; none of models that are no layers."""
-    return [b for b in _BLOCKS if b.of in names] if is_layer(model) else []
+    empty = [dim for dim, along in component_axes(model.axes, model.moments).items() if not along]
+    return [b for b in _BLOCKS if b.of in names and not set(b.dims) & set(empty)] if knows_across(model) else []
 
 
 def parts(model: Model, names: Sequence[str]) -> list[Combination | Observable]:
     """All that is to be integrated for the blocks of these quantities."""
     found = blocks(model, names)
-    gated = any(b.dims[1] == "gate" for b in found)
+    gated = any(b.dims[-1] == "gate" for b in found)
     return [c for b in found for c in b.combinations] + ([CARRIERS, HEIGHT] if gated else [])
 
 

@@ -1,18 +1,21 @@
-"""The elements of a layer that the position along its normal takes part in: moments in the plane, and a field along the normal.
+"""The elements of a layer or chain that the position across it takes part in.
 
-The plane is periodic; across it the position is a bounded operator Z, and a field E_z is a bounded perturbation (physics.md
-section 12). Rows are moments in the plane ("lateral") or along the normal ("moment"), columns fields in the plane ("field") or
-along the normal ("gate"). Responses to E_z are those of equilibrium, at a fixed Fermi level. The drift of an element is what it
-changes by when the origin moves by an Angstrom along the normal.
+Across it the position is a bounded operator r_g, and a field is a bounded perturbation (layers.md and chains.md). Rows are
+moments that need it ("lateral": in the plane of a layer, all of a chain) or not ("moment": along the normal of a layer);
+columns are fields along the layer or chain ("field") or across ("gate"). Responses to a field across are those of equilibrium,
+at a fixed Fermi level. The drift of an element is what it changes by when the origin moves by an Angstrom, in each direction
+across ("gate").
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..bands import across, compiled
-from ..bands.bands import Bands, shared
+from ..bands.bands import Bands
 from ..bands.matrices import _whole, diagonal, row_trace
 from ..bands.traces import level_tensor, velocity_weighted
 from ..common.units import SPIN_MOMENT
@@ -22,16 +25,12 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 
-# ---- a field in the plane --------------------------------------------------------------------------------------------
+# ---- a field along the layer or chain --------------------------------------------------------------------------------
 
 
 def lateral(bands: Bands) -> Array:
-    """2 Re[B_b M_i]_nn - delta_ib Re[1/2 {Z, F}]_nn (layers.md eq. 3): (nk, n, lateral, field) in Angstrom^3."""
-    out = 2 * level_tensor(bands, bands.responses, across.lateral_operators(bands))
-    F = across.curvature(bands)
-    if F is not None:
-        out[:, :, [0, 1], [0, 1]] -= row_trace(across.position(bands), F)[:, :, None]
-    return out
+    """2 Re[B_b M_i]_nn + Re[M_i of i [r_b, v]]_nn (layers.md eq. 3, chains.md eq. 3): (nk, n, lateral, field) in Angstrom^3."""
+    return 2 * level_tensor(bands, bands.responses, across.lateral_operators(bands)) + _dragged(bands, bands.axes)
 
 
 def lateral_extrinsic(bands: Bands) -> Array:
@@ -40,37 +39,47 @@ def lateral_extrinsic(bands: Bands) -> Array:
 
 
 def lateral_hall(bands: Bands) -> Array:
-    """delta_ib Omega_n, what `lateral` changes by with the origin (layers.md eq. 9): (nk, n, lateral, field, gate)."""
-    return (_curvature(bands)[:, :, :, None] * np.eye(2))[..., None]
+    """The current that makes the moment, what `lateral` changes by with the origin: (nk, n, lateral, field, gate).
+
+    Of a layer delta_ib Omega_n (layers.md eq. 9).
+    """
+    along = across.current_axes(bands)
+    v = np.stack([across.velocity(bands, c) for c in along], axis=1)
+    current = 2 * level_tensor(bands, bands.responses, v)
+    for b, axis in enumerate(bands.axes):
+        for c, other in enumerate(along):
+            X = across.dragged(bands, axis, other)
+            current[:, :, c, b] += 0.0 if X is None else diagonal(X)
+    return _of_currents(bands, current)
 
 
 def lateral_drude(bands: Bands) -> Array:
-    """The same of `lateral_extrinsic`, +-[vbar_b v_a]_nn, v_a the current of the moment: (nk, n, lateral, field, gate)."""
-    currents = [m.sign * bands.velocity(m.a) for m in across.lateral_moments(bands)]
-    return _velocity_weighted(bands, np.stack(currents, axis=1))[..., None]
+    """The same of `lateral_extrinsic`, of [vbar_b v_c]_nn: (nk, n, lateral, field, gate)."""
+    v = np.stack([across.velocity(bands, c) for c in across.current_axes(bands)], axis=1)
+    return _of_currents(bands, -_velocity_weighted(bands, v))
 
 
-# ---- a field along the normal ----------------------------------------------------------------------------------------
+def lateral_moment(bands: Bands) -> Array:
+    """[M_i]_nn, the moments of the states that need the position across: (nk, n, lateral) in eV Angstrom^2 (times e/hbar)."""
+    return _diagonal(across.lateral_operators(bands))
+
+
+# ---- a field across --------------------------------------------------------------------------------------------------
 
 
 def lateral_gate(bands: Bands) -> Array:
-    """2 Re[B_z M_i]_nn + s_i Re[1/2 {Z, D_a Z}]_nn (layers.md eq. 5): (nk, n, lateral, gate) in Angstrom^3."""
-    out = _mixed_by_gate(bands, across.lateral_operators(bands))
-    D = across.position_derivatives(bands)
-    if D is not None:
-        for i, m in enumerate(across.lateral_moments(bands)):
-            out[:, :, i, 0] += m.sign * row_trace(across.position(bands), D[:, m.a])
-    return out
+    """2 Re[B_g M_i]_nn + Re[M_i of i [r_g, v]]_nn (layers.md eq. 5, chains.md eq. 4): (nk, n, lateral, gate) in Angstrom^3."""
+    return _mixed_by_gate(bands, across.lateral_operators(bands)) + _dragged(bands, bands.model.bounded)
 
 
 def lateral_gate_surface(bands: Bands) -> Array:
-    """-[Zbar M_i]_nn for -df/de (layers.md eq. 5): (nk, n, lateral, gate) in eV Angstrom^3."""
+    """-[rbar_g M_i]_nn for -df/de (layers.md eq. 5, chains.md eq. 4): (nk, n, lateral, gate) in eV Angstrom^3."""
     return -_shifted_by_gate(bands, across.lateral_operators(bands))
 
 
 def lateral_by_level(bands: Bands) -> Array:
     """[M_i]_nn for -df/de, dM_i/dmu, the drift of `lateral_gate`: (nk, n, lateral, gate, gate) in eV Angstrom^2."""
-    return _diagonals(across.lateral_operators(bands))
+    return _diagonals(bands, across.lateral_operators(bands))
 
 
 def moment_gate(bands: Bands) -> Array:
@@ -93,7 +102,7 @@ def moment_gate_surface(bands: Bands) -> Array:
 
 def moment_curvature(bands: Bands) -> Array:
     """Omega_n with f, a part of dM_z/dmu, the drift of `moment_gate`: (nk, n, moment, gate, gate) in Angstrom^2."""
-    return _curvature(bands)[..., None, None]
+    return berry_curvature(bands)[..., None, None]
 
 
 def moment_by_level(bands: Bands) -> Array:
@@ -116,7 +125,7 @@ def spin_gate_surface(bands: Bands) -> Array:
 
 def spin_by_level(bands: Bands) -> Array:
     """The spin moment of the states for -df/de, dM_i/dmu, the drift of `spin_gate`: (nk, n, spin_moment, gate, gate)."""
-    return -SPIN_MOMENT * _diagonals(bands.spins)
+    return -SPIN_MOMENT * _diagonals(bands, bands.spins)
 
 
 # ---- the carriers ----------------------------------------------------------------------------------------------------
@@ -128,13 +137,32 @@ def carriers(bands: Bands) -> Array:
 
 
 def height(bands: Bands) -> Array:
-    """Z_nn for -df/de; over `carriers` it is where the carriers at the Fermi level are: (nk, n, gate) in Angstrom."""
-    return diagonal(across.position(bands))[:, :, None]
+    """[r_g]_nn for -df/de; over `carriers` it is where the carriers at the Fermi level are: (nk, n, gate) in Angstrom."""
+    return _diagonal(across.positions(bands))
 
 
-@shared
-def _curvature(bands: Bands) -> Array:
-    return berry_curvature(bands)
+def _dragged(bands: Bands, fields: Sequence[int]) -> Array | float:
+    """[M_i]_nn with i [r_b, v] in place of the velocity, for fields along Cartesian axes b: (nk, n, lateral, fields)."""
+    if across.position_derivatives(bands) is None:
+        return 0.0
+    r, rows = across.positions(bands), across.lateral_axes(bands)
+    out = np.zeros((*bands.energies.shape, len(rows), len(fields)))
+    for i, axis in enumerate(rows):
+        for term in across.products(bands, axis):
+            for b, field in enumerate(fields):
+                X = across.dragged(bands, field, term.c)
+                out[:, :, i, b] += 0.0 if X is None else term.weight * row_trace(r[:, term.g], X)
+    return out
+
+
+def _of_currents(bands: Bands, current: Array) -> Array:
+    """What moments change by, (nk, n, lateral, b, gate), of what the velocities along `current_axes` have (nk, n, c, b)."""
+    rows, along = across.lateral_axes(bands), across.current_axes(bands)
+    out = np.zeros((*current.shape[:2], len(rows), current.shape[3], len(bands.model.bounded)))
+    for i, axis in enumerate(rows):
+        for term in across.products(bands, axis):
+            out[:, :, i, :, term.g] -= term.weight * current[:, :, along.index(term.c)]
+    return out
 
 
 def _velocity_weighted(bands: Bands, O: ComplexArray) -> Array:
@@ -144,17 +172,24 @@ def _velocity_weighted(bands: Bands, O: ComplexArray) -> Array:
 
 
 def _mixed_by_gate(bands: Bands, O: ComplexArray) -> Array:
-    """2 Re[B_z O_i]_nn (nk, n, i, 1)."""
-    return 2 * level_tensor(bands, across.position_response(bands)[:, None], O)
+    """2 Re[B_g O_i]_nn (nk, n, i, gate)."""
+    return 2 * level_tensor(bands, across.position_responses(bands), O)
 
 
 def _shifted_by_gate(bands: Bands, O: ComplexArray) -> Array:
-    """Re [Zbar O_i]_nn (nk, n, i, 1), Zbar the part of Z inside groups."""
-    Z = _whole(across.position(bands)[:, None])
-    found = [compiled.velocity_weighted(Z, 0, _whole(O[:, i]), *bands.groups) for i in range(O.shape[1])]
-    return np.stack(found, axis=-1)[..., None]
+    """Re [rbar_g O_i]_nn (nk, n, i, gate), rbar_g the part of r_g inside groups."""
+    r = _whole(across.positions(bands))
+    found = [
+        [compiled.velocity_weighted(r, g, _whole(O[:, i]), *bands.groups) for g in range(r.shape[1])] for i in range(O.shape[1])
+    ]
+    return np.stack([np.stack(row, axis=-1) for row in found], axis=-2)
 
 
-def _diagonals(O: ComplexArray) -> Array:
-    """[O_i]_nn (nk, n, i, 1, 1)."""
-    return np.stack([diagonal(O[:, i]) for i in range(O.shape[1])], axis=-1)[..., None, None]
+def _diagonals(bands: Bands, O: ComplexArray) -> Array:
+    """delta_gh [O_i]_nn (nk, n, i, g, h)."""
+    return _diagonal(O)[..., None, None] * np.eye(len(bands.model.bounded))
+
+
+def _diagonal(O: ComplexArray) -> Array:
+    """[O_i]_nn (nk, n, i) of a stack O (nk, i, n, n)."""
+    return np.stack([diagonal(O[:, i]) for i in range(O.shape[1])], axis=-1)

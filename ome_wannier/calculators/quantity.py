@@ -17,7 +17,9 @@ Array = NDArray[np.float64]
 Dims = tuple[Literal["moment", "spin_moment", "field", "axis", "position", "lateral", "gate"], ...]
 
 
-KINDS = ("alpha", "extrinsic", "polarizability", "curvature", "moment", "own")
+KINDS = ("alpha", "extrinsic", "polarizability", "curvature", "moment", "moment_slope", "drude", "ohmic", "own")
+#: kinds whose unit contains the relaxation time
+WITH_TAU = ("extrinsic", "ohmic")
 #: how the weights of a state are occupied, and the numbers of these: f, -df/de, k_B T log(1 + exp((mu - e) / k_B T))
 OCCUPATIONS = ("sea", "surface", "grand")
 SEA, SURFACE, GRAND = range(3)
@@ -31,7 +33,9 @@ class Observable:
     ----------
     name, long_name : identifier and description.
     kind : how the integral is converted: "alpha" (response of the magnetization, e^2/hbar Angstrom^(3-d)), "extrinsic" (the
-        same, per unit of time, times eV), "polarizability", "curvature", "moment", or "own": multiplied by `factor`, in `unit`.
+        same, per unit of time, times eV), "polarizability", "curvature", "moment", "moment_slope" (a moment per eV of the Fermi
+        level), "drude", "ohmic" (conductivity per unit of time, and with the relaxation time), or "own": multiplied by
+        `factor`, in `unit`.
     occupation : "sea", weights times f(e), "surface", times -df/de, or "grand", times
         g(e) = k_B T log(1 + exp((mu - e) / k_B T)), whose derivative by the Fermi level is f.
     dims : what the component axes of the weights are.

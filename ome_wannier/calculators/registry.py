@@ -10,7 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import SettingsError
-from . import blocks, chern_simons, circulation, cross_gap, dipole, extrinsic, geometry, semiclassical, spin
+from . import (
+    blocks,
+    chern_simons,
+    circulation,
+    conductivity,
+    cross_gap,
+    dipole,
+    extrinsic,
+    geometry,
+    magnetization,
+    semiclassical,
+    spin,
+)
 from .quantity import Combination, GapTerm, Observable
 
 Term: TypeAlias = Observable | GapTerm
@@ -18,15 +30,28 @@ Calculator: TypeAlias = Term | Combination
 
 _ALL: dict[str, Calculator] = {
     c.name: c
-    for module in (semiclassical, dipole, circulation, cross_gap, extrinsic, geometry, spin, chern_simons)
+    for module in (
+        semiclassical,
+        dipole,
+        circulation,
+        cross_gap,
+        extrinsic,
+        geometry,
+        spin,
+        chern_simons,
+        magnetization,
+        conductivity,
+    )
     for c in module.CALCULATORS
 }
 
-#: terms of the blocks of a layer, no calculators by themselves
+#: terms of the blocks of layers and chains, no calculators by themselves
 _TERMS: dict[str, Calculator] = {t.name: t for t in blocks.TERMS}
 
 #: second expressions of the same quantities, costlier and for checks: not among the defaults
 CHECKS = ("metric_curl_sea", "itinerant_sea", "commutator_residual", "spin_along_moments")
+#: quantities without a field, and currents: computed when asked for
+ON_REQUEST = tuple(c.name for module in (magnetization, conductivity) for c in module.CALCULATORS)
 #: what `include_chern_simons` adds the Chern-Simons part to
 COMPLETED = ("total", "total_with_spin", "semiclassical")
 
@@ -49,9 +74,10 @@ def needs_spin(calculator: str | Calculator) -> bool:
 def defaults(has_spin: bool) -> list[str]:
     """Names of the calculators that are used unless told, for a model with or without a spin operator.
 
-    All but CHECKS, and but chern_simons, which exists in gaps of three-dimensional crystals only.
+    All but CHECKS and ON_REQUEST, and but chern_simons, which exists in gaps of three-dimensional crystals only.
     """
-    first = [name for name, c in _ALL.items() if name not in CHECKS and not isinstance(c, GapTerm)]
+    left_out = (*CHECKS, *ON_REQUEST)
+    first = [name for name, c in _ALL.items() if name not in left_out and not isinstance(c, GapTerm)]
     return [name for name in first if has_spin or not needs_spin(name)]
 
 

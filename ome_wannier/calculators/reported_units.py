@@ -17,13 +17,15 @@ def unit_of(observable: Term, dimension: int, tau: float) -> tuple[float, str]:
     if isinstance(observable, Observable) and observable.kind == "own":
         return observable.factor, observable.unit
     per = {3: "/Angstrom", 2: "", 1: " Angstrom", 0: " Angstrom^2"}[dimension]
+    metres = {3: "/m", 2: "", 1: " m", 0: " m^2"}[dimension]
+    conductance = units.E2_OVER_HBAR * units.ANGSTROM ** (2 - dimension)
     return {
         "alpha": (units.alpha_to_si(dimension), units.ALPHA_UNIT[dimension]),
         "extrinsic": (units.extrinsic_to_si(dimension, tau), units.ALPHA_UNIT[dimension]),
         "polarizability": (1.0, f"e{per}/V" if per else "e/V"),
         "curvature": (1.0, per.replace("/Angstrom", "1/Angstrom").strip() or "1"),
-        "moment": (
-            units.E2_OVER_HBAR * units.ANGSTROM ** (2 - dimension),
-            {3: "A/m", 2: "A", 1: "A m", 0: "A m^2"}[dimension],
-        ),
+        "moment": (conductance, f"A{metres}"),
+        "moment_slope": (conductance, f"A{metres}/eV"),
+        "drude": (conductance / (units.HBAR_EV_FS * 1e-15), f"S{metres}/s"),
+        "ohmic": (conductance * tau / units.HBAR_EV_FS, f"S{metres}"),
     }[observable.kind]

@@ -42,6 +42,10 @@ def evaluate(observable: Observable, bands: Bands) -> Array:
     ------
     ModelError : weights that are not of the declared shape, complex, nan or infinite (one's own calculator).
     """
+    along = component_axes(bands.axes, bands.moments)
+    expected = (*bands.energies.shape, *(len(along[dim]) for dim in observable.dims))
+    if 0 in expected:  # a block that a layer or chain does not have
+        return np.zeros(expected)
     found = observable(bands)
     if np.ma.is_masked(found):
         raise ModelError(f"calculator {observable.name} returned weights that have masked elements: fill them")
@@ -49,8 +53,6 @@ def evaluate(observable: Observable, bands: Bands) -> Array:
     if np.iscomplexobj(weights):
         raise ModelError(f"calculator {observable.name} returned complex weights: take .real or .imag")
     nk, n = bands.energies.shape
-    along = component_axes(bands.axes, bands.moments)
-    expected = (nk, n, *(len(along[dim]) for dim in observable.dims))
     if weights.ndim != len(expected) or weights.shape[:2] != (nk, n):
         raise ModelError(f"calculator {observable.name} returned weights of shape {weights.shape}: expected {expected}")
     for i, dim in enumerate(observable.dims):

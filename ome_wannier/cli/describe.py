@@ -61,7 +61,7 @@ def describe(settings: Settings, console: Console) -> None:
 
 def _print_allowed(model: Lattice, group: Group, console: Console) -> None:
     """Print which elements of the responses a group leaves."""
-    kinds = {"intrinsic": "total", "extrinsic": "extrinsic"} if model.moments else {}
+    kinds = {"intrinsic": "total", "extrinsic": "extrinsic"} if element_axes(model, "total")["moment"] else {}
     if model.has_spin and len(model.moments) < 3:
         kinds |= {"intrinsic spin": "spin", "extrinsic spin": "spin_extrinsic"}
     said = []

@@ -26,11 +26,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands.across import position
-from ..bands.bands import Bands
+from ..bands.across import positions
 from ..bands.degeneracy import Degeneracy, default_tol
-from ..bands.matrices import diagonal
-from ..calculators.blocks import HEIGHT, LATERAL, is_layer
+from ..calculators.blocks import HEIGHT, LATERAL, LATERAL_MOMENT, knows_across
+from ..calculators.layer import height
 from ..calculators.quantity import Observable
 from ..calculators.registry import get
 from ..calculators.weights import component_axes, component_shapes, evaluate_at, unpacked
@@ -228,8 +227,8 @@ def measured(model: Lattice, candidates: Sequence[Operation], seed: int = 7) -> 
     energies, curvature, of_bands, heights = (
         np.concatenate(x) for x in zip(*((p.energies, p.curvature, p.of_bands, p.heights) for p in parts), strict=True)
     )
-    metric, extent = (float(np.mean([getattr(p, name) for p in parts])) for name in ("metric", "extent"))
-    found = _Fingerprint(energies, tensors, metric, extent, curvature, of_bands, heights)
+    metric, extent, speed = (float(np.mean([getattr(p, name) for p in parts])) for name in ("metric", "extent", "speed"))
+    found = _Fingerprint(energies, tensors, metric, extent, speed, curvature, of_bands, heights)
     where = where.reshape(points.shape[:2])
     return [_compared(g, found, where[0], where[1 + i], model) for i, g in enumerate(candidates)]
 
@@ -287,25 +286,27 @@ def _splitting(energies: Array) -> float:
 class _Fingerprint(NamedTuple):
     """Energies (nk, n), tensors (nk, *components) of observables, and the mean trace of the metric in Angstrom^2.
 
-    extent : Angstrom, how far orbitals are from the middle of a layer. curvature, of_bands, heights : weights of the curvature
-        (nk, n, moments), trace of the metric (nk, n), and position along the normal of a layer (nk, n; else none), of bands.
+    extent, speed : how far orbitals are from the middle of a layer or chain, in Angstrom, and how fast its electrons are, in eV
+        Angstrom (root mean square). curvature, of_bands, heights : weights of the curvature (nk, n, moments), trace of the
+        metric (nk, n), and position across a layer or chain (nk, n, bounded), of bands.
     """
 
     energies: Array
     tensors: list[tuple[Observable, Array]]
     metric: float
     extent: float
+    speed: float
     curvature: Array
     of_bands: Array
     heights: Array
 
     def upside_down(self, operation: Operation, here: Ints, there: Ints, model: Lattice) -> float:
-        """By how much single bands are not where an operation takes them along the normal, in units of the extent.
+        """By how much single bands are not where an operation takes them across a layer or chain, in units of the extent.
 
         Of bands that end at a cutoff, the middle half.
         """
-        (c,) = model.bounded
-        change = np.abs(self.heights[there] - operation.rotation[c, c] * self.heights[here])
+        turned = self.heights[here] @ operation.rotation[np.ix_(model.bounded, model.bounded)].T
+        change = np.linalg.norm(self.heights[there] - turned, axis=2)
         n = change.shape[1]
         return float((change if model.default_points is None else change[:, n // 4 : n - n // 4]).max()) / self.extent
 
@@ -313,8 +314,10 @@ class _Fingerprint(NamedTuple):
         """The size that changes of a tensor are measured by; None for one that is measured by itself."""
         if observable.name == HEIGHT.name:
             return float(self.extent * self.energies.shape[1] / 2)
+        if observable.name == LATERAL_MOMENT.name:
+            return float(self.extent * self.speed * self.energies.shape[1] / 2)
         if observable.name == LATERAL.name:
-            return self.extent * self.metric
+            return self.extent * max(self.metric, MEASURED.least_extent**2)  # one orbital on a screw has no metric
         return self.metric if observable.kind == "curvature" else None
 
 
@@ -323,12 +326,12 @@ def _fingerprint(model: Lattice, k: Array, middle: float, width: float) -> _Fing
 
     Curvature is odd under time reversal and even under inversion; responses are odd under either and even under both. What
     turns a layer upside down and leaves k where it is shows in where the electrons are along the normal, or, where inversion x
-    time reversal hides that, in the moments in the plane.
+    time reversal hides that, in the moments in the plane. Moments are to chains what the curvature is to layers.
     """
     names = ["berry_curvature", "interband"] if model.moments else []
     names += ["spin"] if model.has_spin and model.axes else []
     observables = [o for o in map(get, names) if isinstance(o, Observable)]
-    observables += [HEIGHT, LATERAL] if is_layer(model) else []
+    observables += [HEIGHT, LATERAL, LATERAL_MOMENT] if knows_across(model) else []
     observables += [o for o in [get("quantum_metric")] if isinstance(o, Observable)]
     # noise splits what symmetry makes equal; in a model that is written down narrow gaps are real
     tol = MEASURED.same if model.is_fitted else default_tol(model)
@@ -339,15 +342,15 @@ def _fingerprint(model: Lattice, k: Array, middle: float, width: float) -> _Fing
     tensors = [(o, filled[o.name]) for o in observables[:-1]]
     curvature = weights[:, :, : len(model.moments)]  # comes first, where there is one
     of_bands = (np.abs(bands.connections) ** 2).sum(axis=(1, 3))
-    extent = max(_extent(bands), MEASURED.least_extent) if is_layer(model) else 1.0
-    heights = bands.group_mean(diagonal(position(bands))) if is_layer(model) else np.zeros((len(k), 0))
-    return _Fingerprint(bands.energies, tensors, max(float(metric), 1e-12), extent, curvature, of_bands, heights)
+    extent = max(_size(positions(bands)), MEASURED.least_extent) if knows_across(model) else 1.0
+    speed = max(_size(bands.velocities), 1e-12) if model.axes else 1.0
+    heights = bands.group_mean(height(bands)) if knows_across(model) else np.zeros((len(k), 0))
+    return _Fingerprint(bands.energies, tensors, max(float(metric), 1e-12), extent, speed, curvature, of_bands, heights)
 
 
-def _extent(bands: Bands) -> float:
-    """How far orbitals are from the middle of a layer (root mean square), in Angstrom."""
-    Z = position(bands)
-    return float(np.sqrt((np.abs(Z) ** 2).sum(axis=2).mean()))
+def _size(X: NDArray[np.complex128]) -> float:
+    """Root mean square over the states of vectors of operators (nk, components, n, n)."""
+    return float(np.sqrt((np.abs(X) ** 2).sum(axis=(1, 3)).mean()))
 
 
 def _in_frame(asked: Any, Q: Array) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..calculators.blocks import only_helps
+from ..calculators.quantity import Combination
 from ..calculators.registry import Calculator, combine, first_observable
 from ..calculators.reported_units import AXES
 from ..calculators.weights import component_axes, unpacked
@@ -144,10 +145,10 @@ def about(found: Errors, request: Request, goal: Goal, points: int) -> dict[str,
         allowed = limits if c.name in found.removed or only_helps(c) else found.converged[c.name]
         ratio = (error + found.stay.get(c.name, 0.0)) / allowed
         if (ratio <= 1).all():
-            removed += [f"{c.name} (symmetry leaves nothing of it)"] if c.name in found.removed else []
+            removed += [f"{_said(c)} (symmetry leaves nothing of it)"] if c.name in found.removed else []
             continue
         worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
-        where = f"{c.name} {_place(c, worst, request.integrand)} (relative error {goal.rtol * float(ratio[worst]):.1g})"
+        where = f"{_said(c)} {_place(c, worst, request.integrand)} (relative error {goal.rtol * float(ratio[worst]):.1g})"
         (stays if (error <= allowed).all() else zero if (error <= limits).all() else failed).append(where)
     if failed:
         warn(
@@ -174,6 +175,11 @@ def about(found: Errors, request: Request, goal: Goal, points: int) -> dict[str,
         "counted_as_zero": "; ".join(zero + removed),
         "k_points": points,
     }
+
+
+def _said(calculator: Calculator) -> str:
+    """The name of a quantity, or of the one that it is a block of, "total[moment,gate]", or the drift of such."""
+    return calculator.name.split("[")[0] if isinstance(calculator, Combination) and calculator.of else calculator.name
 
 
 def _place(calculator: Calculator, at: Sequence[np.intp], integrand: Integrand) -> str:

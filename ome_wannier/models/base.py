@@ -68,7 +68,8 @@ class Across(NamedTuple):
 
     Z : (nk, bounded, n, n) Angstrom, along `Model.bounded` and from `Model.centre`.
     slope : (nk, axes, bounded, n, n) Angstrom^2, d_a Z, or None where D_a Z = 0: where the components of the position commute.
-    current : (nk, axes, bounded, n, n) eV Angstrom^2, 1/2 {Z, v_a} where products of Z and v_a would lack states, or None.
+    current : (nk, along, bounded, n, n) eV Angstrom^2, 1/2 {Z, v_a} where products of Z and v_a would lack states, or None: of
+        a layer for the axes in its plane, of a chain for all three, where i [H, Z] is the velocity across.
     """
 
     Z: ComplexArray

@@ -35,7 +35,7 @@ RESIDUAL = 1e-8
 #: calculators that need no bands far from the Fermi level, or whose share of them falls off with their distance
 AVAILABLE = (
     "total", "interband", "local_crossgap", "itinerant_crossgap", "metric_curl", "extrinsic", "berry_curvature",
-    "quantum_metric", "dipole_polarizability",
+    "quantum_metric", "dipole_polarizability", "magnetization_dmu", "drude_weight", "ohmic",
 )  # fmt: skip
 
 
@@ -222,7 +222,7 @@ class SparseTightBinding:
 
     def _window_at(self, k: Array) -> Window:
         """Energies (window,), velocities (axes, window, window), the position along the bounded axes (bounded, window, window)
-        and 1/2 {position, velocity} (axes, bounded, window, window), kept for the next time."""
+        and 1/2 {position, velocity} (along, bounded, window, window), kept for the next time."""
         if self.wider is not None:
             found = self.wider._window_at(k)
             cut = slice(self.first - self.wider.first, self.first - self.wider.first + self.window)
@@ -242,8 +242,9 @@ class SparseTightBinding:
         V = np.stack([between(1j * step[:, a] * self.hopping) for a in self.axes])
         empty = np.zeros((0, *V.shape[1:]), dtype=complex)
         Z = np.stack([U.conj().T @ (z[:, c, None] * U) for c in self.bounded]) if self.bounded else empty
-        O = [[between(1j * step[:, a] * mean[:, c] * self.hopping) for c in self.bounded] for a in self.axes]
-        found = e, V, Z, np.reshape(O, (len(V), len(Z), *V.shape[1:]))
+        along = self.axes if len(self.axes) > 1 else (0, 1, 2)
+        O = [[between(1j * step[:, a] * mean[:, c] * self.hopping) for c in self.bounded] for a in along]
+        found = e, V, Z, np.reshape(O, (len(along), len(Z), *V.shape[1:]))
         if len(solved) * sum(x.nbytes for x in found) < KEPT:
             solved[key] = found
         return found

@@ -41,6 +41,9 @@ WEIGHT_UNIT = {
     "polarizability": ("e²", "Å²/eV"),
     "curvature": ("", "Å²"),
     "moment": ("e/ħ", "eV Å²"),
+    "moment_slope": ("e/ħ", "Å²"),
+    "drude": ("e²/ħ²", "eV Å²"),
+    "ohmic": ("e²/ħ²", "eV Å²"),
 }
 
 _PREFIXES = {e: p for e, p in zip(range(-18, 19, 3), [*"afpnµm", "", *"kMGTPE"], strict=True)}

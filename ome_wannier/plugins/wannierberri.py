@@ -35,7 +35,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from ..bands.matrices import SPIN_REMEDY
-from ..calculators.quantity import GapTerm, Observable
+from ..calculators.quantity import WITH_TAU, GapTerm, Observable
 from ..calculators.registry import Calculator, combine, defaults, first_observable, names, needs_spin, resolve
 from ..calculators.registry import get as built_in
 from ..calculators.reported_units import INDEX_ORDER, unit_of
@@ -137,7 +137,7 @@ class OME:
         about = f"{calculator.long_name}\n{calculator.equation}\nunit: {unit}; indices: {', '.join(observable.dims) or 'none'}"
         if observable.dims == ("moment", "field"):
             about += f"\n{INDEX_ORDER}"
-        about += f"\ntemperature {self.temperature} K" + (f", tau {self.tau} fs" if observable.kind == "extrinsic" else "")
+        about += f"\ntemperature {self.temperature} K" + (f", tau {self.tau} fs" if observable.kind in WITH_TAU else "")
         about += "".join(f"\n{key.replace('_', ' ')}: {text}" for key, text in outside_basis(model).items())
         return EnergyResult(
             [occupation.fermi] if scalar else [occupation.fermi, occupation.temperature],

@@ -82,14 +82,15 @@ def compute(
     ----------
     model : `TightBinding`, `SparseTightBinding`, `PlaneWaves` or `KDotP`, see `load`.
     kmesh : `KMesh` or (N1, N2, N3) for tight binding, `PolarMesh` for k.p; by default one of sensible spacing.
-    calculators : names or calculators; by default all but the second forms of one quantity (`calculators.CHECKS`).
+    calculators : names or calculators; by default all but `calculators.CHECKS`, the second forms of one
+        quantity, and `calculators.ON_REQUEST`, such as the magnetization of equilibrium.
     fermi : Fermi level(s) in eV, ascending.
     filling : electrons per cell, instead of `fermi`; of plane waves and windows of bands those added to neutrality. The
         Fermi level differs between temperatures: one at a time. At T = 0 a gap has its level in the middle. `fermi_error_eV`
         of the result is what the mesh leaves open; what it may change is in the errors.
     temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels; at a single
         one they are zero in a gap, and refused in bands.
-    tau : relaxation time in fs, for the extrinsic part.
+    tau : relaxation time in fs, for the extrinsic part and the ohmic conductivity.
     memory : budget in bytes for the arrays of one batch of k points and for all sums; with `executor`, of each worker.
     degeneracy_tol : eV; levels closer than this form one degenerate group, and no others do. By default 0.05 k_B T of the
         lowest temperature, but 1e-6 to 1e-4 (1e-5 at T = 0), for Wannier functions with position matrix elements, which split
@@ -125,11 +126,11 @@ def compute(
         named in a ConvergenceWarning.
     max_time : with `rtol`: seconds, likewise, judged by the speed of one cell. The result then depends on the speed of the
         machine.
-    gate : what a field along the normal of a layer leaves as it is: "density", the electrons (isolated layer, dual gate), or
-        "level", the Fermi level (grounded, with its reservoir in the plane of the origin). By default density, but level in the
-        gaps of Chern insulators, where nothing else has a meaning. In other gaps both are the same.
-    origin : Angstrom along the normal of a layer, or a Cartesian point, from which positions across it count; by default the
-        mean of the centres. `<name>_per_angstrom` of the result says how much every element changes with it.
+    gate : what a field across a layer or chain leaves as it is: "density", the electrons (isolated, or dual gate), or "level",
+        the Fermi level (grounded, with its reservoir at the origin). By default density, but level in the gaps of Chern
+        insulators, where nothing else has a meaning. In other gaps both are the same.
+    origin : a Cartesian point in Angstrom, or of a layer a number along its normal, from which positions across it count; by
+        default the mean of the centres. `<name>_per_angstrom` of the result says how much every element changes with it.
 
     Returns
     -------

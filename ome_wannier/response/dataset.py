@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calculators.quantity import Combination
+from ..calculators.quantity import WITH_TAU, Combination
 from ..calculators.registry import Calculator, first_observable
 from ..calculators.reported_units import AXES, INDEX_ORDER, unit_of
 from ..integration.integral import Integral
@@ -62,10 +62,20 @@ def build(
             raw = _tensor(model, calculator, axes, found.raw) * factor
             data[f"{name}_raw"] = (dims, raw[at], {"units": unit, "long_name": text})
         if moving := layer.drifts(model, calculator, found.values):
-            text = f"what {name} changes by when the origin moves by one Angstrom along the normal"
-            drift = _tensor(model, calculator, axes, moving) * factor
-            data[f"{name}_per_angstrom"] = (dims, drift[at], {"units": f"{unit} / Angstrom", "long_name": text})
+            drift = [_tensor(model, calculator, axes, x)[at] * factor for x in moving]
+            data[f"{name}_per_angstrom"] = _per_angstrom(model, dims, drift, f"{unit} / Angstrom")
+    if any("origin" in of[0] for of in data.values()):
+        coords["origin"] = ("origin", AXES, {"long_name": "Cartesian axis along which the origin moves"})
     return xr.Dataset(data, coords, found.attrs | dict(attrs))
+
+
+def _per_angstrom(model: Model, dims: tuple[str, ...], drift: Sequence[Array], unit: str) -> tuple[Any, ...]:
+    """A variable of what a quantity changes by with the origin along each bounded direction: of chains with that dimension."""
+    about = {"units": unit, "long_name": "change when the origin moves by one Angstrom across"}
+    if len(drift) == 1:
+        return dims, drift[0], about
+    across = (np.eye(3) if model.frame is None else np.asarray(model.frame))[list(model.bounded)]
+    return (*dims, "origin"), np.stack(drift, axis=-1) @ across, about
 
 
 def _tensor(model: Model, calculator: Calculator, axes: Axes, values: Mapping[str, Array], error: bool = False) -> Array:
@@ -86,7 +96,7 @@ def _about(model: Model, calculator: Calculator, unit: str, tau: float, axes: Ax
     }
     if observable.dims == ("moment", "field"):
         about["index_order"] = INDEX_ORDER
-    if observable.kind == "extrinsic":
+    if observable.kind in WITH_TAU:
         about["tau_fs"] = tau
     if isinstance(calculator, Combination) and calculator.note and len(model.axes) == 3:
         about["left_out"] = calculator.note

@@ -29,7 +29,7 @@ def warn_of(found: Integral, degeneracy: Degeneracy) -> None:
             f"{found.attrs['levels_in_doubt']}, which is in the errors: give degeneracy_tol, less than their spacing if it is "
             "real, more if symmetry makes them one"
         )
-    if "total" not in values:
+    if "total" not in values or not values["total"].size:
         return
     total = abs(values["total"]).max()
     worst = max(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..calculators.blocks import CARRIERS, HEIGHT, Block, blocks, is_layer
+from ..calculators.blocks import CARRIERS, HEIGHT, Block, blocks, knows_across
 from ..calculators.registry import Calculator, first_observable
 from ..calculators.reported_units import AXES
 from ..calculators.weights import component_axes
@@ -31,45 +31,48 @@ GATES = ("density", "level")
 HALF = 0.5
 #: share of the largest element that a dependence on the origin, per Angstrom, has to have for a warning
 SHARE = 1e-3
+#: and in e^2/hbar Angstrom^(2-d) (times eV of the extrinsic part): less is rounding
+ROUNDING = 1e-10
 
 
 class Choice(NamedTuple):
-    """What the elements of a layer depend on.
+    """What the elements of a layer or chain depend on.
 
-    gate : "density", "level", or None: density, but in the gaps of Chern insulators. z0 : Angstrom along the normal, where the
-    origin is, from the mean of the centres. given : whether somebody chose it.
+    gate : "density", "level", or None: density, but in the gaps of Chern insulators. shift : (bounded,) Angstrom across, where
+    the origin is, from the mean of the centres. given : whether somebody chose it.
     """
 
     gate: str | None
-    z0: float
+    shift: Array
     given: bool
 
 
 def choice_of(model: Model, gate: object, origin: ArrayLike | None) -> Choice:
-    """What was asked for; SettingsError for what cannot be, and for models that are no layers."""
+    """What was asked for; SettingsError for what cannot be, and for models that are no layers or chains."""
     if gate is not None and gate not in GATES:
         raise SettingsError(f'gate is {gate!r}: give "density" (electrons stay) or "level" (the Fermi level stays)')
     for name, value in (("gate", gate), ("origin", origin)):
-        if value is not None and not is_layer(model):
-            raise SettingsError(f"{name} is of layers that know where their orbitals are across the plane: leave it out")
+        if value is not None and not knows_across(model):
+            raise SettingsError(f"{name} is of layers and chains that know where their orbitals are across them: leave it out")
     if origin is None:
-        return Choice(None if gate is None else str(gate), 0.0, False)
+        return Choice(None if gate is None else str(gate), np.zeros(len(model.bounded)), False)
     try:
         found = np.asarray(origin, dtype=float)
     except (TypeError, ValueError):
         found = np.array(np.nan)
-    if found.shape not in ((), (3,)) or not np.isfinite(found).all():
-        raise SettingsError(f"origin is {origin!r}: give Angstrom along the normal, or a point of three coordinates")
-    (normal,), centre = model.bounded, _centre(model)
+    bounded = list(model.bounded)
+    if found.shape not in (() if len(bounded) == 1 else (3,), (3,)) or not np.isfinite(found).all():
+        along = "Angstrom along the normal, or " if len(bounded) == 1 else ""
+        raise SettingsError(f"origin is {origin!r}: give {along}a point of three coordinates")
     if found.ndim:
-        found = (found if model.frame is None else model.frame @ found)[normal]
-    return Choice(None if gate is None else str(gate), float(found) - float(centre[normal]), True)
+        found = (found if model.frame is None else model.frame @ found)[bounded]
+    return Choice(None if gate is None else str(gate), np.atleast_1d(found) - _centre(model)[bounded], True)
 
 
 def placed(request: Request, wanted: Sequence[Calculator], found: Integral, choice: Choice) -> Integral:
     """The blocks of a layer with its gate and its origin, and their drifts; warns where the origin matters and is a default."""
     model = request.integrand.model
-    of_layer = blocks(model, [c.name for c in wanted])
+    of_layer = [b for b in blocks(model, [c.name for c in wanted]) if b.drifts]
     if not of_layer:
         return found
     chern = _chern(request, of_layer, found.values)
@@ -81,23 +84,23 @@ def placed(request: Request, wanted: Sequence[Calculator], found: Integral, choi
         )
     values, errors, raw = dict(found.values), dict(found.errors), dict(found.raw)
     for block in of_layer:
-        fixed = density[:, None] & (block.dims[1] == "gate")
+        fixed = density[:, None, None] & (block.dims[1] == "gate")
         for part in (values, raw) if raw else (values,):
-            part[block.name] = part[block.name] + _times(np.where(fixed, _height(part), choice.z0), part[block.drift])
-        z, drift = np.where(fixed, _height(found.values), choice.z0), np.abs(found.values[block.drift])
-        unsure = np.where(fixed, _height_error(found), 0.0) if block.dims[1] == "gate" else np.zeros(fixed.shape)
+            part[block.name] = part[block.name] + _times(np.where(fixed, _height(part), choice.shift), part[block.drift])
+        z, drift = np.where(fixed, _height(found.values), choice.shift), np.abs(found.values[block.drift])
+        unsure = np.where(fixed, _height_error(found), 0.0) if block.dims[1] == "gate" else np.zeros_like(z)
         errors[block.name] = errors[block.name] + _times(np.abs(z), errors[block.drift]) + _times(unsure, drift)
         for part in (values, errors, raw) if raw else (values, errors):
-            part[block.drift] = np.where(fixed[..., None, None, None], 0.0, part[block.drift])
+            part[block.drift] = np.where(fixed[..., None, None], 0.0, part[block.drift])
     out = found._replace(values=values, errors=errors, raw=raw, attrs=found.attrs | _about(request, choice, density, chern))
-    if not choice.given and not _normal_is_reversed(request):
+    if not choice.given and not _middle_is_fixed(request):
         _warn_of_origin(request, of_layer, out)
     return out
 
 
-def whole(model: Model, wanted: Sequence[Calculator]) -> bool:
-    """Whether tensors have all three axes: where something was asked for that has them all."""
-    return bool(blocks(model, [c.name for c in wanted]))
+def whole(model: Model, wanted: Sequence[Calculator]) -> set[str]:
+    """The dimensions that have all three axes: those of quantities that were asked for and have blocks."""
+    return {d for c in wanted if blocks(model, [c.name]) for d in first_observable(c).dims}
 
 
 def assembled(model: Model, calculator: Calculator, values: Mapping[str, Array], axes: Axes, empty: float) -> Array:
@@ -113,17 +116,19 @@ def assembled(model: Model, calculator: Calculator, values: Mapping[str, Array],
     return out
 
 
-def drifts(model: Model, calculator: Calculator, values: Values) -> Values:
-    """What a quantity and its blocks change by when the origin moves by an Angstrom along the normal, if it has blocks."""
-    of_layer = blocks(model, [calculator.name])
+def drifts(model: Model, calculator: Calculator, values: Values) -> list[Values]:
+    """What a quantity and its blocks change by when the origin moves by an Angstrom along each direction across; none without
+    blocks that do."""
+    moving = [b for b in blocks(model, [calculator.name]) if b.drifts]
     still = {calculator.name: np.zeros_like(values[calculator.name])}
-    return still | {b.name: values[b.drift][..., 0] for b in of_layer} if of_layer else {}
+    directions = range(len(model.bounded)) if moving else ()
+    return [still | {b.name: values[b.drift][..., g] for b in moving} for g in directions]
 
 
-def result_axes(model: Model, dims: Sequence[str], whole: bool) -> list[tuple[int, ...]]:
-    """Cartesian axes of the model that each dimension of a result runs over: all three of moments and fields if `whole`."""
+def result_axes(model: Model, dims: Sequence[str], whole: set[str]) -> list[tuple[int, ...]]:
+    """Cartesian axes of the model that each dimension of a result runs over: all three of those in `whole`."""
     along = component_axes(model.axes, model.moments)
-    return [(0, 1, 2) if whole and d in ("moment", "field") else along[d] for d in dims]
+    return [(0, 1, 2) if d in whole else along[d] for d in dims]
 
 
 def missing(model: Model, calculator: Calculator, axes: Axes) -> str:
@@ -131,12 +136,21 @@ def missing(model: Model, calculator: Calculator, axes: Axes) -> str:
     along = component_axes(model.axes, model.moments)
     if list(axes) == [along[d] for d in first_observable(calculator).dims]:
         return ""
-    normal = AXES[model.bounded[0]]
+    across = ", ".join(AXES[i] for i in model.bounded)
     if first_observable(calculator).kind == "extrinsic":
-        return f"field {normal}: a static field across the layer drives no current, so there is no extrinsic part"
+        return f"field {across}: a static field across a {_kind(model)} drives no current, so there is no extrinsic part"
     if blocks(model, [calculator.name]):
         return ""
-    return f"known for fields in the plane, and moments along {normal}: total has the other elements, which are not split"
+    if first_observable(calculator).dims == ("moment",):
+        return f"known along {across}: magnetization has the other elements, which are not split"
+    if "moment" in first_observable(calculator).dims:
+        return f"known for fields in the plane, and moments along {across}: total has the other elements, which are not split"
+    return f"field {across}: known for fields along the periodic directions"
+
+
+def _kind(model: Model) -> str:
+    """A layer or a chain."""
+    return "layer" if len(model.bounded) == 1 else "chain"
 
 
 def _centre(model: Model) -> Array:
@@ -145,25 +159,28 @@ def _centre(model: Model) -> Array:
 
 
 def _times(z: Array, drift: Array) -> Array:
-    """z (nf, nT) times a drift (nf, nT, *components, 1)."""
-    return np.asarray(z[..., None, None] * drift[..., 0])
+    """z (nf, nT, gate) times a drift (nf, nT, *components, gate)."""
+    return np.asarray((z[..., None, None, :] * drift).sum(axis=-1))
 
 
 def _height(values: Values) -> Array:
-    """z_FS (nf, nT) in Angstrom, where the carriers at the Fermi level are; 0 where there are none."""
+    """(nf, nT, gate) in Angstrom, where the carriers at the Fermi level are; 0 where there are none."""
     if HEIGHT.name not in values:
         return np.zeros(())
-    number = values[CARRIERS.name]
-    out: Array = np.divide(values[HEIGHT.name][..., 0], number, out=np.zeros_like(number), where=number > 0)
+    return _per_carrier(values[HEIGHT.name], values)
+
+
+def _per_carrier(x: Array, values: Values) -> Array:
+    """x (nf, nT, gate) over the density of states; 0 where there is none."""
+    number = np.broadcast_to(values[CARRIERS.name][..., None], x.shape)
+    out: Array = np.divide(x, number, out=np.zeros_like(x), where=number > 0)
     return out
 
 
 def _height_error(found: Integral) -> Array:
     """Its error."""
-    number = found.values[CARRIERS.name]
-    error = found.errors[HEIGHT.name][..., 0] + np.abs(_height(found.values)) * found.errors[CARRIERS.name]
-    out: Array = np.divide(error, number, out=np.zeros_like(number), where=number > 0)
-    return out
+    error = found.errors[HEIGHT.name] + np.abs(_height(found.values)) * found.errors[CARRIERS.name][..., None]
+    return _per_carrier(error, found.values)
 
 
 def _chern(request: Request, of_layer: Sequence[Block], values: Values) -> NDArray[np.bool_]:
@@ -171,7 +188,7 @@ def _chern(request: Request, of_layer: Sequence[Block], values: Values) -> NDArr
     model, levels = request.integrand.model, request.integrand.occupation.fermi
     hall = next((values[b.drift] for b in of_layer if "lateral_hall" in b.drifts), None)
     out = np.zeros(len(levels), dtype=bool)
-    if hall is None or not has_zone(model):
+    if hall is None or not has_zone(model) or len(model.axes) < 2:
         return out
     coldest = int(np.argmin(request.integrand.occupation.temperature))
     number = 2 * np.pi * hall[:, coldest, 0, 0, 0] / model.spin_degeneracy
@@ -180,10 +197,11 @@ def _chern(request: Request, of_layer: Sequence[Block], values: Values) -> NDArr
     return out
 
 
-def _normal_is_reversed(request: Request) -> bool:
-    """Whether a symmetry maps the layer upside down, which makes its middle the natural origin."""
-    (normal,) = request.integrand.model.bounded
-    return any(g.rotation[normal, normal] < 0 for g in request.group.operations)
+def _middle_is_fixed(request: Request) -> bool:
+    """Whether symmetries leave one point across alone, such as those that map a layer upside down: the natural origin."""
+    across = np.ix_(request.integrand.model.bounded, request.integrand.model.bounded)
+    mean = sum((g.rotation[across] for g in request.group.operations), np.zeros(())) / len(request.group.operations)
+    return bool(np.abs(mean).max() < 1e-6)
 
 
 def _warn_of_origin(request: Request, of_layer: Sequence[Block], found: Integral) -> None:
@@ -191,39 +209,42 @@ def _warn_of_origin(request: Request, of_layer: Sequence[Block], found: Integral
     along = component_axes(request.integrand.model.axes, request.integrand.model.moments)
     said = []
     for block in (b for b in of_layer if b.dims[1] == "field"):
-        value, drift = found.values[block.name], found.values[block.drift][..., 0]
-        least = np.nan_to_num(np.maximum(found.errors[block.name], found.errors[block.drift][..., 0]))
-        least = np.maximum(least, SHARE * max(np.abs(value).max(), np.abs(drift).max()))
+        value, drift = found.values[block.name], np.linalg.norm(found.values[block.drift], axis=-1)
+        least = np.nan_to_num(np.maximum(found.errors[block.name], np.linalg.norm(found.errors[block.drift], axis=-1)))
+        least = np.maximum(least, max(SHARE * np.abs(value).max(), SHARE * np.abs(drift).max(), ROUNDING))
         if (np.abs(drift) > least).any():
             at = np.unravel_index(int(np.argmax(np.abs(drift))), drift.shape)
             element = "".join(AXES[along[d][i]] for d, i in zip(block.dims, at[2:], strict=True))
             said.append(f"{block.of} {element}")
+    kind = _kind(request.integrand.model)
     if said:
         warn(
-            f"a net current flows: {', '.join(said)} and others depend on the origin along the normal, here the mean of the "
-            "centres, by more than their errors per Angstrom (see <quantity>_per_angstrom): give origin"
+            f"a net current flows: {', '.join(said)} and others depend on the origin across the {kind}, here the "
+            "mean of the centres, by more than their errors per Angstrom (see <quantity>_per_angstrom): give origin"
         )
 
 
 def _about(request: Request, choice: Choice, density: NDArray[np.bool_], chern: NDArray[np.bool_]) -> dict[str, Any]:
     """What to record."""
     model, levels = request.integrand.model, request.integrand.occupation.fermi
-    (normal,) = model.bounded
-    axis, z = AXES[normal], float(_centre(model)[normal]) + choice.z0
-    plane = f"grounded, its reservoir in the plane {axis} = {z:.6g} Angstrom"
+    bounded, kind = list(model.bounded), _kind(model)
+    at = _centre(model)[bounded] + choice.shift
+    place = ", ".join(f"{AXES[i]} = {x:.6g} Angstrom" for i, x in zip(bounded, at, strict=True))
+    where = "in the plane" if kind == "layer" else "at"
     words = {
-        True: "density: the number of electrons is fixed (isolated layer, or dual gate)",
-        False: f"level: the Fermi level is fixed ({plane})",
+        True: f"density: the number of electrons is fixed (isolated {kind}, or dual gate)",
+        False: f"level: the Fermi level is fixed (grounded, its reservoir {where} {place})",
     }
     said = words[bool(density.all())]
     if density.any() and not density.all():
-        where = ", ".join(f"{x:.6g}" for x in levels[~density][[0, -1]])
-        said = f"{words[True]}; {words[False]} at levels from {where} eV"
+        some = ", ".join(f"{x:.6g}" for x in levels[~density][[0, -1]])
+        said = f"{words[True]}; {words[False]} at levels from {some} eV"
+    fields = ", ".join(f"E_{AXES[i]}" for i in bounded)
     if chern.any():
         said += "; in the gap of a Chern insulator only a fixed level has a meaning"
     return {
-        "origin": f"{axis} = {z:.6g} Angstrom{'' if choice.given else ', the mean of the centres'}",
-        "origin_angstrom": z,
+        "origin": f"{place}{'' if choice.given else ', the mean of the centres'}",
+        "origin_angstrom": float(at[0]) if len(at) == 1 else at,
         "gate": said,
-        "gate_field": f"E_{axis} is the field in the Hamiltonian, not screened; the response is that of equilibrium",
+        "gate_field": f"{fields} is the field in the Hamiltonian, not screened; the response is that of equilibrium",
     }

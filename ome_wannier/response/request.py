@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..bands.matrices import SPIN_REMEDY
+from ..calculators.blocks import blocks
 from ..calculators.quantity import GapTerm, Observable
-from ..calculators.registry import Calculator, defaults, first_observable, needs_spin, resolve, with_chern_simons
+from ..calculators.registry import Calculator, defaults, first_observable, get, needs_spin, resolve, with_chern_simons
 from ..common.checked_input import fault
 from ..common.errors import SettingsError
 from ..integration.band_ranges import Look
@@ -25,6 +26,8 @@ from ..integration.occupation.histogram import Occupation
 from ..models.base import Lattice, Model, has_zone
 
 Array = NDArray[np.float64]
+#: quantities with a moment that chains have
+ALONG_CHAINS = ("total", "extrinsic", "spin", "spin_extrinsic", "total_with_spin")
 
 
 def numbers(name: str, value: ArrayLike, unit: str) -> Array:
@@ -53,10 +56,10 @@ def validate(model: Model, wanted: Sequence[Calculator], temperatures: Array, ta
         observable = first_observable(calculator)
         if any(isinstance(t, GapTerm) for t in resolve([calculator])[1]) and (len(model.axes) < 3 or not model.has_zone):
             raise SettingsError(f"{calculator.name} has a Chern-Simons part, which needs a three-dimensional lattice")
-        if {"moment", "axis"} & set(observable.dims) and not model.moments:
+        if not has_elements(model, calculator):
             raise SettingsError(
                 f"{calculator.name} needs two periodic directions perpendicular to an orbital moment: this model has "
-                f"{len(model.axes)}; ask for dipole_polarizability or quantum_metric alone"
+                f"{len(model.axes)}; ask for {', '.join(ALONG_CHAINS)}"
             )
         if model.available is not None and observable.kind != "own" and calculator.name not in model.available:
             raise SettingsError(
@@ -65,6 +68,12 @@ def validate(model: Model, wanted: Sequence[Calculator], temperatures: Array, ta
             )
         if needs_spin(calculator) and not model.has_spin:
             raise SettingsError(f"{calculator.name} needs the spin operator, which this model does not have: {SPIN_REMEDY}")
+
+
+def has_elements(model: Model, calculator: Calculator) -> bool:
+    """Whether a quantity has elements in this model: by itself, or blocks of a layer or chain."""
+    needed = {"moment", "axis"} & set(first_observable(calculator).dims)
+    return not needed or bool(model.moments) or bool(blocks(model, [calculator.name]))
 
 
 def consisting_of(
@@ -86,7 +95,8 @@ def with_parts(observables: Sequence[Observable], parts: Sequence[Calculator]) -
 
 def usable(model: Model) -> list[str]:
     """Names of the calculators that are used unless told."""
-    return [n for n in defaults(model.has_spin) if model.available is None or n in model.available]
+    found = [n for n in defaults(model.has_spin) if model.available is None or n in model.available]
+    return [n for n in found if has_elements(model, get(n))]
 
 
 def resources(

@@ -110,10 +110,10 @@ class Settings:
     max_points: int | None = _compute("With --rtol: k points it may cost.", "N", values.count, unit="k points")
     max_time: float | None = _compute("With --rtol: seconds it may cost.", "S", values.positive, unit="seconds")
     gate: Literal["density", "level"] | None = _compute(
-        "What a field along the normal of a layer leaves as it is: the electrons, or the Fermi level.", "density|level"
+        "What a field across a layer or chain leaves as it is: the electrons, or the Fermi level.", "density|level"
     )
     origin: float | tuple[float, ...] | None = _compute(
-        "From where positions across a layer count: 2.5 along its normal, or a point 0,0,2.5.",
+        "From where positions across count: a point 0,0,2.5, or of a layer 2.5 along its normal.",
         "Z",
         values.origin,
         unit="Angstrom",

@@ -1,4 +1,4 @@
-"""postw90's kinetic magneto-electric tensor K on our models.
+"""postw90's kinetic magneto-electric tensor K, and its orbital magnetization, on our models.
 
 postw90 interpolates ab-initio matrices on a grid of q points: energies, overlaps <u_q|u_q+b> (.mmn) and <u_q+b1|H_q|u_q+b2>
 (.uHu). Here these files are made from a model so that they hold what the model knows, the states of its basis:
@@ -18,7 +18,7 @@ import subprocess
 import numpy as np
 import pytest
 from scipy.io import FortranFile
-from toys import random_model
+from toys import haldane, random_model
 
 import ome_wannier as ome
 from ome_wannier import units
@@ -40,20 +40,26 @@ WIDTH = 0.1
 TAU = 10.0
 
 
-def write_win(folder, model, q, size, levels):
+def kinetic(size):
+    """What asks for K on the shifted q points."""
+    return [
+        "gyrotropic = true",
+        "gyrotropic_task = -K",
+        "gyrotropic_kmesh = {} {} {}".format(*size),
+        "gyrotropic_box_center = {:.15f} {:.15f} {:.15f}".format(*(0.5 + np.array(SHIFT) / size)),
+        "gyrotropic_smr_type = f-d",
+        f"gyrotropic_smr_fixed_en_width = {WIDTH}",
+        "gyrotropic_smr_max_arg = 60",
+    ]
+
+
+def write_win(folder, model, q, size, levels, task):
     """Input of wannier90.x -pp and postw90.x, integrating over the q points themselves."""
-    centre = 0.5 + np.array(SHIFT) / size
     lines = [
         f"num_wann = {model.n_orbitals}",
         f"num_bands = {model.n_orbitals}",
         "use_ws_distance = false",
-        "gyrotropic = true",
-        "gyrotropic_task = -K",
-        "gyrotropic_kmesh = {} {} {}".format(*size),
-        "gyrotropic_box_center = {:.15f} {:.15f} {:.15f}".format(*centre),
-        "gyrotropic_smr_type = f-d",
-        f"gyrotropic_smr_fixed_en_width = {WIDTH}",
-        "gyrotropic_smr_max_arg = 60",
+        *task,
         f"fermi_energy_min = {levels[0]}",
         f"fermi_energy_max = {levels[-1]}",
         f"fermi_energy_step = {levels[1] - levels[0]}",
@@ -138,14 +144,18 @@ def write_checkpoint(path, model, q, size, to_wannier, nb):
         f.write_record(np.ones(n))
 
 
+def interpolated(folder, model, mesh, levels, task):
+    """Run postw90 on the points of a mesh."""
+    q = mesh.points()
+    write_win(folder, model, q, mesh.size, levels, task)
+    run(folder, "wannier90.x", "-pp", "model")
+    write_matrices(folder, model, q, mesh.size, *neighbours(folder, q, model))
+    run(folder, "postw90.x", "model")
+
+
 def gyrotropic(folder, model, size, levels):
     """K_ab in ampere at the levels: (nf, 3, 3), a the velocity's axis, b the moment's."""
-    mesh = ome.KMesh(size, SHIFT)
-    q = mesh.points()
-    write_win(folder, model, q, size, levels)
-    run(folder, "wannier90.x", "-pp", "model")
-    write_matrices(folder, model, q, size, *neighbours(folder, q, model))
-    run(folder, "postw90.x", "model")
+    interpolated(folder, model, ome.KMesh(size, SHIFT), levels, kinetic(size))
     rows = np.loadtxt(folder / "model-gyrotropic-K_orb.dat", ndmin=2)
     np.testing.assert_allclose(rows[:, 0], levels, atol=1e-5)
     xx, yy, zz, xy, xz, yz, x, y, z = rows[:, 2:].T
@@ -189,4 +199,44 @@ def test_kinetic_tensor(tmp_path, build, size, levels):
     mesh = ome.KMesh(size, SHIFT)
     result = ome.compute(model, mesh, ["extrinsic", BASIS], levels, temperature=WIDTH / units.KB, tau=TAU, symmetry="off")
     ours = result.extrinsic.values + result.curvature_of_the_basis.values
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
+
+
+def energy_times_basis_curvature(bands):
+    """e_n F_i,nn / 2, what postw90 adds to the magnetization: see `curvature_of_the_basis`."""
+    F = np.stack([basis_curvature(bands, m, n) for m, n in bands.pairs], axis=-1)
+    return bands.energies[:, :, None] * F / 2
+
+
+MORE = Observable("more", "", "moment", "sea", -1, 1, "", "", energy_times_basis_curvature, dims=("moment",), curvature=True)
+
+
+def haldane_stack():
+    """Haldane's layers with a hopping between them."""
+    layer = haldane(delta=0.4)
+    R = np.concatenate([layer.R, [[0, 0, 1], [0, 0, -1]]])
+    H = np.concatenate([layer.hamiltonian, 0.2 * np.array([np.eye(2), np.eye(2)])])
+    return ome.TightBinding(np.array(layer.lattice) * [[1], [1], [0.3]], R, H, centres=layer.centres)
+
+
+@pytest.mark.parametrize(
+    ("build", "size"),
+    [
+        (haldane_stack, (5, 5, 5)),
+        (lambda: random_model(7, 3, 3, hopping=1.0), (5, 5, 5)),
+        (lambda: random_model(8, 3, 3, hopping=1.0, position="matrix"), (5, 5, 5)),
+    ],
+    ids=["haldane", "tight binding", "position matrix"],
+)
+def test_magnetization(tmp_path, build, size):
+    """morb, a moment per cell in mu_B, at T = 0: factor +1; postw90 prints some six digits."""
+    model, levels = build(), np.array([-0.9, -0.2, 0.5])
+    mesh = ome.KMesh(size)
+    task = ["berry = true", "berry_task = morb", "berry_kmesh = {} {} {}".format(*size)]
+    interpolated(tmp_path, model, mesh, levels, task)
+    rows = np.loadtxt(tmp_path / "model-morb-fermiscan.dat", ndmin=2)
+    np.testing.assert_allclose(rows[:, -4], levels, atol=1e-5)
+    theirs = rows[:, -3:] * units.MU_B / (model.cell * units.ANGSTROM**3)
+    found = ome.compute(model, mesh, ["magnetization", MORE], levels, temperature=0.0, symmetry="off")
+    ours = found.magnetization.values + found.more.values
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())

@@ -104,8 +104,8 @@ def test_own_units():
     bands, cell = METAL.n_orbitals * METAL.spin_degeneracy, METAL.cell
     assert result["filling"].attrs["units"] == "1/nm^2"
     np.testing.assert_allclose(result["filling"].values.ravel(), 100.0 * bands / cell, rtol=1e-12)
-    with pytest.raises(SettingsError, match="no kind 'drude'"):
-        own(lambda b: b.energies, name="x", kind="drude")
+    with pytest.raises(SettingsError, match="no kind 'dielectric'"):
+        own(lambda b: b.energies, name="x", kind="dielectric")
 
 
 @pytest.mark.parametrize("name", ["a/b", "", "1st", "two words", 3])

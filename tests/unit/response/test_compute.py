@@ -25,7 +25,7 @@ from toys import (
 import ome_wannier as ome
 from ome_wannier import units
 from ome_wannier.bands.bands import Bands
-from ome_wannier.calculators import CHECKS, Combination, Observable, combine, get
+from ome_wannier.calculators import CHECKS, ON_REQUEST, Combination, Observable, combine, get
 from ome_wannier.errors import AccuracyWarning, ModelError, SettingsError
 from ome_wannier.integration.kpoints.mesh import KMesh
 
@@ -54,6 +54,9 @@ def test_values_are_the_sums_over_the_mesh(name):
         "polarizability": 1.0,
         "curvature": 1.0,
         "moment": units.E2_OVER_HBAR * 1e-10 ** (2 - d),
+        "moment_slope": units.E2_OVER_HBAR * 1e-10 ** (2 - d),
+        "drude": units.E2_OVER_HBAR * 1e-10 ** (2 - d) / (units.HBAR_EV_FS * 1e-15),
+        "ohmic": units.E2_OVER_HBAR * 1e-10 ** (2 - d) * 7.0 / units.HBAR_EV_FS,
     }
     for n in possible(toy.model):
         calculator = get(n)
@@ -164,9 +167,8 @@ def test_defaults_are_all_but_the_checks():
     """Without a list: everything that the model allows except the second forms."""
     for model in (METAL, TOYS["insulator_2d"].model):
         result = ome.compute(model, (4, 4, 1), None, 0.1)
-        assert {v for v in result.data_vars if not v.endswith(("_error", "_per_angstrom"))} == set(possible(model)) - set(
-            CHECKS
-        )
+        found = {v for v in result.data_vars if not v.endswith(("_error", "_per_angstrom"))}
+        assert found == set(possible(model)) - {*CHECKS, *ON_REQUEST}
 
 
 # ---- the error estimate ---------------------------------------------------------------------------------------------
@@ -238,7 +240,7 @@ REFUSED = {
     "overfull": ({"fermi": None, "filling": 6.0}, "6 electrons per cell"),
     "empty": ({"fermi": None, "filling": 0.0}, "0 electrons per cell"),
     "memory": ({"memory": 1000}, "memory 0.000954 MiB"),
-    "moment of a chain": ({"model": CHAIN, "kmesh": (6, 1, 1)}, "two periodic directions"),
+    "split of a chain": ({"model": CHAIN, "kmesh": (6, 1, 1), "calculators": ["dipole"]}, "two periodic directions"),
     "levels and T of k.p": ({"model": tilted_dirac(), "kmesh": None, "temperature": -3.0}, "temperature must be"),
 }
 

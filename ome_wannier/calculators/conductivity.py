@@ -1,0 +1,52 @@
+"""The current that a shifted Fermi surface carries: Drude weight and ohmic conductivity."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bands.bands import Bands
+from ..bands.traces import velocity_weighted
+from .quantity import Observable
+
+Array = NDArray[np.float64]
+
+
+def squared_velocity(bands: Bands) -> Array:
+    """Re [vbar_a vbar_b]_nn, to be weighted with -df/de: (nk, n, position, field) in eV^2 Angstrom^2.
+
+    Velocities are blocks inside degenerate groups, and the trace of their product is taken (physics.md eq. 12).
+    """
+    axes = range(len(bands.axes))
+    rows = [np.stack([velocity_weighted(bands, b, bands.velocity(a)) for b in axes], axis=-1) for a in axes]
+    return np.stack(rows, axis=-2)
+
+
+_REFERENCE = "Ashcroft, Mermin, Solid State Physics (1976), Eqs. (13.25), (13.26)"
+
+CALCULATORS = (
+    Observable(
+        name="drude_weight",
+        long_name="Drude weight, the ohmic conductivity per relaxation time",
+        kind="drude",
+        occupation="surface",
+        time_reversal=+1,
+        inversion=+1,
+        equation="D_ab = (e^2/hbar^2) sum_n (-df_n/de) v_a,n v_b,n,  sigma = D tau",
+        reference=_REFERENCE,
+        weights=squared_velocity,
+        dims=("position", "field"),
+    ),
+    Observable(
+        name="ohmic",
+        long_name="ohmic conductivity in the relaxation-time approximation",
+        kind="ohmic",
+        occupation="surface",
+        time_reversal=+1,
+        inversion=+1,
+        equation="sigma_ab = (e^2/hbar^2) tau sum_n (-df_n/de) v_a,n v_b,n",
+        reference=_REFERENCE,
+        weights=squared_velocity,
+        dims=("position", "field"),
+    ),
+)
