@@ -170,7 +170,8 @@ def test_where_the_hamiltonian_breaks_what_its_atoms_have():
     assert "unbroken it would forbid " in line
     assert "all of extrinsic" in line
     assert float(line.split("up to ")[1].split(" eV")[0]) > 0.03
-    assert not ome.compute(model, (4, 4, 1), ["total"], 0.0).attrs["symmetry_broken"]
+    # the positions across this plane are random
+    assert "inversion" not in ome.compute(model, (4, 4, 1), ["total"], 0.0).attrs["symmetry_broken"]
 
 
 def test_broken_inversion_of_a_crystal_with_time_reversal():
