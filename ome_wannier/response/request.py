@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -26,7 +25,7 @@ from ..integration.kpoints.mesh import KMesh
 from ..integration.kpoints.polar import PolarMesh
 from ..integration.occupation.histogram import Occupation
 from ..models.base import Lattice, Model, has_zone, require_model
-from ..sources.load import load
+from ..sources.load import ADAPTERS, adapter, load
 
 Array = NDArray[np.float64]
 #: quantities with a moment that chains have
@@ -34,8 +33,8 @@ ALONG_CHAINS = ("total", "extrinsic", "spin", "spin_extrinsic", "total_with_spin
 
 
 def model_of(source: Any) -> Model:
-    """The model itself, or that of an object of another package. ModelError for names and paths, which `load` takes."""
-    if not isinstance(source, str | os.PathLike) and not hasattr(source, "matrices"):
+    """The model itself, or that of an object of another package. ModelError for what is neither; `load` takes names."""
+    if not hasattr(source, "has_zone") and any(adapter(name).recognises(source) for name in ADAPTERS):
         return load(source)
     require_model(source)
     model: Model = source

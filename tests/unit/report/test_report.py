@@ -94,8 +94,9 @@ def test_the_table_has_every_material_in_order(folder: Path) -> None:
 
 def test_details_are_the_numbers_of_the_database(folder: Path) -> None:
     store = Store(folder / "s.db")
-    best = screening.rank(folder / "s.db").iloc[0]
-    detail = data(folder / "s.html")["details"][0]
+    ranked = screening.rank(folder / "s.db")
+    i = int(ranked["name"].str.startswith("models.py").argmax())  # of those that have a map of k space
+    best, detail = ranked.iloc[i], data(folder / "s.html")["details"][i]
     stored = store.data(best["key"])
     (scan, _) = detail["states"][0]["scans"]
     i, j = ("xyz".index(c) for c in scan["elements"][0]["name"])
@@ -287,7 +288,7 @@ def test_in_a_browser(folder: Path, browser: Any, size: str, tmp_path: Path) -> 
     assert browser.get_log("browser") == []
     assert browser.execute_script("return window.hacked") is None
     assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
-    for plot in ("#scatter .main-svg", "#scans .main-svg", "#kmap .main-svg"):
+    for plot in ("#scatter .main-svg", "#scans .main-svg"):
         assert browser.execute_script(f"return document.querySelectorAll('{plot}').length"), plot
     points = browser.execute_script("return document.querySelectorAll('#scatter .scatterlayer .point').length")
     ranked = screening.rank(folder / "s.db")
@@ -311,6 +312,7 @@ def test_in_a_browser(folder: Path, browser: Any, size: str, tmp_path: Path) -> 
     browser.execute_script("arguments[0].focus()", row)
     browser.switch_to.active_element.send_keys(Keys.SPACE)
     assert browser.find_element(By.ID, "h-detail").text == wanted
+    assert browser.execute_script("return document.querySelectorAll('#kmap .main-svg').length")
     assert browser.switch_to.active_element.get_attribute("id") == "detail"
     assert browser.execute_script("return document.querySelectorAll('button.pick[aria-pressed=true]').length") == 1
 
