@@ -168,9 +168,6 @@ def _draw_row(
         here = result.sel(c)
         ax.set_title(component_title(c))
         there = [name for name in names if _known(here[name])]
-        if not there:
-            ax.text(0.5, 0.5, f"{said(names[-1])} has no such element", ha="center", va="center", transform=ax.transAxes)
-            continue
         parts = [name for name in there if name in PARTS]
         kind = scale or _scale(here["total" if "total" in there else there[0]].values)
         reach = 0.0
