@@ -371,7 +371,7 @@ def test_command_line(tmp_path, capsys):
 
     code, said = called("kmesh = [8, 8, 1]", "--rtol", "1e-3")
     assert code == 0
-    assert "converged to rtol = 0.001" in said
+    assert "rtol = 0.001 reached" in said
     assert called("rtol = 1e-3")[0] == 0
     code, said = called("rtol = 1e-3\nkmesh = [8, 8, 1]")
     assert code == 2
