@@ -244,7 +244,8 @@ def surface_of_both(model, mesh, levels):
     theirs = kinetic(model, run(model, mesh, calculator).data, "moment", "field")[::2]
     ours = ome.compute(model, mesh, ["extrinsic", *CURVATURE], levels[::2], temperature=0.0, tau=TAU, symmetry="off")
     inside = levels[::2, None, None]
-    added = ours.energy_times_moving_curvature.values - inside * ours.moving_curvature.values
+    energy, plain = (split(model, ours[name]).values for name in ("energy_times_moving_curvature", "moving_curvature"))
+    added = energy - inside * plain
     return split(model, ours.extrinsic).values, added, theirs
 
 
