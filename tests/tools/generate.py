@@ -450,7 +450,8 @@ def berri_kinetic_sea() -> list[Row]:
     mesh, kT = (24, 24, 1), 0.4
     k, table = berri.tabulated(model, mesh, d=berri.wb.tabulate.DerOrbitalMoment(), e=berri.wb.tabulate.Energy())
     sea = berri.sea_of_states(model, k, table["e"], table["d"], lambda e: berri.fermi_function(e, 0.2, kT))
-    ours = ome.compute(model, mesh, ["extrinsic"], 0.2, temperature=kT / units.KB, tau=berri.TAU).extrinsic.values[0]
+    result = ome.compute(model, mesh, ["extrinsic"], 0.2, temperature=kT / units.KB, tau=berri.TAU)
+    ours = berri.split(model, result.extrinsic).values[0]
     factor = "-(e tau/hbar) sum f d_b m, DerOrbitalMoment, the integrand of GME_orb_FermiSea"
     return [_berri_row("extrinsic (A m/V)", "smooth metal_2d", ours, sea, 1e-6, "exponential in the mesh", factor)]
 

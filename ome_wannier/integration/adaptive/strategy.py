@@ -97,13 +97,16 @@ def _report(request: Request, goal: Goal, columns: Columns, limit: Limit, found:
     )
     raw, stay = _symmetric(request, raw, group.exact), _symmetric(request, doubt, group.exact)
     stay = {name: np.abs(x) for name, x in stay.items()}
+    # noise is no news where symmetry removes it, unless it may be what breaks that symmetry
+    removed_too = request.integrand.degeneracy.splits_pairs
+    decisive = stay if removed_too else {n: np.abs(x) for n, x in _symmetric(request, doubt, group.operations).items()}
     zone = "half of the zone" if half else "the zone"
     estimate = "differences of cubature rules, Fermi surfaces that may pass between the points, and levels in doubt"
     attrs = {
         "kmesh": f"adaptive: {found.cells} cells in {zone}, down to 1/{round(0.5 / found.finest)} of a reciprocal vector",
         "error_estimate": estimate + (", plus what symmetrisation changes" if group.noisy else ""),
         "widest_degenerate_group_eV": found.widest_group,
-        "levels_in_doubt": decided(raw, errors, stay, goal.rtol),
+        "levels_in_doubt": decided(raw, errors, decisive, goal.rtol),
         **occupation.about(),
     }
     result = Integral(raw, {name: x + stay[name] for name, x in errors.items()}, {}, attrs)

@@ -54,17 +54,15 @@ def over_mesh(request: Request, mesh: KMesh) -> Integral:
     if sums.unseen:
         _warn_of_coarse(request, mesh, sums, values)
         errors = {c.name: errors[c.name] + _missed(c, integrand, sums, group.exact) for c in wanted}
-    changes: Values = {}
-    if sums.doubt:
-        doubt = {"chern_simons": np.zeros(()), **_symmetric(sums.doubt, integrand, group.exact)}
-        changes = {c.name: np.abs(combine(c, doubt)) for c in wanted}
+    changes, left = ({c.name: np.abs(x) for c, x in _doubts(request, sums, g)} for g in (group.exact, group.operations))
+    decisive = changes if integrand.degeneracy.splits_pairs else left  # noise is no news where symmetry removes it
     attrs = {
         "kmesh": repr(mesh),
         "irreducible_points": len(points),
         "error_estimate": _estimate(mesh, sums, group.noisy),
         "widest_degenerate_group_eV": sums.widest_group,
         "energy_step_widths": sums.coarsest,
-        "levels_in_doubt": decided(values, errors, changes, MESH.worth),
+        "levels_in_doubt": decided(values, errors, decisive, MESH.worth),
     }
     errors = {name: error + changes.get(name, 0.0) for name, error in errors.items()}
     found = Integral(values, errors, {}, attrs | integrand.occupation.about() | about)
@@ -87,6 +85,14 @@ def _symmetric(values: Values, integrand: Integrand, operations: Sequence[Operat
     along = component_axes(integrand.model.axes, integrand.model.moments)
     turned = {o.name: applied(projector(o, operations, along), values[o.name], len(o.dims)) for o in integrand.observables}
     return values | turned
+
+
+def _doubts(request: Request, sums: MeshSums, operations: Sequence[Operation]) -> list[tuple[Calculator, Array]]:
+    """What levels in doubt change of the quantities, as operations leave it; nothing where none are."""
+    if not sums.doubt:
+        return []
+    doubt = {"chern_simons": np.zeros(()), **_symmetric(sums.doubt, request.integrand, operations)}
+    return [(c, combine(c, doubt)) for c in request.calculators]
 
 
 def _with_gap_terms(request: Request, mesh: KMesh, sums: MeshSums) -> tuple[MeshSums, dict[str, object]]:

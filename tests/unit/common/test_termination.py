@@ -15,6 +15,9 @@ LOST = """
 import signal, sys, time, weakref
 from ome_wannier.common.termination import soft_termination
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the run of the tests ignores
+signal.signal(signal.{number}, signal.default_int_handler if "{number}" == "SIGINT" else signal.SIG_DFL)
+
 class Gone:
     pass
 
@@ -33,6 +36,7 @@ IMPORT = """
 import signal, sys, time
 from ome_wannier.common.termination import soft_termination
 
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
 sys.path.insert(0, {folder!r})
 with soft_termination():
     try:
