@@ -142,6 +142,8 @@ def decided(values: Arrays, errors: Arrays, changes: Arrays, share: float) -> st
     """
     found: dict[str, float] = {}
     for name, change in changes.items():
+        if name.startswith("drift of"):  # with the origin of a layer: no quantity by itself
+            continue
         largest = float(np.abs(values[name]).max(initial=0.0))
         worst = np.where(change > np.nan_to_num(errors[name]), change, 0.0).max(initial=0.0)
         quantity = name.partition("[")[0]  # of a block of a quantity
