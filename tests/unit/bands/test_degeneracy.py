@@ -210,7 +210,7 @@ def test_charge_on_a_mesh():
     model = gapped(3e-4)
     names_ = ["interband", "total", "extrinsic"]
     settings = {"calculators": names_, "fermi": [-0.02, 0.01], "temperature": [300.0, 500.0]}
-    for mesh, more in (((12, 12, 1), {}), ((12, 12, 1), {"symmetry": "off"}), ((12, 12, 1), {"memory": 2**21})):
+    for mesh, more in (((12, 12, 1), {}), ((12, 12, 1), {"symmetry": "off"}), ((12, 12, 1), {"memory": 2**23})):
         found, fine, wide = (
             split(model, ome.compute(model, mesh, **settings, **more, degeneracy_tol=tol)) for tol in (None, 1e-4, 1e-3)
         )
