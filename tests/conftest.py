@@ -79,10 +79,12 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """Children of this test obey SIGINT, though the run itself may ignore it, as what a shell started with & does.
+    """Children of this test obey SIGINT and SIGHUP, though the run itself may ignore them, as under nohup or after &.
 
     Ignored signals stay so in children; those with a handler are back at their default there.
     """
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, was in before.items():
+        signal.signal(number, was)

@@ -85,7 +85,7 @@ def test_any_executor_gives_the_same_bits(pools, name: str) -> None:
 def test_a_small_budget_lets_few_blocks_wait(pools) -> None:
     """Histograms of T = 1 K fill the budget but for one block: slower, the same bits."""
     options = {"temperature": 1.0, "fermi": 0.1, "calculators": ["total"], "kmesh": (8, 8, 1)}
-    assert bits(run(**options, executor=pools["processes"], memory=2**21)) == bits(run(**options))
+    assert bits(run(**options, executor=pools["processes"], memory=3 * 2**20)) == bits(run(**options))
 
 
 def test_results_come_in_order_and_few_are_ahead() -> None:

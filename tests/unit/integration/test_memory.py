@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -49,7 +50,10 @@ def test_memory_bounds_the_sums_at_all_levels(kind, levels, temperatures, monkey
         budget = needed(model, np.linspace(-0.5, 0.5, levels), temperatures)
     budget = max(1.02 * budget, 96.0)
     given = [kind, str(levels), ",".join(map(str, temperatures)), str(budget)]
-    found = subprocess.run([sys.executable, "-c", CHILD, *given], capture_output=True, text=True, check=True, timeout=120)
+    found = subprocess.run(
+        [sys.executable, "-c", CHILD, *given], capture_output=True, text=True, check=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
     assert float(found.stdout) < budget + BESIDES
 
 

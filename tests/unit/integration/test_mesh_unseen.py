@@ -42,7 +42,7 @@ def test_a_pocket_at_zero_temperature():
 
 def test_the_mesh_that_is_named_resolves():
     model = ome.load("tilted-dirac-lattice", mass=0.1)
-    settings = {"calculators": ["extrinsic"], "fermi": 0.13, "temperature": 300.0}
+    settings = {"calculators": ["extrinsic"], "fermi": 0.13, "temperature": 300.0, "origin": 0.0}
     with pytest.warns(AccuracyWarning, match=r"take \d+ x \d+ x 1 points") as caught:
         ome.compute(model, (24, 24, 1), **settings)
     size = [int(n) for n in str(caught[0].message).split("take ")[1].split(" points")[0].split(" x ")]

@@ -18,7 +18,9 @@ LEVELS = np.linspace(-0.6, 0.6, 13)
 
 @pytest.fixture(scope="module")
 def haldane():
-    return ome.compute(ome.load("haldane"), (12, 12, 1), fermi=LEVELS, temperature=300.0, tau=7.0)
+    """The elements that are split into parts."""
+    model = ome.load("haldane")
+    return toys.split(model, ome.compute(model, (12, 12, 1), fermi=LEVELS, temperature=300.0, tau=7.0))
 
 
 def numbers(text: str, label: str) -> list[tuple[float, float]]:
@@ -40,7 +42,9 @@ def test_rows_are_the_numbers_of_the_result(haldane) -> None:
 
 
 def test_what_is_forbidden_is_a_word_everywhere(haldane) -> None:
-    assert elements.reasons(haldane["total"]) == {"zx": "forbidden by " + haldane["total"].attrs["forbidden_by"][0]}
+    about = haldane["total"].attrs
+    why = dict(zip(about["forbidden"], about["forbidden_by"], strict=True))
+    assert elements.reasons(haldane["total"]) == {"zx": f"forbidden by {why['zx']}"}
     summary = ome.summary(haldane)
     assert "zx of total; zy of extrinsic: forbidden by mirror normal to" in " ".join(str(summary).split())
     assert "forbidden by " in summary._repr_html_()
@@ -58,7 +62,7 @@ def test_elements_that_nobody_defines_are_dashes_with_their_reason(haldane) -> N
     result = haldane.copy(deep=True)
     result["extrinsic"].loc[{"moment": "z", "field": "y"}] = np.nan
     result["extrinsic"].attrs = {
-        k: v for k, v in result["extrinsic"].attrs.items() if k not in ("forbidden", "forbidden_by")
+        k: v for k, v in result["extrinsic"].attrs.items() if k not in ("forbidden", "forbidden_by", "missing")
     } | {"undefined": ["zy"], "undefined_by": ["a gate drives no current"]}
     assert elements.reasons(result["extrinsic"]) == {"zy": "not defined: a gate drives no current"}
     assert "zy of extrinsic: not defined: a gate drives no current" in str(ome.summary(result))
