@@ -130,5 +130,5 @@ def test_archives_that_are_refused(seed):
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(FileFormatError, match=r"undamaged \.zip"):
         load(path)
-    with limited(unpacked=10), pytest.raises(FileFormatError, match="limits"):
+    with limited(unpacked=10), pytest.raises(FileFormatError, match="unpack_size"):
         load(zipped(seed, x_hr__dat=hr))
