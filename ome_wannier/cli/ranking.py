@@ -21,8 +21,9 @@ def parts(found: pd.DataFrame, column: str, number: int, responses: bool) -> lis
     """The rows to print, at most `number` of each kind: responses of layers and crystals have different units, and titles."""
     if not responses or not column.endswith(("_max", "_gap")) or "dimension" not in found or found["dimension"].nunique() < 2:
         return [("", found.head(number))]
-    kinds = sorted(found["dimension"].unique(), reverse=True)
-    return [(f"{KINDS.get(int(d), int(d))}:", found[found["dimension"] == d].head(number)) for d in kinds]
+    every = [(f"{kind}:", found[found["dimension"] == d]) for d, kind in KINDS.items()]
+    every.append(("of no known dimension:", found[~found["dimension"].isin(list(KINDS))]))  # rows that others wrote
+    return [(title, rows.head(number)) for title, rows in every if len(rows)]
 
 
 def printed(found: pd.DataFrame, shown: Sequence[str], by: str, units: str | None) -> Any:
@@ -43,16 +44,18 @@ def printed(found: pd.DataFrame, shown: Sequence[str], by: str, units: str | Non
 
 def _response(row: dict[Any, Any], by: str, units: str | None) -> str:
     """A response with its error and unit; "forbidden" where symmetry leaves nothing."""
-    value, error, dimension = float(row[by]), float(row.get(f"{by}_error", math.nan)), int(row["dimension"])
+    value, error, dimension = float(row[by]), float(row.get(f"{by}_error", math.nan)), row["dimension"]
     if row.get(f"{by.removesuffix('_max').removesuffix('_gap')}_element") == "none":
         return "forbidden"
+    if dimension not in ALPHA_UNIT:
+        return _cell(value, by)
     if units is None:
         factor, unit = prefixed([value or error], ALPHA_UNIT[dimension])
     else:
         if "/cell" in units:
             raise SettingsError(f"units: {units} needs the cells, which the table does not have: e2/h, ps/m ...")
         try:
-            factor, unit = convert_alpha(1.0, units, dimension), pretty(ALPHA_UNIT[dimension] if units == "SI" else units)
+            factor, unit = convert_alpha(1.0, units, int(dimension)), pretty(ALPHA_UNIT[dimension] if units == "SI" else units)
         except ValueError as wrong:
             raise SettingsError(f'units: {wrong}: add --where "dimension==3", or ==2') from wrong
         unit += " Å" if dimension == 2 and units.startswith("e2/") else ""
