@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,29 +26,25 @@ def squared_velocity(bands: Bands) -> Array:
 
 _REFERENCE = "Ashcroft, Mermin, Solid State Physics (1976), Eqs. (13.25), (13.26)"
 
+DRUDE_WEIGHT = Observable(
+    name="drude_weight",
+    long_name="Drude weight, the ohmic conductivity per relaxation time",
+    kind="drude",
+    occupation="surface",
+    time_reversal=+1,
+    inversion=+1,
+    equation="D_ab = (e^2/hbar^2) sum_n (-df_n/de) v_a,n v_b,n,  sigma = D tau",
+    reference=_REFERENCE,
+    weights=squared_velocity,
+    dims=("position", "field"),
+)
 CALCULATORS = (
-    Observable(
-        name="drude_weight",
-        long_name="Drude weight, the ohmic conductivity per relaxation time",
-        kind="drude",
-        occupation="surface",
-        time_reversal=+1,
-        inversion=+1,
-        equation="D_ab = (e^2/hbar^2) sum_n (-df_n/de) v_a,n v_b,n,  sigma = D tau",
-        reference=_REFERENCE,
-        weights=squared_velocity,
-        dims=("position", "field"),
-    ),
-    Observable(
+    DRUDE_WEIGHT,
+    replace(
+        DRUDE_WEIGHT,
         name="ohmic",
         long_name="ohmic conductivity in the relaxation-time approximation",
         kind="ohmic",
-        occupation="surface",
-        time_reversal=+1,
-        inversion=+1,
         equation="sigma_ab = (e^2/hbar^2) tau sum_n (-df_n/de) v_a,n v_b,n",
-        reference=_REFERENCE,
-        weights=squared_velocity,
-        dims=("position", "field"),
     ),
 )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bands import across, compiled
-from ..bands.bands import Bands
+from ..bands.bands import Bands, shared
 from ..bands.matrices import _whole, diagonal, row_trace
 from ..bands.traces import level_tensor, velocity_weighted
 from ..common.units import SPIN_MOMENT
@@ -41,8 +41,10 @@ def lateral_extrinsic(bands: Bands) -> Array:
 def lateral_hall(bands: Bands) -> Array:
     """The current that makes the moment, what `lateral` changes by with the origin: (nk, n, lateral, field, gate).
 
-    Of a layer delta_ib Omega_n (layers.md eq. 9).
+    Of a layer delta_ib Omega_n (layers.md eq. 9): the current that is symmetric in the two directions vanishes.
     """
+    if bands.moments:
+        return np.asarray((_curvature(bands)[..., None] * np.eye(2))[..., None])
     along = across.current_axes(bands)
     v = np.stack([across.velocity(bands, c) for c in along], axis=1)
     current = 2 * level_tensor(bands, bands.responses, v)
@@ -102,7 +104,7 @@ def moment_gate_surface(bands: Bands) -> Array:
 
 def moment_curvature(bands: Bands) -> Array:
     """Omega_n with f, a part of dM_z/dmu, the drift of `moment_gate`: (nk, n, moment, gate, gate) in Angstrom^2."""
-    return berry_curvature(bands)[..., None, None]
+    return _curvature(bands)[..., None, None]
 
 
 def moment_by_level(bands: Bands) -> Array:
@@ -139,6 +141,11 @@ def carriers(bands: Bands) -> Array:
 def height(bands: Bands) -> Array:
     """[r_g]_nn for -df/de; over `carriers` it is where the carriers at the Fermi level are: (nk, n, gate) in Angstrom."""
     return _diagonal(across.positions(bands))
+
+
+@shared
+def _curvature(bands: Bands) -> Array:
+    return berry_curvature(bands)
 
 
 def _dragged(bands: Bands, fields: Sequence[int]) -> Array | float:

@@ -14,10 +14,10 @@ from ..adapters.wannier90.wsvec import read_wsvec
 from ..calculators.blocks import element_axes
 from ..calculators.registry import defaults, first_observable, get, resolve
 from ..calculators.weights import component_names
-from ..integration import hamiltonian_symmetry as symmetry
 from ..integration.band_ranges import Look
 from ..integration.filling import Level, full_bands
-from ..integration.hamiltonian_symmetry import Group
+from ..integration.hamiltonian_symmetry import Group, among
+from ..integration.symmetry_violations import operations
 from ..models.alignment import axes_line, axis_names
 from ..models.base import Lattice, has_zone
 from ..models.tight_binding import TightBinding, is_tight_binding
@@ -55,8 +55,8 @@ def describe(settings: Settings, console: Console) -> None:
         _say(console, [("axes", f"{axes_line(model.frame)} in yours: it was rotated; results are in yours")])
     look, level = Look.at(model), _level(model, settings, source)
     _say(console, _gap(model, level, settings, source))
-    operations = symmetry.operations(model)
-    group = symmetry.among(model, operations)
+    candidates = operations(model)
+    group = among(model, candidates)
     _print_allowed(model, group, console)
     if not settings.all:
         fermi = "" if known_level(model, source) or settings.filling is None else f" --filling {settings.filling:g}"
@@ -68,7 +68,7 @@ def describe(settings: Settings, console: Console) -> None:
         _say(console, _matrices(model, source, settings))
     _print_bands(model, look, level, settings, source, console)
     console.print("\nSymmetry of the Hamiltonian (violation: root mean square of the changes of band energies)")
-    console.print(tables.symmetry_table(operations, group, names_in(operations, model.frame)))
+    console.print(tables.symmetry_table(candidates, group, names_in(candidates, model.frame)))
     broken = broken_line(model, resolve(defaults(model.has_spin))[0], group)
     if broken:
         _say(console, [("broken", broken)])

@@ -45,15 +45,19 @@ def shown(result: xr.Dataset) -> list[xr.Dataset]:
 
 
 def tensor_tables(result: xr.Dataset, plus_minus: str = "±", units: str | None = None) -> list[Table]:
-    """One table per kind of tensor, its elements with their errors, for a result at one Fermi level and temperature."""
-    kinds: dict[tuple[str, ...], list[str]] = {}
+    """One table per kind of tensor, its elements with their errors, for a result at one Fermi level and temperature.
+
+    Rows and columns that a quantity has nothing in, such as a field across a layer, are left out.
+    """
+    kinds: dict[tuple[tuple[str, tuple[str, ...]], ...], list[str]] = {}
     for name in quantities(result):
-        kinds.setdefault(tuple(str(d) for d in result[name].dims), []).append(name)
-    return [_tensor_table(result, names, dims, plus_minus, units) for dims, names in kinds.items()]
+        kinds.setdefault(tuple(elements.defined(result[name]).items()), []).append(name)
+    return [_tensor_table(result.sel({d: list(a) for d, a in axes}), names, plus_minus, units) for axes, names in kinds.items()]
 
 
-def _tensor_table(result: xr.Dataset, names: Sequence[str], dims: tuple[str, ...], plus_minus: str, units: str | None) -> Table:
+def _tensor_table(result: xr.Dataset, names: Sequence[str], plus_minus: str, units: str | None) -> Table:
     """Rows for all but the last dimension, columns for that; a single number has one column."""
+    dims = tuple(str(d) for d in result[names[0]].dims)
     lead, last = dims[:-1], dims[-1:]
     rows = list(product(*(result[d].values.tolist() for d in lead)))
     table = _table("quantity", *lead)

@@ -18,6 +18,8 @@ from .errors import FileFormatError
 
 #: bytes that any file may unpack to: reading text takes up to forty times as much memory, in blank lines
 SMALL = 2**24
+#: what to do about a file that is refused
+TRUST = "(if you trust it, raise unpack_size or unpack_ratio)"
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,7 @@ class Limits:
         size = path.stat().st_size
         if wanted > self.of(size):
             expected = f"{what} of at most {self.of(size) / 2**20:.3g} MiB in a file of {size} bytes"
-            raise FileFormatError(
-                path, None, expected, f"{wanted / 2**20:.3g} MiB (if you trust it, raise unpack_size or unpack_ratio)"
-            )
+            raise FileFormatError(path, None, expected, f"{wanted / 2**20:.3g} MiB {TRUST}")
 
 
 _current: ContextVar[Limits] = ContextVar("limits", default=Limits())  # noqa: B039  # frozen

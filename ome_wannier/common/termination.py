@@ -34,12 +34,14 @@ def soft_termination() -> Iterator[None]:
     hook, leaving = sys.unraisablehook, [0]
 
     def again(number: int) -> None:
+        """Have the signal come once more, soon."""
         leaving[0] = 0
         timer = threading.Timer(AGAIN, _interrupt, [number])
         timer.daemon = True
         timer.start()
 
     def leave(number: int, frame: FrameType | None) -> None:
+        """Answer a signal."""
         if _imports(frame):
             again(number)
             return
@@ -50,6 +52,7 @@ def soft_termination() -> Iterator[None]:
             sys.exit(128 + number)
 
     def lost(what: Any) -> None:
+        """What Python does with an exception that it cannot raise: with that of an answer, answer again."""
         if leaving[0] and issubclass(what.exc_type, KeyboardInterrupt | SystemExit):
             again(leaving[0])
         else:

@@ -20,42 +20,25 @@ is violated by.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bands.across import positions
-from ..bands.degeneracy import Degeneracy, default_tol
-from ..calculators.blocks import HEIGHT, LATERAL, LATERAL_MOMENT, knows_across
-from ..calculators.layer import height
-from ..calculators.quantity import Observable
-from ..calculators.registry import get
-from ..calculators.weights import component_axes, component_shapes, evaluate_at, unpacked
 from ..common.errors import SettingsError, warn
 from ..models.base import Lattice, Model, has_zone
-from ..symmetry.candidates import point_rotations
-from ..symmetry.operations import Operation, fitted, from_fractional, generated, largest_group, names_in, on_reciprocal, symbol
+from ..symmetry.operations import Operation, fitted, from_fractional, generated, largest_group, names_in, symbol
 from ..symmetry.operations import listed as in_words
-from ..symmetry.tensors import transform
-from .occupation.fermi import fermi_function
+from .symmetry_violations import measured, operations
 
 Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class MeasuredConstants:
+class NoiseConstants:
     """What tells noise from breaking: limits lie between what crystals that obey and such that do not were measured to have."""
 
-    #: responses below this, in units of the metric to the power 3/2, are zero and decide nothing
-    response_floor: float = 1e-6
-    #: random k points that operations are measured at: in general, and of Wannier functions of known atoms; there are no more
-    #: than so many of these (models that are built atom by atom hold their symmetries to rounding, or not at all)
-    n_points: int = 4
-    n_points_noisy: int = 16
-    wannier: int = 300
     #: what noise may do to time reversal: eV, and the curvature's mismatch
     reversal_tol: float = 3e-4
     reversal_curvature: float = 3e-4
@@ -64,19 +47,13 @@ class MeasuredConstants:
     noise: float = 3e-3
     curvature_tol: float = 0.05
     response_tol: float = 0.5
-    #: Angstrom; orbitals that are not farther from the middle of a layer are in its plane but for noise
-    least_extent: float = 0.01
-    #: eV; levels of Wannier functions that are no farther apart count as one
-    same: float = 1e-3
-    #: splitting of pairs of levels in units of the distance between pairs
-    pairs: float = 0.2
     #: how many times less than its partner an operation has to be violated where time reversal is broken
     clearly: float = 2.0
     #: eV: operations of the atoms that are violated by more are recorded as broken, and those that were given are dropped
     broken: float = 0.03
 
 
-MEASURED = MeasuredConstants()
+NOISE = NoiseConstants()
 
 #: what the argument `symmetry` of compute may be
 REMEDY = 'give "auto", "off", a list of symmetry.Operation, or the dataset of spglib.get_magnetic_symmetry_dataset'
@@ -139,9 +116,9 @@ def group_of(model: Model, asked: Any = "auto") -> Group:
     assert has_zone(model)
     if not (isinstance(asked, str) and asked == "auto"):
         found = measured(model, _given(model, asked))
-        group = largest_group([g for g in found if _near(g, MEASURED.broken)], model.lattice)
+        group = largest_group([g for g in found if _near(g, NOISE.broken)], model.lattice)
         _warn_of("dropped", [g for g in found if g not in group], model.frame)
-        _warn_of("relied on", [g for g in group if not _near(g, MEASURED.noise)], model.frame)
+        _warn_of("relied on", [g for g in group if not _near(g, NOISE.noise)], model.frame)
         return Group(group, group, [], "given")
     return among(model, operations(model))
 
@@ -154,7 +131,7 @@ def among(model: Lattice, found: Sequence[Operation]) -> Group:
     group = largest_group(_held(found, model.axes), model.lattice)
     pairs = zip(found[: len(found) // 2], found[len(found) // 2 :], strict=True)
     lost = [min(pair, key=lambda g: g.violation) for pair in pairs if not any(g in group for g in pair)]
-    return Group(group, exact, [g for g in lost if not _near(g, MEASURED.broken)], "auto")
+    return Group(group, exact, [g for g in lost if not _near(g, NOISE.broken)], "auto")
 
 
 def _held(found: Sequence[Operation], axes: Sequence[int]) -> list[Operation]:
@@ -165,25 +142,23 @@ def _held(found: Sequence[Operation], axes: Sequence[int]) -> list[Operation]:
     """
     half = len(found) // 2
     reversal = found[half]
-    unbroken = reversal.violation <= MEASURED.reversal_tol and reversal.curvature_mismatch <= MEASURED.reversal_curvature
+    unbroken = reversal.violation <= NOISE.reversal_tol and reversal.curvature_mismatch <= NOISE.reversal_curvature
 
     def clear(g: Operation, partner: Operation) -> bool:
         """Whether an operation holds clearly better than its time-reversed partner."""
         still = np.allclose(partner.time_reversal * partner.rotation[np.ix_(axes, axes)], np.eye(len(axes)))
-        if not still and max(g.violation, partner.violation) > MEASURED.reversal_tol:
-            return MEASURED.clearly * g.violation <= partner.violation
+        if not still and max(g.violation, partner.violation) > NOISE.reversal_tol:
+            return NOISE.clearly * g.violation <= partner.violation
         size, other = (x.curvature_mismatch + x.response_mismatch for x in (g, partner))
-        return MEASURED.clearly * size <= other
+        return NOISE.clearly * size <= other
 
     pairs = zip(found, [*found[half:], *found[:half]], strict=True)
-    return [g for g, partner in pairs if g.exact or (_near(g, MEASURED.noise) and (unbroken or clear(g, partner)))]
+    return [g for g, partner in pairs if g.exact or (_near(g, NOISE.noise) and (unbroken or clear(g, partner)))]
 
 
 def _near(g: Operation, limit: float) -> bool:
     """Whether a Hamiltonian violates an operation by no more than `limit` (eV), and tensors do not deny it."""
-    return (
-        g.violation <= limit and g.curvature_mismatch <= MEASURED.curvature_tol and g.response_mismatch <= MEASURED.response_tol
-    )
+    return g.violation <= limit and g.curvature_mismatch <= NOISE.curvature_tol and g.response_mismatch <= NOISE.response_tol
 
 
 def _warn_of(done: str, given: Sequence[Operation], Q: Array | None) -> None:
@@ -197,156 +172,6 @@ def size(operations: Sequence[Operation]) -> str:
     """By how much a Hamiltonian violates operations, at most."""
     measures = (max(getattr(g, name) for g in operations) for name in ("violation", "curvature_mismatch", "response_mismatch"))
     return "{:.2g} eV (root mean square; Berry curvatures {:.1g}, responses {:.1g})".format(*measures)
-
-
-def operations(model: Lattice, seed: int = 7) -> list[Operation]:
-    """All candidate operations with the measured violation: without time reversal, identity first, then the same with it."""
-    rotations = sorted(point_rotations(model), key=lambda P: (-round(np.linalg.det(P)), -np.trace(P)))
-    return measured(model, [Operation(P, s) for s in (1, -1) for P in rotations], seed)
-
-
-def measured(model: Lattice, candidates: Sequence[Operation], seed: int = 7) -> list[Operation]:
-    """The operations with what the Hamiltonian violates them by, at random k points."""
-    noisy = model.is_fitted and model.structure is not None and model.n_orbitals <= MEASURED.wannier
-    n_points = MEASURED.n_points_noisy if noisy else MEASURED.n_points
-    # of few digits, so that images are found again
-    k = np.round(np.random.default_rng(seed).uniform(-0.5, 0.5, (n_points, 3)), 6) * np.array(model.periodic)
-    images = [g.time_reversal * k @ on_reciprocal(g.rotation, model.lattice).T for g in candidates]
-    points = np.stack([k, *images]) * np.array(model.periodic)
-    # operations that differ by inversion x time reversal meet at the same points
-    distinct, where = np.unique(np.round(points.reshape(-1, 3), 9) + 0.0, axis=0, return_inverse=True)
-    # filled up to the middle of the bands, over a tenth of their width
-    e = np.linalg.eigvalsh(model.matrices(k, 0).H)
-    middle, width = float(np.median(e)), max(float(np.ptp(e)) / 10, 1e-3)
-    parts = [_fingerprint(model, q, middle, width) for q in np.array_split(distinct, -(-len(distinct) // _together(model)))]
-    tensors = [(parts[0].tensors[i][0], np.concatenate([p.tensors[i][1] for p in parts])) for i in range(len(parts[0].tensors))]
-    energies, curvature, of_bands, heights = (
-        np.concatenate(x) for x in zip(*((p.energies, p.curvature, p.of_bands, p.heights) for p in parts), strict=True)
-    )
-    metric, extent, speed = (float(np.mean([getattr(p, name) for p in parts])) for name in ("metric", "extent", "speed"))
-    found = _Fingerprint(energies, tensors, metric, extent, speed, curvature, of_bands, heights)
-    where = where.reshape(points.shape[:2])
-    return [_compared(g, found, where[0], where[1 + i], model) for i, g in enumerate(candidates)]
-
-
-def _together(model: Lattice) -> int:
-    """Points that are tested at once: as many as some 64 MiB hold with 60 matrices each."""
-    return max(1, 2**22 // (60 * model.n_orbitals**2))
-
-
-def _compared(operation: Operation, found: _Fingerprint, here: Ints, there: Ints, model: Lattice) -> Operation:
-    """The operation with what it changes between points `here` and their images `there` (physics.md eq. 58)."""
-    along = component_axes(model.axes, model.moments)
-    violation = float(np.sqrt(((found.energies[there] - found.energies[here]) ** 2).mean()))
-    if model.structure is not None and model.spin_degeneracy == 1 and operation.name == "inversion x time reversal":
-        violation = max(violation, _splitting(found.energies[here]))
-    mismatch = {"curvature": 0.0, "alpha": 0.0}
-    for observable, value in found.tensors:
-        if observable in (HEIGHT, LATERAL) and np.allclose(operation.rotation, np.eye(3)):
-            continue  # time reversal leaves positions alone
-        change = value[there] - transform(value[here], observable, operation, along)
-        size, change_size = (np.linalg.norm(x.reshape(len(here), -1), axis=1) for x in (value[here], change))
-        if (scale := found.scale(observable)) is not None:
-            mismatch["curvature"] = max(mismatch["curvature"], float(np.sqrt((change**2).mean())) / scale)
-        elif np.median(size) > MEASURED.response_floor * found.metric**1.5:
-            mismatch["alpha"] = max(mismatch["alpha"], float(np.median(change_size / size)))
-    band = 0.0
-    if model.moments and model.default_points is None:  # bands of superlattices end at a cutoff, where they obey nothing
-        curvature = get("berry_curvature")
-        assert isinstance(curvature, Observable)
-        turned = transform(found.curvature[here], curvature, operation, along)
-        change = np.abs(found.curvature[there] - turned).max(axis=2)
-        band = float((change / np.maximum(found.of_bands[here], 1e-12 * found.metric)).max())
-    if found.heights.shape[1]:
-        band = max(band, found.upside_down(operation, here, there, model))
-    return replace(
-        operation,
-        violation=violation,
-        curvature_mismatch=mismatch["curvature"],
-        response_mismatch=mismatch["alpha"],
-        band_mismatch=band,
-    )
-
-
-def _splitting(energies: Array) -> float:
-    """Root mean square splitting in eV of levels (nk, n) that come in pairs, 0 where they do not.
-
-    Inversion x time reversal leaves every k where it is and makes the levels of spinors double: that alone energies tell of it.
-    """
-    inside, between = energies[:, 1::2] - energies[:, :-1:2], energies[:, 2::2] - energies[:, 1:-1:2]
-    if energies.shape[1] % 2 or energies.shape[1] < 4 or np.median(inside) > MEASURED.pairs * np.median(between):
-        return 0.0
-    return float(np.sqrt((inside**2).mean()))
-
-
-class _Fingerprint(NamedTuple):
-    """Energies (nk, n), tensors (nk, *components) of observables, and the mean trace of the metric in Angstrom^2.
-
-    extent, speed : how far orbitals are from the middle of a layer or chain, in Angstrom, and how fast its electrons are, in eV
-        Angstrom (root mean square). curvature, of_bands, heights : weights of the curvature (nk, n, moments), trace of the
-        metric (nk, n), and position across a layer or chain (nk, n, bounded), of bands.
-    """
-
-    energies: Array
-    tensors: list[tuple[Observable, Array]]
-    metric: float
-    extent: float
-    speed: float
-    curvature: Array
-    of_bands: Array
-    heights: Array
-
-    def upside_down(self, operation: Operation, here: Ints, there: Ints, model: Lattice) -> float:
-        """By how much single bands are not where an operation takes them across a layer or chain, in units of the extent.
-
-        Of bands that end at a cutoff, the middle half.
-        """
-        turned = self.heights[here] @ operation.rotation[np.ix_(model.bounded, model.bounded)].T
-        change = np.linalg.norm(self.heights[there] - turned, axis=2)
-        n = change.shape[1]
-        return float((change if model.default_points is None else change[:, n // 4 : n - n // 4]).max()) / self.extent
-
-    def scale(self, observable: Observable) -> float | None:
-        """The size that changes of a tensor are measured by; None for one that is measured by itself."""
-        if observable.name == HEIGHT.name:
-            return float(self.extent * self.energies.shape[1] / 2)
-        if observable.name == LATERAL_MOMENT.name:
-            return float(self.extent * self.speed * self.energies.shape[1] / 2)
-        if observable.name == LATERAL.name:
-            return self.extent * max(self.metric, MEASURED.least_extent**2)  # one orbital on a screw has no metric
-        return self.metric if observable.kind == "curvature" else None
-
-
-def _fingerprint(model: Lattice, k: Array, middle: float, width: float) -> _Fingerprint:
-    """What operations are tested with at k (nk, 3), filled smoothly up to `middle` with `width` (eV).
-
-    Curvature is odd under time reversal and even under inversion; responses are odd under either and even under both. What
-    turns a layer upside down and leaves k where it is shows in where the electrons are along the normal, or, where inversion x
-    time reversal hides that, in the moments in the plane. Moments are to chains what the curvature is to layers.
-    """
-    names = ["berry_curvature", "interband"] if model.moments else []
-    names += ["spin"] if model.has_spin and model.axes else []
-    observables = [o for o in map(get, names) if isinstance(o, Observable)]
-    observables += [HEIGHT, LATERAL, LATERAL_MOMENT] if knows_across(model) else []
-    observables += [o for o in [get("quantum_metric")] if isinstance(o, Observable)]
-    # noise splits what symmetry makes equal; in a model that is written down narrow gaps are real
-    tol = MEASURED.same if model.is_fitted else default_tol(model)
-    bands, weights = evaluate_at(model, observables, k, Degeneracy(tol))
-    f = fermi_function(bands.energies, middle, width)
-    filled = unpacked(np.einsum("kn,knc->kc", f, weights), component_shapes(observables, model))
-    metric = np.einsum("kaa->k", filled["quantum_metric"]).mean() if model.axes else 1.0
-    tensors = [(o, filled[o.name]) for o in observables[:-1]]
-    curvature = weights[:, :, : len(model.moments)]  # comes first, where there is one
-    of_bands = (np.abs(bands.connections) ** 2).sum(axis=(1, 3))
-    extent = max(_size(positions(bands)), MEASURED.least_extent) if knows_across(model) else 1.0
-    speed = max(_size(bands.velocities), 1e-12) if model.axes else 1.0
-    heights = bands.group_mean(height(bands)) if knows_across(model) else np.zeros((len(k), 0))
-    return _Fingerprint(bands.energies, tensors, max(float(metric), 1e-12), extent, speed, curvature, of_bands, heights)
-
-
-def _size(X: NDArray[np.complex128]) -> float:
-    """Root mean square over the states of vectors of operators (nk, components, n, n)."""
-    return float(np.sqrt((np.abs(X) ** 2).sum(axis=(1, 3)).mean()))
 
 
 def _in_frame(asked: Any, Q: Array) -> Any:

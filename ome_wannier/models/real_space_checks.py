@@ -13,6 +13,10 @@ from ..common.errors import ModelError
 
 #: largest tolerated non-Hermitian part, in eV or Angstrom: files carry six decimals
 HERMITICITY_TOLERANCE = 2e-6
+#: integers of R vectors: files have five columns for each
+LARGEST_R = 99_999
+#: Angstrom; a lattice vector below it is one of another unit, and its zone is of no use
+SHORTEST = 1e-2
 
 
 def checked(value: object, name: str, kind: type, shape: tuple[int | None, ...]) -> NDArray[Any]:
@@ -37,6 +41,23 @@ def checked(value: object, name: str, kind: type, shape: tuple[int | None, ...])
     if wrong := fault(value, limit) or fault(out, limit):
         raise ModelError(f"{name} {wrong}")
     return out
+
+
+def check_lattice(lattice: NDArray[np.float64]) -> None:
+    """Refuse vectors (3, 3), rows in Angstrom, that are of another unit or span no volume."""
+    shortest = float(np.linalg.norm(lattice, axis=1).min())
+    if 0 < shortest < SHORTEST:
+        raise ModelError(f"a lattice vector is {shortest:.2g} Angstrom long: lengths are in Angstrom, is the unit right?")
+    volume = abs(np.linalg.det(lattice))
+    if not volume > 1e-6:
+        raise ModelError(f"the lattice vectors span a volume of {volume:.2g} A^3: they must be linearly independent")
+
+
+def check_vectors(R: NDArray[np.int64]) -> None:
+    """Refuse R (nR, 3) with integers that no file has."""
+    if R.min() < -LARGEST_R or R.max() > LARGEST_R:
+        bad = R[int(np.argmax(np.abs(R.astype(float)).max(axis=1)))]
+        raise ModelError(f"R = {tuple(bad.tolist())} is no lattice vector of a model: integers up to {LARGEST_R} are taken")
 
 
 def spin_matrices(spin: object, R: NDArray[np.int64], partner: NDArray[np.int64], n: int) -> NDArray[Any]:

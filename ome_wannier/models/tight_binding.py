@@ -17,7 +17,7 @@ from .compiled import covariant, covariant_second, hermitian
 from .fourier import FourierSeries, SeriesSums
 from .outside_states import External, ExternalSeries, Outside
 from .real_space import RealSpace, frozen_terms, given_homes, in_axes, laid_out
-from .real_space_checks import checked, hermitised, partners, spin_matrices
+from .real_space_checks import check_lattice, check_vectors, checked, hermitised, partners, spin_matrices
 
 if TYPE_CHECKING:
     pass
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
-
-
-#: integers of R vectors: files have five columns for each
-LARGEST_R = 99_999
-#: Angstrom; a lattice vector below it is one of another unit, and its zone is of no use
-SHORTEST = 1e-2
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,12 +94,8 @@ class TightBinding:
             raise ModelError(f"hamiltonian has shape {H.shape}: the matrices must be square")
         if n == 0 or len(R) == 0:
             raise ModelError("the model has no orbitals or no R vectors")
-        shortest = float(np.linalg.norm(lattice, axis=1).min())
-        if 0 < shortest < SHORTEST:
-            raise ModelError(f"a lattice vector is {shortest:.2g} Angstrom long: lengths are in Angstrom, is the unit right?")
-        volume = abs(np.linalg.det(lattice))
-        if not volume > 1e-6:
-            raise ModelError(f"the lattice vectors span a volume of {volume:.2g} A^3: they must be linearly independent")
+        check_lattice(lattice)
+        check_vectors(R)
         if self.spin_degeneracy not in (1, 2):
             raise ModelError(f"spin_degeneracy is {self.spin_degeneracy}: it must be 1 or 2")
         if (self.position is None) == (self.centres is None):
@@ -113,9 +103,6 @@ class TightBinding:
                 "give exactly one of position (nR, n, n, 3) and centres (n, 3), in Angstrom: "
                 "orbital magnetization depends on where the orbitals are"
             )
-        if R.min() < -LARGEST_R or R.max() > LARGEST_R:
-            bad = R[int(np.argmax(np.abs(R.astype(float)).max(axis=1)))]
-            raise ModelError(f"R = {tuple(bad.tolist())} is no lattice vector of a model: integers up to {LARGEST_R} are taken")
         partner = partners(R)
         H, violation = hermitised(H, R, partner, "hamiltonian", "eV")
         position = centres = None

@@ -244,6 +244,7 @@ def said(name: str) -> str:
 
 
 def component_title(component: dict[str, str]) -> str:
+    """An element as the title of a panel, such as "alpha_zx: M_z from E_x" in mathematical type."""
     match component:
         case {"moment": moment, "field": field}:
             return rf"$\alpha_{{{moment}{field}}}$: $M_{moment}$ from $E_{field}$"

@@ -35,6 +35,14 @@ def element(variable: xr.DataArray, name: str) -> xr.DataArray:
     return variable.sel(dict(zip(along(variable), name, strict=True)))
 
 
+def defined(variable: xr.DataArray) -> dict[str, tuple[str, ...]]:
+    """The Cartesian dimensions of a variable and those of their axes along which any element is defined; all if none is."""
+    there = variable.notnull()
+    if not there.any():
+        return along(variable)
+    return {d: tuple(a for a in axes if there.sel({d: a}).any()) for d, axes in along(variable).items()}
+
+
 def reasons(variable: xr.DataArray) -> dict[str, str]:
     """Elements that have no value and why: "forbidden by time reversal", or "not defined: ..."."""
     found: dict[str, str] = {}

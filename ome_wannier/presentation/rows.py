@@ -58,14 +58,21 @@ class _Spot(NamedTuple):
     largest: bool
 
 
+class _Row(NamedTuple):
+    """Numbers at the spots, or why there are none; factor and unit that they are printed in; the row."""
+
+    numbers: list[tuple[float, float] | str]
+    factor: float
+    unit: str
+    lines: list[tuple[str, list[str]]]
+
+
 def intrinsic(result: xr.Dataset, leading: str, points: Sequence[Point], units: str | None) -> Table:
     """The intrinsic response and, of the orbital total, the mechanisms with their shares."""
     spots = _spots(result, leading, points)
     if not spots:
         return Table("intrinsic", "", [], [])
-    numbers = [_number(result, leading, spot) for spot in spots]
-    factor, unit = _unit(result, leading, numbers, units)
-    lines = [(elements.said(leading), [_cell(n, factor) for n in numbers])]
+    numbers, factor, unit, lines = _first_row(result, leading, spots, units)
     notes: list[str] = []
     if leading == "total":
         parts = {name: about for name, about in MECHANISMS.items() if name in result}
@@ -87,12 +94,17 @@ def extrinsic(result: xr.Dataset, name: str, points: Sequence[Point], units: str
     spots = _spots(result, name, points)
     if not spots:
         return Table("extrinsic", "", [], [])
-    numbers = [_number(result, name, spot) for spot in spots]
-    factor, unit = _unit(result, name, numbers, units)
-    lines = [(elements.said(name), [_cell(n, factor) for n in numbers])]
+    _, _, unit, lines = _first_row(result, name, spots, units)
     about = result[name].attrs
     how = f"extrinsic, proportional to tau = {about['tau_fs']:g} fs" if "tau_fs" in about else "extrinsic"
     return Table(_title(how, result, name, spots), unit, _columns(result, name, spots), lines)
+
+
+def _first_row(result: xr.Dataset, name: str, spots: Sequence[_Spot], units: str | None) -> _Row:
+    """The response itself, whose size decides the unit of its table."""
+    numbers = [_number(result, name, spot) for spot in spots]
+    factor, unit = _unit(result, name, numbers, units)
+    return _Row(numbers, factor, unit, [(elements.said(name), [_cell(n, factor) for n in numbers])])
 
 
 def others(result: xr.Dataset, names: Sequence[str], point: Point, units: str | None) -> list[Table]:
@@ -188,7 +200,8 @@ def _shares(
             if not isinstance(number, str) and not isinstance(total, str):
                 cell += f"  {_share(number[0] * times, number[1] * times, *total):>5}"
             cells.append(cell)
-        lines.append((f"  {label}", cells))
+        if set(cells) != {elements.DASH}:  # of an element that is not split
+            lines.append((f"  {label}", cells))
     return lines
 
 

@@ -23,6 +23,7 @@ def with_warnings(function: Callable[P, xr.Dataset]) -> Callable[P, xr.Dataset]:
 
     @wraps(function)
     def called(*given: P.args, **named: P.kwargs) -> xr.Dataset:
+        """The result of the function, with the warnings."""
         with kept_warnings() as said:
             result = function(*given, **named)
         if said:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from windows import SIZES, resized
 
 ROOT = Path(__file__).parents[2]
-SIZES = {"wide": (1300, 900), "phone": (390, 800)}
 
 pytestmark = [pytest.mark.long, pytest.mark.outside]
 
@@ -29,31 +27,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    selenium = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    found = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
-    if None in found.values():
-        pytest.skip("no Chromium and chromedriver on this machine (Debian: apt-get install chromium chromium-driver)")
-    options = selenium.ChromeOptions()
-    options.binary_location = found["chromium"]
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = selenium.Chrome(options=options, service=selenium.ChromeService(found["chromedriver"]))
-    driver.execute_cdp_cmd("Network.enable", {})
-    offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
-    driver.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
-    yield driver
-    driver.quit()
-
-
 @pytest.mark.parametrize("size", SIZES)
 def test_every_page(pages: Path, browser: Any, size: str, tmp_path: Path) -> None:
     """No error on the console, nothing to scroll sideways, equations set."""
-    width, height = SIZES[size]
-    wanted = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "phone"}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", wanted)
+    resized(browser, size)
     kept = Path(os.environ.get("OME_SCREENSHOTS", tmp_path))
     read = [p for p in sorted(pages.rglob("*.html")) if "_static" not in p.parts]
     assert len(read) > 30

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -70,23 +71,17 @@ def load(
     AccuracyWarning : no `.win`; positions from projections, or uncertain for lack of `_centres.xyz`;
         no `_wsvec.dat` though `.win` has use_ws_distance = true; a mesh or a lattice that is not that of the Hamiltonian.
     """
-    path, files = find(Path(seed))
-    read = _win(files, win)
-    main = files["tb"] or files["hr"]
-    assert main is not None
-    data = read_tb(main) if files["tb"] else read_hr(main)
+    path, files, main, data, read = _found(seed, win)
     known = _crystal(path, data, read, lattice)
     cell = _check_win(main, data, read, known)
     warn_of_another_calculation(main, data, read, cell, known.path if known else None)
-    position = None
-    if centres is None:
-        position = _in_files(files, data)
-        if position is not None:
-            position = _on_branch(main, files, data, position, cell, read)
-        elif known and known.structure and not (files["centres"] or (read and read.projections)):
-            centres = on_atoms(known, data.H.shape[1], spin_degeneracy, spin_order)
-        else:
-            centres = _centres(main, files["centres"], read, cell, data.H.shape[1])
+    position = None if centres is not None else _in_files(files, data)
+    if position is not None:
+        position = _on_branch(main, files, data, position, cell, read)
+    elif centres is None and known and known.structure and not (files["centres"] or (read and read.projections)):
+        centres = on_atoms(known, data.H.shape[1], spin_degeneracy, spin_order)
+    elif centres is None:
+        centres = _centres(main, files["centres"], read, cell, data.H.shape[1])
     shifts = _shifts(files["wsvec"], use_wsvec, path, data, read)
     try:
         R, matrices, defect = _fold(main, data, position, shifts, files["wsvec"])
@@ -114,11 +109,7 @@ def load(
 
 def corrections(seed: str | Path, win: str | Path | None = None, lattice: ArrayLike | str | Path | None = None) -> Array:
     """(n,) in Angstrom, the most by which `load` corrects <0n|r|Rn> of the files, over R and axes; see `wannier90_branch`."""
-    path, files = find(Path(seed))
-    main = files["tb"] or files["hr"]
-    assert main is not None
-    data = read_tb(main) if files["tb"] else read_hr(main)
-    read = _win(files, win)
+    path, files, main, data, read = _found(seed, win)
     position = _in_files(files, data)
     if position is None:
         return np.zeros(data.H.shape[1])
@@ -129,10 +120,24 @@ def corrections(seed: str | Path, win: str | Path | None = None, lattice: ArrayL
     return np.asarray(np.abs(corrected - position).max(axis=(0, 3)).diagonal())
 
 
-def _win(files: dict[str, Path | None], given: str | Path | None) -> Win | None:
-    """What the `.win` file says: the one that is given, or the one of the seed."""
-    path = Path(given) if given is not None else files["win"]
-    return read_win(path) if path else None
+class _Found(NamedTuple):
+    """Path of the seed, its files by kind, the one with the Hamiltonian and what it holds, and what `.win` says, if any."""
+
+    path: Path
+    files: dict[str, Path | None]
+    main: Path
+    data: RealSpaceMatrices
+    win: Win | None
+
+
+def _found(seed: str | Path, win: str | Path | None) -> _Found:
+    """The files of a seed, `.win` being the one that is given or that of the seed."""
+    path, files = find(Path(seed))
+    said = Path(win) if win is not None else files["win"]
+    read = read_win(said) if said else None
+    main = files["tb"] or files["hr"]
+    assert main is not None
+    return _Found(path, files, main, read_tb(main) if files["tb"] else read_hr(main), read)
 
 
 def _crystal(seed: Path, data: RealSpaceMatrices, win: Win | None, given: ArrayLike | str | Path | None) -> Crystal | None:

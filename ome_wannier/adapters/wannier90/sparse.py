@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...common.limits import TRUST, current
 from .irregular import degeneracies
 from .text import ComplexArray, IntArray, Row, Table
 
 N_WANN, N_R = "the number of Wannier functions", "the number of R vectors"
 HR_ROW = Row(5, 2, "R1 R2 R3 m n Re H Im H")
-#: elements of the Hamiltonian, zeros included, that are held at most
-_MOST_ELEMENTS = 10**8
 
 
 def is_sparse(table: Table) -> bool:
@@ -51,8 +50,9 @@ def sparse_elements(table: Table) -> tuple[IntArray, IntArray, ComplexArray, Int
     R, first, index = np.unique(values[:, :3].astype(np.int64), axis=0, return_index=True, return_inverse=True)
     if n_R not in (None, len(R)):
         table.fail(2, f"{N_R}, {len(R)} by the elements that follow")
-    if n * n * len(R) > _MOST_ELEMENTS:
-        table.fail(1, f"a Hamiltonian of at most {_MOST_ELEMENTS:.0e} elements (it is held in full)")
+    most = current().of(len(table.raw)) // np.dtype(complex).itemsize
+    if n * n * len(R) > most:
+        table.fail(1, f"a Hamiltonian of at most {most} elements, zeros included, in a file of {len(table.raw)} bytes {TRUST}")
     element = (index.reshape(-1) * n + mn[:, 0]) * n + mn[:, 1]
     _, earlier, inverse = np.unique(element, return_index=True, return_inverse=True)
     again = np.flatnonzero(earlier[inverse] != np.arange(elements))

@@ -68,8 +68,8 @@ def other_names(name: str) -> list[str]:
         return []
     stem, separator, spin, word = match.groups()
     apart = separator or spin or word.lower() in _CLEAR  # Bi2 and Bi1 are no spin channels
-    if not apart or not (stem or spin):
-        return []
+    if not apart or not (stem or spin) or (word.isdigit() and not spin and separator != "."):
+        return []  # Si_1 and Si_2 are two runs; VASP numbers spin channels behind a point
     return [f"{stem}{separator}{spin or ''}{other}" for other in _others(word, bool(spin))]
 
 

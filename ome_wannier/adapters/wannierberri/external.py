@@ -113,6 +113,7 @@ def with_external_terms(model: TightBinding, seed: str | Path, nearest: tuple[fl
     ours = dict(zip(map(tuple, model.R.tolist()), model.hamiltonian, strict=True))
 
     def distance(tolerance: float) -> float:
+        """How far the hoppings that WannierBerri makes with a tolerance are from the model's, in eV."""
         with foreign(seed, endings):
             bare = System_R.from_wannierdata(data, ws_dist_tol=tolerance, force_internal_terms_only=True, **want)
         theirs = zip(map(tuple, bare.rvec.iRvec.tolist()), bare.get_R_mat("Ham"), strict=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...common.errors import FileFormatError
 from ...common.npz import read_npz
-from ...models.tight_binding import LARGEST_R
+from ...models.real_space_checks import LARGEST_R
 
 #: matrices begin like this
 _MATRIX = "_XX_R_"

@@ -68,15 +68,7 @@ def load(
     _check(system)
     R, H = _paired(system, "Ham")
     centres = np.asarray(system.wannier_centers_cart, dtype=float)
-    position = None
-    if system.has_R_mat("AA") and not system.force_internal_terms_only:
-        position = _paired(system, "AA")[1]
-        home, i = int(np.flatnonzero(~R.any(axis=1))[0]), np.arange(len(centres))
-        position[home, i, i] += centres
-    elif not system.force_internal_terms_only:
-        _warn("this System has no AA: its Wannier centres stand in for the position operator; make it with berry=True")
-    if position is None and len(centres) > 1 and not centres.any():
-        _warn("all Wannier centres of this System are zero, and responses depend on where the orbitals are")
+    position = _position(system, R, centres)
     if external_terms and position is None:
         raise ModelError("external terms need AA in use: make the System with berry=True, not force_internal_terms_only")
     spin = _paired(system, "SS")[1] if system.has_R_mat("SS") else None
@@ -106,6 +98,20 @@ def load(
         structure=_structure(system),
         name=name,
     )
+
+
+def _position(system: Any, R: NDArray[np.int64], centres: NDArray[np.float64]) -> ComplexArray | None:
+    """Position matrices (nR, n, n, 3) in Angstrom, or None where centres are all that is used; warns where that is a lack."""
+    if system.has_R_mat("AA") and not system.force_internal_terms_only:
+        position = _paired(system, "AA")[1]
+        home, i = int(np.flatnonzero(~R.any(axis=1))[0]), np.arange(len(centres))
+        position[home, i, i] += centres
+        return position
+    if not system.force_internal_terms_only:
+        _warn("this System has no AA: its Wannier centres stand in for the position operator; make it with berry=True")
+    if len(centres) > 1 and not centres.any():
+        _warn("all Wannier centres of this System are zero, and responses depend on where the orbitals are")
+    return None
 
 
 def export(model: TightBinding) -> Any:

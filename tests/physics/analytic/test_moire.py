@@ -17,7 +17,7 @@ from toys import SIGMA
 import ome_wannier as ome
 from ome_wannier.errors import AccuracyWarning, ConvergenceWarning, ModelError, SettingsError
 from ome_wannier.integration.band_energies import mesh_energies
-from ome_wannier.integration.hamiltonian_symmetry import operations
+from ome_wannier.integration.symmetry_violations import operations
 from ome_wannier.lattices.moire import HBAR2_M, twisted_bilayer_graphene, twisted_tmd
 from ome_wannier.lattices.twisted import Bilayer
 from ome_wannier.units import KB, alpha_to_si

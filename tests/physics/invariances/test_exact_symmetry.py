@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 import ome_wannier as ome
-from ome_wannier.integration.hamiltonian_symmetry import operations
+from ome_wannier.integration.symmetry_violations import operations
 
 SIGMA = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 #: x axes of the p functions on the three atoms of materials/te/Te.win, which are pz, px, py, each with two spins

@@ -173,12 +173,15 @@ def test_contradictions_about_electrons(tmp_path, line):
 
 
 CHANNELS = [
-    ("Fe_up", "Fe_dn"), ("Fe.DOWN", "Fe.up"), ("Fe-1", "Fe-2"), ("Feup", "Fedn"), ("Fe_UP", "Fe_DN"), ("Fe_up", "Fe_down"),
+    ("Fe_up", "Fe_dn"), ("Fe.DOWN", "Fe.up"), ("Feup", "Fedn"), ("Fe_UP", "Fe_DN"), ("Fe_up", "Fe_down"),
     ("Fe_spin1", "Fe_spin2"), ("Fe-spin-0", "Fe-spin-1"), ("Fe_spin_up", "Fe_spin_down"), ("FeSpinUp", "FeSpinDw"),
     ("Fe_u", "Fe_d"), ("Fe_alpha", "Fe_beta"), ("Fe_majority", "Fe_minority"), ("up_Fe", "dn_Fe"), ("spin1", "spin2"),
     ("wannier90.1", "wannier90.2"),
 ]  # fmt: skip
-ONE = ["Bi2", "Bi", "C1", "Cu", "Pd", "Nd", "Group", "Cd", "wannier90", "Sup", "Fe_3", "spin", "1", "d"]
+ONE = [
+    "Fe-1", "Fe-2", "Si_1", "Si_2", "Bi2", "Bi", "C1", "Cu", "Pd",
+    "Nd", "Group", "Cd", "wannier90", "Sup", "Fe_3", "spin", "1", "d",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("one", "other"), CHANNELS)

@@ -12,7 +12,8 @@ from toys import SIGMA, SWAP, random_model, spinful
 
 import ome_wannier as ome
 from ome_wannier.errors import AccuracyWarning
-from ome_wannier.integration.hamiltonian_symmetry import among, group_of, operations
+from ome_wannier.integration.hamiltonian_symmetry import among, group_of
+from ome_wannier.integration.symmetry_violations import operations
 from ome_wannier.models.base import Structure
 from ome_wannier.symmetry.operations import symbol
 

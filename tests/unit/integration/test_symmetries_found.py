@@ -29,6 +29,8 @@ from ome_wannier.errors import AccuracyWarning
 from ome_wannier.integration import hamiltonian_symmetry as symmetry
 from ome_wannier.integration.kpoints.mesh import KMesh
 from ome_wannier.lattices.honeycomb import graphene
+from ome_wannier.symmetry.candidates import point_rotations
+from ome_wannier.symmetry.operations import Operation
 from ome_wannier.symmetry.tensors import symmetrised
 
 
@@ -103,9 +105,9 @@ def test_symmetries_of_a_structure():
     from ome_wannier.models.base import Structure
 
     cube = ome.TightBinding(LATTICE_CUBIC, [[0, 0, 0]], np.eye(1)[None], centres=np.zeros((1, 3)), periodic=(True, True, True))
-    assert len(symmetry.point_rotations(cube)) == 48
+    assert len(point_rotations(cube)) == 48
     atoms = replace(cube, structure=Structure((6, 7), ((0.0, 0, 0), (0.2, 0.2, 0.2))))
-    assert len(symmetry.point_rotations(atoms)) == 6
+    assert len(point_rotations(atoms)) == 6
 
 
 def nearly_centrosymmetric(breaking, atoms=True):
@@ -151,7 +153,7 @@ def test_symmetrised_keeps_what_is_allowed(rng):
     alpha = rng.normal(size=(3, 3))
 
     def mean(rotations, observable="total"):
-        group = [symmetry.Operation(P, s) for P, s in rotations]
+        group = [Operation(P, s) for P, s in rotations]
         chosen = get("extrinsic" if observable == "extrinsic" else "interband")
         chosen = chosen if isinstance(chosen, Observable) else get("local_crossgap")
         return symmetrised(alpha, chosen, group, along)
