@@ -107,7 +107,7 @@ class Bands:
     def passed(self) -> tuple[Ints, Ints]:
         """First band (nk,) that a Fermi level in the window may pass, and the end of those: bounds of degenerate groups."""
         first, end = self.groups
-        reach = self.moves.sum(axis=2)
+        reach = np.abs(self.moves).sum(axis=2)
         highest = np.maximum.accumulate(self.energies + reach, axis=1)
         lowest = np.minimum.accumulate((self.energies - reach)[:, ::-1], axis=1)  # of a band and those above, backwards
         low, high = (highest <= self._window[0]).sum(axis=1), (lowest <= self._window[1]).sum(axis=1)
@@ -212,7 +212,13 @@ class Bands:
         """(nk, n, directions) in eV: how far levels move on the way to the next points of the mesh, extrapolated linearly."""
         if not self._spacing.shape[1]:
             return np.zeros((*self.energies.shape, 0))
-        return np.abs(np.tensordot(self._slopes, self._spacing, (0, 0)))
+        return np.tensordot(self._slopes, self._spacing, (0, 0))
+
+    @property
+    def couplings(self) -> ComplexArray:
+        """(nk, n - 1, directions) in eV: how far the matrix element between neighbouring levels moves on that way."""
+        upper = np.arange(self.energies.shape[1] - 1)
+        return np.ascontiguousarray(np.tensordot(self.velocities[:, :, upper, upper + 1], self._spacing, (1, 0)))
 
     @cached_property
     def connections(self) -> ComplexArray:

@@ -1,4 +1,4 @@
-"""The compiled loop behind `unseen`."""
+"""The compiled loops behind `unseen`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import numpy as np
 
 from ...calculators.quantity import GRAND, SURFACE
 from ...common.compiled import jit
+
+#: widths of the occupation beyond which states are full or empty
+FAR = 40.0
 
 
 @jit
@@ -55,3 +58,92 @@ def unseen(energies, moves, weights, kinds, levels, resolved, found):  # type: i
                     farthest[i, t] = 0.0
             low, high = len(fermi), 0
     return coarsest
+
+
+@jit
+def crossings(energies, moves, couplings, weights, kinds, levels, found):  # type: ignore[no-untyped-def]
+    """Add to `size` and `variance` what pairs of bands give that may nearly cross between the points (tolerance.md eq. 9).
+
+    energies : (nk, n). moves : (nk, n, directions). couplings : (nk, n - 1, directions), of bands n and n + 1. weights, kinds,
+    levels, found : as of `unseen`.
+    """
+    (fermi, widths), (size, variance) = levels, found
+    K, N, C = weights.shape
+    D, below, far = moves.shape[2], np.zeros(C), FAR * widths.max()
+    M, q = np.zeros((3, D)), np.zeros(D)
+    for k in range(K):
+        below[:] = 0.0
+        for n in range(N - 1):
+            for c in range(C):
+                below[c] += weights[k, n, c]
+            low, high = energies[k, n], energies[k, n + 1]
+            first = np.searchsorted(fermi, low - far)
+            end = np.searchsorted(fermi, high + far)
+            if first >= end:
+                continue
+            fastest = 0.0
+            for d in range(D):
+                M[0, d] = moves[k, n + 1, d] - moves[k, n, d]
+                M[1, d], M[2, d] = 2 * couplings[k, n, d].real, 2 * couplings[k, n, d].imag
+                fastest = max(fastest, M[0, d] ** 2 + M[1, d] ** 2 + M[2, d] ** 2)
+            fastest = np.sqrt(fastest)
+            least = _least_gap(M, high - low, q)
+            if fastest == 0.0 or np.abs(q).max() > 1.0:
+                continue
+            alias = min(1.0, 2 * np.exp(-2 * np.pi * least / fastest))
+            for t in range(len(widths)):
+                w = widths[t]
+                for i in range(first, end):
+                    x, y = (low - fermi[i]) / w, (high - fermi[i]) / w
+                    f, g = _filled(x), _filled(y)
+                    for c in range(C):
+                        change = f - g
+                        if kinds[c] == SURFACE:
+                            change = abs(f * (1 - f) - g * (1 - g)) / w
+                        elif kinds[c] == GRAND:
+                            change = w * (_depth(x) - _depth(y))
+                        lost = alias * abs(below[c]) * change
+                        size[i, t, c] += lost
+                        variance[i, t, c] += lost * lost
+
+
+@jit
+def _filled(x):  # type: ignore[no-untyped-def]
+    """The Fermi function."""
+    return 1.0 / (1.0 + np.exp(min(max(x, -FAR), FAR)))
+
+
+@jit
+def _depth(x):  # type: ignore[no-untyped-def]
+    """The integral of the Fermi function from x on."""
+    return max(-x, 0.0) + np.log1p(np.exp(-abs(x)))
+
+
+@jit
+def _least_gap(M, gap, q):  # type: ignore[no-untyped-def]
+    """The least |(gap, 0, 0) + M q|, and where (q is filled): Gram-Schmidt, directions that add nothing have q = 0."""
+    D = len(q)
+    basis, R = np.zeros((3, D)), np.zeros((D, D))
+    target = np.zeros(3)
+    target[0] = -gap
+    parts = np.zeros(D)
+    for d in range(D):
+        v = M[:, d].copy()
+        length = np.sqrt((v * v).sum())
+        for p in range(d):
+            R[p, d] = (basis[:, p] * v).sum()
+            v -= R[p, d] * basis[:, p]
+        norm = np.sqrt((v * v).sum())
+        if norm > 1e-6 * length:
+            R[d, d] = norm
+            basis[:, d] = v / norm
+            parts[d] = (basis[:, d] * target).sum()
+            target -= parts[d] * basis[:, d]
+    for d in range(D - 1, -1, -1):
+        q[d] = 0.0
+        if R[d, d] > 0.0:
+            q[d] = parts[d]
+            for p in range(d + 1, D):
+                q[d] -= R[d, p] * q[p]
+            q[d] /= R[d, d]
+    return np.sqrt((target * target).sum())

@@ -126,7 +126,7 @@ def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
         widest = max(widest, bands.widest_group)
         part = np.repeat(histogram[use], job.integrand.model.n_orbitals)
         occupation.add(block, bands.energies.ravel(), weights.reshape(-1, columns), part)
-        missed = with_points(missed, occupation, bands.energies, bands.moves, weights, kinds)
+        missed = with_points(missed, occupation, bands.energies, (bands.moves, bands.couplings), weights, kinds)
         doubtful = np.zeros_like(use)
         doubtful[use] = degeneracy.doubtful(bands.energies, occupation.window[1])
         if degeneracy.other is not None and doubtful.any():

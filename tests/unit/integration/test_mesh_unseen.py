@@ -35,9 +35,11 @@ def test_a_pocket_at_zero_temperature():
     settings = {"calculators": ["extrinsic", "berry_curvature"], "fermi": [0.11, 0.115, 0.12], "temperature": 0.0}
     with pytest.warns(AccuracyWarning, match="does not resolve"):
         result = ome.compute(model, (24, 24, 1), **settings)
-    true = ome.compute(model, rtol=1e-2, **settings)
+    true = ome.compute(model, rtol=0.1, **settings)
+    assert true.attrs["converged"]
     for name in settings["calculators"]:
-        assert (abs(result[name] - true[name]).max() <= result[f"{name}_error"].max()).all()
+        allowed = result[f"{name}_error"].max() - true[f"{name}_error"].max()
+        assert (abs(result[name] - true[name]).max() <= allowed).all()
 
 
 def test_the_mesh_that_is_named_resolves():
@@ -73,13 +75,15 @@ def test_irreducible_points_miss_what_all_points_miss():
         assert few[f"{name}_error"].max() > 0.5 * full[f"{name}_error"].max()
 
 
-def of_points(energies, moves, weights, T=100.0, levels=(-0.3, 0.0, 0.2)):
+def of_points(energies, moves, weights, T=100.0, levels=(-0.3, 0.0, 0.2), couplings=None):
     """What points (nk, n) miss at these levels of a Fermi-surface term and of one of the sea with the same weights."""
     occupation = Occupation(np.array(levels), np.array([T]))
     both = np.repeat(np.array(weights, dtype=float)[..., None], 2, axis=2)
     surface = np.array([True, False])
     moves = np.array(moves)[..., None]
-    found = with_points(Unseen.none(occupation, 2), occupation, np.array(energies), moves, both, surface)
+    couplings = np.zeros((len(moves), moves.shape[1] - 1, 1)) if couplings is None else np.array(couplings)[..., None]
+    slopes = moves, couplings.astype(complex)
+    found = with_points(Unseen.none(occupation, 2), occupation, np.array(energies), slopes, both, surface)
     return found.error(occupation)[:, 0], found.coarsest
 
 
@@ -99,6 +103,34 @@ def test_bands_that_nearly_touch_cancel():
     error, _ = of_points([[0.1, 0.101]], [[1.0, 1.0]], [[1000.0, -1000.0]])
     assert error[:, 0].max() < 1e-9
     assert error[:, 1].max() < 1.0
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.002, 0.01, 0.04])
+def test_bands_that_nearly_cross_between_the_points(gap):
+    """(gap sigma_x + speed q sigma_z) / 2, rotated: the least gap is found from any point within the spacing, from no other."""
+    speed, kT = 0.1, 300.0 * KB
+    for q in (-0.9, -0.3, 0.4, 0.7, 1.2):
+        e, U = np.linalg.eigh(np.array([[speed * q, gap], [gap, -speed * q]]) / 2)
+        v = U.T @ np.diag([speed, -speed]) @ U / 2
+        # half a width above and below: nothing is charged for the Fermi surfaces themselves, whose steps are resolved
+        error, _ = of_points([e + 0.2], [np.diag(v)], [[1.0, -1.0]], T=300.0, couplings=[[v[0, 1]]])
+        x = (e + np.array([[0.5], [0.2], [0.0]])) / kT
+        f = 1 / (1 + np.exp(x))
+        alias = min(1.0, 2 * np.exp(-2 * np.pi * gap / speed)) if abs(q) < 1 else 0.0
+        np.testing.assert_allclose(error[:, 1], alias * (f[:, 0] - f[:, 1]), rtol=1e-9, atol=1e-12)
+        surface = np.abs(f[:, 0] * (1 - f[:, 0]) - f[:, 1] * (1 - f[:, 1])) / kT
+        np.testing.assert_allclose(error[:, 0], alias * surface, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [20, 90])
+def test_near_crossings_are_in_the_error(size):
+    """Four bands with a gap of some meV between the points of a mesh, 300 K: without its charge 2.8 times too little."""
+    model = random_model(6, 2, 4)
+    settings = {"calculators": ["total", "extrinsic"], "fermi": 0.186245, "temperature": 300.0, "symmetry": "off"}
+    found, true = ome.compute(model, (size, size, 1), **settings), ome.compute(model, rtol=2e-3, max_points=400_000, **settings)
+    for name in settings["calculators"]:
+        off, error = (np.nan_to_num(x.values) for x in (abs(found[name] - true[name]), found[f"{name}_error"]))
+        assert (off <= 2 * error + np.nan_to_num(true[f"{name}_error"].values)).all()
 
 
 def test_many_levels():

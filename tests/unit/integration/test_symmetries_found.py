@@ -124,7 +124,7 @@ def nearly_centrosymmetric(breaking, atoms=True):
 def test_forbidden_elements_enter_the_error():
     """A slightly broken inversion leaves an alpha that it forbids: with atoms known all of it is error, else none is."""
     model = nearly_centrosymmetric(3e-4)
-    settings = {"kmesh": (96, 96, 1), "calculators": ["total", "quantum_metric"], "fermi": -2.7, "temperature": 900.0}
+    settings = {"kmesh": (192, 192, 1), "calculators": ["total", "quantum_metric"], "fermi": -2.7, "temperature": 900.0}
     with pytest.warns(AccuracyWarning, match=r"symmetry changes total z. at -2\.7 eV from \S+ \+- \S+ A m/V to 0: more than"):
         loose = run(model, **settings)
     off, strict = run(model, **settings, symmetry="off"), run(nearly_centrosymmetric(3e-4, atoms=False), **settings)
