@@ -123,7 +123,7 @@ def test_slope_is_the_density_in_a_field(name):
 
 
 def polarization_per_field(mu, kT, B=1e-3):
-    """dP_z/dB_i (3,) of a flake at fixed level, P = -<r> from the mean of the centres, with Peierls phases along straight lines.
+    """dP_z/dB_i (3,) of a flake at fixed level, P = -<r> from the mean of the centres; Peierls phases of straight lines.
 
     A = B x r / 2: a hop from j to i has the phase -B (r_j x r_i) / 2.
     """
