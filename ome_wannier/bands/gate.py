@@ -37,7 +37,8 @@ def anticommutators(Z, v):  # type: ignore[no-untyped-def]
 def moment(state, more, groups, passed):  # type: ignore[no-untyped-def]
     """Weights (nk, n, 2) with f and with g. state : v, R (nk, 2, n, n) along x and y, Z, B_z (nk, n, n), energies (nk, n).
 
-    more : D_a Z (nk, 2, n, n) and F (nk, n, n), of no points where both are zero: with None it would be compiled twice. groups, passed : as of `Bands`; what lies below is of band 0.
+    more : D_a Z (nk, 2, n, n) and F (nk, n, n), of no points where both are zero: with None it would be compiled twice. groups,
+    passed : as of `Bands`; what lies below is of band 0.
     """
     v, R, Z, B, e = state
     (first, end), (below, above) = groups, passed
