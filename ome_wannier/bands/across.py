@@ -56,9 +56,28 @@ def _across(bands: Bands) -> Across:
 
 
 @shared
+def _rotated(bands: Bands) -> tuple[ComplexArray, ComplexArray | None, ComplexArray | None]:
+    """r_g (nk, bounded, n, n); D_a r_g (nk, axes, bounded, n, n), and of a layer F of the basis, where these are not zero."""
+    from ..models.compiled import covariant
+
+    Z, slope = _across(bands).Z, _across(bands).slope
+    if slope is None:
+        return bands.rotate_hermitian(Z), None, None
+    A = bands.matrices_with_curls().A
+    assert A is not None
+    D = np.stack([covariant(_whole(slope[:, :, g]), _whole(A), _whole(Z[:, g])) for g in range(Z.shape[1])], axis=2)
+    stack = [Z, D.reshape(len(D), -1, *D.shape[-2:])]
+    if len(bands.pairs) == 1:
+        ((m, n),) = bands.pairs
+        stack.append(wannier_curvature(bands, m, n)[:, None])
+    found, number = bands.rotate_hermitian(np.concatenate(stack, axis=1)), Z.shape[1]
+    first, between = _whole(found[:, :number]), _whole(found[:, number : number + D.shape[1] * number])
+    return first, between.reshape(D.shape), _whole(found[:, -1]) if len(stack) == 3 else None
+
+
 def positions(bands: Bands) -> ComplexArray:
     """r_g across a layer or chain (nk, bounded, n, n) in Angstrom."""
-    return bands.rotate(_across(bands).Z)
+    return _rotated(bands)[0]
 
 
 def position(bands: Bands) -> ComplexArray:
@@ -74,27 +93,14 @@ def position_responses(bands: Bands) -> ComplexArray:
     return out
 
 
-@shared
 def position_derivatives(bands: Bands) -> ComplexArray | None:
     """D_a r_g = d_a r_g - i [A_a, r_g] (nk, axes, bounded, n, n) in Angstrom^2; None where positions commute and it is zero."""
-    from ..models.compiled import covariant
-
-    slope, Z = _across(bands).slope, _across(bands).Z
-    if slope is None:
-        return None
-    A = bands.matrices_with_curls().A
-    assert A is not None
-    found = [covariant(_whole(slope[:, :, g]), _whole(A), _whole(Z[:, g])) for g in range(Z.shape[1])]
-    return bands.rotate(np.stack(found, axis=2))
+    return _rotated(bands)[1]
 
 
-@shared
 def curvature(bands: Bands) -> ComplexArray | None:
     """F_xy of the basis (nk, n, n) in Angstrom^2, x, y the axes of the layer in the order that makes z its normal, or None."""
-    if _across(bands).slope is None:
-        return None
-    ((m, n),) = bands.pairs
-    return bands.rotate(wannier_curvature(bands, m, n))
+    return _rotated(bands)[2]
 
 
 def velocity(bands: Bands, c: int) -> ComplexArray:
@@ -105,8 +111,22 @@ def velocity(bands: Bands, c: int) -> ComplexArray:
     return 1j * (e[:, :, None] - e[:, None, :]) * positions(bands)[:, g]
 
 
-def dragged(bands: Bands, b: int, c: int) -> ComplexArray | None:
-    """i [r_b, r_c] (nk, n, n) in Angstrom^2, Cartesian axes: by how much a field along b changes v_c = i [H + E.r, r_c].
+def currents(bands: Bands) -> ComplexArray:
+    """Their velocities (nk, along, n, n) in eV Angstrom."""
+    along = current_axes(bands)
+    return bands.velocities if along == list(bands.axes) else np.stack([velocity(bands, c) for c in along], axis=1)
+
+
+class Dragged(NamedTuple):
+    """sign * X (nk, n, n) in Angstrom^2, Hermitian; X has the name, by which it is known again."""
+
+    sign: int
+    X: ComplexArray
+    name: tuple[str, int, int]
+
+
+def dragged(bands: Bands, b: int, c: int) -> Dragged | None:
+    """i [r_b, r_c], Cartesian axes: by how much a field along b changes v_c = i [H + E.r, r_c].
 
     Of two periodic directions -F_bc, of two bounded ones their commutator, of one of each a covariant derivative. None where
     positions commute.
@@ -117,13 +137,14 @@ def dragged(bands: Bands, b: int, c: int) -> ComplexArray | None:
     if b in bounded and c in bounded:
         r = positions(bands)
         P = r[:, bounded.index(b)] @ r[:, bounded.index(c)]
-        return 1j * (P - adjoint(P))
-    if b in bounded:
-        return D[:, bands.axes.index(c), bounded.index(b)]
-    if c in bounded:
-        return -D[:, bands.axes.index(b), bounded.index(c)]
+        return Dragged(1, 1j * (P - adjoint(P)), ("commutator", b, c))
+    if b in bounded or c in bounded:
+        along, across = (c, b) if b in bounded else (b, c)
+        a, g = bands.axes.index(along), bounded.index(across)
+        return Dragged(1 if b in bounded else -1, D[:, a, g], ("derivative", a, g))
     F = curvature(bands)
-    return None if F is None else -F if (bands.axes.index(b), bands.axes.index(c)) in bands.pairs else F
+    sign = -1 if (bands.axes.index(b), bands.axes.index(c)) in bands.pairs else 1
+    return None if F is None else Dragged(sign, F, ("curvature", 0, 0))
 
 
 @shared
@@ -137,19 +158,24 @@ def lateral_operators(bands: Bands) -> ComplexArray:
     if current is not None:
         known = [bands.rotate(current[:, :, g]) for g in range(current.shape[2])]
     else:
-        v = np.stack([velocity(bands, c) for c in along], axis=1)
-        known = [gate.anticommutators(_whole(Z), _whole(v)) for Z in np.moveaxis(positions(bands), 1, 0)]
-    return np.stack([sum(t.weight * known[t.g][:, along.index(t.c)] for t in row) for row in terms], axis=1)
+        v = _whole(currents(bands))
+        known = [gate.anticommutators(_whole(Z), v) for Z in np.moveaxis(positions(bands), 1, 0)]
+    out = np.zeros((len(known[0]), len(terms), *known[0].shape[2:]), dtype=complex)
+    for i, row in enumerate(terms):
+        for t in row:
+            out[:, i] += t.weight * known[t.g][:, along.index(t.c)]
+    return out
 
 
 @shared
 def gate_moment(bands: Bands) -> Array:
     """Weights of M_z under E_z with f and with g = k_B T log(1 + exp((mu - e) / k_B T)): (nk, n, 2)."""
     ((m, n),) = bands.pairs
-    both = [m, n]
+    both = slice(None) if (m, n) == (0, 1) else [m, n]  # a copy where they are in the other order
     D, F = position_derivatives(bands), curvature(bands)
     v, R, Z, B = bands.velocities[:, both], bands.connections[:, both], position(bands), position_responses(bands)[:, 0]
-    more = None if D is None or F is None else (_whole(D[:, both, 0]), _whole(F))
+    none = np.empty((0, *Z.shape[1:]), dtype=complex)
+    more = (none[:, None], none) if D is None or F is None else (_whole(D[:, both, 0]), _whole(F))
     state = (*map(_whole, (v, R, Z, B)), bands.energies)
     out: Array = gate.moment(state, more, bands.groups, bands.passed)
     return out

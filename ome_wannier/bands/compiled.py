@@ -63,6 +63,36 @@ def rotate(U, X):  # type: ignore[no-untyped-def]
 
 
 @jit
+def rotate_pairs(U, X):  # type: ignore[no-untyped-def]
+    """U^+ X U for a stack X (nk, d, n, n) of Hermitian matrices: two at once, as the Hermitian and the anti-Hermitian part."""
+    K, D, N, _ = X.shape
+    out = np.empty((K, D, N, N), dtype=np.complex128)
+    adjoint, two, half = (
+        np.empty((N, N), dtype=np.complex128),
+        np.empty((N, N), dtype=np.complex128),
+        np.empty((N, N), dtype=np.complex128),
+    )
+    for k in range(K):
+        for i in range(N):
+            for j in range(N):
+                adjoint[j, i] = np.conj(U[k, i, j])
+        for d in range(0, D, 2):
+            last = d + 1 == D
+            for i in range(N):
+                for j in range(N):
+                    two[i, j] = X[k, d, i, j] if last else X[k, d, i, j] + 1j * X[k, d + 1, i, j]
+            product(two, U[k], half)
+            product(adjoint, half, two)
+            for i in range(N):
+                for j in range(N):
+                    x, y = two[i, j], np.conj(two[j, i])
+                    out[k, d, i, j] = (x + y) / 2
+                    if not last:
+                        out[k, d + 1, i, j] = -0.5j * (x - y)
+    return out
+
+
+@jit
 def rotate_covariant(U, e, dH, A):  # type: ignore[no-untyped-def]
     """U^+ (dH_a - i [A_a, H]) U for stacks dH, A (nk, d, n, n) of Hermitian matrices, U (nk, n, n) and e (nk, n) those of H.
 
@@ -214,14 +244,16 @@ def commutators(R, pairs):  # type: ignore[no-untyped-def]
 
 
 @jit
-def velocity_weighted(v, b, O, first, end):  # type: ignore[no-untyped-def]
-    """Re [vbar_b O]_nn (nk, n), O Hermitian, vbar_b the part of v_b (of a stack) inside degenerate groups."""
-    K, N, _ = O.shape
-    out = np.zeros((K, N))
+def within_groups(v, O, first, end):  # type: ignore[no-untyped-def]
+    """Re [vbar_b O_i]_nn (nk, n, i, b) of stacks v (nk, b, n, n) and O (nk, i, n, n), vbar_b the part inside groups."""
+    K, D, N, _ = v.shape
+    out = np.zeros((K, N, O.shape[1], D))
     for k in range(K):
         for n in range(N):
-            for p in range(first[k, n], end[k, n]):
-                out[k, n] += (v[k, b, n, p] * O[k, p, n]).real
+            for i in range(O.shape[1]):
+                for b in range(D):
+                    for p in range(first[k, n], end[k, n]):
+                        out[k, n, i, b] += (v[k, b, n, p] * O[k, i, p, n]).real
     return out
 
 

@@ -37,7 +37,8 @@ def anticommutators(Z, v):  # type: ignore[no-untyped-def]
 def moment(state, more, groups, passed):  # type: ignore[no-untyped-def]
     """Weights (nk, n, 2) with f and with g. state : v, R (nk, 2, n, n) along x and y, Z, B_z (nk, n, n), energies (nk, n).
 
-    more : D_a Z (nk, 2, n, n) and F (nk, n, n), or None. groups, passed : as of `Bands`; what lies below is of band 0.
+    more : D_a Z (nk, 2, n, n) and F (nk, n, n), of no points where both are zero: with None it would be compiled twice. groups,
+    passed : as of `Bands`; what lies below is of band 0.
     """
     v, R, Z, B, e = state
     (first, end), (below, above) = groups, passed
@@ -46,7 +47,7 @@ def moment(state, more, groups, passed):  # type: ignore[no-untyped-def]
     space = np.empty((4, N * N), dtype=np.complex128)
     DZ, F = np.zeros((2, N, N), dtype=np.complex128), np.zeros((N, N), dtype=np.complex128)
     for k in range(K):
-        if more is not None:
+        if len(more[1]) > 0:
             DZ, F = more[0][k], more[1][k]
         start, stop = below[k], above[k]
         if start > 0 and (start < N or more is not None):  # all bands together have the trace of Z and F
@@ -94,58 +95,50 @@ def _passed(state, more, group, panel, space, out):  # type: ignore[no-untyped-d
 
 @jit
 def _partition(state, more, o, out):  # type: ignore[no-untyped-def]
-    """The weights of the lowest o bands together, added to out (2,), as those of one at the energy e[0]."""
+    """The weights of the lowest o bands together, added to out (2,), as those of one at the energy e[0].
+
+    All products are of matrices without the Fermi level, which stands in weights of their elements alone: with x = v_ou / h,
+    z = Z_ou / h, A_a = Z_oo x_a, B_a = x_a Z_uu and P_a = v_a,oo z - z v_a,uu the four lines of layers.md eq. 8 are
+
+        Im sum_ou (a_u / h - c) [x_x A_y^* + A_x x_y^*] + (a_o / h + c) [B_y x_x^* + x_y B_x^*]
+                  + (a_o + a_u) / 2h [x_x P_y^* - x_y P_x^*] ,      a = 2 (e - mu),  c = 1/2 .
+    """
     (v, Z, e), (DZ, F) = state, more
     N = len(e)
+    shape = (2, o, N - o)
+    x, A = np.empty(shape, dtype=np.complex128), np.empty(shape, dtype=np.complex128)
+    B, P = np.empty(shape, dtype=np.complex128), np.empty(shape, dtype=np.complex128)
+    z, other = np.empty((o, N - o), dtype=np.complex128), np.empty((o, N - o), dtype=np.complex128)
     Z_oo, Z_uu = Z[:o, :o].copy(), Z[o:, o:].copy()
-    v_oo, v_uu = v[:, :o, :o].copy(), v[:, o:, o:].copy()
-    X = np.empty((3, 2, o, N - o), dtype=np.complex128)  # v_ou / h, with the weights a / h of the formula, K
-    T = np.empty((4, o, N - o), dtype=np.complex128)
-    for part in range(2):  # the value at mu = e[0], and its derivative by mu
-        a, c = (2 * (e - e[0]), 0.5) if part == 0 else (np.full(N, -2.0), 0.0)
-        total = 0.0
+    for p in range(o):
+        for q in range(N - o):
+            inverse = 1.0 / (e[o + q] - e[p])
+            z[p, q], x[0, p, q], x[1, p, q] = Z[p, o + q] * inverse, v[0, p, o + q] * inverse, v[1, p, o + q] * inverse
+    for d in range(2):
+        product(Z_oo, x[d], A[d])
+        product(x[d], Z_uu, B[d])
+        product(v[d, :o, :o].copy(), z, P[d])
+        product(z, v[d, o:, o:].copy(), other)
         for p in range(o):
             for q in range(N - o):
-                h = e[o + q] - e[p]
-                for d in range(2):
-                    x = v[d, p, o + q] / h
-                    X[0, d, p, q], X[2, d, p, q] = x, x * (a[p] + a[o + q]) / (2 * h)
-        for side in range(2):
-            for p in range(o):
-                for q in range(N - o):
-                    h = e[o + q] - e[p]
-                    weight = a[o + q] / h - c if side == 0 else a[p] / h + c
-                    for d in range(2):
-                        X[1, d, p, q] = X[0, d, p, q] * weight
-            if side == 0:
-                product(Z_oo, X[1, 0], T[0])
-                product(Z_oo, X[0, 0], T[1])
-                total += _imaginary(T[0], X[0, 1]) + _imaginary(T[1], X[1, 1])
-            else:
-                product(X[0, 1], Z_uu, T[0])
-                product(X[1, 1], Z_uu, T[1])
-                total += _imaginary(T[0], X[1, 0]) + _imaginary(T[1], X[0, 0])
-        product(v_oo[1], X[2, 0], T[0])
-        product(v_oo[0], X[2, 1], T[1])
-        product(X[2, 1], v_uu[0], T[2])
-        product(X[2, 0], v_uu[1], T[3])
-        for p in range(o):
-            for q in range(N - o):
-                z = np.conj(Z[p, o + q]) / (e[o + q] - e[p])
-                total += (z * (T[0, p, q] - T[1, p, q] + T[2, p, q] - T[3, p, q])).imag
-                total += (DZ[0, p, o + q] * np.conj(X[2, 1, p, q]) + X[2, 0, p, q] * np.conj(DZ[1, p, o + q])).imag
-                total += a[p] * (z * F[p, o + q]).real
-        for p in range(o):
-            for q in range(o):
-                total -= 2 * c * (Z[p, q] * F[q, p]).real
-        out[part] += total
-
-
-@jit
-def _imaginary(X, Y):  # type: ignore[no-untyped-def]
-    """Im sum_pq X_pq conj(Y_pq)."""
-    total = 0.0
-    for p in range(len(X)):
-        for q in range(X.shape[1]):
-            total += (X[p, q] * np.conj(Y[p, q])).imag
-    return total
+                P[d, p, q] -= other[p, q]
+    value = slope = 0.0  # at mu = e[0], and the derivative by mu
+    for p in range(o):
+        for q in range(N - o):
+            inverse = 1.0 / (e[o + q] - e[p])
+            x0, x1 = x[0, p, q], x[1, p, q]
+            upper = (x0 * np.conj(A[1, p, q]) + A[0, p, q] * np.conj(x1)).imag
+            lower = (B[1, p, q] * np.conj(x0) + x1 * np.conj(B[0, p, q])).imag
+            mixed = (x0 * np.conj(P[1, p, q]) - x1 * np.conj(P[0, p, q])).imag
+            mixed += (DZ[0, p, o + q] * np.conj(x1) + x0 * np.conj(DZ[1, p, o + q])).imag
+            basis = (np.conj(z[p, q]) * F[p, o + q]).real
+            a_o, a_u = 2 * (e[p] - e[0]), 2 * (e[o + q] - e[0])
+            value += (
+                (a_u * inverse - 0.5) * upper + (a_o * inverse + 0.5) * lower + (a_o + a_u) / 2 * inverse * mixed + a_o * basis
+            )
+            slope -= 2 * (inverse * (upper + lower + mixed) + basis)
+    for p in range(o):
+        for q in range(o):
+            value -= (Z[p, q] * F[q, p]).real
+    out[0] += value
+    out[1] += slope

@@ -87,5 +87,10 @@ def velocity_weighted_product(bands: Bands, b: int, left: ComplexArray, right: C
 
 def velocity_weighted(bands: Bands, b: int, O: ComplexArray) -> Array:
     """Re [vbar_b O]_nn (nk, n) with O Hermitian."""
-    out: Array = compiled.velocity_weighted(bands.velocities, b, _whole(O), *bands.groups)
+    return velocities_weighted(bands, O[:, None])[:, :, 0, b]
+
+
+def velocities_weighted(bands: Bands, O: ComplexArray) -> Array:
+    """Re [vbar_b O_i]_nn (nk, n, i, b) of a stack O (nk, i, n, n) of Hermitian matrices."""
+    out: Array = compiled.within_groups(bands.velocities, _whole(O), *bands.groups)
     return out

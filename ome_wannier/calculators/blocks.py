@@ -8,7 +8,7 @@ fields in the plane that it has without knowing where the orbitals are across th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -64,10 +64,15 @@ class Block:
         return f"drift of {self.name}"
 
     @property
+    def value(self) -> Combination:
+        """Its values, to be integrated."""
+        return Combination(self.name, self.name, tuple((t, 1.0) for t in self.terms), "", "", of=self.of)
+
+    @property
     def combinations(self) -> list[Combination]:
         """What is to be integrated for it: values and drift."""
-        both = ((self.name, self.terms), (self.drift, self.drifts))
-        return [Combination(name, name, tuple((t, 1.0) for t in terms), "", "", of=self.of) for name, terms in both if terms]
+        drift = replace(self.value, name=self.drift, long_name=self.drift, terms=tuple((t, 1.0) for t in self.drifts))
+        return [self.value, drift] if self.drifts else [self.value]
 
 
 def _term(
@@ -112,7 +117,7 @@ def _spin_terms(rows: Literal["spin_moment", "moment", "lateral"]) -> list[Obser
 
 #: the observables, none of which is a calculator by itself
 TERMS = (
-    _term("lateral", layer.lateral, ("lateral", "field")),
+    _term("lateral_response", layer.lateral, ("lateral", "field")),
     _term("lateral_moment", layer.lateral_moment, ("lateral",), kind="moment"),
     _term("lateral_moment_dmu", layer.lateral_moment, ("lateral",), "surface", "moment_slope"),
     _term("lateral_hall", layer.lateral_hall, ("lateral", "field", "gate")),
@@ -136,7 +141,7 @@ LATERAL, LATERAL_MOMENT = TERMS[:2]
 #: whose ratio is where the carriers at the Fermi level are along the normal
 CARRIERS, HEIGHT = TERMS[-2:]
 
-_LATERAL = ("lateral",), ("lateral_hall",)
+_LATERAL = ("lateral_response",), ("lateral_hall",)
 _LATERAL_GATE = ("lateral_gate", "lateral_gate_surface"), ("lateral_by_level",)
 _MOMENT_GATE = ("moment_gate", "moment_gate_grand", "moment_gate_surface"), ("moment_curvature", "moment_by_level")
 

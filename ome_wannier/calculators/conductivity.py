@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bands.bands import Bands
-from ..bands.traces import velocity_weighted
+from ..bands.traces import velocities_weighted
 from .quantity import Observable
 
 Array = NDArray[np.float64]
@@ -19,9 +19,7 @@ def squared_velocity(bands: Bands) -> Array:
 
     Velocities are blocks inside degenerate groups, and the trace of their product is taken (physics.md eq. 12).
     """
-    axes = range(len(bands.axes))
-    rows = [np.stack([velocity_weighted(bands, b, bands.velocity(a)) for b in axes], axis=-1) for a in axes]
-    return np.stack(rows, axis=-2)
+    return velocities_weighted(bands, bands.velocities)
 
 
 _REFERENCE = "Ashcroft, Mermin, Solid State Physics (1976), Eqs. (13.25), (13.26)"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..bands import across, compiled
 from ..bands.bands import Bands, shared
 from ..bands.matrices import _whole, diagonal, row_trace
-from ..bands.traces import level_tensor, velocity_weighted
+from ..bands.traces import level_tensor, velocities_weighted
 from ..common.units import SPIN_MOMENT
 from .geometry import berry_curvature, orbital_moment
 
@@ -35,7 +35,7 @@ def lateral(bands: Bands) -> Array:
 
 def lateral_extrinsic(bands: Bands) -> Array:
     """-[vbar_b M_i]_nn for -df/de (layers.md eq. 4): (nk, n, lateral, field) in eV^2 Angstrom^3."""
-    return -_velocity_weighted(bands, across.lateral_operators(bands))
+    return -velocities_weighted(bands, across.lateral_operators(bands))
 
 
 def lateral_hall(bands: Bands) -> Array:
@@ -46,19 +46,17 @@ def lateral_hall(bands: Bands) -> Array:
     if bands.moments:
         return np.asarray((_curvature(bands)[..., None] * np.eye(2))[..., None])
     along = across.current_axes(bands)
-    v = np.stack([across.velocity(bands, c) for c in along], axis=1)
-    current = 2 * level_tensor(bands, bands.responses, v)
+    current = 2 * level_tensor(bands, bands.responses, across.currents(bands))
     for b, axis in enumerate(bands.axes):
         for c, other in enumerate(along):
-            X = across.dragged(bands, axis, other)
-            current[:, :, c, b] += 0.0 if X is None else diagonal(X)
+            if (found := across.dragged(bands, axis, other)) is not None:
+                current[:, :, c, b] += found.sign * diagonal(found.X)
     return _of_currents(bands, current)
 
 
 def lateral_drude(bands: Bands) -> Array:
     """The same of `lateral_extrinsic`, of [vbar_b v_c]_nn: (nk, n, lateral, field, gate)."""
-    v = np.stack([across.velocity(bands, c) for c in across.current_axes(bands)], axis=1)
-    return _of_currents(bands, -_velocity_weighted(bands, v))
+    return _of_currents(bands, -velocities_weighted(bands, across.currents(bands)))
 
 
 def lateral_moment(bands: Bands) -> Array:
@@ -152,13 +150,17 @@ def _dragged(bands: Bands, fields: Sequence[int]) -> Array | float:
     """[M_i]_nn with i [r_b, v] in place of the velocity, for fields along Cartesian axes b: (nk, n, lateral, fields)."""
     if across.position_derivatives(bands) is None:
         return 0.0
-    r, rows = across.positions(bands), across.lateral_axes(bands)
+    r, rows, known = across.positions(bands), across.lateral_axes(bands), {}
     out = np.zeros((*bands.energies.shape, len(rows), len(fields)))
     for i, axis in enumerate(rows):
         for term in across.products(bands, axis):
             for b, field in enumerate(fields):
-                X = across.dragged(bands, field, term.c)
-                out[:, :, i, b] += 0.0 if X is None else term.weight * row_trace(r[:, term.g], X)
+                found = across.dragged(bands, field, term.c)
+                if found is None:
+                    continue
+                if (key := (term.g, found.name)) not in known:
+                    known[key] = row_trace(r[:, term.g], found.X)
+                out[:, :, i, b] += term.weight * found.sign * known[key]
     return out
 
 
@@ -172,12 +174,6 @@ def _of_currents(bands: Bands, current: Array) -> Array:
     return out
 
 
-def _velocity_weighted(bands: Bands, O: ComplexArray) -> Array:
-    """Re [vbar_b O_i]_nn (nk, n, i, b) of a stack O (nk, i, n, n) of Hermitian matrices."""
-    rows = [[velocity_weighted(bands, b, O[:, i]) for b in range(len(bands.axes))] for i in range(O.shape[1])]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
-
-
 def _mixed_by_gate(bands: Bands, O: ComplexArray) -> Array:
     """2 Re[B_g O_i]_nn (nk, n, i, gate)."""
     return 2 * level_tensor(bands, across.position_responses(bands), O)
@@ -185,11 +181,8 @@ def _mixed_by_gate(bands: Bands, O: ComplexArray) -> Array:
 
 def _shifted_by_gate(bands: Bands, O: ComplexArray) -> Array:
     """Re [rbar_g O_i]_nn (nk, n, i, gate), rbar_g the part of r_g inside groups."""
-    r = _whole(across.positions(bands))
-    found = [
-        [compiled.velocity_weighted(r, g, _whole(O[:, i]), *bands.groups) for g in range(r.shape[1])] for i in range(O.shape[1])
-    ]
-    return np.stack([np.stack(row, axis=-1) for row in found], axis=-2)
+    out: Array = compiled.within_groups(_whole(across.positions(bands)), _whole(O), *bands.groups)
+    return out
 
 
 def _diagonals(bands: Bands, O: ComplexArray) -> Array:

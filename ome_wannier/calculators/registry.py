@@ -98,6 +98,12 @@ def get(name: str) -> Calculator:
     return _ALL[name]
 
 
+def with_terms(asked: Iterable[str | Calculator]) -> list[str | Calculator]:
+    """The same, with the terms of the blocks of layers and chains, of which names are known to bands alone, as objects."""
+    names = asked.split(",") if isinstance(asked, str) else asked
+    return [_TERMS.get(c.strip(), c) if isinstance(c, str) else c for c in names]
+
+
 def resolve(asked: str | Iterable[str | Calculator]) -> tuple[list[Calculator], list[Term]]:
     """What was asked for, as objects without repetition, and the terms that it consists of.
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bands.bands import Bands
-from ..bands.traces import level_tensor, velocity_weighted
+from ..bands.traces import level_tensor, velocities_weighted
 from ..common.units import SPIN_MOMENT
 from .quantity import PAPER, Combination, Observable
 
@@ -26,12 +26,7 @@ def spin_extrinsic(bands: Bands) -> Array:
 
     physics.md eqs. 43, 45.
     """
-
-    def element(i: int, b: int) -> Array:
-        return SPIN_MOMENT * velocity_weighted(bands, b, bands.spins[:, i])
-
-    rows = [np.stack([element(i, b) for b in range(len(bands.axes))], axis=-1) for i in range(3)]
-    return np.stack(rows, axis=-2)
+    return SPIN_MOMENT * velocities_weighted(bands, bands.spins)
 
 
 def spin_along_moments(bands: Bands) -> Array:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from ..bands.bands import Bands
 from ..bands.degeneracy import Degeneracy
 from ..common.errors import ModelError
-from ..models.alignment import in_users_axes
 from ..models.base import Model
 from .quantity import Observable
 
@@ -99,20 +98,6 @@ def component_shapes(observables: Sequence[Observable], model: Model) -> Shapes:
     """Number of components along each dimension, by observable."""
     along = component_axes(model.axes, model.moments)
     return {o.name: tuple(len(along[dim]) for dim in o.dims) for o in observables}
-
-
-def reported_axes(model: Model, dims: Sequence[str]) -> list[tuple[int, ...]]:
-    """The user's Cartesian axes of each component dimension: all three where the model was rotated, else those of the model."""
-    along = component_axes(model.axes, model.moments)
-    return [along[d] if model.frame is None else (0, 1, 2) for d in dims]
-
-
-def as_reported(model: Model, dims: Sequence[str], value: Array, error: bool = False) -> Array:
-    """Components (..., *dims) on `reported_axes`, of those on the axes of the model; `error`: of bounds of errors."""
-    if model.frame is None:
-        return value
-    along = component_axes(model.axes, model.moments)
-    return in_users_axes(value, [along[d] for d in dims], model.frame, error)
 
 
 def unpacked(columns: Array, shapes: Shapes) -> dict[str, Array]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..bands.across import positions
 from ..bands.degeneracy import Degeneracy, default_tol
 from ..calculators.blocks import HEIGHT, LATERAL, LATERAL_MOMENT, knows_across
-from ..calculators.layer import height
+from ..calculators.layer import height, lateral_moment
 from ..calculators.quantity import Observable
 from ..calculators.registry import get
 from ..calculators.weights import component_axes, component_shapes, evaluate_at, unpacked
@@ -73,11 +73,10 @@ def measured(model: Lattice, candidates: Sequence[Operation], seed: int = 7) -> 
     middle, width = float(np.median(e)), max(float(np.ptp(e)) / 10, 1e-3)
     parts = [_fingerprint(model, q, middle, width) for q in np.array_split(distinct, -(-len(distinct) // _together(model)))]
     tensors = [(parts[0].tensors[i][0], np.concatenate([p.tensors[i][1] for p in parts])) for i in range(len(parts[0].tensors))]
-    energies, curvature, of_bands, heights = (
-        np.concatenate(x) for x in zip(*((p.energies, p.curvature, p.of_bands, p.heights) for p in parts), strict=True)
-    )
+    by_state = ((p.energies, p.curvature, p.of_bands, p.heights, p.lateral) for p in parts)
+    energies, curvature, of_bands, heights, lateral = (np.concatenate(x) for x in zip(*by_state, strict=True))
     metric, extent, speed = (float(np.mean([getattr(p, name) for p in parts])) for name in ("metric", "extent", "speed"))
-    found = _Fingerprint(energies, tensors, metric, extent, speed, curvature, of_bands, heights)
+    found = _Fingerprint(energies, tensors, metric, extent, speed, curvature, of_bands, heights, lateral)
     where = where.reshape(points.shape[:2])
     return [_compared(g, found, where[0], where[1 + i], model) for i, g in enumerate(candidates)]
 
@@ -110,8 +109,8 @@ def _compared(operation: Operation, found: _Fingerprint, here: Ints, there: Ints
         turned = transform(found.curvature[here], curvature, operation, along)
         change = np.abs(found.curvature[there] - turned).max(axis=2)
         band = float((change / np.maximum(found.of_bands[here], 1e-12 * found.metric)).max())
-    if found.heights.shape[1]:
-        band = max(band, found.upside_down(operation, here, there, model))
+    if found.heights.shape[2]:
+        band = max(band, found.upside_down(operation, here, there, model), found.circulating(operation, here, there, model))
     return replace(
         operation,
         violation=violation,
@@ -137,7 +136,7 @@ class _Fingerprint(NamedTuple):
 
     extent, speed : how far orbitals are from the middle of a layer or chain, in Angstrom, and how fast its electrons are, in eV
         Angstrom (root mean square). curvature, of_bands, heights : weights of the curvature (nk, n, moments), trace of the
-        metric (nk, n), and position across a layer or chain (nk, n, bounded), of bands.
+        metric (nk, n), position across a layer or chain (nk, n, bounded), and moments that need it (nk, n, lateral), of bands.
     """
 
     energies: Array
@@ -148,16 +147,25 @@ class _Fingerprint(NamedTuple):
     curvature: Array
     of_bands: Array
     heights: Array
+    lateral: Array
+
+    def circulating(self, operation: Operation, here: Ints, there: Ints, model: Lattice) -> float:
+        """The same of their moments, in units of the extent times the speed.
+
+        In a full half of the bands the moments of a chiral tube cancel, as the flux through it changes next to no energy.
+        """
+        turned = transform(self.lateral[here], LATERAL_MOMENT, operation, component_axes(model.axes, model.moments))
+        return self._largest(self.lateral[there] - turned, model) / (self.extent * self.speed)
 
     def upside_down(self, operation: Operation, here: Ints, there: Ints, model: Lattice) -> float:
-        """By how much single bands are not where an operation takes them across a layer or chain, in units of the extent.
-
-        Of bands that end at a cutoff, the middle half.
-        """
+        """By how much single bands are not where an operation takes them across a layer or chain, in units of the extent."""
         turned = self.heights[here] @ operation.rotation[np.ix_(model.bounded, model.bounded)].T
-        change = np.linalg.norm(self.heights[there] - turned, axis=2)
-        n = change.shape[1]
-        return float((change if model.default_points is None else change[:, n // 4 : n - n // 4]).max()) / self.extent
+        return self._largest(self.heights[there] - turned, model) / self.extent
+
+    def _largest(self, change: Array, model: Lattice) -> float:
+        """The largest change of a vector (nk, n, c) of a band; of bands that end at a cutoff, of the middle half."""
+        size, n = np.linalg.norm(change, axis=2), change.shape[1]
+        return float((size if model.default_points is None else size[:, n // 4 : n - n // 4]).max())
 
     def scale(self, observable: Observable) -> float | None:
         """The size that changes of a tensor are measured by; None for one that is measured by itself."""
@@ -193,8 +201,11 @@ def _fingerprint(model: Lattice, k: Array, middle: float, width: float) -> _Fing
     of_bands = (np.abs(bands.connections) ** 2).sum(axis=(1, 3))
     extent = max(_size(positions(bands)), SAMPLE.least_extent) if knows_across(model) else 1.0
     speed = max(_size(bands.velocities), 1e-12) if model.axes else 1.0
-    heights = bands.group_mean(height(bands)) if knows_across(model) else np.zeros((len(k), 0))
-    return _Fingerprint(bands.energies, tensors, max(float(metric), 1e-12), extent, speed, curvature, of_bands, heights)
+    none = np.zeros((*bands.energies.shape, 0))
+    heights, lateral = (bands.group_mean(f(bands)) if knows_across(model) else none for f in (height, lateral_moment))
+    return _Fingerprint(
+        bands.energies, tensors, max(float(metric), 1e-12), extent, speed, curvature, of_bands, heights, lateral
+    )
 
 
 def _size(X: NDArray[np.complex128]) -> float:

@@ -247,15 +247,19 @@ class TightBinding:
         if self.centres is not None:
             Z = one * (self.centres - self.centre)[:, bounded].T[:, None]
             return Across(np.broadcast_to(Z, (np.asarray(k).reshape(-1, 3).shape[0], *Z.shape)))
-        found = _whole(self._across(k, 1, self.axes))
-        return Across(found.value - one * self.centre[bounded][:, None, None], found.first)
+        found, number = _whole(self._across(k, 0, self.axes)).value, len(bounded)
+        slope = found[:, number:].reshape(len(found), len(self.axes), number, n, n)
+        return Across(found[:, :number] - one * self.centre[bounded][:, None, None], slope)
 
     @cached_property
     def _across(self) -> FourierSeries:
-        """The upper triangles of the position along the bounded axes."""
+        """The upper triangles of the position along the bounded axes, and of its derivatives along the others."""
         assert self.position is not None
         r = np.moveaxis(self.position[:, *np.triu_indices(self.n_orbitals)][..., list(self.bounded)], 2, 1)
-        return FourierSeries(self.lattice, self.R, r)
+        x = (self.R @ self.lattice)[:, list(self.axes), None]
+        return FourierSeries(
+            self.lattice, self.R, np.concatenate([r, *(1j * x[:, a, None] * r for a in range(x.shape[1]))], axis=1)
+        )
 
     def _position(
         self, position: FourierSeries, k: Array, order: int, curvature: bool

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..calculators.registry import Calculator, resolve
+from ..calculators.registry import Calculator, resolve, with_terms
 from ..common.errors import SettingsError
 from ..models.base import Lattice, Model, has_zone, require_model
 from ..response.tabulate import tabulate
@@ -149,8 +149,10 @@ def _draw_bands(
         ax.plot(x, e, color="0.35", linewidth=0.5, zorder=3)
     if asked is None:
         return
-    (calculator,), _ = resolve([asked])
+    (calculator,), _ = resolve(with_terms([asked]))
     weights = table[calculator.name].sel(figures.component(component, figures.component_names(model, calculator))).values
+    if np.isnan(weights).all():
+        figures.refuse_missing(model, calculator, component, per_band=True)
     norm = figures.diverging_norm(weights)
     segments, colours = [], []
     for x, e, w in zip(distance, energies, np.split(weights, cuts), strict=True):

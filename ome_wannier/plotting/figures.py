@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..calculators.quantity import Observable
 from ..calculators.registry import Calculator, first_observable
-from ..calculators.reported_units import AXES
-from ..calculators.weights import reported_axes
 from ..common.errors import SettingsError
 from ..common.safe_write import Fill, whole
 from ..models.base import Model
+from ..response import layer
+from ..response.tabulate import missing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -140,10 +140,22 @@ def component(wanted: str | tuple[str, ...], available: dict[str, tuple[str, ...
     return dict(zip(available, letters, strict=True))
 
 
+def index(wanted: str | tuple[str, ...], available: dict[str, tuple[str, ...]]) -> Any:
+    """The same as an index of an array whose dimensions, but for the first, have these axes."""
+    return slice(None), *(available[d].index(letter) for d, letter in component(wanted, available).items())
+
+
 def component_names(model: Model, calculator: Calculator) -> dict[str, tuple[str, ...]]:
     """The dimensions of a calculator's components and their coordinates in this model."""
-    dims = first_observable(calculator).dims
-    return {d: tuple(AXES[list(axes)].tolist()) for d, axes in zip(dims, reported_axes(model, dims), strict=True)}
+    axes = layer.result_axes(model, first_observable(calculator).dims, layer.whole(model, [calculator]))
+    return layer.letters(model, calculator, axes)
+
+
+def refuse_missing(model: Model, calculator: Calculator, wanted: str | tuple[str, ...], per_band: bool = False) -> NoReturn:
+    """SettingsError for an element that does not exist, or not band by band, and why."""
+    axes = layer.result_axes(model, first_observable(calculator).dims, layer.whole(model, [calculator]))
+    reason = (missing if per_band else layer.missing)(model, calculator, axes)
+    raise SettingsError(f"no component {''.join(wanted)!r} of {calculator.name}: {reason}")
 
 
 def weight_unit(calculator: Calculator, integrated: bool) -> str:

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calculators.quantity import Observable
-from ..calculators.registry import Calculator, combine, resolve
+from ..calculators.registry import Calculator, resolve
 from ..common.errors import SettingsError
 from ..common.units import KB
-from ..integration.occupation.fermi import by_occupation
 from ..models.alignment import axes_line, axis_names
 from ..models.base import Lattice, Model, has_zone, require_model
 from ..models.kdotp import KDotP
-from ..response.tabulate import tabulate
+from ..response.tabulate import integrand
 from . import figures
 
 if TYPE_CHECKING:
@@ -70,12 +68,13 @@ def zone_map(
     Returns
     -------
     Figure whose image holds the integrand sum_n f(e_n) a_n (or -df/de a_n): the response is its mean over the zone,
-    divided by the cell and in SI units.
+    divided by the cell and in SI units. Of a field across a layer it is the response at a fixed Fermi level, with the origin at
+    the mean of the centres (`gate="level"` of `compute`).
     """
     require_model(model)
     window = _window(model, shape, plane, at)
-    energies, integrand, calculator = _integrand(model, calculator, window.k, component, fermi, temperature)
-    image = integrand.reshape(window.k.shape[:2])
+    energies, chosen, calculator = _integrand(model, calculator, window.k, component, fermi, temperature)
+    image = chosen.reshape(window.k.shape[:2])
     figure = figures.new(5.6, 4.6)
     figure.set_layout_engine("compressed")
     ax = figure.subplots()
@@ -153,17 +152,14 @@ def _integrand(
     model: Model, asked: str | Calculator, k: Array, component: str | tuple[str, ...], fermi: float, temperature: float
 ) -> tuple[Array, Array, Calculator]:
     """Energies (nk, n), the integrand (nk,) of one component, and the calculator itself."""
-    (calculator,), parts = resolve([asked])
-    observables = [o for o in parts if isinstance(o, Observable)]
+    (calculator,), _ = resolve([asked])
     if not temperature > 0:
         raise SettingsError(f"temperature is {temperature} K: a map needs a positive one, as the width of the Fermi surface")
-    table = tabulate(model, k.reshape(-1, k.shape[-1]), parts)
-    energies = table["energy"].values
-    occupation = by_occupation(energies, fermi, temperature * KB)
-    along = figures.component_names(model, calculator)
-    selection = figures.component(component, along)
-    terms = {o.name: (occupation[o.occupation] * table[o.name].sel(selection).values).sum(axis=1) for o in observables}
-    return energies, combine(calculator, terms), calculator
+    energies, value, along = integrand(model, calculator, k.reshape(-1, k.shape[-1]), fermi, temperature * KB)
+    chosen = value[figures.index(component, along)]
+    if np.isnan(chosen).all():
+        figures.refuse_missing(model, calculator, component)
+    return energies, chosen, calculator
 
 
 def _draw_map(figure: Figure, ax: Axes, window: Plane, image: Array, unit: str) -> None:

@@ -8,8 +8,9 @@
 Numbers, units and index order are those of `ome_wannier.compute` on the same k points: alpha[level, i, j], i the axis of the
 moment, j of the field; SI units, per volume (A/V) where `system.periodic` has three directions, per area (A m/V) where it has
 two; `comment` of each result says so. All three Cartesian axes are there, as WannierBerri's symmetrisation needs them:
-components that a two-dimensional model does not have are zero. A System of `ome_wannier.to_wannierberri` knows how many
-electrons a band holds; in others bands count once, as in WannierBerri, unless `spin_degeneracy` is 2.
+elements that a layer or chain does not have are nan, with the reason in `comment` (zero, in the axes of a layer in a plane that
+is no Cartesian one). Others are those of `compute`, with its `gate` and `origin`. A System of `ome_wannier.to_wannierberri`
+knows how many electrons a band holds; in others bands count once, as in WannierBerri, unless `spin_degeneracy` is 2.
 
 Irreducible k points are as good as the symmetry of the Wannier functions, which obey that of their crystal approximately. In
 the gap of VSe2, where alpha_zy is small by cancellation, they give -1.05e-17 A m/V, all points -1.34e-17 (48 x 48, NKFFT 4).
@@ -25,7 +26,7 @@ come from the model of the system (`adapters.wannierberri`), made once, not from
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,18 +36,29 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from ..bands.matrices import SPIN_REMEDY
-from ..calculators.quantity import WITH_TAU, GapTerm, Observable
-from ..calculators.registry import Calculator, combine, defaults, first_observable, names, needs_spin, resolve
+from ..calculators.blocks import HEIGHT, parts
+from ..calculators.quantity import GapTerm, Observable
+from ..calculators.registry import (
+    Calculator,
+    combine,
+    defaults,
+    first_observable,
+    names,
+    needs_spin,
+    resolve,
+    with_terms,
+)
 from ..calculators.registry import get as built_in
-from ..calculators.reported_units import INDEX_ORDER, unit_of
-from ..calculators.weights import component_axes, evaluate, side_by_side, unpacked
+from ..calculators.weights import evaluate, side_by_side, unpacked
 from ..common.errors import SettingsError
 from ..integration.integral import Integrand
 from ..integration.occupation.histogram import Occupation
-from ..models.alignment import in_users_axes
 from ..models.tight_binding import TightBinding
-from ..response.provenance import outside_basis
-from .wannierberri_bands import batches, degeneracy_of, model_of
+from ..response.layer import choice_of
+from ..response.request import ALONG_CHAINS, has_elements, with_parts
+from ..response.tabulate import observables_of, per_band
+from .wannierberri_bands import batches, degeneracy_of, gapped, model_of
+from .wannierberri_results import Form, Tensors, absent, on_three_axes, transforms
 
 Array = NDArray[np.float64]
 Asked = str | Sequence[str | Calculator] | None
@@ -68,6 +80,7 @@ class OME:
         CC (`morb=True`), FF or OO and GG (`qmetric=True`), as `load` does. `comment` of each result says what is left out.
         Where the functions span no invariant subspace, WannierBerri's own moments hold -i/2 [A_m,nn N_n,nn + N_m,nn^* A_n,nn -
         (m <-> n)] besides, N_nn = <u_n|H Q|d u_n>, which depends on the choice of centres: 0.5% of extrinsic for Te, see tests.
+    gate, origin : of layers and chains, as in `compute`.
     save_mode : "bin", "txt", "bin+txt" or "none": what WannierBerri's run writes, one file per quantity.
 
     Raises
@@ -84,6 +97,8 @@ class OME:
     spin_degeneracy: int | None = None
     external_terms: bool = False
     save_mode: str = "bin+txt"
+    gate: str | None = None
+    origin: ArrayLike | None = None
     comment: str = field(default="orbital magneto-electric response (ome_wannier)", init=False)
     allow_path: bool = field(default=False, init=False)
     allow_grid: bool = field(default=True, init=False)
@@ -114,7 +129,22 @@ class OME:
         model = model_of(data_K.system, self.external_terms, self.spin_degeneracy)
         wanted, observables = _resolved(self.calculators, model.has_spin)
         _check(model, wanted)
+        choice, more = choice_of(model, self.gate, self.origin), parts(model, [c.name for c in wanted])
+        observables = list(with_parts(observables, more))
         occupation = self._occupation(observables)
+        sums = self._sums(data_K, model, observables, occupation)
+        values = sums | {c.name: combine(c, sums) for c in (*wanted, *more)}
+        form = Form(occupation.fermi, self.temperature, self.tau, self.save_mode, choice)  # type: ignore[arg-type]
+        held = {name: r for c in wanted for name, r in form.held(model, c, values).items()}
+        if HEIGHT.name in values:
+            held |= form.carriers(model, values)
+        across = form.across(model, gapped(model, occupation.fermi)) if more else None
+        return Tensors(held, {c.name: absent(model, c, values) for c in wanted}, across)
+
+    def _sums(
+        self, data_K: Any, model: TightBinding, observables: Sequence[Observable], occupation: Occupation
+    ) -> dict[str, Array]:
+        """(nf, nT, *components) on the model's axes, of each observable."""
         with threadpool_limits(limits=1, user_api="blas"):
             degeneracy = degeneracy_of(model, occupation.temperature, self.degeneracy_tol)
             integrand = Integrand(model, tuple(observables), occupation, degeneracy)
@@ -123,73 +153,7 @@ class OME:
                 weights = side_by_side(observables, bands)
                 occupation.add(histogram, bands.energies.ravel(), weights.reshape(-1, weights.shape[2]))
         norm = model.spin_degeneracy / (model.cell * len(data_K.kpoints_all))
-        parts = unpacked(occupation.evaluate(histogram * norm, integrand.kinds), integrand.shapes)
-        values = {o.name: _cartesian(parts[o.name], model, o, 2) for o in observables}
-        return Tensors({c.name: self._result(c, combine(c, values), model, occupation) for c in wanted})
-
-    def _result(self, calculator: Calculator, value: Array, model: TightBinding, occupation: Occupation) -> Any:
-        """WannierBerri's result of one calculator, in the reported unit."""
-        from wannierberri.result import EnergyResult
-
-        observable = first_observable(calculator)
-        factor, unit = unit_of(observable, len(model.axes), self.tau)
-        scalar = np.ndim(self.temperature) == 0
-        about = f"{calculator.long_name}\n{calculator.equation}\nunit: {unit}; indices: {', '.join(observable.dims) or 'none'}"
-        if observable.dims == ("moment", "field"):
-            about += f"\n{INDEX_ORDER}"
-        about += f"\ntemperature {self.temperature} K" + (f", tau {self.tau} fs" if observable.kind in WITH_TAU else "")
-        about += "".join(f"\n{key.replace('_', ' ')}: {text}" for key, text in outside_basis(model).items())
-        return EnergyResult(
-            [occupation.fermi] if scalar else [occupation.fermi, occupation.temperature],
-            (value[:, 0] if scalar else value) * factor,
-            rank=len(observable.dims),
-            E_titles=["Efermi"] if scalar else ["Efermi", "Temperature"],
-            save_mode=self.save_mode,
-            comment=about,
-            **_transforms(observable),
-        )
-
-
-@dataclass(frozen=True)
-class Tensors:
-    """Results of one `OME` by calculator, `result["total"].data`; they add up, turn and save as WannierBerri's do."""
-
-    results: Mapping[str, Any]
-
-    def __getitem__(self, name: str) -> Any:
-        return self.results[name]
-
-    def __mul__(self, number: float) -> Tensors:
-        return Tensors({name: r * number for name, r in self.results.items()})
-
-    __rmul__ = __mul__
-
-    def __truediv__(self, number: float) -> Tensors:
-        return Tensors({name: r / number for name, r in self.results.items()})
-
-    def __add__(self, other: Tensors | int | None) -> Tensors:
-        if not isinstance(other, Tensors):
-            return NotImplemented if other else self  # sums start with 0, or None
-        return Tensors({name: r + other.results[name] for name, r in self.results.items()})
-
-    __radd__ = __add__
-
-    def __sub__(self, other: Tensors) -> Tensors:
-        return self + other * -1.0
-
-    def transform(self, operation: Any) -> Tensors:
-        """What a symmetry operation makes of the tensors."""
-        return Tensors({name: r.transform(operation) for name, r in self.results.items()})
-
-    @property
-    def max(self) -> Array:
-        """Sizes by which WannierBerri chooses the k points to refine."""
-        return np.concatenate([r.max for r in self.results.values()])
-
-    def savedata(self, name: str, prefix: str, suffix: str, i_iter: int) -> None:
-        """Files PREFIX-NAME-CALCULATOR_iter-NNNN.npz and .dat, which WannierBerri's EnergyResult reads."""
-        for key, r in self.results.items():
-            r.savedata(f"{name}-{key}", prefix, suffix, i_iter)
+        return unpacked(occupation.evaluate(histogram * norm, integrand.kinds), integrand.shapes)
 
 
 @dataclass
@@ -213,28 +177,28 @@ class OMETabulator:
 
     def __post_init__(self) -> None:
         self.calculator = _portable([self.calculator])[0]  # type: ignore[index]
-        (calculator,), observables = _resolved([self.calculator], False)
+        (calculator,), observables = _resolved(with_terms([self.calculator]), False)
         if len({o.occupation for o in observables}) > 1:
             raise SettingsError(f"{calculator.name} mixes terms that are occupied in different ways: ask for its terms instead")
         self.comment = f"{calculator.long_name} (ome_wannier.tabulate)"
 
     def __call__(self, data_K: Any) -> Any:
         """WannierBerri's KBandResult of the k points of one FFT grid, or of a path."""
-        from wannierberri.result import KBandResult
+        from .wannierberri_kband import PartialResult
 
         model = model_of(data_K.system, self.external_terms, 1)  # numbers of single bands do not count electrons
-        (calculator,), observables = _resolved([self.calculator], model.has_spin)
+        (calculator,), _ = _resolved(with_terms([self.calculator]), model.has_spin)
         _check(model, [calculator])
-        parts: dict[str, list[Array]] = {o.name: [] for o in observables}
+        observables = observables_of(model, [calculator])
+        found: dict[str, list[Array]] = {o.name: [] for o in observables}
         with threadpool_limits(limits=1, user_api="blas"):
             degeneracy = degeneracy_of(model, np.inf, self.degeneracy_tol)
             for bands in batches(data_K, model, observables, degeneracy, (-np.inf, np.inf)):
                 for o in observables:
-                    parts[o.name].append(evaluate(o, bands))
-        value = combine(calculator, {name: np.concatenate(p) for name, p in parts.items()})
-        value = _cartesian(value.reshape(*value.shape[:2], -1), model, first_observable(calculator), 2)
+                    found[o.name].append(evaluate(o, bands))
+        value = on_three_axes(model, calculator, per_band(model, calculator, {n: np.concatenate(p) for n, p in found.items()}))
         kept = value if self.ibands is None else value[:, np.asarray(self.ibands)]
-        return KBandResult(kept, rank=value.ndim - 2, **_transforms(first_observable(calculator)))
+        return PartialResult(kept, rank=value.ndim - 2, **transforms(first_observable(calculator)))
 
 
 def ray_init(**options: Any) -> None:
@@ -276,29 +240,8 @@ def _check(model: TightBinding, wanted: Sequence[Calculator]) -> None:
                 f"{calculator.name} needs the spin operator, which this System does not have: "
                 f"make it with spin=True, or use set_spin_pairs; for other models {SPIN_REMEDY}"
             )
-        if {"moment", "axis"} & set(first_observable(calculator).dims) and not model.moments:
+        if not has_elements(model, calculator):
             raise SettingsError(
                 f"{calculator.name} needs two periodic directions perpendicular to an orbital moment: this System has "
-                f"{len(model.axes)}"
+                f"{len(model.axes)}; ask for {', '.join(ALONG_CHAINS)}"
             )
-
-
-def _axes(model: TightBinding, observable: Any) -> list[tuple[int, ...]]:
-    """Cartesian axes of each component dimension of an observable."""
-    along = component_axes(model.axes, model.moments)
-    return [along[dim] for dim in observable.dims]
-
-
-def _cartesian(columns: Array, model: TightBinding, observable: Any, first: int) -> Array:
-    """Components, flattened after the `first` dimensions, on three Cartesian axes each: zero where there are none."""
-    axes = _axes(model, observable)
-    value = columns.reshape(*columns.shape[:first], *(len(a) for a in axes))
-    return in_users_axes(value, axes, np.eye(3) if model.frame is None else model.frame)
-
-
-def _transforms(observable: Any) -> dict[str, Any]:
-    """What time reversal and inversion do, from the declared parities; rotations WannierBerri knows."""
-    from wannierberri.symmetry.point_symmetry import transform_ident, transform_odd
-
-    by_parity = {1: transform_ident, -1: transform_odd}
-    return {"transformTR": by_parity[observable.time_reversal], "transformInv": by_parity[observable.inversion]}

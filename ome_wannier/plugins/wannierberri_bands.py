@@ -8,20 +8,24 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..adapters.wannierberri.folder import ELECTRONS
 from ..adapters.wannierberri.system import load
 from ..bands.bands import Bands
 from ..bands.degeneracy import Degeneracy
 from ..calculators.quantity import Observable
+from ..integration.band_ranges import Look
 from ..integration.memory import WORKING_SET, bytes_per_point
 from ..models.tight_binding import TightBinding
+
+Array = NDArray[np.float64]
 
 #: matrices of a System that its model is made of: without states outside the Wannier functions, and those that add them
 INSIDE, OUTSIDE = ("Ham", "AA", "SS"), ("BB", "CC", "FF", "GG", "OO")
 
 _DEGENERACIES: WeakKeyDictionary[TightBinding, dict[Any, Degeneracy]] = WeakKeyDictionary()
+_GAPS: WeakKeyDictionary[TightBinding, dict[bytes, NDArray[np.bool_]]] = WeakKeyDictionary()
 _MODELS: WeakKeyDictionary[Any, dict[tuple[bool, int | None], tuple[int, TightBinding]]] = WeakKeyDictionary()
 #: bands of the k points that were last asked for, with what they were made for: tabulators of one TabulatorAll share them
 _LAST: dict[str, Any] = {}
@@ -59,6 +63,19 @@ def degeneracy_of(model: TightBinding, temperature: ArrayLike, tol: float | None
     if (lowest, tol) not in kept:
         kept[lowest, tol] = Degeneracy.of(model, lowest, tol)
     return kept[lowest, tol]
+
+
+def gapped(model: TightBinding, levels: Array) -> NDArray[np.bool_]:
+    """(nf,) which Fermi levels (eV) lie in a gap of a layer; kept as long as the model lives."""
+    kept, key = _GAPS.setdefault(model, {}), levels.tobytes()
+    if key not in kept:
+        found, look = np.zeros(len(levels), dtype=bool), Look.at(model) if len(model.axes) == 2 else None
+        for i in range(len(levels)):
+            gap = None if found[i] or look is None else look.gap_among(levels[i : i + 1])
+            if gap is not None:
+                found |= [gap.holds(x) for x in levels.tolist()]
+        kept[key] = found
+    return kept[key]
 
 
 def batches(

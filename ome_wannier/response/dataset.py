@@ -12,7 +12,6 @@ from ..calculators.quantity import WITH_TAU, Combination
 from ..calculators.registry import Calculator, first_observable
 from ..calculators.reported_units import AXES, INDEX_ORDER, unit_of
 from ..integration.integral import Integral
-from ..models.alignment import in_users_axes
 from ..models.base import Model
 from . import layer
 
@@ -51,18 +50,18 @@ def build(
         factor, unit = unit_of(observable, dimension, tau)
         dims = ("fermi",) + (() if scalar else ("temperature",)) + observable.dims
         axes = layer.result_axes(model, observable.dims, whole)
-        for dim, along in zip(observable.dims, axes, strict=True):
-            coords[dim] = (dim, AXES[list(along if model.frame is None else (0, 1, 2))], {"long_name": f"Cartesian {dim} axis"})
-        value = _tensor(model, calculator, axes, found.values) * factor
-        error = _tensor(model, calculator, axes, found.errors, error=True) * abs(factor)
+        for dim, named in layer.letters(model, calculator, axes).items():
+            coords[dim] = (dim, np.array(named), {"long_name": f"Cartesian {dim} axis"})
+        value = layer.reported(model, calculator, axes, found.values) * factor
+        error = layer.reported(model, calculator, axes, found.errors, error=True) * abs(factor)
         data[name] = (dims, value[at], _about(model, calculator, unit, tau, axes))
         data[f"{name}_error"] = (dims, error[at], {"units": unit, "long_name": f"estimated error of {name}"})
         if name in found.raw:
             text = f"{name} without the operations that hold but for noise"
-            raw = _tensor(model, calculator, axes, found.raw) * factor
+            raw = layer.reported(model, calculator, axes, found.raw) * factor
             data[f"{name}_raw"] = (dims, raw[at], {"units": unit, "long_name": text})
         if moving := layer.drifts(model, calculator, found.values):
-            drift = [_tensor(model, calculator, axes, x)[at] * factor for x in moving]
+            drift = [layer.reported(model, calculator, axes, x)[at] * factor for x in moving]
             data[f"{name}_per_angstrom"] = _per_angstrom(model, dims, drift, f"{unit} / Angstrom")
     if any("origin" in of[0] for of in data.values()):
         coords["origin"] = ("origin", AXES, {"long_name": "Cartesian axis along which the origin moves"})
@@ -76,13 +75,6 @@ def _per_angstrom(model: Model, dims: tuple[str, ...], drift: Sequence[Array], u
         return dims, drift[0], about
     across = (np.eye(3) if model.frame is None else np.asarray(model.frame))[list(model.bounded)]
     return (*dims, "origin"), np.stack(drift, axis=-1) @ across, about
-
-
-def _tensor(model: Model, calculator: Calculator, axes: Axes, values: Mapping[str, Array], error: bool = False) -> Array:
-    """A quantity (nf, nT, *components) in the user's axes, whose missing elements are zero where a layer was rotated."""
-    if model.frame is None:
-        return layer.assembled(model, calculator, values, axes, np.nan)
-    return in_users_axes(layer.assembled(model, calculator, values, axes, 0.0), list(axes), model.frame, error)
 
 
 def _about(model: Model, calculator: Calculator, unit: str, tau: float, axes: Axes) -> dict[str, Any]:

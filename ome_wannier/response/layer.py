@@ -20,6 +20,7 @@ from ..calculators.weights import component_axes
 from ..common.errors import SettingsError, warn
 from ..integration.band_ranges import Look
 from ..integration.integral import Integral, Request
+from ..models.alignment import in_users_axes
 from ..models.base import Model, has_zone
 
 Array = NDArray[np.float64]
@@ -104,7 +105,8 @@ def whole(model: Model, wanted: Sequence[Calculator]) -> set[str]:
 
 
 def assembled(model: Model, calculator: Calculator, values: Mapping[str, Array], axes: Axes, empty: float) -> Array:
-    """A quantity (nf, nT, *components) on `result_axes`; `empty` where it has no element."""
+    """A quantity (nf, nT, *components), or with two other dimensions before these, on `result_axes`; `empty` where it has no
+    element."""
     dims, value = first_observable(calculator).dims, values[calculator.name]
     along = component_axes(model.axes, model.moments)
     if [len(a) for a in axes] == list(value.shape[2:]):
@@ -133,19 +135,34 @@ def result_axes(model: Model, dims: Sequence[str], whole: set[str]) -> list[tupl
 
 def missing(model: Model, calculator: Calculator, axes: Axes) -> str:
     """Why a quantity on `result_axes` has elements that are nan, or nothing."""
-    along = component_axes(model.axes, model.moments)
-    if list(axes) == [along[d] for d in first_observable(calculator).dims]:
+    along, dims = component_axes(model.axes, model.moments), first_observable(calculator).dims
+    if list(axes) == [along[d] for d in dims]:
         return ""
     across = ", ".join(AXES[i] for i in model.bounded)
     if first_observable(calculator).kind == "extrinsic":
         return f"field {across}: a static field across a {_kind(model)} drives no current, so there is no extrinsic part"
     if blocks(model, [calculator.name]):
         return ""
-    if first_observable(calculator).dims == ("moment",):
+    if dims == ("moment",):
         return f"known along {across}: magnetization has the other elements, which are not split"
-    if "moment" in first_observable(calculator).dims:
+    if "moment" in dims:
         return f"known for fields in the plane, and moments along {across}: total has the other elements, which are not split"
-    return f"field {across}: known for fields along the periodic directions"
+    if "axis" in dims:
+        return f"known along {across}: the others need a momentum across the {_kind(model)}"
+    return f"{across}: known along the periodic directions"
+
+
+def reported(model: Model, calculator: Calculator, axes: Axes, values: Mapping[str, Array], error: bool = False) -> Array:
+    """A quantity in the user's axes, `assembled`: nan where it has no element, or zero where a layer was rotated."""
+    if model.frame is None:
+        return assembled(model, calculator, values, axes, np.nan)
+    return in_users_axes(assembled(model, calculator, values, axes, 0.0), list(axes), model.frame, error)
+
+
+def letters(model: Model, calculator: Calculator, axes: Axes) -> dict[str, tuple[str, ...]]:
+    """The user's Cartesian axes of each dimension of a quantity on `result_axes`."""
+    seen = axes if model.frame is None else [(0, 1, 2)] * len(axes)
+    return {d: tuple(AXES[list(a)].tolist()) for d, a in zip(first_observable(calculator).dims, seen, strict=True)}
 
 
 def _kind(model: Model) -> str:
@@ -227,9 +244,7 @@ def _warn_of_origin(request: Request, of_layer: Sequence[Block], found: Integral
 def _about(request: Request, choice: Choice, density: NDArray[np.bool_], chern: NDArray[np.bool_]) -> dict[str, Any]:
     """What to record."""
     model, levels = request.integrand.model, request.integrand.occupation.fermi
-    bounded, kind = list(model.bounded), _kind(model)
-    at = _centre(model)[bounded] + choice.shift
-    place = ", ".join(f"{AXES[i]} = {x:.6g} Angstrom" for i, x in zip(bounded, at, strict=True))
+    kind, at, place = _kind(model), _centre(model)[list(model.bounded)] + choice.shift, _place(model, choice)
     where = "in the plane" if kind == "layer" else "at"
     words = {
         True: f"density: the number of electrons is fixed (isolated {kind}, or dual gate)",
@@ -239,12 +254,29 @@ def _about(request: Request, choice: Choice, density: NDArray[np.bool_], chern: 
     if density.any() and not density.all():
         some = ", ".join(f"{x:.6g}" for x in levels[~density][[0, -1]])
         said = f"{words[True]}; {words[False]} at levels from {some} eV"
-    fields = ", ".join(f"E_{AXES[i]}" for i in bounded)
     if chern.any():
         said += "; in the gap of a Chern insulator only a fixed level has a meaning"
     return {
         "origin": f"{place}{'' if choice.given else ', the mean of the centres'}",
         "origin_angstrom": float(at[0]) if len(at) == 1 else at,
         "gate": said,
-        "gate_field": f"{fields} is the field in the Hamiltonian, not screened; the response is that of equilibrium",
+        "gate_field": _unscreened(model),
     }
+
+
+def in_words(model: Model, choice: Choice) -> str:
+    """The choice, and what a field across is, before anything is known of Fermi levels."""
+    gate = choice.gate or "density, but level in the gaps of Chern insulators"
+    origin = f"{_place(model, choice)}{'' if choice.given else ', the mean of the centres'}"
+    return f"origin: {origin}; gate: {gate}; {_unscreened(model)}"
+
+
+def _place(model: Model, choice: Choice) -> str:
+    """Where the origin is."""
+    at = _centre(model)[list(model.bounded)] + choice.shift
+    return ", ".join(f"{AXES[i]} = {x:.6g} Angstrom" for i, x in zip(model.bounded, at, strict=True))
+
+
+def _unscreened(model: Model) -> str:
+    fields = ", ".join(f"E_{AXES[i]}" for i in model.bounded)
+    return f"{fields} is the field in the Hamiltonian, not screened; the response is that of equilibrium"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..bands.bands import Bands
 from ..bands.degeneracy import Degeneracy
-from ..calculators.quantity import Combination, Observable
+from ..calculators.quantity import Observable
 from ..calculators.registry import Calculator, first_observable, get, names
 from ..common.units import ALPHA_UNIT, ANGSTROM, E2_OVER_HBAR
 from ..integration.band_ranges import Gap
@@ -198,8 +198,3 @@ def bands_needed(model: Lattice, mesh: KMesh, level: float) -> int | None:
 def responses(wanted: Sequence[Calculator]) -> list[Calculator]:
     """Of calculators those that are responses of a magnetization, integrated over bands."""
     return [c for c in wanted if first_observable(c).kind in RESPONSES and isinstance(first_observable(c), Observable)]
-
-
-def terms_of(calculator: Calculator) -> list[str]:
-    """Names of the observables that a calculator consists of."""
-    return [name for name, _ in calculator.terms] if isinstance(calculator, Combination) else [calculator.name]

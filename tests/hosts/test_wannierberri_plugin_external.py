@@ -159,9 +159,9 @@ def test_extrinsic_is_that_of_wannierberri(name, tmp_path):
     added = ours["energy_times"].data - at * ours["moving_curvature"].data
     close(cut(ours["extrinsic"].data + added + ours["itself"].data), cut(theirs), 1e-9)
     size = np.abs(theirs).max()
-    by_way_of_itself = np.abs(ours["itself"].data).max() / size
+    by_way_of_itself = np.nanmax(np.abs(ours["itself"].data)) / size
     assert by_way_of_itself < 1e-9 if name.startswith("invariant") else by_way_of_itself > 1e-3
-    assert np.abs(of(False)["extrinsic"].data - ours["extrinsic"].data).max() > 1e-2 * size
+    assert np.nanmax(np.abs(of(False)["extrinsic"].data - ours["extrinsic"].data)) > 1e-2 * size
 
 
 def test_band_resolved():
@@ -184,7 +184,7 @@ def test_changed_matrices_are_seen(matrix):
     system._XX_R[matrix] *= 1.5
     after = run(system, (2, 2, 1), calculator)
     key = "quantum_metric" if matrix == "FF" else "total"
-    assert np.abs(before[key].data - after[key].data).max() > 1e-3 * np.abs(before[key].data).max()
+    assert np.nanmax(np.abs(before[key].data - after[key].data)) > 1e-3 * np.nanmax(np.abs(before[key].data))
 
 
 def test_there_and_back():

@@ -34,3 +34,19 @@ def test_two_layers_more_are_a_quantum(name):
     np.testing.assert_allclose(np.abs(thick - thin) / 2, 0.5, rtol=0, atol=thin_film)
     assert np.sign(thin[0]) == np.sign(thin[2])
     assert thick[0] - thick[2] == pytest.approx(thin[0] - thin[2], abs=2 * thin_film)
+
+
+@pytest.mark.long
+def test_ten_layers():
+    """MnBi2Te4 as in the library but without tilts, exchange 0.03 eV, at T = 0: ten layers over nine spacings, and the growth.
+
+    At 0.03 eV surface states reach further than at 0.2, and both surfaces' gaps need a fine mesh: cells, rtol 1e-5.
+    """
+    ask = {"calculators": ["total"], "fermi": 0.0, "temperature": 0.0, "rtol": 1e-5}
+    found = {}
+    for n in (8, 10):
+        model = ome.load("mnbi2te4-slab", layers=n, tilt_top=0.0, tilt_bottom=0.0)
+        total = ome.compute(model, **ask).total.values[0]
+        found[n] = np.diagonal(total) / (E2_H * MNBI2TE4.layer * units.ANGSTROM)
+    np.testing.assert_allclose(found[10] / 9, [-0.49964, -0.49964, -0.49928], rtol=0, atol=5e-5)
+    np.testing.assert_allclose((found[10] - found[8]) / 2, -0.5, rtol=0, atol=1e-4)

@@ -120,3 +120,33 @@ def test_slope_is_the_density_in_a_field(name):
     model, mu = LAYERS[name]
     expected, error = converged(model, electrons_per_field(mu, 0.8))
     assert computed(model, "magnetization_dmu", mu, 0.8)[2] == pytest.approx(expected, abs=error)
+
+
+def polarization_per_field(mu, kT, B=1e-3):
+    """dP_z/dB_i (3,) of a flake at fixed level, P = -<r> from the mean of the centres; Peierls phases of straight lines.
+
+    A = B x r / 2: a hop from j to i has the phase -B (r_j x r_i) / 2.
+    """
+
+    def polarization(model, sizes, i, B):
+        H, r = flake(model, sizes)
+        a, b, z = (np.real(np.diagonal(r[c % 3])) for c in (i + 1, i + 2, 2))
+        e, U = np.linalg.eigh(H * np.exp(-0.5j * B * (np.multiply.outer(b, a) - np.multiply.outer(a, b))))
+        return -(fermi_function(e, mu, kT) @ np.einsum("in,i,in->n", U.conj(), z - model.centre[2], U).real)
+
+    def of(model, sizes):
+        return np.array([(polarization(model, sizes, i, B) - polarization(model, sizes, i, -B)) / (2 * B) for i in range(3)])
+
+    return of
+
+
+@pytest.mark.parametrize("name", ["metal", "two bands"])
+def test_gate_column_is_the_polarization_in_a_field(name):
+    """Maxwell's relation dM_i/dE_z = dP_z/dB_i at a fixed level: neither r x v nor a field along the normal enters."""
+    model, mu = LAYERS[name]
+    expected, error = converged(model, polarization_per_field(mu, 0.8))
+    settings = {"temperature": 0.8 / units.KB, "gate": "level"}
+    alpha = ome.compute(model, (64, 64, 1), ["total"], mu, **settings).total.sel(field="z").values[0] / units.alpha_to_si(2)
+    # differences err by (B x 30 Angstrom^2)^2
+    np.testing.assert_allclose(alpha, expected, rtol=0, atol=error + 1e-5 * np.abs(expected).max())
+    assert np.abs(expected).min() > 1e-3 * np.abs(expected).max()

@@ -241,11 +241,13 @@ def test_tensor_refuses_what_is_not_there(result2) -> None:
 # ---- maps ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["total", "extrinsic", "dipole"])
-def test_map_holds_the_integrand(name) -> None:
+@pytest.mark.parametrize(
+    ("name", "element"), [("total", "zy"), ("extrinsic", "zy"), ("dipole", "zy"), ("total", "xy"), ("total", "zz")]
+)
+def test_map_holds_the_integrand(name, element) -> None:
     """The image at a point is what a mesh of that one point gives: the same sum over bands, divided by the cell."""
-    model = toys.two_band()
-    figure = plotting.zone_map(model, name, 0.4, "zy", shape=(6, 5), temperature=900.0)
+    model = toys.random_model(3, 2, 3) if element != "zy" else toys.two_band()
+    figure = plotting.zone_map(model, name, 0.4, element, shape=(6, 5), temperature=900.0)
     ax = figure.axes[0]
     image = ax.images[0].get_array()
     assert image.shape == (5, 6)
@@ -254,13 +256,14 @@ def test_map_holds_the_integrand(name) -> None:
     k = np.array([left + 4.5 * dx, bottom + 1.5 * dy, 0.0]) @ model.lattice.T / (2 * np.pi)
     k[2] = 0.0
     with np.errstate(all="ignore"):
-        there = ome.compute(model, ome.KMesh((1, 1, 1), shift=tuple(k)), [name], 0.4, temperature=900.0, symmetry="off")
+        one = ome.KMesh((1, 1, 1), shift=tuple(k))
+        there = ome.compute(model, one, [name], 0.4, temperature=900.0, symmetry="off", gate="level")
     factor = unit_of(get("extrinsic" if name == "extrinsic" else "dipole"), 2, 10.0)[0]
-    expected = there[name].sel(moment="z", field="y").item() * model.cell / factor
+    expected = there[name].sel(moment=element[0], field=element[1]).item() * model.cell / factor
     assert_allclose(image[1, 4], expected, rtol=1e-6, atol=1e-12)
     assert ax.get_xlabel() == "$k_x$ (1/Å)"
     assert figure.axes[1].get_ylabel().startswith("integrand (e²/ħ")
-    assert ax.get_title() == f"{name} zy at 0.4 eV, 900 K"
+    assert ax.get_title() == f"{name} {element} at 0.4 eV, 900 K"
 
 
 def test_map_draws_the_fermi_contour(plane) -> None:
@@ -303,6 +306,8 @@ def test_map_refuses(plane) -> None:
         plotting.zone_map(plane, "dipole", 0.0, shape=(1, 5))
     with pytest.raises(SettingsError, match="no component 'xx'"):
         plotting.zone_map(plane, "dipole", 0.0, "xx", shape=(3, 3))
+    with pytest.raises(SettingsError, match=r"no component 'xz' of extrinsic: field z: .* no current"):
+        plotting.zone_map(plane, "extrinsic", 0.0, "xz", shape=(3, 3))
     scalar = replace(get("quantum_metric"), name="scalar", weights=lambda b: b.energies, dims=())
     with pytest.raises(SettingsError, match="no component 'zx': this is a single number, its component is"):
         plotting.zone_map(plane, scalar, 0.0, shape=(3, 3))
