@@ -224,7 +224,9 @@ class Bands:
     def couplings(self) -> ComplexArray:
         """(nk, n - 1, directions) in eV: how far the matrix element between neighbouring levels moves on that way."""
         upper = np.arange(self.energies.shape[1] - 1)
-        return np.ascontiguousarray(np.tensordot(self.velocities[:, :, upper, upper + 1], self._spacing, (1, 0)))
+        v, start = self.velocities, np.zeros((len(self.energies), len(upper), self._spacing.shape[1]), dtype=complex)
+        # element by element: the bits of products of matrices depend on how many points are together
+        return sum((v[:, a, upper, upper + 1, None] * s for a, s in enumerate(self._spacing)), start)
 
     @cached_property
     def connections(self) -> ComplexArray:
