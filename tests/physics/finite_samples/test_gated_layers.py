@@ -23,7 +23,6 @@ MODELS = {
     "metal": (random_model(2, 2, 3, hopping=1.0, spin="matrix"), 0.15),
     "metal of matrices": (random_model(4, 2, 3, hopping=1.0, position="matrix"), 0.2),
     "plane zx of matrices": (TOYS["plane_zx_matrix"].model, 0.1),
-    "no bands left": (random_model(2059, 2, 3, hopping=0.8, position="matrix"), 0.9),  # all full at some points of the zone
 }
 
 
