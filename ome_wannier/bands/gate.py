@@ -50,7 +50,7 @@ def moment(state, more, groups, passed):  # type: ignore[no-untyped-def]
         if len(more[1]) > 0:
             DZ, F = more[0][k], more[1][k]
         start, stop = below[k], above[k]
-        if start > 0 and (start < N or len(more[1]) > 0):  # all bands together have the trace of Z and F
+        if start > 0:  # of all bands too, where the basis' own curvature is left
             _partition((v[k], Z[k], e[k]), (DZ, F), start, out[k, 0])
         if start < stop:
             _passed((v[k], R[k], Z[k], B[k], e[k]), (DZ, F), (first[k], end[k]), (start, stop), space, out[k])

@@ -27,8 +27,8 @@ def test_partition_is_the_sum_over_its_bands(name):
     k, tol = points(model), Degeneracy(1e-7)
     every = Bands(model, k, curvature=True, degeneracy=tol)
     w, e = across.gate_moment(every), every.energies
-    for o in range(2, model.n_orbitals, 2):
-        mu = (e[:, o - 1] + e[:, o]) / 2
+    for o in {*range(2, model.n_orbitals, 2), model.n_orbitals}:  # all of them: the trace of Z F is left
+        mu = (e[:, o - 1] + e[:, o]) / 2 if o < model.n_orbitals else e[:, -1] + 0.3
         one_by_one = (w[:, :o, 0] + (mu[:, None] - e[:, :o]) * w[:, :o, 1]).sum(axis=1)
         for x in range(len(k)):
             window = (mu[x], mu[x] + 1e-6)
