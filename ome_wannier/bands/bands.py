@@ -216,16 +216,15 @@ class Bands:
     @cached_property
     def moves(self) -> Array:
         """(nk, n, directions) in eV: how far levels move on the way to the next points of the mesh, extrapolated linearly."""
-        if not self._spacing.shape[1]:
-            return np.zeros((*self.energies.shape, 0))
-        return np.tensordot(self._slopes, self._spacing, (0, 0))
+        start = np.zeros((*self.energies.shape, self._spacing.shape[1]))
+        # element by element, here and below: the bits of a product of matrices depend on how many points are together
+        return sum((slope[..., None] * s for slope, s in zip(self._slopes, self._spacing, strict=True)), start)
 
     @property
     def couplings(self) -> ComplexArray:
         """(nk, n - 1, directions) in eV: how far the matrix element between neighbouring levels moves on that way."""
         upper = np.arange(self.energies.shape[1] - 1)
         v, start = self.velocities, np.zeros((len(self.energies), len(upper), self._spacing.shape[1]), dtype=complex)
-        # element by element: the bits of products of matrices depend on how many points are together
         return sum((v[:, a, upper, upper + 1, None] * s for a, s in enumerate(self._spacing)), start)
 
     @cached_property

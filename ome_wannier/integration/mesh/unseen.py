@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from ..kpoints.mesh import KMesh
 from ..occupation.histogram import Occupation
-from .compiled import crossings, unseen
+from .compiled import unseen
 from .constants import MESH
 
 Array = NDArray[np.float64]
@@ -86,11 +86,8 @@ def with_points(
     """With more points, one after the other: energies (nk, n), how much they move along each direction (nk, n, directions) and
     matrix elements between neighbours do (nk, n - 1, directions), and weights (nk, n, columns), occupied as `kinds` say
     (`OCCUPATIONS`)."""
-    move, couplings = slopes
     widths = np.maximum(occupation.widths.reshape(len(occupation.fermi), -1).min(axis=0), MESH.step)
-    step, reach = np.abs(move).max(axis=2, initial=0.0), np.abs(move).sum(axis=2)
-    levels = occupation.fermi[_some(occupation)]
+    levels = occupation.fermi[_some(occupation)], widths
     kinds = np.asarray(kinds, dtype=np.int64)
-    coarsest = unseen(energies, (step, reach), weights, kinds, (levels, widths), MESH.resolved, (found.size, found.variance))
-    crossings(energies, move, couplings, weights, kinds, (levels, widths), (found.size, found.variance))
+    coarsest = unseen(energies, slopes, weights, kinds, levels, MESH.resolved, (found.size, found.variance))
     return found._replace(coarsest=max(found.coarsest, coarsest))
