@@ -34,7 +34,8 @@ def text(summary: Summary, plus_minus: str = "±") -> str:
     for table in summary.tables:
         console.print()
         console.print(f"{table.title}{f' ({table.unit})' if table.unit else ''}")
-        console.print(_grid(table))
+        if table.rows:
+            console.print(_grid(table))
     for note in summary.notes:
         console.print(_short(note))
     for warning in summary.warnings:
