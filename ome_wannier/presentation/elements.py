@@ -45,6 +45,11 @@ def defined(variable: xr.DataArray) -> dict[str, tuple[str, ...]]:
     return {d: tuple(a for a in axes if there.sel({d: a}).any()) for d, axes in along(variable).items()}
 
 
+def trimmed(result: xr.Dataset, name: str) -> xr.Dataset:
+    """A quantity and its error without the rows and columns that it has nothing in, such as a field across a layer."""
+    return result[[name, f"{name}_error"]].sel({d: list(axes) for d, axes in defined(result[name]).items()})
+
+
 def reasons(variable: xr.DataArray) -> dict[str, str]:
     """Elements that have no value and why: "forbidden by time reversal", or "not defined: ..."."""
     found: dict[str, str] = {}

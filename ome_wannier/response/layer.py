@@ -205,7 +205,7 @@ def _middle_is_fixed(request: Request) -> bool:
 
 
 def _warn_of_origin(request: Request, of_layer: Sequence[Block], found: Integral) -> None:
-    """Warn, once, of elements beyond their errors that depend on the origin by more than that per Angstrom; fields in the plane."""
+    """Warn, once, of elements beyond their errors, of fields in the plane, that depend on the origin by more than these."""
     along = component_axes(request.integrand.model.axes, request.integrand.model.moments)
     said, share = [], 0.0
     for block in (b for b in of_layer if b.dims[1] == "field"):
@@ -220,10 +220,10 @@ def _warn_of_origin(request: Request, of_layer: Sequence[Block], found: Integral
             said.append(f"{block.of} {''.join(AXES[along[d][i]] for d, i in zip(block.dims, at[2:], strict=True))}")
             share = max(share, float(drift[at] / size[at]))
     if said:
-        kind = _kind(request.integrand.model)
+        kind, which = _kind(request.integrand.model), f"{', '.join(said[:2])}{', ...' * (len(said) > 2)}"
         warn(
-            f"a net current flows: {', '.join(said[:2])}{', ...' * (len(said) > 2)} depend{'s' * (len(said) == 1)} on the origin "
-            f"across the {kind}, by {100 * share:.2g}% per Angstrom: give origin"
+            f"a net current flows: {which} depend{'s' * (len(said) == 1)} on the origin across the {kind}, "
+            f"by {100 * share:.2g}% per Angstrom: give origin"
         )
 
 

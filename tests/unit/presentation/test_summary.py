@@ -9,9 +9,12 @@ import pytest
 import toys
 
 import ome_wannier as ome
+from ome_wannier import plotting
+from ome_wannier.cli import tables
 from ome_wannier.errors import ModelError
 from ome_wannier.presentation import elements, rows
 from ome_wannier.presentation.rows import largest
+from ome_wannier.report import content
 
 LEVELS = np.linspace(-0.6, 0.6, 13)
 
@@ -113,6 +116,22 @@ def test_parts_that_all_are_open_give_way_to_those_that_are_sure(haldane) -> Non
     assert "dipole, 2 x" not in text
     assert "itinerant, cross-gap" in text
     assert "dipole, itinerant, local: open" in text
+
+
+def test_fields_across_a_layer_have_no_column_where_nothing_is_defined() -> None:
+    """In the printed table, the picture and the report: the metric of a layer has two columns, its response three."""
+    model = toys.random_model(3, n=3)
+    layer = ome.compute(model, (4, 4, 1), ["total", "quantum_metric"], [0.1], origin=0.0)
+    assert elements.defined(layer["quantum_metric"])["field"] == ("x", "y")
+    assert list(elements.trimmed(layer, "total")["total"].sizes.values()) == [1, 3, 3]
+    titles = [[str(column.header) for column in table.columns] for table in tables.tensor_tables(layer.isel(fermi=0))]
+    assert ["field x", "field y", "field z"] in [t[-4:-1] for t in titles]
+    assert all("field z" not in t for t in titles if "position" in t)
+    drawn = [ax for ax in plotting.tensor(layer, names=["total", "quantum_metric"]).axes if ax.get_xlabel() == "field"]
+    assert sorted(len(ax.get_xticks()) for ax in drawn) == [2, 3]
+    (found,) = content.of_result(layer, "layer").details
+    columns = {t["name"]: t["columns"] for t in found["states"][0]["tensors"]}
+    assert columns == {"total": ["x", "y", "z"], "quantum metric": ["x", "y"]}
 
 
 def test_it_fits_a_screen(haldane) -> None:
