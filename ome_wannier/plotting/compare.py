@@ -71,10 +71,7 @@ def compare(
     if all(len(c.x) < 2 for c in curves):
         what = "Fermi levels" if against == "fermi" else "temperatures"
         raise SettingsError(f"the figure needs at least two {what}: mechanisms() draws one level")
-    rows = {name: which for name in _names(shown) if (which := _elements(shown, name, components))}
-    if not rows:
-        gone = [line for r in shown.values() for line in elements.legend(r, [n for n in _names(shown) if n in r])]
-        raise SettingsError(f"nothing to draw: {'; '.join(dict.fromkeys(gone)) or 'no response among the quantities'}")
+    rows = rows_of(shown, components)
     columns = max(map(len, rows.values()))
     figure = figures.new(max(1.2 + 3.6 * columns, 6.0), 1.3 + 2.5 * len(rows))
     grid = figure.subplots(len(rows), columns, squeeze=False, sharex=True)
@@ -87,6 +84,15 @@ def compare(
         figure.suptitle(next(iter(shown)), fontsize="medium")
     figures.save(figure, path)
     return figure
+
+
+def rows_of(shown: Mapping[str, xr.Dataset], components: Sequence[str | tuple[str, ...]] | None) -> dict[str, list[str]]:
+    """The responses of some results with the elements of each that are drawn. SettingsError where there is none."""
+    rows = {name: which for name in _names(shown) if (which := _elements(shown, name, components))}
+    if not rows:
+        gone = [line for r in shown.values() for line in elements.legend(r, [n for n in _names(shown) if n in r])]
+        raise SettingsError(f"nothing to draw: {'; '.join(dict.fromkeys(gone)) or 'no response among the quantities'}")
+    return rows
 
 
 def named(results: xr.Dataset | Sequence[xr.Dataset] | Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:

@@ -537,3 +537,40 @@ def test_refuses_to_compare(strained, result3) -> None:
     forbidden = strained["total"].attrs["forbidden"][0]
     with pytest.raises(SettingsError, match=r"nothing to draw: .* forbidden by"):
         plotting.compare(strained[["total", "total_error"]], components=[forbidden])
+
+
+@pytest.fixture(scope="module")
+def finer():
+    """One model on three meshes and with a tolerance, at two levels."""
+    model, settings = ome.load("haldane"), {"calculators": ["total", "extrinsic"], "fermi": [-0.2, 0.1], "temperature": 900.0}
+    return [*(ome.compute(model, (n, n, 1), **settings) for n in (24, 8, 16)), ome.compute(model, rtol=0.3, **settings)]
+
+
+def test_convergence_draws_values_and_errors_against_points(finer) -> None:
+    """Sorted by the number of points, meshes as circles, rtol as a square, at the level and of the element asked for."""
+    figure = plotting.convergence(finer, fermi=0.1, components=["zy"])
+    ax = panels(figure)[0]
+    assert (ax.get_xscale(), panels(figure)[-1].get_xlabel()) == ("log", "k points")
+    drawn = {c.get_label(): c for c in ax.containers}
+    assert set(drawn) == {"mesh", "rtol"}
+    data, _, (bars,) = drawn["mesh"]
+    assert_allclose(data.get_xdata(), [64, 256, 576])
+    at = [r.sel(fermi=0.1, moment="z", field="y") for r in (finer[1], finer[2], finer[0])]
+    assert_allclose(data.get_ydata(), [float(r["total"]) * factor_of(ax) for r in at], rtol=1e-9)
+    half = [float(np.ptp(segment[:, 1])) / 2 for segment in bars.get_segments()]
+    assert_allclose(half, [float(r["total_error"]) * factor_of(ax) for r in at], rtol=1e-9)
+    assert drawn["rtol"][0].get_xdata() == [finer[3].attrs["k_points"]]
+    assert "Fermi level 0.1 eV, 900 K" in figure.get_suptitle()
+
+
+def test_convergence_refuses(finer, plane) -> None:
+    """What would not converge to one number: one result, two models, two relaxation times, a level that one does not have."""
+    other = ome.compute(plane, (6, 6, 1), ["total"], [-0.2, 0.1], temperature=900.0)
+    with pytest.raises(SettingsError, match="at least two results"):
+        plotting.convergence(finer[:1])
+    with pytest.raises(SettingsError, match="different models"):
+        plotting.convergence([finer[0], other])
+    with pytest.raises(SettingsError, match=r"different relaxation times \(10.0, 20.0\)"):
+        plotting.convergence([finer[0], finer[1].assign_attrs(tau_fs=20.0)])
+    with pytest.raises(SettingsError, match=r"64 k points has no level 0.1 eV"):
+        plotting.picture([finer[0], finer[1].isel(fermi=[0])], None, fermi=0.1, against="mesh")
