@@ -15,6 +15,7 @@ from ..common.safe_write import whole
 from ..common.sqlite_file import check_length
 from ..common.units import convert_alpha
 from .descriptors import RESPONSE_UNIT, describe
+from .per_current import CONDUCTIVITY, SUFFIX
 from .store import DONE, Store
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def rank(
     Parameters
     ----------
     db : a database, or a table from `frame`.
-    by : name of a column; "max|total|" is `total_max`.
+    by : name of a column; "max|total|" is `total_max`, "extrinsic/sigma" is `extrinsic_per_current`.
     where : condition on the columns, such as "gap > 0.1 and p_material == 'WS2'".
 
     Raises
@@ -108,16 +109,22 @@ def sure(table: pd.DataFrame, column: str) -> pd.Series[float]:
 
 
 def column_of(by: str) -> str:
-    """The column that is meant: "max|total|" is total_max."""
+    """The column that is meant: "max|total|" is total_max, "extrinsic/sigma" extrinsic_per_current."""
+    if ratio := re.fullmatch(r"\s*(\w+)/sigma\s*", by):
+        return f"{ratio[1]}{SUFFIX}"
     match = re.fullmatch(r"\s*(max|gap)\|(\w+)\|\s*", by)
     return f"{match[2]}_{match[1]}" if match else by.strip()
 
 
 def _column(by: str, table: pd.DataFrame) -> str:
     name = column_of(by)
-    if name not in table:
+    if name in table:
+        return name
+    meaning = next((d.meaning for d in describe() if d.name == name), None)
+    if meaning is None:
         raise SettingsError(f"no column {name!r}: {_nearest(name, table)}")
-    return name
+    needs = f": screen with calculators that include {CONDUCTIVITY}" if name.endswith(SUFFIX) else ""
+    raise SettingsError(f"no row has {name!r} ({meaning}){needs}")
 
 
 def _nearest(name: str, table: pd.DataFrame) -> str:

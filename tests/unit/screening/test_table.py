@@ -149,7 +149,7 @@ def test_parquet_without_pyarrow_says_what_to_install(db: Path, tmp_path: Path, 
 def test_an_empty_database_is_an_empty_table(tmp_path: Path) -> None:
     Store(tmp_path / "s.db").prepare("t", {})
     assert len(screening.frame(tmp_path / "s.db")) == 0
-    with pytest.raises(SettingsError, match="no column 'total_max'"):
+    with pytest.raises(SettingsError, match="no row has 'total_max'"):
         screening.rank(tmp_path / "s.db")
     with pytest.raises(StoreError, match="no such database"):
         screening.frame(tmp_path / "t.db")
