@@ -143,8 +143,9 @@ def _draw_row(axes: Sequence[Axes], at: Sequence[xr.Dataset], name: str, which: 
         asked = np.array(["rtol" in one.attrs for one in drawn])
         for chosen, marker, label in ((~asked, "o", "mesh"), (asked, "s", "rtol")):
             if chosen.any():
-                bars = {"color": figures.BLUE if marker == "o" else figures.VERMILION, "capsize": 3, "linewidth": 1}
-                ax.errorbar(x[chosen], value[chosen], np.nan_to_num(error[chosen]), fmt=marker, label=label, **bars)
+                colour = figures.BLUE if marker == "o" else figures.VERMILION
+                bar = np.nan_to_num(error[chosen])
+                ax.errorbar(x[chosen], value[chosen], bar, fmt=marker, label=label, color=colour, capsize=3, linewidth=1)
         _without_outliers(ax, value, error)
         ax.set_xscale("log")
         ax.set_title(component_title(dict(zip(elements.along(finest[name]), e, strict=True))))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calculators.registry import first_observable, get
+from ..calculators.registry import first_observable, get, names
 from ..common.units import ANGSTROM
 from ..presentation.elements import defined, reasons
 from ..response.result_files import quantities
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+#: responses that are proportional to the relaxation time
+EXTRINSIC = tuple(name for name in names() if first_observable(get(name)).kind == "extrinsic")
 #: the conductivity that it is divided by
 CONDUCTIVITY = "ohmic"
 #: what is added to the name of a response
@@ -36,7 +38,7 @@ def of_currents(at: xr.Dataset) -> dict[str, Any]:
     if CONDUCTIVITY not in at:
         return pairs
     for name in quantities(at):
-        if first_observable(get(name)).kind == "extrinsic" and len(reasons(at[name])) < at[name].isel(fermi=0).size:
+        if name in EXTRINSIC and len(reasons(at[name])) < at[name].isel(fermi=0).size:
             pairs |= _largest(at, name)
     return pairs
 
