@@ -17,7 +17,7 @@ from ..presentation.content import reference, title_of
 from ..presentation.units import scale
 from . import figures
 from .compare import rows_of
-from .scan import component_title, legend_below
+from .scan import component_title, label_below, legend_below
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -68,8 +68,7 @@ def convergence(
     grid = figure.subplots(len(rows), columns, squeeze=False, sharex=True)
     for axes, (name, which) in zip(grid, rows.items(), strict=True):
         _draw_row(axes, at, name, which, units)
-    for ax in grid[-1]:
-        ax.set_xlabel("k points")
+    label_below(grid, "k points")
     legend_below(figure, grid.ravel())
     finest = at[-1]
     level = f"Fermi level {float(finest['fermi']):.4g} eV, {float(finest['temperature']):g} K"

@@ -29,6 +29,8 @@ PARTS = (*MECHANISMS, "local_intraband")
 SPIN = {"spin": ("spin", 1.0), "total_with_spin": ("orbital and spin", 1.0)}
 #: share of a total beyond which the error of a part leaves its share open
 VAGUE = 0.5
+#: letters that a share takes
+WIDE = 5
 #: a share that is left open
 OPEN = "?"
 
@@ -222,18 +224,22 @@ def _shares(
     factor: float,
 ) -> list[tuple[str, list[str]]]:
     """A row for each part: value, error and share of the total; "?" where the error of the part leaves the share open."""
-    lines = []
+    table: dict[str, list[tuple[str, str]]] = {}
     for name, (label, times) in parts.items():
         cells = []
         for spot, total in zip(spots, totals, strict=True):
             number = _number(result, name, spot)
-            cell = _cell(number, factor * times)
-            if not isinstance(number, str) and not isinstance(total, str):
-                cell += f"  {_share(number[0] * times, number[1] * times, *total):>5}"
-            cells.append(cell)
-        if set(cells) != {elements.DASH}:  # of an element that is not split
-            lines.append((f"  {label}", cells))
-    return lines
+            known = not isinstance(number, str) and not isinstance(total, str)
+            share = _share(number[0] * times, number[1] * times, *total) if known else ""  # type: ignore[operator]
+            cells.append((_cell(number, factor * times), share))
+        if {cell for cell, _ in cells} != {elements.DASH}:  # of an element that is not split
+            table[f"  {label}"] = cells
+    # all shares of a screen in one column, narrow where all are open
+    widest = [1 if {cells[i][1] for cells in table.values()} <= {OPEN, ""} else WIDE for i in range(len(spots))]
+    return [
+        (label, [f"{cell}  {share:>{w}}" if share else cell for (cell, share), w in zip(cells, widest, strict=True)])
+        for label, cells in table.items()
+    ]
 
 
 def _share(value: float, error: float, total: float, of_total: float) -> str:
@@ -269,10 +275,11 @@ def _unit(result: xr.Dataset, name: str, numbers: Sequence[tuple[float, float] |
 def _columns(result: xr.Dataset, name: str, spots: Sequence[_Spot]) -> list[str]:
     """Heading of each column: the element, where it is, and whether it is the largest of a scan."""
     temperatures = np.atleast_1d(result["temperature"].values)
-    texts = []
+    texts, titled = [], len(spots) > 2 and " = alpha_" in _title("", result, name, spots)
     for spot in spots:
         level = f"{result['fermi'].values[spot.level]:.4f}".rstrip("0").rstrip(".")
-        at = f"{elements.with_equals(result[name], spot.element)} at {level} eV".lstrip()
+        which = "" if titled else f"{elements.with_equals(result[name], spot.element)} "
+        at = f"{which}at {level} eV".lstrip()
         warm = f", {temperatures[spot.temperature]:g} K" if len(temperatures) > 1 else ""
         beyond = _sure(result, name, spot.element)[spot.level, spot.temperature] > 0
         which = f" ({'largest' if beyond else 'largest, within its error'})" if spot.largest else ""

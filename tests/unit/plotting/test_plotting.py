@@ -574,3 +574,23 @@ def test_convergence_refuses(finer, plane) -> None:
         plotting.convergence([finer[0], finer[1].assign_attrs(tau_fs=20.0)])
     with pytest.raises(SettingsError, match=r"64 k points has no level 0.1 eV"):
         plotting.picture([finer[0], finer[1].isel(fermi=[0])], None, fermi=0.1, against="mesh")
+
+
+def test_levels_of_different_materials_count_from_their_gaps(strained, plane) -> None:
+    """Where all know them; the legend fits the figure, and the lowest panel of each column has the axis."""
+    other = ome.compute(plane, (6, 6, 1), ["total"], LEVELS, temperature=100.0)
+    both = {"a": strained.assign_attrs(gap_eV=[-0.2, 0.3]), "b": other.assign_attrs(gap_eV=[0.1, 0.2])}
+    figure = plotting.compare(both, temperature=100.0)
+    lines = {x.get_label(): x.get_xdata() for ax in panels(figure) for x in ax.lines if len(x.get_xdata()) > 2}
+    assert_allclose(lines["a, 100 K"], LEVELS + 0.2)
+    assert_allclose(lines["b, 100 K"], LEVELS - 0.1)
+    grid = panels(figure)
+    lowest = {round(ax.get_position().x0, 2): ax for ax in sorted(grid, key=lambda ax: -ax.get_position().y0)}
+    assert {ax.get_xlabel() for ax in lowest.values()} == {"Fermi level above the lower edge of the gap (eV)"}
+    same = plotting.compare([both["a"], both["a"].copy()], temperature=100.0)
+    assert panels(same)[-1].get_xlabel() == "Fermi level (eV)"
+    many = plotting.compare({"a long name of a material " + "abcdef"[i]: strained for i in range(6)})
+    many.canvas.draw()
+    box = many.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= many.bbox.x1
