@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ..common.errors import SettingsError
 from ..common.units import ALPHA_UNIT, convert_alpha
 from ..presentation.numbers import prefixed, pretty, rounded
+from ..presentation.per_current import SUFFIX
 from ..screening import table
-from ..screening.per_current import SUFFIX
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from . import elements
+from . import elements, per_current
 from .numbers import rounded
+from .per_current import CONDUCTIVITY
 from .units import scale
 
 if TYPE_CHECKING:
@@ -149,6 +150,8 @@ def others(result: xr.Dataset, names: Sequence[str], point: Point, units: str | 
             lines.append((elements.said(name), [which, _cell(number, factor), unit]))
         else:
             notes += elements.legend(result, [name])
+    if CONDUCTIVITY in names:
+        lines += per_current.lines(result, int(point.level or 0), int(point.temperature or 0))
     return [Table("others, the largest element", "", ["element", "value", "unit"], lines, notes)] if lines or notes else []
 
 

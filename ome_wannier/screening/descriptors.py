@@ -17,10 +17,10 @@ from ..integration.band_ranges import Gap
 from ..integration.kpoints.mesh import KMesh
 from ..integration.memory import WORKING_SET, bytes_per_point
 from ..models.base import Lattice
+from ..presentation import per_current
 from ..presentation.elements import names as element_names
 from ..presentation.elements import reasons
 from ..response.result_files import quantities
-from . import per_current
 
 if TYPE_CHECKING:
     import xarray as xr

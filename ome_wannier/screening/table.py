@@ -14,8 +14,8 @@ from ..common.errors import SettingsError, warn
 from ..common.safe_write import whole
 from ..common.sqlite_file import check_length
 from ..common.units import convert_alpha
+from ..presentation.per_current import CONDUCTIVITY, SUFFIX
 from .descriptors import RESPONSE_UNIT, describe
-from .per_current import CONDUCTIVITY, SUFFIX
 from .store import DONE, Store
 
 if TYPE_CHECKING:

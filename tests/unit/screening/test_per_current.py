@@ -12,8 +12,8 @@ import ome_wannier as ome
 from ome_wannier import screening
 from ome_wannier.cli import ranking
 from ome_wannier.errors import SettingsError
+from ome_wannier.presentation.per_current import of_currents, ratio
 from ome_wannier.screening import table
-from ome_wannier.screening.per_current import of_currents, ratio
 
 RADIUS, RISE = 1.2, 0.8
 
@@ -109,3 +109,11 @@ def test_a_column_that_no_row_has_says_what_it_is_and_needs() -> None:
         screening.rank(bare, "metric")
     with pytest.raises(SettingsError, match=r"no column 'extrinsc_max': did you mean extrinsic_max, \w+, \w+\?"):
         screening.rank(bare, "extrinsc_max")
+
+
+def test_the_first_screen_has_it_where_the_conductivity_is() -> None:
+    result = ome.compute(helix(), (1, 1, 60), ["extrinsic", "ohmic"], [0.4], temperature=900.0, origin=[0, 0, 0])
+    (line,) = [line for line in str(ome.summary(result)).splitlines() if line.startswith("extrinsic / sigma")]
+    assert line.split()[3] == "zz"
+    assert float(line.split()[4]) == pytest.approx(RADIUS**2 * np.sin(2 * np.pi / 3) / (2 * RISE), rel=1e-3)
+    assert line.endswith("Å")

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..calculators.registry import first_observable, get, names
 from ..common.units import ANGSTROM
-from ..presentation.elements import defined, reasons
 from ..response.result_files import quantities
+from .elements import defined, reasons, said
+from .numbers import pretty, rounded
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -41,6 +42,18 @@ def of_currents(at: xr.Dataset) -> dict[str, Any]:
         if name in EXTRINSIC and len(reasons(at[name])) < at[name].isel(fermi=0).size:
             pairs |= _largest(at, name)
     return pairs
+
+
+def lines(result: xr.Dataset, level: int, temperature: int) -> list[tuple[str, list[str]]]:
+    """Rows of the first screen, (label, [element, value with error, unit]), at these indices of level and temperature."""
+    at = result.isel(temperature=temperature) if "temperature" in result.dims else result
+    found = of_currents(at.isel(fermi=[level]))
+    rows = []
+    for name in (key.removesuffix(SUFFIX) for key in found if key.endswith(SUFFIX)):
+        column = f"{name}{SUFFIX}"
+        number = rounded(found[column], found[f"{column}_error"])
+        rows.append((f"{said(name)} / sigma", [found[f"{column}_element"], number, pretty(UNIT)]))
+    return rows
 
 
 def _largest(at: xr.Dataset, name: str) -> dict[str, Any]:
