@@ -17,7 +17,7 @@ from ..common.errors import warn
 from ..plotting.figures import PURPLE, VERMILION
 from ..plotting.scan import PARTS
 from ..plugins.ase import row
-from ..presentation.content import Summary, summary
+from ..presentation.content import Summary, summary, title_of
 from ..presentation.elements import said
 from ..presentation.numbers import prefixed, rounded
 from ..presentation.rows import MECHANISMS
@@ -124,7 +124,7 @@ def of_result(result: xr.Dataset, name: str, units: str | None = None) -> Conten
     data["ome_cite"] = cite(result)
     data["ome_settings"] = str(result.attrs.get("settings", "{}"))
     facts = {"name": name or str(result.attrs.get("model", "result")), "source": str(result.attrs.get("source", ""))}
-    title = str(result.attrs.get("model", "")) or "Result"
+    title = title_of(str(result.attrs.get("model", "")))
     found = material(data, facts)
     return Content(f"Orbital magneto-electric response of {title}", name, details=[found], summary=summary(result, units=units))
 

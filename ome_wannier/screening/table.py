@@ -32,6 +32,8 @@ _ALLOWED = (
 MOST = 2000
 #: columns that come last
 _TECHNICAL = ("seconds", "points", "model_sha256", "settings_sha256", "software", "source", "key")
+#: what stands for the element of a response all of whose elements symmetry forbids
+FORBIDDEN = "forbidden"
 EXPORTS = (".csv", ".parquet")
 
 
@@ -222,7 +224,7 @@ def _compared(op: ast.cmpop, left: Any, right: Any) -> Any:
 
 
 def export(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as CSV or Parquet, whole or not at all.
+    """Write a table as CSV or Parquet, whole or not at all. What symmetry forbids is a word, and no number beside it.
 
     Raises
     ------
@@ -231,12 +233,24 @@ def export(table: pd.DataFrame, path: str | Path) -> None:
     target = Path(path)
     if target.suffix.lower() not in EXPORTS:
         raise SettingsError(f"{path}: the name must end in {' or '.join(EXPORTS)}")
+    table = _without_forbidden(table)
     if target.suffix.lower() == ".csv":
         whole(target, lambda file: table.to_csv(file, index=False))
         return
     if importlib.util.find_spec("pyarrow") is None:
         raise SettingsError("Parquet needs pyarrow: pip install 'ome_wannier[parquet]'")
     whole(target, lambda file: table.to_parquet(file, index=False))
+
+
+def _without_forbidden(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with "forbidden" in place of "none" as the element of a response, whose numbers are left out."""
+    found = table.copy()
+    for column in [c for c in found if str(c).endswith("_element")]:
+        base, gone = str(column).removesuffix("_element"), found[column] == "none"
+        numbers = [n for name in (base, f"{base}_max") for n in (name, f"{name}_error") if n in found]
+        found.loc[gone, numbers] = float("nan")
+        found.loc[gone, column] = FORBIDDEN
+    return found
 
 
 def in_unit(table: pd.DataFrame, unit: str) -> pd.DataFrame:

@@ -176,3 +176,11 @@ def test_responses_in_another_unit() -> None:
         in_unit(found, "ps/m")
     with pytest.raises(SettingsError, match="needs the cells"):
         in_unit(found, "mu_B/cell per V/nm")
+
+
+def test_files_have_no_number_for_what_symmetry_forbids(tmp_path: Path) -> None:
+    rows = {"name": ["a", "b"], "total_max": [0.0, 2.0], "total_max_error": [0.0, 0.1], "total_element": ["none", "zx"]}
+    screening.export(pd.DataFrame({**rows, "total_gap_element": ["none", "zx"], "total_gap": [0.0, -2.0]}), tmp_path / "t.csv")
+    first, second = (tmp_path / "t.csv").read_text().splitlines()[1:]
+    assert first == "a,,,forbidden,forbidden,"
+    assert second == "b,2.0,0.1,zx,zx,-2.0"
