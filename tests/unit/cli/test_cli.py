@@ -159,7 +159,7 @@ class TestRun:
         si = ome.load_result("a.nc")["total"].sel(moment="z", field="y").item()
         row = table[(table["quantity"] == "total") & (table["component"] == "zy")]
         assert row["value"].item() == pytest.approx(si * 1e9 * area / 9.2740100657e-24, rel=1e-9)
-        assert set(table["units"]) == {"μ_B/cell per V/nm"}
+        assert set(table["units"]) == {"bohr_magneton/(V/nm)"}
         code, _, err = run("run", "te", "--fermi", "6", "--units", "mu_B/nm^2 per V/nm")
         assert code == 2
         assert "did you mean 'mu_B/nm^3 per V/nm'" in err
