@@ -72,6 +72,18 @@ def test_files_that_contributing_names_exist() -> None:
     assert not [p for p in paths if not (ROOT / p).exists()]
 
 
+def test_tests_that_a_page_names_exist() -> None:
+    """`folder/test_x.py::test_y` below tests, and `::test_z` of the file named before it."""
+    named = 0
+    for text in PAGES.values():
+        file = ""
+        for path, test in re.findall(r"`([\w./]*)::(\w+)`", text):
+            file = path or file
+            assert f"\ndef {test}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), f"{file}::{test}"
+            named += 1
+    assert named > 15
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_files_that_a_page_names_exist(page: str) -> None:
     """Modules between backticks, from the root, from the package or from the tests."""

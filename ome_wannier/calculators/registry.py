@@ -20,6 +20,7 @@ from . import (
     extrinsic,
     geometry,
     magnetization,
+    others,
     semiclassical,
     spin,
 )
@@ -94,7 +95,7 @@ def with_chern_simons(calculator: Calculator) -> Calculator:
 def get(name: str) -> Calculator:
     """The built-in calculator of this name; SettingsError lists the names there are."""
     if name not in _ALL:
-        raise SettingsError(f"no calculator {name!r}: one of {', '.join(_ALL)}")
+        raise SettingsError(f"no calculator {name!r}: one of {', '.join([*_ALL, *others.installed()])}")
     return _ALL[name]
 
 
@@ -104,16 +105,36 @@ def with_terms(asked: Iterable[str | Calculator]) -> list[str | Calculator]:
     return [_TERMS.get(c.strip(), c) if isinstance(c, str) else c for c in names]
 
 
+def is_known(name: str) -> bool:
+    """Whether `named` may find something: built in, of an installed package, or of a module; nothing is imported."""
+    return name in _ALL or others.names_code(name) or name in others.installed()
+
+
+def named(name: str) -> Calculator:
+    """The calculator of a name: built in, else of an installed package, or "module:name", which imports that module.
+
+    Raises
+    ------
+    SettingsError : nothing of that name, or something else than a calculator.
+    """
+    if name in _ALL or not is_known(name):
+        return get(name)
+    found = others.load(name)
+    if not isinstance(found, Observable | GapTerm | Combination):
+        raise SettingsError(f"calculator {name!r} is a {type(found).__name__}: expected an Observable")
+    return found
+
+
 def resolve(asked: str | Iterable[str | Calculator]) -> tuple[list[Calculator], list[Term]]:
     """What was asked for, as objects without repetition, and the terms that it consists of.
 
-    Text is a name, or names with commas between them, as on the command line.
+    Text is a name, or names with commas between them, as on the command line; see `named`.
     """
     if not isinstance(asked, Iterable):
         raise SettingsError(f"calculators is {asked!r}: give a list of names or Observable objects")
     wanted: dict[str, Calculator] = {}
     for item in [name.strip() for name in asked.split(",") if name.strip()] if isinstance(asked, str) else asked:
-        calculator = get(item) if isinstance(item, str) else item
+        calculator = named(item) if isinstance(item, str) else item
         if not isinstance(calculator, Observable | GapTerm | Combination):
             raise SettingsError(f"{item!r} is no calculator: give names, or Observable objects")
         ours = _ALL.get(calculator.name, _TERMS.get(calculator.name, calculator))

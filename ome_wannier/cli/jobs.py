@@ -91,7 +91,9 @@ def _places(model: Lattice, result: xr.Dataset, settings: Settings, source: Sour
     found = places(look, levels.tolist(), filled)
     within = look.gap_among(levels)
     gap = {} if within is None else {"gap_eV": [within.bottom, within.top], "gap_above_band": within.bands}
-    return gap | {"level_place": [place.text(model.dimension) for place in found]}
+    known = known_level(model, source)
+    level = {} if known is None else {"known_level_eV": known.level}
+    return gap | level | {"level_place": [place.text(model.dimension) for place in found]}
 
 
 def _watched(settings: Settings, console: Console) -> None:
@@ -202,7 +204,10 @@ def _executor(settings: Settings) -> AbstractContextManager[Executor | None]:
 def _print_result(result: xr.Dataset, settings: Settings, console: Console) -> None:
     """The first screen; with --all every quantity and element at the levels and temperatures that it shows, too."""
     plus_minus = "±" if "utf" in console.encoding.lower() else "+-"
-    console.print(text(replace(summary(result, units=settings.units), title=""), plus_minus), soft_wrap=True)
+    shown = replace(summary(result, units=settings.units), title="")
+    if sys.stdout.isatty() and sys.stderr.isatty():  # the same screen has them above, in full
+        shown = replace(shown, warnings=[])
+    console.print(text(shown, plus_minus), soft_wrap=True)
     if not settings.all:
         return
     for at in tables.shown(result):

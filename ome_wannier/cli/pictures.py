@@ -10,7 +10,7 @@ import typer
 from .options import takes
 
 #: what may run along the axis
-AXES: tuple[Literal["fermi"], Literal["temperature"]] = ("fermi", "temperature")
+AXES: tuple[Literal["fermi"], Literal["temperature"], Literal["mesh"]] = ("fermi", "temperature", "mesh")
 
 
 @takes("units")
@@ -21,10 +21,14 @@ def plot(
         list[str] | None, typer.Option(metavar="IJ", help="Component, moment first: zx; may be repeated.")
     ] = None,
     temperature: Annotated[float | None, typer.Option(metavar="K", help="The nearest temperature; all by default.")] = None,
-    against: Annotated[str | None, typer.Option(metavar="fermi|temperature", help="What runs along the axis.")] = None,
+    fermi: Annotated[float | None, typer.Option(metavar="EV", help="Bars, or convergence, at the nearest level.")] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="fermi|temperature|mesh", help="What runs along the axis; mesh: convergence of several results."),
+    ] = None,
     **given: Any,
 ) -> None:
-    """Draw results of `run`: a scan with its parts, bars at one level, or several in one figure."""
+    """Draw results of `run`: a scan with its parts, bars at one level, several in one figure, or how they converge."""
     from ..common.errors import SettingsError
     from ..plotting import picture
     from ..response.result_files import load_result
@@ -34,10 +38,10 @@ def plot(
     check_output("output", output, PLOT_FORMATS)
     axis = next((name for name in AXES if name == against), None)
     if axis != against:
-        raise SettingsError(f"against: expected fermi or temperature, found {against!r}")
+        raise SettingsError(f"against: expected fermi, temperature or mesh, found {against!r}")
     asked = unit_of(given)
     found = [load_result(Path(name)) for name in results]
-    picture(found, output, component or None, temperature=temperature, units=asked, against=axis)
+    picture(found, output, component or None, temperature=temperature, fermi=fermi, units=asked, against=axis)
     _console().print(f"wrote {output}", soft_wrap=True)
 
 

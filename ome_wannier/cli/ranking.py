@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 from ..common.errors import SettingsError
 from ..common.units import ALPHA_UNIT, convert_alpha
 from ..presentation.numbers import prefixed, pretty, rounded
+from ..presentation.per_current import SUFFIX
+from ..screening import table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: what layers and the like are called
 KINDS = {3: "crystals", 2: "layers", 1: "chains", 0: "molecules"}
+#: marks a number that its error exceeds
+OPEN = "(open)"
 
 
 def parts(found: pd.DataFrame, column: str, number: int, responses: bool) -> list[tuple[str, pd.DataFrame]]:
@@ -27,39 +31,71 @@ def parts(found: pd.DataFrame, column: str, number: int, responses: bool) -> lis
 
 
 def printed(found: pd.DataFrame, shown: Sequence[str], by: str, units: str | None) -> Any:
-    """A table for the console: the response that it is ranked by with its error and unit, other numbers with four digits."""
+    """A table for the console: what it is ranked by with errors, the unit in its heading; other numbers with four digits.
+
+    Raises
+    ------
+    SettingsError : a unit that the rows do not have.
+    """
     from rich import box
     from rich.table import Table
 
     out = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    response = by.endswith(("_max", "_gap")) and "dimension" in found
-    columns = [name for name in shown if not (response and name == f"{by}_error")]
+    uncertain = f"{by}_error" in found or by.endswith(SUFFIX)
+    columns = [name for name in shown if not (uncertain and name == f"{by}_error")]
+    factor, unit = _scale(found, by, units) if uncertain else (1.0, "")
     for name in columns:
         left = found[name].dtype == object or name == "name"
-        out.add_column(name, justify="left" if left else "right")
+        out.add_column(f"{name} ({unit})" if name == by and unit else name, justify="left" if left else "right")
     for row in found.to_dict("records"):
-        out.add_row(*(_response(row, by, units) if response and name == by else _cell(row[name], name) for name in columns))
+        out.add_row(*(_ranked(row, by, factor) if uncertain and name == by else _cell(row[name], name) for name in columns))
     return out
 
 
-def _response(row: dict[Any, Any], by: str, units: str | None) -> str:
-    """A response with its error and unit; "forbidden" where symmetry leaves nothing."""
-    value, error, dimension = float(row[by]), float(row.get(f"{by}_error", math.nan)), row["dimension"]
-    if row.get(f"{by.removesuffix('_max').removesuffix('_gap')}_element") == "none":
-        return "forbidden"
-    if dimension not in ALPHA_UNIT:
-        return _cell(value, by)
+def explained(found: pd.DataFrame, every: pd.DataFrame, by: str, where: str | None, shown: Sequence[str]) -> list[str]:
+    """Lines below the table: units of its other columns, what its words mean, which rows are not in it."""
+    lines = []
+    if known := table.units([name for name in shown if name != f"{by}_error"]):
+        lines.append("units: " + "; ".join(f"{name} {unit}" for name, unit in known.items()))
+    if f"{by}_error" in found and (found[f"{by}_error"] > found[by].abs()).any():
+        lines.append(f"{OPEN}: the error exceeds the value")
+    without = every if where is None else every[table.select(every, where)]
+    if missing := int(without[by].isna().sum()):
+        lines.append(f"{missing} rows have no {by}: they failed, it is forbidden, or it was not computed")
+    return lines
+
+
+def _scale(found: pd.DataFrame, by: str, units: str | None) -> tuple[float, str]:
+    """Factor and unit of a column with errors: of responses the unit asked for, or a prefix by the median of the rows."""
+    dimensions = found["dimension"].dropna().unique().tolist() if "dimension" in found else []
+    response = by.endswith(("_max", "_gap"))
+    if not response or len(dimensions) != 1 or dimensions[0] not in ALPHA_UNIT:
+        return 1.0, "" if response else pretty(table.units([by]).get(by, ""))
+    dimension = int(dimensions[0])
     if units is None:
-        factor, unit = prefixed([value or error], ALPHA_UNIT[dimension])
-    else:
-        if "/cell" in units:
-            raise SettingsError(f"units: {units} needs the cells, which the table does not have: e2/h, ps/m ...")
-        try:
-            factor, unit = convert_alpha(1.0, units, int(dimension)), pretty(ALPHA_UNIT[dimension] if units == "SI" else units)
-        except ValueError as wrong:
-            raise SettingsError(f'units: {wrong}: add --where "dimension==3", or ==2') from wrong
-        unit += " Å" if dimension == 2 and units.startswith("e2/") else ""
-    return f"{rounded(value * factor, abs(error) * factor)} {unit}"
+        sizes = [abs(v) for v in found[by] if v and math.isfinite(v)] or [e for e in found[f"{by}_error"] if e > 0]
+        return prefixed(sorted(sizes)[len(sizes) // 2 :][:1], ALPHA_UNIT[dimension])
+    if "/cell" in units:
+        raise SettingsError(f"units: {units} needs the cells, which the table does not have: e2/h, ps/m ...")
+    try:
+        factor, unit = convert_alpha(1.0, units, dimension), pretty(ALPHA_UNIT[dimension] if units == "SI" else units)
+    except ValueError as wrong:
+        raise SettingsError(f'units: {wrong}: add --where "dimension==3", or ==2') from wrong
+    return factor, unit + (" Å" if dimension == 2 and units.startswith("e2/") else "")
+
+
+def element_of(by: str) -> str:
+    """The column that names the element of a response; "none" of what symmetry forbids."""
+    return f"{by.removesuffix('_max').removesuffix('_gap')}_element"
+
+
+def _ranked(row: dict[Any, Any], by: str, factor: float) -> str:
+    """A number with its error; "forbidden" where symmetry leaves nothing, and marked where it is within its error."""
+    value, error = float(row[by]), float(row.get(f"{by}_error", math.nan))
+    if row.get(element_of(by)) == "none":
+        return "forbidden"
+    said = rounded(value * factor, abs(error) * factor)
+    return f"{said} {OPEN}" if error > abs(value) else said
 
 
 def _cell(value: Any, name: str) -> str:

@@ -31,7 +31,9 @@ REPORT_EVERY = 30.0
 
 Database = Annotated[str, typer.Argument(help="Database of a screening: a .db file, or postgresql://user@host/name.")]
 Where = Annotated[str | None, typer.Option(metavar="CONDITION", help="Such as \"gap>0.1 and p_material=='WS2'\".")]
-By = Annotated[str, typer.Option(metavar="COLUMN", help='Column to sort by, largest first: "max|total|", gap ...')]
+By = Annotated[
+    str, typer.Option(metavar="COLUMN", help='Column to sort by, largest first: "max|total|", "extrinsic/sigma", gap ...')
+]
 
 
 @takes(
@@ -150,21 +152,27 @@ def rank(
     from ..screening import table
     from . import _console, _note
     from .pictures import unit_of
-    from .ranking import parts, printed
+    from .ranking import element_of, explained, parts, printed
 
     asked, console = unit_of(given), _console()
-    found = screening.rank(db, by, where, ascending=ascending)
+    every = screening.frame(db)
+    found = screening.rank(every, by, where, ascending=ascending)
     column = table.column_of(by)
     shown = _columns(found, columns, column)
-    for title, part in parts(found, column, number, columns is None):
+    printed_parts = [
+        (title, printed(part, shown, column if columns is None else "", asked))
+        for title, part in parts(found, column, number, columns is None)
+    ]  # all before any, which a unit may refuse
+    for title, part in printed_parts:
         if title:
             console.print(title)
-        console.print(printed(part, shown, column if columns is None else "", asked), soft_wrap=True)
+        console.print(part, soft_wrap=True)
     if len(found) > number:
         console.print(f"{number} of {len(found)} rows")
-    units = table.units(shown)
-    console.print("units: " + "; ".join(f"{name} {unit}" for name, unit in units.items()), soft_wrap=True)
-    vague = found[found[f"{column}_error"] > found[column].abs()] if f"{column}_error" in found else found[:0]
+    if lines := explained(found, every, column, where, [name for name in shown if columns is not None or name != column]):
+        console.print("\n".join(lines), soft_wrap=True)
+    allowed = found[found[element_of(column)] != "none"] if element_of(column) in found else found
+    vague = allowed[allowed[f"{column}_error"] > allowed[column].abs()] if f"{column}_error" in found else found[:0]
     if len(vague):
         _note(f"warning: errors larger than the values: {_listed(vague['name'].tolist())}")
 

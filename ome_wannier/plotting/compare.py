@@ -15,7 +15,7 @@ from ..presentation.content import EXTRINSIC, LEADING, reference, title_of
 from ..presentation.rows import largest
 from ..presentation.units import scale
 from . import figures
-from .scan import AT_MOST, component_title, legend_below
+from .scan import AT_MOST, component_title, label_below, legend_below
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,6 +26,8 @@ Array = NDArray[np.float64]
 
 #: levels that are drawn against temperature, at most
 LEVELS = 4
+#: what runs along the axis
+LEVEL_AXIS, ALIGNED_AXIS = "Fermi level (eV)", "Fermi level above the lower edge of the gap (eV)"
 #: colours of results, styles of their temperatures
 COLOURS = (figures.BLUE, figures.VERMILION, figures.GREEN, figures.ORANGE, figures.PURPLE, figures.SKY)
 STYLES = ("-", "--", ":", "-.")
@@ -59,7 +61,8 @@ def compare(
     path : where to save it.
     components : such as ["zx", "zy"], moment first; by default the largest that symmetry allows, three at most.
     temperature : K, the nearest one of each result; by default all. fermi : eV, likewise, with `against="temperature"`.
-    against : what runs along the axis.
+    against : what runs along the axis. Fermi levels of different models have no common zero: where all know their gaps, as
+        results of `run` do, they count from its lower edge, and the axis says so.
     units : of the responses, see `summary`.
 
     Raises
@@ -71,22 +74,27 @@ def compare(
     if all(len(c.x) < 2 for c in curves):
         what = "Fermi levels" if against == "fermi" else "temperatures"
         raise SettingsError(f"the figure needs at least two {what}: mechanisms() draws one level")
-    rows = {name: which for name in _names(shown) if (which := _elements(shown, name, components))}
-    if not rows:
-        gone = [line for r in shown.values() for line in elements.legend(r, [n for n in _names(shown) if n in r])]
-        raise SettingsError(f"nothing to draw: {'; '.join(dict.fromkeys(gone)) or 'no response among the quantities'}")
+    rows = rows_of(shown, components)
     columns = max(map(len, rows.values()))
     figure = figures.new(max(1.2 + 3.6 * columns, 6.0), 1.3 + 2.5 * len(rows))
     grid = figure.subplots(len(rows), columns, squeeze=False, sharex=True)
     for axes, (name, which) in zip(grid, rows.items(), strict=True):
         _draw_row(axes, curves, name, which, units)
-    for ax in grid[-1]:
-        ax.set_xlabel("Fermi level (eV)" if against == "fermi" else "temperature (K)")
+    label_below(grid, (LEVEL_AXIS if _zeros(shown) is None else ALIGNED_AXIS) if against == "fermi" else "temperature (K)")
     legend_below(figure, grid.ravel())
     if len(shown) == 1:
         figure.suptitle(next(iter(shown)), fontsize="medium")
     figures.save(figure, path)
     return figure
+
+
+def rows_of(shown: Mapping[str, xr.Dataset], components: Sequence[str | tuple[str, ...]] | None) -> dict[str, list[str]]:
+    """The responses of some results with the elements of each that are drawn. SettingsError where there is none."""
+    rows = {name: which for name in _names(shown) if (which := _elements(shown, name, components))}
+    if not rows:
+        gone = [line for r in shown.values() for line in elements.legend(r, [n for n in _names(shown) if n in r])]
+        raise SettingsError(f"nothing to draw: {'; '.join(dict.fromkeys(gone)) or 'no response among the quantities'}")
+    return rows
 
 
 def named(results: xr.Dataset | Sequence[xr.Dataset] | Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
@@ -140,7 +148,7 @@ def _elements(named: Mapping[str, xr.Dataset], name: str, asked: Sequence[str | 
 
 
 def _against_fermi(named: Mapping[str, xr.Dataset], temperature: float | None) -> list[Curve]:
-    found = []
+    found, zeros = [], _zeros(named) or [0.0] * len(named)
     for i, (label, result) in enumerate(named.items()):
         warm = np.atleast_1d(result["temperature"].values)
         chosen = range(len(warm)) if temperature is None else [int(np.argmin(abs(warm - temperature)))]
@@ -149,8 +157,15 @@ def _against_fermi(named: Mapping[str, xr.Dataset], temperature: float | None) -
             colour = COLOURS[i % len(COLOURS)] if len(named) > 1 else _shade(n, len(chosen))
             style = STYLES[n % len(STYLES)] if len(named) > 1 else "-"
             said = [label] * (len(named) > 1) + [f"{warm[j]:g} K"]
-            found.append(Curve(result["fermi"].values, at, ", ".join(said), colour, style))
+            found.append(Curve(result["fermi"].values - zeros[i], at, ", ".join(said), colour, style))
     return found
+
+
+def _zeros(named: Mapping[str, xr.Dataset]) -> list[float] | None:
+    """The lower edge of the gap of each result (eV), where these are of different models and all know it."""
+    models = {str(r.attrs.get("model_sha256", "")) for r in named.values()}
+    gaps = [np.atleast_1d(r.attrs.get("gap_eV", [])) for r in named.values()]
+    return [float(gap[0]) for gap in gaps] if len(models) > 1 and all(len(gap) == 2 for gap in gaps) else None
 
 
 def _against_temperature(named: Mapping[str, xr.Dataset], fermi: float | None) -> list[Curve]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from .bars import mechanisms
 from .compare import compare
+from .convergence import convergence
 from .scan import fermi_scan
 
 if TYPE_CHECKING:
@@ -21,25 +22,31 @@ def picture(
     components: Sequence[str] | None = None,
     *,
     temperature: float | None = None,
+    fermi: float | None = None,
     units: str | None = None,
-    against: Literal["fermi", "temperature"] | None = None,
+    against: Literal["fermi", "temperature", "mesh"] | None = None,
 ) -> Figure:
-    """A scan with its parts, lines that compare, or bars of the mechanisms where there is one level.
+    """A scan with its parts, lines that compare, or bars of the mechanisms where there is one level, or `fermi` names one.
 
     Parameters
     ----------
     results : from `compute`. path : where to save it. components, temperature, units : as for `fermi_scan`.
-    against : what runs along the axis; by default the Fermi level where there are several, or else bars.
+    fermi : eV, the nearest level, of bars, of lines against the temperature, or of convergence.
+    against : what runs along the axis; by default the Fermi level where there are several, or else bars. "mesh": the number of
+        k points of several results of one model, see `convergence`.
 
     Raises
     ------
     SettingsError : nothing to draw, or nothing that runs along the axis.
     """
+    if against == "mesh":
+        return convergence(results, path, components, fermi=fermi, temperature=temperature, units=units)
     scans = any(r.sizes["fermi"] > 1 for r in results)
-    if against is None and not scans:
-        return mechanisms(results, path, components[0] if components else None, temperature=temperature, units=units)
+    if against is None and (fermi is not None or not scans):
+        component = components[0] if components else None
+        return mechanisms(results, path, component, fermi=fermi, temperature=temperature, units=units)
     (first, *more) = results
     warm = first.sizes.get("temperature", 1)
     if more or against == "temperature" or (warm > 1 and temperature is None):
-        return compare(results, path, components, temperature=temperature, against=against or "fermi", units=units)
+        return compare(results, path, components, temperature=temperature, fermi=fermi, against=against or "fermi", units=units)
     return fermi_scan(first, path, components, temperature=temperature, units=units)

@@ -29,6 +29,8 @@ Array = NDArray[np.float64]
 
 #: the parts whose sum is the total, with their colours
 PARTS = {"dipole": figures.BLUE, "itinerant": figures.ORANGE, "local": figures.GREEN}
+#: inches that a legend's entry takes, and each letter of it
+ENTRY, LETTER = 0.65, 0.085
 #: components drawn when none are asked for
 AT_MOST = 3
 
@@ -83,8 +85,7 @@ def fermi_scan(
     grid = figure.subplots(len(rows), columns, squeeze=False, sharex=True)
     for axes, names, (wanted, _) in zip(grid, rows, chosen, strict=True):
         _draw_row(axes, at, names, wanted, gap, scale, units)
-    for ax in grid[-1]:
-        ax.set_xlabel("Fermi level (eV)")
+    label_below(grid, "Fermi level (eV)")
     legend_below(figure, grid.ravel())
     notes = {note for _, note in chosen if note}
     notes |= set(elements.legend(at, [names[-1] for names in panels(at)]))
@@ -266,12 +267,24 @@ def heading(result: xr.Dataset) -> str:
     return " · ".join(s for s in said if s)
 
 
+def label_below(grid: NDArray[np.object_], text: str) -> None:
+    """The horizontal axis named below the lowest panel of each column that is drawn, where rows share it."""
+    for column in grid.T:
+        drawn = [ax for ax in column if ax.axison]
+        if drawn:
+            drawn[-1].set_xlabel(text)
+            drawn[-1].tick_params(labelbottom=True)
+
+
 def legend_below(figure: Figure, axes: Iterable[Axes]) -> None:
     """One legend below all panels."""
     entries: dict[str, Artist] = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
-    rows = math.ceil(len(entries) / max(3, int(figure.get_figwidth() / 1.4)))
+    if not entries:
+        return
+    widest = ENTRY + LETTER * max(map(len, entries))
+    rows = math.ceil(len(entries) / max(1, int(figure.get_figwidth() / widest)))
     columns = math.ceil(len(entries) / rows)
     figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns, frameon=False)

@@ -65,7 +65,7 @@ def tensor(
     names = [n for n in every if elements.allowed(at[n])] or every
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
-    height, width = _table_size(at[names[0]])
+    height, width = np.max([_table_size(elements.trimmed(at, name)[name]) for name in names], axis=0)
     figure = figures.new(columns * (0.9 + 1.3 * width) + 1.2, rows * (0.9 + 0.75 * height) + 0.5)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     kinds: dict[str, list[tuple[Axes, str]]] = {}
@@ -98,6 +98,7 @@ def _draw_kind(figure: Figure, at: xr.Dataset, own: str, members: Sequence[tuple
 
 def _draw_table(ax: Axes, at: xr.Dataset, name: str, factor: float, limit: float, unit: str) -> None:
     """One tensor (or vector, as a row) as a heat map with its numbers."""
+    at = elements.trimmed(at, name)
     variable, size = at[name], _table_size(at[name])
     gone = np.array([e in elements.reasons(variable) for e in elements.names(variable)]).reshape(size)
     values = np.where(gone, np.nan, variable.values.reshape(size) * factor)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .. import calculators as library
 from ..common.errors import ModelError, SettingsError
 from ..models.tight_binding import is_tight_binding
-from ..presentation.elements import reasons
+from ..presentation import elements
 from ..response.compute import compute
 from ..response.result_files import quantities
 from ..sources.load import load
@@ -176,11 +176,12 @@ def row(result: xr.Dataset) -> tuple[dict[str, float | str], dict[str, Any]]:
         data["ome_units"][name] = str(values.attrs.get("units", ""))
         if str(key).endswith(("_error", "_raw", "_per_angstrom")):
             continue
-        gone = reasons(result[key]) if key in quantities(result) else {}
+        gone = elements.reasons(result[key]) if key in quantities(result) else {}
         if gone:
             data["ome_forbidden"] = data.get("ome_forbidden", {}) | {name: gone}
-        if np.isfinite(full).any():
-            pairs[f"{name}_max"] = float(np.nanmax(np.abs(full)))
+        size = [float(abs(elements.element(values, e)).max()) for e in elements.names(values) if e not in gone]
+        if np.isfinite(size).any():  # of what symmetry leaves: none of what it forbids
+            pairs[f"{name}_max"] = float(np.nanmax(size))
         if not set(SCAN) & set(values.dims):
             for index, x in np.ndenumerate(full):
                 if np.isfinite(x) and "".join("xyz"[i] for i in index) not in gone:

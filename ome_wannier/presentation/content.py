@@ -63,7 +63,7 @@ def summary(
     units : of the responses, such as "mu_B/nm^2 per V/nm", "ps/m", "e2/h", "mu_B/cell per V/nm" or "SI" (see
         `units.convert_alpha`); by default SI with a prefix.
     fermi, temperature : eV and K, of which the nearest ones of the result are shown; by default all of up to three, and of a
-        scan the level nearest the middle of its gap, or its middle, and the largest response.
+        scan the level nearest that of the material, or the middle of its gap, or its own, and the largest response.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def summary(
     there = elements.distinct(result)
     leading = next((name for name in LEADING if name in there), None)
     extrinsic = [name for name in EXTRINSIC if name in there]
-    tables = [rows.intrinsic(result, leading, points, units)] if leading else []
+    tables = rows.intrinsic(result, leading, points, units) if leading else []
     tables += [rows.extrinsic(result, name, points, units) for name in extrinsic]
     known = {leading, *extrinsic, *rows.PARTS, *rows.EXACT_PARTS, *rows.SPIN}
     others = [name for name in there if name not in known]
@@ -89,18 +89,22 @@ def summary(
         tables += rows.others(result, [*alone, *others], points[0], units)
         rest -= len(others)
     shown = [name for name in (leading, *extrinsic) if name is not None]
-    notes = [*elements.legend(result, shown), *_notes(result, shown, tables, max(rest, 0))]
+    partly = [name for name in shown if rows.in_reach(result, name)]  # of others the table says why there is nothing
+    notes = [*elements.legend(result, partly, undefined=False), *_notes(result, shown, tables, max(rest, 0))]
     said = [str(text) for text in np.atleast_1d(result.attrs.get("warnings", []))]
-    return Summary(
-        title_of(str(result.attrs.get("model", ""))), _facts(result, points), [t for t in tables if t.rows], notes, said
-    )
+    tables = [t for t in tables if t.rows or not t.columns]
+    return Summary(title_of(str(result.attrs.get("model", ""))), _facts(result, points), tables, notes, said)
 
 
 def reference(result: xr.Dataset) -> int:
-    """Index of the level that stands for a scan: nearest the middle of the gap where one is known, else its middle."""
+    """Index of the level that stands for a scan: nearest that of the material where it is known and the scan has it, else the
+    middle of the gap, else of the scan."""
     levels = result["fermi"].values
     gap = np.atleast_1d(result.attrs.get("gap_eV", []))
     middle = gap.mean() if len(gap) == 2 else (levels[0] + levels[-1]) / 2
+    known = result.attrs.get("known_level_eV")
+    if known is not None and levels[0] <= known <= levels[-1]:
+        middle = known
     return int(np.argmin(abs(levels - middle)))
 
 
@@ -139,7 +143,7 @@ def _facts(result: xr.Dataset, points: Sequence[Point]) -> list[tuple[str, str]]
     about = result.attrs
     d, electrons = dimension_of(result), int(about.get("spin_degeneracy", 1))
     per_band = {1: "one electron per band", 2: "two electrons per band (no spin)"}.get(electrons, f"{electrons} per band")
-    facts = [("model", f"{d} periodic directions, {per_band}")]
+    facts = [("model", f"{d} periodic direction{'s' * (d != 1)}, {per_band}")]
     facts.append(("Fermi level", _levels(result, points)))
     temperatures = np.atleast_1d(result["temperature"].values)
     warm = f"{', '.join(f'{t:g}' for t in temperatures)} K"
@@ -149,7 +153,7 @@ def _facts(result: xr.Dataset, points: Sequence[Point]) -> list[tuple[str, str]]
     facts.append(("k points", sampling(result)))
     if about.get("symmetry_group"):
         noisy = about.get("symmetry_exact_group") not in (None, about["symmetry_group"])
-        how = f" ({about['symmetry_exact_group']} to rounding, the rest but for noise, which is in the errors)" if noisy else ""
+        how = f" (exactly {about['symmetry_exact_group']}; what the others change is in the errors)" if noisy else ""
         used = " (not used)" if about.get("symmetry") == "off" else how
         facts.append(("point group", f"{about['symmetry_group']}{used}"))
     return facts
@@ -176,9 +180,18 @@ def sampling(result: xr.Dataset) -> str:
         return f"rtol = {about['rtol']:g} {missed} with {about.get('k_points', '?')} points{zero}"
     size = re.search(r"size=\((\d+), (\d+), (\d+)\)", str(about.get("kmesh", "")))
     if size is None:
-        return str(about.get("kmesh", "not recorded"))
+        return _rays(str(about.get("kmesh", "not recorded")))
     mesh = " x ".join(size.groups())
     return f"{mesh}, {int(np.prod([int(n) for n in size.groups()]))} points"
+
+
+def _rays(mesh: str) -> str:
+    """A mesh of a k.p model in words."""
+    found = re.fullmatch(r"PolarMesh\(n_angle=(\d+), n_radial=(\d+), cutoff=(\S+)\)", mesh)
+    if found is None:
+        return mesh
+    reach = "to infinity" if found[3] == "inf" else f"up to {found[3]} 1/angstrom"
+    return f"{found[1]} rays of {found[2]} points, {reach}"
 
 
 def _notes(result: xr.Dataset, shown: Sequence[str], tables: Sequence[Table], rest: int) -> list[str]:
@@ -186,15 +199,26 @@ def _notes(result: xr.Dataset, shown: Sequence[str], tables: Sequence[Table], re
     for name in shown:
         if "left_out" in result[name].attrs and rows.in_reach(result, name):
             notes.append(f"{elements.said(name)} leaves out: {result[name].attrs['left_out']}")
+    notes += _across(result, tables)
     if result.attrs.get("fermi_surface"):
         notes.append(str(result.attrs["fermi_surface"]))
     if any(EXACT in cell for table in tables for _, cells in table.rows for cell in cells):
         notes.append(f"{EXACT}: every term of the sum is zero, or it is known in closed form")
     if any("±" in cell for table in tables for _, cells in table.rows for cell in cells):
-        notes.append("±: numerical error of this calculation, not of the Wannier functions or of DFT")
+        notes.append("±: numerical error of the calculation, not of DFT or its Wannier functions")
     if rest:
-        notes.append(f"{rest} more quantities in the result: --all, or ome.table(result)")
+        notes.append(f"{rest} more quantities: --all, or ome.table(result)")
     return list(dict.fromkeys(notes))
+
+
+def _across(result: xr.Dataset, tables: Sequence[Table]) -> list[str]:
+    """What a field across a layer or chain is, where a table has a response to one."""
+    field = str(result.attrs.get("gate_field", "")).partition(" is ")[0]
+    if not field or not any(name in table.title for table in tables for name in field.split(", ")):
+        return []
+    gate = str(result.attrs.get("gate", "")).partition(":")[0]
+    stays = {"density": "the number of electrons stays", "level": "the Fermi level stays"}.get(gate, gate)
+    return [f"{field}: across, as of a gate; not screened, {stays} (gate)"]
 
 
 def check_units(units: str | None, dimension: int) -> None:

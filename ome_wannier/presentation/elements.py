@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: what stands for an element that is forbidden or not defined
 DASH = "-"
+#: how the reason begins of an element that is not defined
+UNDEFINED = "not defined"
 #: dimensions of a scan; all others are Cartesian
 SCAN = ("fermi", "temperature")
 
@@ -43,16 +45,21 @@ def defined(variable: xr.DataArray) -> dict[str, tuple[str, ...]]:
     return {d: tuple(a for a in axes if there.sel({d: a}).any()) for d, axes in along(variable).items()}
 
 
+def trimmed(result: xr.Dataset, name: str) -> xr.Dataset:
+    """A quantity and its error without the rows and columns that it has nothing in, such as a field across a layer."""
+    return result[[name, f"{name}_error"]].sel({d: list(axes) for d, axes in defined(result[name]).items()})
+
+
 def reasons(variable: xr.DataArray) -> dict[str, str]:
     """Elements that have no value and why: "forbidden by time reversal", or "not defined: ..."."""
     found: dict[str, str] = {}
-    for key, said in (("undefined", "not defined: "), ("forbidden", "forbidden by ")):
+    for key, said in (("undefined", f"{UNDEFINED}: "), ("forbidden", "forbidden by ")):
         elements, why = (_listed(variable.attrs.get(name)) for name in (key, f"{key}_by"))
         why = why * len(elements) if len(why) == 1 else why
         found |= {name: said + reason for name, reason in zip(elements, why, strict=False)}
     missing = [name for name in names(variable) if name not in found and np.isnan(element(variable, name).values).all()]
     reason = variable.attrs.get("missing")
-    undefined = f"not defined: {reason}" if reason else "not defined"
+    undefined = f"{UNDEFINED}: {reason}" if reason else UNDEFINED
     return {name: found[name] for name in names(variable) if name in found} | dict.fromkeys(missing, undefined)
 
 
@@ -103,12 +110,15 @@ def said(name: str) -> str:
     return name.replace("_", " ")
 
 
-def legend(result: xr.Dataset, which: list[str]) -> list[str]:
-    """What the dashes of some quantities stand for, a line for each reason: "zx of total, dipole: forbidden by ..."."""
+def legend(result: xr.Dataset, which: list[str], undefined: bool = True) -> list[str]:
+    """What the dashes of some quantities stand for, a line for each reason: "zx of total, dipole: forbidden by ...".
+
+    undefined : those that are not defined, too, beside those that are forbidden.
+    """
     lines: dict[str, dict[str, list[str]]] = {}
     for name in which:
         gone = reasons(result[name])
-        for reason in dict.fromkeys(gone.values()):
+        for reason in dict.fromkeys(r for r in gone.values() if undefined or not r.startswith(UNDEFINED)):
             elements = [e for e, r in gone.items() if r == reason]
             text = "" if len(elements) == len(names(result[name])) else ", ".join(elements)
             lines.setdefault(reason, {}).setdefault(text, []).append(said(name))

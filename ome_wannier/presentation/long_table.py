@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..common.safe_write import whole
 from ..response.result_files import quantities
 from . import elements
-from .units import in_unit
+from .units import in_unit, parsable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ def table(result: xr.Dataset, units: str | None = None) -> pd.DataFrame:
 
     Parameters
     ----------
-    result : from `compute`. units : of the responses, as for `summary`; by default SI.
+    result : from `compute`. units : of the responses, as for `summary`; by default SI. The column has them as pint parses them.
 
     Raises
     ------
@@ -35,7 +35,8 @@ def table(result: xr.Dataset, units: str | None = None) -> pd.DataFrame:
     frames = []
     for name in quantities(result):
         variable = result[name]
-        factor, unit = in_unit(variable.attrs["units"], units, result) if units else (1.0, variable.attrs["units"])
+        own = str(variable.attrs["units"])
+        factor = in_unit(own, units, result)[0]
         frame = variable.to_dataframe(name="value").reset_index()
         frame["error"] = result[f"{name}_error"].to_dataframe(name="error").reset_index()["error"]
         components = list(elements.along(variable))
@@ -43,7 +44,7 @@ def table(result: xr.Dataset, units: str | None = None) -> pd.DataFrame:
         gone = elements.reasons(variable)
         frame["note"] = [gone.get(component, "") for component in frame["component"]]
         frame[["value", "error"]] = (frame[["value", "error"]] * factor).mask(frame["note"] != "")
-        frame["quantity"], frame["units"] = name, unit
+        frame["quantity"], frame["units"] = name, parsable(own, units)
         frames.append(frame[["quantity", "fermi", "temperature", "component", "value", "error", "units", "note"]])
     return pd.concat(frames, ignore_index=True)
 

@@ -24,7 +24,7 @@ def rounded(value: float, error: float, plus_minus: str = "±") -> str:
     if not math.isfinite(error):
         return f"{value:.4g} {plus_minus} {UNKNOWN}"
     if error == 0:
-        return f"{value:.4g} {EXACT}"
+        return f"{value + 0.0:.4g} {EXACT}"
     digits = 1 - math.floor(math.log10(error))
     if -BEFORE <= digits <= AFTER:
         texts = [f"{round(x, digits) + 0.0:.{max(digits, 0)}f}" for x in (value, error)]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from . import elements
+from . import elements, per_current
 from .numbers import rounded
+from .per_current import CONDUCTIVITY
 from .units import scale
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ PARTS = (*MECHANISMS, "local_intraband")
 SPIN = {"spin": ("spin", 1.0), "total_with_spin": ("orbital and spin", 1.0)}
 #: share of a total beyond which the error of a part leaves its share open
 VAGUE = 0.5
+#: letters that a share takes
+WIDE = 5
+#: a share that is left open
+OPEN = "?"
 
 
 class Point(NamedTuple):
@@ -67,33 +72,59 @@ class _Row(NamedTuple):
     lines: list[tuple[str, list[str]]]
 
 
-def intrinsic(result: xr.Dataset, leading: str, points: Sequence[Point], units: str | None) -> Table:
-    """The intrinsic response and, of the orbital total, the mechanisms with their shares."""
+def intrinsic(result: xr.Dataset, leading: str, points: Sequence[Point], units: str | None) -> list[Table]:
+    """The intrinsic response and, of the orbital total, the mechanisms with their shares.
+
+    The largest element of a layer may be one that is not split, such as a moment in the plane or the response to a gate: it has
+    a table of its own then, before that of the largest element that is split.
+    """
+    if not in_reach(result, leading):
+        return [_nothing("intrinsic", result, leading)]
     spots = _spots(result, leading, points)
-    if not spots:
-        return Table("intrinsic", "", [], [])
+    parts = [name for name in MECHANISMS if name in result] if leading == "total" else []
+    split = {e for name in parts for e in elements.allowed(result[name])}
+    if not split or split.issuperset(spot.element for spot in spots):
+        return [_explained(result, leading, spots, units, "intrinsic")]
+    first = _first_row(result, leading, spots, units)
+    alone = Table(_title("intrinsic", result, leading, spots), first.unit, _columns(result, leading, spots), first.lines)
+    spots = _spots(result, leading, points, split)
+    return [alone, _explained(result, leading, spots, units, "largest that splits into mechanisms")] if spots else [alone]
+
+
+def _explained(result: xr.Dataset, leading: str, spots: Sequence[_Spot], units: str | None, kind: str) -> Table:
+    """A response at some spots with what makes it."""
     numbers, factor, unit, lines = _first_row(result, leading, spots, units)
     notes: list[str] = []
     if leading == "total":
         parts = {name: about for name, about in MECHANISMS.items() if name in result}
-        lines += _shares(result, parts, spots, numbers, factor)
-        if _vague(result, parts, spots, numbers):
-            exact = {name: about for name, about in EXACT_PARTS.items() if name in result}
-            lines += _shares(result, exact, spots, numbers, factor)
-            notes.append(
-                "?: pairs of occupied bands make the error of this part exceed half the total; the sum of the parts is sure"
-            )
+        mechanisms = _shares(result, parts, spots, numbers, factor)
+        exact = {name: about for name, about in EXACT_PARTS.items() if name in result}
+        if exact and _vague(result, parts, spots, numbers):
+            if all(cell.endswith(OPEN) for _, cells in mechanisms for cell in cells):
+                mechanisms = []
+                notes.append("dipole, itinerant, local: open, as pairs of occupied bands cancel in them; see --all")
+            else:
+                mechanisms.append(("or, cross-gap parts:", ["" for _ in spots]))
+                notes.append(f"{OPEN}: pairs of occupied bands cancel in this part, its error exceeds half the total")
+            mechanisms += _shares(result, exact, spots, numbers, factor)
+        lines += mechanisms
     for name, (label, times) in SPIN.items():
         if name in result and name != leading:
             lines.append((label, [_cell(_number(result, name, spot), factor * times) for spot in spots]))
-    return Table(_title("intrinsic", result, leading, spots), unit, _columns(result, leading, spots), lines, notes)
+    return Table(_title(kind, result, leading, spots), unit, _columns(result, leading, spots), lines, notes)
+
+
+def _nothing(kind: str, result: xr.Dataset, name: str) -> Table:
+    """A heading for a response of which no element is left, with the reason."""
+    why = dict.fromkeys(elements.reasons(result[name]).values())
+    return Table(f"{kind}: {', '.join(why)}", "", [], [])
 
 
 def extrinsic(result: xr.Dataset, name: str, points: Sequence[Point], units: str | None) -> Table:
     """An extrinsic response."""
+    if not in_reach(result, name):
+        return _nothing(elements.said(name), result, name)
     spots = _spots(result, name, points)
-    if not spots:
-        return Table("extrinsic", "", [], [])
     _, _, unit, lines = _first_row(result, name, spots, units)
     about = result[name].attrs
     how = f"extrinsic, proportional to tau = {about['tau_fs']:g} fs" if "tau_fs" in about else "extrinsic"
@@ -119,6 +150,8 @@ def others(result: xr.Dataset, names: Sequence[str], point: Point, units: str | 
             lines.append((elements.said(name), [which, _cell(number, factor), unit]))
         else:
             notes += elements.legend(result, [name])
+    if CONDUCTIVITY in names:
+        lines += per_current.lines(result, int(point.level or 0), int(point.temperature or 0))
     return [Table("others, the largest element", "", ["element", "value", "unit"], lines, notes)] if lines or notes else []
 
 
@@ -127,30 +160,33 @@ def in_reach(result: xr.Dataset, name: str) -> bool:
     return bool(elements.allowed(result[name]))
 
 
-def _spots(result: xr.Dataset, name: str, points: Sequence[Point]) -> list[_Spot]:
-    """The element that is shown at each point: where levels are given one for all, the largest beyond its error."""
-    variable = result[name]
-    if not elements.allowed(variable):
+def _spots(result: xr.Dataset, name: str, points: Sequence[Point], among: Collection[str] | None = None) -> list[_Spot]:
+    """The element that is shown at each point: where levels are given one for all, the largest beyond its error.
+
+    among : the elements that may be shown; all by default.
+    """
+    candidates = [e for e in elements.independent(result[name]) if among is None or e in among]
+    if not candidates:
         return []
     shown = [p for p in points if p.level is not None]
     found = []
     if shown:
-        sure = {e: max(_sure(result, name, e)[p.level, p.temperature] for p in shown) for e in elements.independent(variable)}
+        sure = {e: max(_sure(result, name, e)[p.level, p.temperature] for p in shown) for e in candidates}
         best = max(sure, key=lambda e: sure[e])
         found = [_Spot(best, int(p.level or 0), int(p.temperature or 0), False) for p in shown]
     if len(shown) < len(points):
-        spot = _Spot(*largest(result, name), True)
+        spot = _Spot(*largest(result, name, candidates), True)
         if spot[:3] not in [known[:3] for known in found]:
             found.append(spot)
     return found
 
 
-def largest(result: xr.Dataset, name: str) -> tuple[str, int, int]:
+def largest(result: xr.Dataset, name: str, among: Collection[str] | None = None) -> tuple[str, int, int]:
     """The element that exceeds its error most, and the indices of its level and temperature; where none does, the largest.
 
-    Elements that symmetry forbids, or that are not defined, take no part.
+    Elements that symmetry forbids, or that are not defined, take no part. among : some elements; by default all others.
     """
-    every = {e: _sure(result, name, e) for e in elements.independent(result[name])}
+    every = {e: _sure(result, name, e) for e in (elements.independent(result[name]) if among is None else among)}
     if max(float(beyond.max()) for beyond in every.values()) <= 0:
         sizes = {e: np.nan_to_num(np.abs(elements.element(result[name], e).values)) for e in every}
         every = {e: size.reshape(len(size), -1) for e, size in sizes.items()}
@@ -191,24 +227,28 @@ def _shares(
     factor: float,
 ) -> list[tuple[str, list[str]]]:
     """A row for each part: value, error and share of the total; "?" where the error of the part leaves the share open."""
-    lines = []
+    table: dict[str, list[tuple[str, str]]] = {}
     for name, (label, times) in parts.items():
         cells = []
         for spot, total in zip(spots, totals, strict=True):
             number = _number(result, name, spot)
-            cell = _cell(number, factor * times)
-            if not isinstance(number, str) and not isinstance(total, str):
-                cell += f"  {_share(number[0] * times, number[1] * times, *total):>5}"
-            cells.append(cell)
-        if set(cells) != {elements.DASH}:  # of an element that is not split
-            lines.append((f"  {label}", cells))
-    return lines
+            known = not isinstance(number, str) and not isinstance(total, str)
+            share = _share(number[0] * times, number[1] * times, *total) if known else ""  # type: ignore[operator]
+            cells.append((_cell(number, factor * times), share))
+        if {cell for cell, _ in cells} != {elements.DASH}:  # of an element that is not split
+            table[f"  {label}"] = cells
+    # all shares of a screen in one column, narrow where all are open
+    widest = [1 if {cells[i][1] for cells in table.values()} <= {OPEN, ""} else WIDE for i in range(len(spots))]
+    return [
+        (label, [f"{cell}  {share:>{w}}" if share else cell for (cell, share), w in zip(cells, widest, strict=True)])
+        for label, cells in table.items()
+    ]
 
 
 def _share(value: float, error: float, total: float, of_total: float) -> str:
     """A share in percent."""
     if not (np.isfinite(error) and error < VAGUE * abs(total) and of_total < VAGUE * abs(total)):
-        return "?"
+        return OPEN
     return f"{round(100 * value / total) + 0}%"
 
 
@@ -238,13 +278,14 @@ def _unit(result: xr.Dataset, name: str, numbers: Sequence[tuple[float, float] |
 def _columns(result: xr.Dataset, name: str, spots: Sequence[_Spot]) -> list[str]:
     """Heading of each column: the element, where it is, and whether it is the largest of a scan."""
     temperatures = np.atleast_1d(result["temperature"].values)
-    texts = []
+    texts, titled = [], len(spots) > 2 and " = alpha_" in _title("", result, name, spots)
     for spot in spots:
         level = f"{result['fermi'].values[spot.level]:.4f}".rstrip("0").rstrip(".")
-        at = f"{elements.with_equals(result[name], spot.element)} at {level} eV".lstrip()
+        which = "" if titled else f"{elements.with_equals(result[name], spot.element)} "
+        at = f"{which}at {level} eV".lstrip()
         warm = f", {temperatures[spot.temperature]:g} K" if len(temperatures) > 1 else ""
         beyond = _sure(result, name, spot.element)[spot.level, spot.temperature] > 0
-        which = f" ({'largest' if beyond else 'all are within their errors'})" if spot.largest else ""
+        which = f" ({'largest' if beyond else 'largest, within its error'})" if spot.largest else ""
         texts.append(at + warm + which)
     return texts
 

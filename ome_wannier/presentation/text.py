@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def text(summary: Summary, plus_minus: str = "±") -> str:
     for table in summary.tables:
         console.print()
         console.print(f"{table.title}{f' ({table.unit})' if table.unit else ''}")
-        console.print(_grid(table))
+        if table.rows:
+            console.print(_fitting(table))
     for note in summary.notes:
         console.print(_short(note))
     for warning in summary.warnings:
@@ -43,14 +45,24 @@ def text(summary: Summary, plus_minus: str = "±") -> str:
     return "\n".join(lines)
 
 
-def _grid(table: Table) -> RichTable:
+def _fitting(table: Table) -> RichTable:
+    """A table that is no wider than the screen: where its cells are, dots take the place of the columns between two."""
+    columns, rows = table.columns, table.rows
+    widths = [max(map(len, cells)) for cells in zip(*(cells for _, cells in rows), strict=True)]
+    if len(columns) > 2 and max(len(label) for label, _ in rows) + sum(widths) + len(widths) > WIDTH:
+        columns = [columns[0], "...", columns[-1]]
+        rows = [(label, [cells[0], "", cells[-1]]) for label, cells in rows]
+    return _grid(columns, rows)
+
+
+def _grid(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> RichTable:
     from rich.table import Table as Grid
 
     grid = Grid(box=None, pad_edge=False)
     grid.add_column("", no_wrap=True)
-    for column in table.columns:
+    for column in columns:
         grid.add_column(column, justify="right")
-    for label, cells in table.rows:
+    for label, cells in rows:
         grid.add_row(label, *cells)
     return grid
 

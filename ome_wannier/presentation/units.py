@@ -45,6 +45,24 @@ def in_unit(own: str, asked: str | None, result: xr.Dataset) -> tuple[float, str
     return convert_alpha(1.0, name, dimension, 1.0 if cell is None else float(cell)), pretty(label)
 
 
+def parsable(own: str, asked: str | None) -> str:
+    """The unit that `in_unit` gives, as pint parses it: for tables that programs read."""
+    if asked is None or own not in ALPHA_UNIT.values():
+        return own
+    dimension = next(d for d, unit in ALPHA_UNIT.items() if unit == own)
+    name = checked(asked, dimension)
+    if name == "SI":
+        return own
+    bare = {3: "", 2: "*angstrom", 1: "*angstrom^2", 0: "*angstrom^3"}[dimension]
+    for short, long in (("e2/hbar", "hbar"), ("e2/h", "planck_constant")):
+        if name == short:
+            return f"elementary_charge^2/{long}{bare}"
+    moment, per, field = name.partition(" per ")
+    if not per:
+        return "" if name == "c mu_0 alpha" else name
+    return f"{moment.replace('mu_B', 'bohr_magneton').replace('/cell', '')}/({field})"
+
+
 def checked(asked: str, dimension: int) -> str:
     """The name of a unit of responses in so many periodic directions. SettingsError lists those there are."""
     known = alpha_units(dimension)

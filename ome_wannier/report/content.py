@@ -17,7 +17,7 @@ from ..common.errors import warn
 from ..plotting.figures import PURPLE, VERMILION
 from ..plotting.scan import PARTS
 from ..plugins.ase import row
-from ..presentation.content import Summary, summary
+from ..presentation.content import Summary, summary, title_of
 from ..presentation.elements import said
 from ..presentation.numbers import prefixed, rounded
 from ..presentation.rows import MECHANISMS
@@ -124,7 +124,7 @@ def of_result(result: xr.Dataset, name: str, units: str | None = None) -> Conten
     data["ome_cite"] = cite(result)
     data["ome_settings"] = str(result.attrs.get("settings", "{}"))
     facts = {"name": name or str(result.attrs.get("model", "result")), "source": str(result.attrs.get("source", ""))}
-    title = str(result.attrs.get("model", "")) or "Result"
+    title = title_of(str(result.attrs.get("model", "")))
     found = material(data, facts)
     return Content(f"Orbital magneto-electric response of {title}", name, details=[found], summary=summary(result, units=units))
 
@@ -247,23 +247,23 @@ def _scan(
 def _at_level(name: str, value: Array, error: Array | None, data: dict[str, Any]) -> dict[str, Any]:
     """A tensor at one level as texts, its rows the axes of the moment, or of a vector one row.
 
-    None, a dash, stands for what symmetry forbids or nobody defines.
+    None, a dash, stands for what symmetry forbids or nobody defines. Columns of which nothing is defined are left out.
     """
     factor, unit = prefixed(value, data["ome_units"][f"ome_{name}"])
     gone = _gone(data, name)
     lines = value.reshape(-1, 3) if value.ndim else value.reshape(1, 1)
     wrong = None if error is None else error.reshape(lines.shape)
-    rows = []
+    rows, columns = [], [j for j in range(lines.shape[1]) if np.isfinite(lines[:, j]).any()]
     for i, line in enumerate(lines):
         axis = AXES[i] if value.ndim == 2 else ""
         cells = []
-        for j, x in enumerate(line):
+        for j, x in ((j, float(line[j])) for j in columns):
             e = math.nan if wrong is None else abs(float(wrong[i, j])) * factor
             element = f"{axis}{AXES[j]}" if value.ndim else ""
             cells.append(None if element in gone or not math.isfinite(x) else rounded(x * factor, e).replace("-", MINUS))
         if any(cell is not None for cell in cells):
             rows.append({"moment": axis, "cells": cells})
-    return {"name": said(name), "unit": unit, "rows": rows, "columns": list(AXES) if value.ndim else [""]}
+    return {"name": said(name), "unit": unit, "rows": rows, "columns": [AXES[j] for j in columns] if value.ndim else [""]}
 
 
 def _kmap(data: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from ..presentation.html import fragment
-from ..presentation.numbers import prefixed, rounded
+from ..presentation.numbers import prefixed, pretty, rounded
 from ..screening.table import units
 from .content import MINUS, Content
 
@@ -88,12 +88,14 @@ def _cell(row: dict[str, Any], key: str) -> Cell:
         return Cell(text, text)
     if isinstance(value, str):
         return Cell(value, value)
+    error = row.get(f"{key}_error")
     if not key.endswith(_RESPONSES):
-        return Cell(repr(value), f"{value:.4g}".replace("-", MINUS))
+        weak = error is not None and error >= abs(value)
+        text = f"{value:.4g}" if error is None else f"{rounded(value, error)} {pretty(units([key]).get(key, ''))}"
+        return Cell(repr(value), text.replace("-", MINUS), weak)
     element = row.get(f"{key.rpartition('_')[0]}_element")
     if value == 0:
         return Cell("0", "forbidden" if element == "none" else "0")
-    error = row.get(f"{key}_error")
     factor, unit = prefixed([value], "A/V" if row.get("dimension") == 3 else "A m/V")
     shown = rounded(value * factor, math.nan if error is None else error * factor).replace("-", MINUS)
     return Cell(repr(value), f"{shown} {unit}", error is not None and error >= abs(value))

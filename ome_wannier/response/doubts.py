@@ -10,6 +10,16 @@ from ..integration.integral import Integral
 SPLIT_LIMIT = 100.0
 
 
+#: quantities that a warning names; the attribute has all
+NAMED = 2
+
+
+def _first(listed: str) -> str:
+    """The first few of a list with commas."""
+    parts = listed.split(", ")
+    return ", ".join(parts[:NAMED] + ["..."] * (len(parts) > NAMED))
+
+
 def warn_of(found: Integral, degeneracy: Degeneracy) -> None:
     """Warn where the numbers mean less than they seem to."""
     values, widest = found.raw or found.values, found.attrs["widest_degenerate_group_eV"]
@@ -18,17 +28,16 @@ def warn_of(found: Integral, degeneracy: Degeneracy) -> None:
             f"a degenerate group spreads over {widest:.2g} eV, more than {degeneracy.widest:g} eV: lower degeneracy_tol, which "
             f"is {degeneracy.tol:g} eV"
         )
-    changed = found.attrs["levels_in_doubt"]
+    changed = _first(found.attrs["levels_in_doubt"])
     if changed and degeneracy.splits_pairs:
         warn(
-            f"all levels come in pairs, up to {1e3 * degeneracy.noise:.2g} meV apart, which is taken for noise; were it real, "
-            f"it would change {changed}, which is in the errors: give degeneracy_tol, less than that if it is real, more if not"
+            f"all levels come in pairs, up to {1e3 * degeneracy.noise:.2g} meV apart, which is taken for noise: give "
+            f"degeneracy_tol, less if it is real, more if not (real, it would change {changed}, which is in the errors)"
         )
     elif changed:
         warn(
-            f"levels {1e3 * degeneracy.tol:.2g} to {1e3 * degeneracy.doubt:.2g} meV apart would, as one, change "
-            f"{changed}, which is in the errors: give degeneracy_tol, less than their spacing if it is "
-            "real, more if symmetry makes them one"
+            f"levels {1e3 * degeneracy.tol:.2g} to {1e3 * degeneracy.doubt:.2g} meV apart may be one: give degeneracy_tol, "
+            f"more if symmetry makes them so, less if not (as one, they would change {changed}, which is in the errors)"
         )
     if "total" not in values or not values["total"].size:
         return

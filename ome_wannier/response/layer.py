@@ -222,22 +222,25 @@ def _middle_is_fixed(request: Request) -> bool:
 
 
 def _warn_of_origin(request: Request, of_layer: Sequence[Block], found: Integral) -> None:
-    """Warn of the element that depends on the origin most, by more than its error per Angstrom, of fields in the plane."""
+    """Warn, once, of elements beyond their errors, of fields in the plane, that depend on the origin by more than these."""
     along = component_axes(request.integrand.model.axes, request.integrand.model.moments)
-    said = []
+    said, share = [], 0.0
     for block in (b for b in of_layer if b.dims[1] == "field"):
-        value, drift = found.values[block.name], np.linalg.norm(found.values[block.drift], axis=-1)
-        least = np.nan_to_num(np.maximum(found.errors[block.name], np.linalg.norm(found.errors[block.drift], axis=-1)))
-        least = np.maximum(least, max(SHARE * np.abs(value).max(), SHARE * np.abs(drift).max(), ROUNDING))
-        if (np.abs(drift) > least).any():
-            at = np.unravel_index(int(np.argmax(np.abs(drift))), drift.shape)
-            element = "".join(AXES[along[d][i]] for d, i in zip(block.dims, at[2:], strict=True))
-            said.append(f"{block.of} {element}")
-    kind = _kind(request.integrand.model)
+        value, drift = np.abs(found.values[block.name]), np.linalg.norm(found.values[block.drift], axis=-1)
+        least = np.nan_to_num(
+            np.maximum(found.errors[block.name], np.linalg.norm(found.errors[block.drift], axis=-1)), nan=np.inf
+        )
+        least = np.maximum(least, max(SHARE * value.max(), SHARE * drift.max(), ROUNDING))
+        size = np.where((drift > least) & (value > least), value, 0.0)
+        if size.any():
+            at = np.unravel_index(int(np.argmax(size)), size.shape)
+            said.append(f"{block.of} {''.join(AXES[along[d][i]] for d, i in zip(block.dims, at[2:], strict=True))}")
+            share = max(share, float(drift[at] / size[at]))
     if said:
+        kind, which = _kind(request.integrand.model), f"{', '.join(said[:2])}{', ...' * (len(said) > 2)}"
         warn(
-            f"a net current flows: {', '.join(said)} and others depend on the origin across the {kind}, here the "
-            "mean of the centres, by more than their errors per Angstrom (see <quantity>_per_angstrom): give origin"
+            f"a net current flows: {which} depend{'s' * (len(said) == 1)} on the origin across the {kind}, "
+            f"by {100 * share:.2g}% per Angstrom: give origin"
         )
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
+from ..calculators.others import names_code
 from ..common.errors import SettingsError
 from ..common.toml import read_toml
 from .settings import TABLE, Settings, outweighed
@@ -29,11 +30,21 @@ def resolve(options: Mapping[str, Any], file: str | Path | None = None) -> Setti
     """
     given = {key: value for key, value in options.items() if value is not None}
     stored = {} if file is None else joined(read_toml(file), Path(file).parent)
+    refuse_code(stored, file)
     validate(stored, file)
     settings = validate(outweighed(stored, given) | given)
     if settings.seed is None and settings.material is None:
         raise SettingsError(f"{file or 'nothing to run'}: give seed (path of Wannier90 files) or material (library entry)")
     return settings
+
+
+def refuse_code(stored: Mapping[str, Any], file: str | Path | None, table: int | None = None) -> None:
+    """SettingsError for a calculator "module:name" in a file: a file of settings runs nothing."""
+    asked = stored.get("calculators")
+    for name in [asked] if isinstance(asked, str) else asked if isinstance(asked, list) else []:
+        if isinstance(name, str) and names_code(name):
+            place = place_of(file, "calculators", table)
+            raise SettingsError(f"{place}calculators: {name!r} is code: give it as --calculators, or install its package")
 
 
 def joined(stored: Mapping[str, Any], folder: Path, paths: tuple[str, ...] = PATHS) -> dict[str, Any]:

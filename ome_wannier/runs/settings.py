@@ -73,7 +73,7 @@ class Settings:
     temperature: float | tuple[float, ...] = _compute("Temperature(s) in K: 300, or 0,300.", "K", values.numbers, 300.0, "K")
     tau: float = _compute("Relaxation time in fs, for the extrinsic part.", "FS", values.positive, 10.0, "fs")
     calculators: tuple[str, ...] | None = _compute(
-        "Quantities, with commas or repeated; all by default.", "NAMES", values.calculators, kind=list[str]
+        "Quantities, with commas or repeated, or module:name; all by default.", "NAMES", values.calculators, kind=list[str]
     )
     memory: int = _compute("Memory for one batch of k points: 1GiB.", "SIZE", values.memory, 2**30, "bytes")
     degeneracy_tol: float | None = _compute("Levels closer than this are degenerate.", "EV", values.positive, unit="eV")

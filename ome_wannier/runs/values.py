@@ -124,8 +124,8 @@ def memory(value: object) -> int:
 
 
 def calculators(value: object) -> tuple[str, ...]:
-    """Names that there are, each once; text may hold several with commas."""
-    from ..calculators.registry import get
+    """Names that there are, each once; text may hold several with commas. Nothing is imported for them."""
+    from ..calculators.registry import get, is_known
 
     parts = [value] if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or not all(isinstance(p, str) for p in parts):
@@ -134,7 +134,8 @@ def calculators(value: object) -> tuple[str, ...]:
     if not names:
         raise ValueError("expected one or more names of calculators, found none")
     for name in names:
-        get(name)
+        if not is_known(name):
+            get(name)  # which says what there is
     return names
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from ..adapters.wannier90.seed import is_resource_fork
 from ..common.errors import OMEError, SettingsError
 from ..common.toml import read_toml
-from ..runs.reading import PATHS, joined, place_of, validate
+from ..runs.reading import PATHS, joined, place_of, refuse_code, validate
 from ..runs.settings import TABLE, Settings, named, outweighed
 from ..runs.values import fermi, unknown
 from ..sources import library
@@ -154,6 +154,7 @@ def _listed(path: Path, given: dict[str, Any]) -> Iterator[Item]:
     tables = stored.pop("model", [])
     if not isinstance(tables, list) or not tables or not all(isinstance(t, dict) for t in tables):
         raise SettingsError(f"{path}: a list for screening has tables [[model]], one or more")
+    refuse_code(stored, path, 0)
     for key in stored:
         if key in (*_SOURCES, "combine", "name", "parameters"):
             raise SettingsError(f"{place_of(path, key, 0)}{key} belongs into a table [[model]]")
@@ -166,6 +167,7 @@ def _expanded(path: Path, number: int, common: dict[str, Any], table: dict[str, 
     """The items of one table `[[model]]`."""
     place = f"{path}, [[model]] number {number}: "
     known = {*TABLE, *_OWN, *_EXPANDED} - {*_NOT_HERE}
+    refuse_code(table, path, number)
     for key in table:
         if key not in known:
             raise SettingsError(place_of(path, key, number) + unknown(key, sorted(known)))

@@ -14,6 +14,7 @@ from ..common.errors import SettingsError, warn
 from ..common.safe_write import whole
 from ..common.sqlite_file import check_length
 from ..common.units import convert_alpha
+from ..presentation.per_current import CONDUCTIVITY, SUFFIX
 from .descriptors import RESPONSE_UNIT, describe
 from .store import DONE, Store
 
@@ -31,6 +32,8 @@ _ALLOWED = (
 MOST = 2000
 #: columns that come last
 _TECHNICAL = ("seconds", "points", "model_sha256", "settings_sha256", "software", "source", "key")
+#: what stands for the element of a response all of whose elements symmetry forbids
+FORBIDDEN = "forbidden"
 EXPORTS = (".csv", ".parquet")
 
 
@@ -80,7 +83,7 @@ def rank(
     Parameters
     ----------
     db : a database, or a table from `frame`.
-    by : name of a column; "max|total|" is `total_max`.
+    by : name of a column; "max|total|" is `total_max`, "extrinsic/sigma" is `extrinsic_per_current`.
     where : condition on the columns, such as "gap > 0.1 and p_material == 'WS2'".
 
     Raises
@@ -108,16 +111,22 @@ def sure(table: pd.DataFrame, column: str) -> pd.Series[float]:
 
 
 def column_of(by: str) -> str:
-    """The column that is meant: "max|total|" is total_max."""
+    """The column that is meant: "max|total|" is total_max, "extrinsic/sigma" extrinsic_per_current."""
+    if ratio := re.fullmatch(r"\s*(\w+)/sigma\s*", by):
+        return f"{ratio[1]}{SUFFIX}"
     match = re.fullmatch(r"\s*(max|gap)\|(\w+)\|\s*", by)
     return f"{match[2]}_{match[1]}" if match else by.strip()
 
 
 def _column(by: str, table: pd.DataFrame) -> str:
     name = column_of(by)
-    if name not in table:
+    if name in table:
+        return name
+    meaning = next((d.meaning for d in describe() if d.name == name), None)
+    if meaning is None:
         raise SettingsError(f"no column {name!r}: {_nearest(name, table)}")
-    return name
+    needs = f": screen with calculators that include {CONDUCTIVITY}" if name.endswith(SUFFIX) else ""
+    raise SettingsError(f"no row has {name!r} ({meaning}){needs}")
 
 
 def _nearest(name: str, table: pd.DataFrame) -> str:
@@ -215,7 +224,7 @@ def _compared(op: ast.cmpop, left: Any, right: Any) -> Any:
 
 
 def export(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as CSV or Parquet, whole or not at all.
+    """Write a table as CSV or Parquet, whole or not at all. What symmetry forbids is a word, and no number beside it.
 
     Raises
     ------
@@ -224,12 +233,24 @@ def export(table: pd.DataFrame, path: str | Path) -> None:
     target = Path(path)
     if target.suffix.lower() not in EXPORTS:
         raise SettingsError(f"{path}: the name must end in {' or '.join(EXPORTS)}")
+    table = _without_forbidden(table)
     if target.suffix.lower() == ".csv":
         whole(target, lambda file: table.to_csv(file, index=False))
         return
     if importlib.util.find_spec("pyarrow") is None:
         raise SettingsError("Parquet needs pyarrow: pip install 'ome_wannier[parquet]'")
     whole(target, lambda file: table.to_parquet(file, index=False))
+
+
+def _without_forbidden(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with "forbidden" in place of "none" as the element of a response, whose numbers are left out."""
+    found = table.copy()
+    for column in [c for c in found if str(c).endswith("_element")]:
+        base, gone = str(column).removesuffix("_element"), found[column] == "none"
+        numbers = [n for name in (base, f"{base}_max") for n in (name, f"{name}_error") if n in found]
+        found.loc[gone, numbers] = float("nan")
+        found.loc[gone, column] = FORBIDDEN
+    return found
 
 
 def in_unit(table: pd.DataFrame, unit: str) -> pd.DataFrame:

@@ -148,8 +148,8 @@ def _warn_of_coarse(request: Request, mesh: KMesh, sums: MeshSums, values: Value
     better = f"take {size} points, or rtol" if np.prod(finer) < MESH.too_many else "take rtol"
     moved = f"levels move by up to {step:.3g} k_B T" if not integrand.occupation.cold.any() else "levels move, at T = 0,"
     warn(
-        f"kmesh {mesh.size} does not resolve the Fermi surfaces of {', '.join(names[:3] + ['...'] * (len(names) > 3))}: "
-        f"{moved} from point to point; the errors say so: {better}"
+        f"kmesh {mesh.size} does not resolve the Fermi surfaces of {', '.join(names[:2] + ['...'] * (len(names) > 2))}: "
+        f"{better} ({moved} from point to point; the errors say so)"
     )
 
 

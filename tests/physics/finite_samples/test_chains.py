@@ -377,7 +377,7 @@ def test_origin(position):
 def test_net_current_is_said():
     """A transverse moment of a metal depends on the origin: a warning names it, and is silent where one was given."""
     model = METALS["centres"]
-    with pytest.warns(AccuracyWarning, match="extrinsic .* depend on the origin across the chain"):
+    with pytest.warns(AccuracyWarning, match="extrinsic .* depends on the origin across the chain"):
         ome.compute(model, mesh(model), ["extrinsic"], MU)
     ome.compute(model, mesh(model), ["extrinsic"], MU, origin=[0, 0, 0])
 

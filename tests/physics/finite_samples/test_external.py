@@ -427,6 +427,7 @@ def test_the_result_says_what_is_left_out():
         assert result.attrs["external_terms"] == (included or "none")
 
 
+@pytest.mark.filterwarnings("ignore:a net current flows")
 def test_sums_do_not_depend_on_the_batches():
     """compute is the sum of the same weights, bit by bit the same whatever the memory."""
     model = large_model(2, False).small()

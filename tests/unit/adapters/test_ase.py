@@ -229,3 +229,12 @@ def test_calculators_as_a_text(atoms, text, names):
 def test_row_of_what_is_no_result(what):
     with pytest.raises(SettingsError, match=f"row.. takes a result of compute.*: not {type(what).__name__}$"):
         row(what)
+
+
+def test_a_row_has_no_size_of_what_symmetry_forbids():
+    """All elements of `total` under time reversal: no number; of `extrinsic` the largest that is left."""
+    result = ome.compute(ome.load("graphene"), (6, 6, 1), ["total", "extrinsic"], fermi=-0.2, temperature=900.0)
+    pairs, data = row(result)
+    assert "ome_total_max" not in pairs
+    assert pairs["ome_extrinsic_max"] == pytest.approx(abs(result["extrinsic"].sel(moment="z", field="x").item()))
+    assert data["ome_forbidden"]["ome_total"]["zx"] == "forbidden by time reversal"

@@ -542,3 +542,60 @@ def test_refuses_to_compare(strained, result3) -> None:
     forbidden = strained["total"].attrs["forbidden"][0]
     with pytest.raises(SettingsError, match=r"nothing to draw: .* forbidden by"):
         plotting.compare(strained[["total", "total_error"]], components=[forbidden])
+
+
+@pytest.fixture(scope="module")
+def finer():
+    """One model on three meshes and with a tolerance, at two levels."""
+    model, settings = ome.load("haldane"), {"calculators": ["total", "extrinsic"], "fermi": [-0.2, 0.1], "temperature": 900.0}
+    return [*(ome.compute(model, (n, n, 1), **settings) for n in (24, 8, 16)), ome.compute(model, rtol=0.3, **settings)]
+
+
+def test_convergence_draws_values_and_errors_against_points(finer) -> None:
+    """Sorted by the number of points, meshes as circles, rtol as a square, at the level and of the element asked for."""
+    figure = plotting.convergence(finer, fermi=0.1, components=["zy"])
+    ax = panels(figure)[0]
+    assert (ax.get_xscale(), panels(figure)[-1].get_xlabel()) == ("log", "k points")
+    drawn = {c.get_label(): c for c in ax.containers}
+    assert set(drawn) == {"mesh", "rtol"}
+    data, _, (bars,) = drawn["mesh"]
+    assert_allclose(data.get_xdata(), [64, 256, 576])
+    at = [r.sel(fermi=0.1, moment="z", field="y") for r in (finer[1], finer[2], finer[0])]
+    assert_allclose(data.get_ydata(), [float(r["total"]) * factor_of(ax) for r in at], rtol=1e-9)
+    half = [float(np.ptp(segment[:, 1])) / 2 for segment in bars.get_segments()]
+    assert_allclose(half, [float(r["total_error"]) * factor_of(ax) for r in at], rtol=1e-9)
+    assert drawn["rtol"][0].get_xdata() == [finer[3].attrs["k_points"]]
+    assert "Fermi level 0.1 eV, 900 K" in figure.get_suptitle()
+
+
+def test_convergence_refuses(finer, plane) -> None:
+    """What would not converge to one number: one result, two models, two relaxation times, a level that one does not have."""
+    other = ome.compute(plane, (6, 6, 1), ["total"], [-0.2, 0.1], temperature=900.0)
+    with pytest.raises(SettingsError, match="at least two results"):
+        plotting.convergence(finer[:1])
+    with pytest.raises(SettingsError, match="different models"):
+        plotting.convergence([finer[0], other])
+    with pytest.raises(SettingsError, match=r"different relaxation times \(10.0, 20.0\)"):
+        plotting.convergence([finer[0], finer[1].assign_attrs(tau_fs=20.0)])
+    with pytest.raises(SettingsError, match=r"64 k points has no level 0.1 eV"):
+        plotting.picture([finer[0], finer[1].isel(fermi=[0])], None, fermi=0.1, against="mesh")
+
+
+def test_levels_of_different_materials_count_from_their_gaps(strained, plane) -> None:
+    """Where all know them; the legend fits the figure, and the lowest panel of each column has the axis."""
+    other = ome.compute(plane, (6, 6, 1), ["total"], LEVELS, temperature=100.0)
+    both = {"a": strained.assign_attrs(gap_eV=[-0.2, 0.3]), "b": other.assign_attrs(gap_eV=[0.1, 0.2])}
+    figure = plotting.compare(both, temperature=100.0)
+    lines = {x.get_label(): x.get_xdata() for ax in panels(figure) for x in ax.lines if len(x.get_xdata()) > 2}
+    assert_allclose(lines["a, 100 K"], LEVELS + 0.2)
+    assert_allclose(lines["b, 100 K"], LEVELS - 0.1)
+    grid = panels(figure)
+    lowest = {round(ax.get_position().x0, 2): ax for ax in sorted(grid, key=lambda ax: -ax.get_position().y0)}
+    assert {ax.get_xlabel() for ax in lowest.values()} == {"Fermi level above the lower edge of the gap (eV)"}
+    same = plotting.compare([both["a"], both["a"].copy()], temperature=100.0)
+    assert panels(same)[-1].get_xlabel() == "Fermi level (eV)"
+    many = plotting.compare({"a long name of a material " + "abcdef"[i]: strained for i in range(6)})
+    many.canvas.draw()
+    box = many.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= many.bbox.x1

@@ -54,6 +54,21 @@ def test_gap(numbers):
         assert (numbers.loc[curve].filter(like="meV").astype(float).abs() < 1e-12).all()
 
 
+def test_the_printed_sum_jumps_at_the_band_edge(numbers):
+    """Printed, v_t <y> + L_IC is +m^2 v_t / (24 pi E^3) in the band and -v_t / (12 pi m) in the gap; as it follows, no jump."""
+    m, v_t, E = 0.01, 0.8, np.array([0.015, 0.03, 0.05])
+    rows = {c: numbers.loc[[c]].query("figure == '2'")[["15 meV", "30 meV", "50 meV"]].iloc[0].to_numpy(float) for c in (
+        "dipole, printed", "itinerant, printed", "itinerant, corrected", "sum as published"
+    )}  # fmt: skip
+    gap = value(numbers, "dipole, printed", "0 meV")
+    unit = gap / (-v_t / (12 * np.pi * m))
+    np.testing.assert_allclose(rows["dipole, printed"] + rows["itinerant, printed"], unit * m**2 * v_t / (24 * np.pi * E**3))
+    right = rows["dipole, printed"] + rows["itinerant, corrected"]
+    np.testing.assert_allclose(right, gap * (m / E) ** 3, rtol=1e-9)
+    # two parts, each right to 4%, cancel down to (m/E)^2 of either
+    assert (np.abs(rows["sum as published"] / right - 1) < 2 * 0.04 * (E / m) ** 2).all()
+
+
 def exact_cone(level, m=0.01, alpha=4.0, v_t=0.2 * 4.0, n=400):
     """v_t <y>, L'_IC (Angstrom, per e E_y), extrinsic alpha_zx/tau (e^2/hbar^2 eV Angstrom), by integrals over the angle.
 

@@ -19,6 +19,7 @@ from ome_wannier.presentation.numbers import rounded
         (46.2, 269.1, "50 ± 270"),
         (1.0, 0.0, "1 (exact)"),
         (0.0, 0.0, "0 (exact)"),
+        (-0.0, 0.0, "0 (exact)"),
         (1.23456, math.nan, "1.235 ± ?"),
         (-0.001, 1.0, "0.0 ± 1.0"),
         (1.0, 1e-12, "1.000000 ± 1e-12"),

@@ -9,9 +9,12 @@ import pytest
 import toys
 
 import ome_wannier as ome
+from ome_wannier import plotting
+from ome_wannier.cli import tables
 from ome_wannier.errors import ModelError
-from ome_wannier.presentation import elements
+from ome_wannier.presentation import elements, rows
 from ome_wannier.presentation.rows import largest
+from ome_wannier.report import content
 
 LEVELS = np.linspace(-0.6, 0.6, 13)
 
@@ -65,11 +68,70 @@ def test_elements_that_nobody_defines_are_dashes_with_their_reason(haldane) -> N
         k: v for k, v in result["extrinsic"].attrs.items() if k not in ("forbidden", "forbidden_by", "missing")
     } | {"undefined": ["zy"], "undefined_by": ["a gate drives no current"]}
     assert elements.reasons(result["extrinsic"]) == {"zy": "not defined: a gate drives no current"}
-    assert "zy of extrinsic: not defined: a gate drives no current" in str(ome.summary(result))
+    assert "zy of extrinsic: not defined: a gate drives no current" in elements.legend(result, ["extrinsic"])
+    assert "not defined" not in str(ome.summary(result))  # which shows what there is
     del result["extrinsic"].attrs["undefined"]
     assert elements.reasons(result["extrinsic"]) == {"zy": "not defined"}
     note = ome.table(result).query("quantity == 'extrinsic' and component == 'zy'")["note"]
     assert set(note) == {"not defined"}
+
+
+def test_an_element_that_is_not_split_has_a_table_of_its_own(haldane) -> None:
+    """A larger moment in the plane, which has no mechanisms: it is shown alone, and below it the largest that has some."""
+    larger = haldane["total"].isel(moment=[0, 0], field=[0, 0]).assign_coords(moment=["x", "z"], field=["x", "y"]).copy()
+    larger.values[:] = np.nan
+    larger.loc[{"moment": "z"}] = haldane["total"].sel(moment="z").values
+    larger.loc[{"moment": "x", "field": "y"}] = 10 * abs(haldane["total"]).max().item()
+    result = haldane.drop_vars(["total", "total_error"]).assign_coords({}).copy()
+    result = result.drop_dims("moment").assign(total=larger, total_error=0.01 * abs(larger))
+    for name in ("dipole", "itinerant", "local"):
+        for each in (name, f"{name}_error"):
+            result[each] = haldane[each].reindex(moment=["x", "z"])
+    result["total"].attrs = haldane["total"].attrs | {"forbidden": ["zx"], "forbidden_by": ["a mirror"]}
+    text = str(ome.summary(result, fermi=0.1))
+    first, second = (
+        text.index("intrinsic: M_x = alpha_xy E_y"),
+        text.index("largest that splits into mechanisms: M_z = alpha_zy E_y"),
+    )
+    assert first < second < text.index("dipole, 2 x")
+    assert not re.search(r"^  \S.* -$", text, re.MULTILINE)
+
+
+def test_level_of_the_material_stands_for_a_scan(haldane) -> None:
+    assert "Fermi level  0.0000 eV" in str(ome.summary(haldane))
+    haldane_there = haldane.assign_attrs(known_level_eV=0.31, gap_eV=[-0.1, 0.1])
+    assert "Fermi level  0.3000 eV" in str(ome.summary(haldane_there))
+    assert "Fermi level  0.0000 eV" in str(ome.summary(haldane.assign_attrs(known_level_eV=9.0)))
+
+
+def test_parts_that_all_are_open_give_way_to_those_that_are_sure(haldane) -> None:
+    """Errors of the mechanisms a hundred times the total: the cross-gap parts stand there, and a line says why."""
+    result = haldane.copy(deep=True)
+    for name in ("dipole", "itinerant", "local"):
+        result[f"{name}_error"][:] = 100 * abs(haldane["total"]).max()
+    result["total_error"][:] = 1e-3 * abs(haldane["total"]).max()
+    for name in rows.EXACT_PARTS:
+        result[name], result[f"{name}_error"] = 0.5 * haldane["total"], 0.001 * abs(haldane["total"])
+    text = str(ome.summary(result, fermi=-0.6))
+    assert "dipole, 2 x" not in text
+    assert "itinerant, cross-gap" in text
+    assert "dipole, itinerant, local: open" in text
+
+
+def test_fields_across_a_layer_have_no_column_where_nothing_is_defined() -> None:
+    """In the printed table, the picture and the report: the metric of a layer has two columns, its response three."""
+    model = toys.random_model(3, n=3)
+    layer = ome.compute(model, (4, 4, 1), ["total", "quantum_metric"], [0.1], origin=0.0)
+    assert elements.defined(layer["quantum_metric"])["field"] == ("x", "y")
+    assert list(elements.trimmed(layer, "total")["total"].sizes.values()) == [1, 3, 3]
+    titles = [[str(column.header) for column in table.columns] for table in tables.tensor_tables(layer.isel(fermi=0))]
+    assert ["field x", "field y", "field z"] in [t[-4:-1] for t in titles]
+    assert all("field z" not in t for t in titles if "position" in t)
+    drawn = [ax for ax in plotting.tensor(layer, names=["total", "quantum_metric"]).axes if ax.get_xlabel() == "field"]
+    assert sorted(len(ax.get_xticks()) for ax in drawn) == [2, 3]
+    (found,) = content.of_result(layer, "layer").details
+    columns = {t["name"]: t["columns"] for t in found["states"][0]["tensors"]}
+    assert columns == {"total": ["x", "y", "z"], "quantum metric": ["x", "y"]}
 
 
 def test_it_fits_a_screen(haldane) -> None:

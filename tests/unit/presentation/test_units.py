@@ -11,7 +11,9 @@ import ome_wannier as ome
 from ome_wannier import calculators
 from ome_wannier.calculators import first_observable
 from ome_wannier.calculators.reported_units import unit_of
+from ome_wannier.common.units import ALPHA_UNIT, alpha_units
 from ome_wannier.errors import SettingsError
+from ome_wannier.presentation.units import parsable
 from ome_wannier.units import convert_alpha
 
 LEVEL = 0.3
@@ -42,11 +44,29 @@ def test_units_asked_for_are_those_of_pint(layer) -> None:
         "mu_B per cell per V/nm": (row * cell).to("bohr_magneton/(V/nm)").magnitude,
         "e^2/h": row.to("elementary_charge^2/planck_constant*angstrom").magnitude,
     }
-    for unit, value in wanted.items():
-        table = ome.table(layer, units=unit)
+    for wanted_unit, value in wanted.items():
+        table = ome.table(layer, units=wanted_unit)
         found = table[(table["quantity"] == "total") & (table["component"] == "zy")]["value"].item()
         assert found == pytest.approx(value, rel=1e-9)
+        unit = table[table["quantity"] == "total"]["units"].iloc[0]
+        per_cell = cell if "cell" in wanted_unit else 1
+        assert (row * per_cell).to(registry.parse_units(unit)).magnitude == pytest.approx(value, rel=1e-9)
     assert set(table[table["quantity"] == "quantum_metric"]["units"]) == {"1"}
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_units_of_tables_are_what_they_convert_to(dimension) -> None:
+    """Every unit that may be asked for, as pint parses it: its conversion is ours; ps/m is that of mu_0 alpha."""
+    registry = pint.UnitRegistry()
+    own = ALPHA_UNIT[dimension]
+    for asked in alpha_units(dimension):
+        value = 1.0 * registry.parse_units(own)
+        if "cell" in asked:
+            value = value * registry.angstrom**dimension
+        if asked in ("ps/m", "c mu_0 alpha"):
+            value = value * registry.vacuum_permeability * (registry.speed_of_light if asked.startswith("c") else 1)
+        unit = registry.parse_units(parsable(own, asked))
+        assert convert_alpha(1.0, asked, dimension, 1.0) == pytest.approx(value.to(unit).magnitude, rel=1e-6)
 
 
 def test_three_dimensions_have_ps_per_m() -> None:

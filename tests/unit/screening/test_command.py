@@ -234,11 +234,12 @@ def test_rank_prints_the_largest_first(filled: Path, capsys: pytest.CaptureFixtu
     out = printed(capsys, "rank", filled / "s.db", "--where", "orbitals == 3", "-n", "1")
     best = screening.rank(filled / "s.db", where="orbitals == 3").iloc[0]
     assert best["name"] in out
-    value, unit = re.search(r" ([\d.]+) ± \S+ (\wA m/V)", out).groups()
+    unit = re.search(r"total_max \((\wA m/V)\)", out).group(1)
+    value = re.search(r" ([\d.]+) ± \S+", out).group(1)
     factor = {"a": 1e18, "f": 1e15, "p": 1e12}[unit[0]]
     assert float(value) == pytest.approx(best["total_max"] * factor, abs=0.06 * best["total_max_error"] * factor)
     assert "1 of 2 rows" in out
-    assert "total_max A/V (3D), A m/V (2D)" in out
+    assert "units: total_fermi eV" in out
     assert "seed" in printed(capsys, "rank", filled / "s.db", "--columns", "name,p_seed", "--by", "gap")
     assert "no column 'gapp': did you mean gap, " in printed(capsys, "rank", filled / "s.db", "--by", "gapp", code=2)
     assert "no such database" in printed(capsys, "rank", filled / "none.db", code=2)

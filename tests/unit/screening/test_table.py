@@ -149,7 +149,7 @@ def test_parquet_without_pyarrow_says_what_to_install(db: Path, tmp_path: Path, 
 def test_an_empty_database_is_an_empty_table(tmp_path: Path) -> None:
     Store(tmp_path / "s.db").prepare("t", {})
     assert len(screening.frame(tmp_path / "s.db")) == 0
-    with pytest.raises(SettingsError, match="no column 'total_max'"):
+    with pytest.raises(SettingsError, match="no row has 'total_max'"):
         screening.rank(tmp_path / "s.db")
     with pytest.raises(StoreError, match="no such database"):
         screening.frame(tmp_path / "t.db")
@@ -176,3 +176,11 @@ def test_responses_in_another_unit() -> None:
         in_unit(found, "ps/m")
     with pytest.raises(SettingsError, match="needs the cells"):
         in_unit(found, "mu_B/cell per V/nm")
+
+
+def test_files_have_no_number_for_what_symmetry_forbids(tmp_path: Path) -> None:
+    rows = {"name": ["a", "b"], "total_max": [0.0, 2.0], "total_max_error": [0.0, 0.1], "total_element": ["none", "zx"]}
+    screening.export(pd.DataFrame({**rows, "total_gap_element": ["none", "zx"], "total_gap": [0.0, -2.0]}), tmp_path / "t.csv")
+    first, second = (tmp_path / "t.csv").read_text().splitlines()[1:]
+    assert first == "a,,,forbidden,forbidden,"
+    assert second == "b,2.0,0.1,zx,zx,-2.0"
