@@ -126,7 +126,9 @@ def test_irreducible_points_give_the_whole_zone(name):
     calculator = {"ome": OME([-0.5, 0.3], ASKED, 1000.0, degeneracy_tol=1e-4, save_mode="bin")}
     reduced, whole = (run(system, grid, calculator, symmetry)["ome"] for symmetry in (True, False))
     for key in ASKED:
-        ours, expected = reduced[key].data, whole[key].data
+        known = np.isfinite(whole[key].data)  # a field across a layer drives no current
+        np.testing.assert_array_equal(np.isfinite(reduced[key].data), known)
+        ours, expected = reduced[key].data[known], whole[key].data[known]
         one = unit_of(first_observable(get(key)), dimension, 10.0)[0]  # hbar = e = 1, eV, Angstrom
         if key in forbidden:
             assert max(np.abs(ours).max(), np.abs(expected).max()) < 1e-10 * one
@@ -172,7 +174,7 @@ def test_vse2_with_its_mirrors():
     the mean of max_g |W(gk) - g W(k)|. The energies violate the symmetry by 14 micro-eV, the metric of a point by a percent.
     """
     model, mesh, level, T = ome.load("vse2"), (6, 6, 1), -0.25, 300.0
-    asked = ("total", "quantum_metric", "berry_curvature", "dipole_polarizability")
+    asked = ("semiclassical", "quantum_metric", "berry_curvature", "dipole_polarizability")
     system = export(model)
     system.set_pointgroup(["Mx*TimeReversal", "Mz"])
     grid = wannierberri.Grid(system, NKdiv=list(mesh), NKFFT=1)
@@ -182,11 +184,14 @@ def test_vse2_with_its_mirrors():
     assert len(grid.get_K_list(use_symmetry=True)) == 21
     for key in asked:
         W = shares(model, mesh, key, level, units.KB * T)
-        np.testing.assert_allclose(whole[key].data[0], W.mean(axis=0), rtol=0, atol=1e-6 * np.abs(W).max())
+        reduced_sum, whole_sum, mean = (
+            np.nan_to_num(x[key].data[0]) for x in (reduced, whole, projected)
+        )  # nan: no such element
+        np.testing.assert_allclose(whole_sum, W.mean(axis=0), rtol=0, atol=1e-6 * np.abs(W).max())
         violation = np.zeros(len(W))
         for g in system.pointgroup.symmetries:
             O = g.R * g.iInv
             gap = W[partners(model, mesh, O, g.TR)] - turned(W, first_observable(get(key)), O, g.TR)
             violation = np.maximum(violation, np.abs(gap).reshape(len(W), -1).max(axis=1))
-        assert np.abs(reduced[key].data - projected[key].data).max() <= violation.mean()
+        assert np.abs(reduced_sum - mean).max() <= violation.mean()
         assert violation.mean() < 0.1 * np.abs(W).reshape(len(W), -1).max(axis=1).mean()
