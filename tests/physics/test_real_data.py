@@ -39,7 +39,7 @@ def test_vse2_split_adds_up(vse2):
     np.testing.assert_allclose(split.values[:, 2, :2], vse2.total.values[:, 2, :2], atol=float(1e-9 * size), rtol=0)
 
 
-@pytest.mark.filterwarnings("ignore:levels 0.1 to 1 meV apart may be one: .* change itinerant")
+@pytest.mark.filterwarnings("ignore:levels 0.1 to 1 meV apart may be one. .* change itinerant")
 @pytest.mark.usefixtures("compiled")
 def test_vse2_takes_less_than_twenty_seconds():
     start = time.perf_counter()
