@@ -191,7 +191,8 @@ def responses(model, q):
     k = np.concatenate([q @ model.lattice[:2, :2].T / (2 * np.pi), np.zeros((len(q), 1))], axis=1)
     assert model.folded(k) == pytest.approx(q, abs=1e-12)  # inside the zone, where nothing is folded
     table = ome.tabulate(model, k, ["interband", "extrinsic"])
-    return table.energy.values, table.interband.values[:, :, 0], table.extrinsic.values[:, :, 0]
+    interband, extrinsic = (table[name].sel(moment="z", field=["x", "y"]).values for name in ("interband", "extrinsic"))
+    return table.energy.values, interband, extrinsic
 
 
 @pytest.mark.parametrize("build", [GRAPHENE, TMD], ids=["graphene", "tmd"])
