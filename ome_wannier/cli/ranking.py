@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from ..common.errors import SettingsError
 from ..common.units import ALPHA_UNIT, convert_alpha
 from ..presentation.numbers import prefixed, pretty, rounded
-from ..presentation.per_current import SUFFIX
-from ..screening import table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +38,8 @@ def printed(found: pd.DataFrame, shown: Sequence[str], by: str, units: str | Non
     from rich import box
     from rich.table import Table
 
+    from ..presentation.per_current import SUFFIX  # takes a second to import, which --help does without
+
     out = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     uncertain = f"{by}_error" in found or by.endswith(SUFFIX)
     columns = [name for name in shown if not (uncertain and name == f"{by}_error")]
@@ -54,6 +54,8 @@ def printed(found: pd.DataFrame, shown: Sequence[str], by: str, units: str | Non
 
 def explained(found: pd.DataFrame, every: pd.DataFrame, by: str, where: str | None, shown: Sequence[str]) -> list[str]:
     """Lines below the table: units of its other columns, what its words mean, which rows are not in it."""
+    from ..screening import table
+
     lines = []
     if known := table.units([name for name in shown if name != f"{by}_error"]):
         lines.append("units: " + "; ".join(f"{name} {unit}" for name, unit in known.items()))
@@ -67,6 +69,8 @@ def explained(found: pd.DataFrame, every: pd.DataFrame, by: str, where: str | No
 
 def _scale(found: pd.DataFrame, by: str, units: str | None) -> tuple[float, str]:
     """Factor and unit of a column with errors: of responses the unit asked for, or a prefix by the median of the rows."""
+    from ..screening import table
+
     dimensions = found["dimension"].dropna().unique().tolist() if "dimension" in found else []
     response = by.endswith(("_max", "_gap"))
     if not response or len(dimensions) != 1 or dimensions[0] not in ALPHA_UNIT:

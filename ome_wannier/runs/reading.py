@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
-from ..calculators.others import names_code
 from ..common.errors import SettingsError
 from ..common.toml import read_toml
 from .settings import TABLE, Settings, outweighed
@@ -40,6 +39,8 @@ def resolve(options: Mapping[str, Any], file: str | Path | None = None) -> Setti
 
 def refuse_code(stored: Mapping[str, Any], file: str | Path | None, table: int | None = None) -> None:
     """SettingsError for a calculator "module:name" in a file: a file of settings runs nothing."""
+    from ..calculators.others import names_code  # brings the compiled part of the package, which --help does without
+
     asked = stored.get("calculators")
     for name in [asked] if isinstance(asked, str) else asked if isinstance(asked, list) else []:
         if isinstance(name, str) and names_code(name):
