@@ -33,8 +33,8 @@ class Operation:
     violation : root mean square change of the band energies in eV.
     curvature_mismatch : root mean square change of the Berry curvature over the trace of the quantum metric.
     response_mismatch : relative change of the intrinsic (orbital, or spin where known) response of single k points.
-    band_mismatch : largest change of the Berry curvature of a band at a k point over the trace of its quantum metric, and, of
-        layers and chains, of where a band is across and of its moment, over extent and speed.
+    band_mismatch : largest change of the Berry curvature of a band at a k point over the trace of its quantum metric.
+    Of layers and chains also of where a band is across, over their extent, and of its moment, over extent and speed.
     """
 
     rotation: Array
