@@ -34,6 +34,13 @@ def test_file_round_trip(tmp_path, temperature):
         assert np.array_equal(np.ravel(again.attrs[key]), np.ravel(value)), key
 
 
+def test_single_precision_is_read_without_a_word(tmp_path):
+    """Warnings are errors here: the bound on numbers does not fit into single precision."""
+    result = run(symmetry="off")
+    result.assign(total=result.total.astype(np.float32)).to_netcdf(tmp_path / "r.nc", engine="h5netcdf")
+    assert ome.load_result(tmp_path / "r.nc").total.dtype == np.float32
+
+
 def test_attributes_that_are_lists_stay_lists(tmp_path):
     """Also of one element, of which netCDF makes a text or a number."""
     result = run(symmetry="off")
