@@ -156,7 +156,7 @@ def lateral_operators(bands: Bands) -> ComplexArray:
     terms, along = [products(bands, i) for i in lateral_axes(bands)], current_axes(bands)
     current = _across(bands).current
     if current is not None:
-        known = [bands.rotate(current[:, :, g]) for g in range(current.shape[2])]
+        known = [bands.rotate_hermitian(current[:, :, g]) for g in range(current.shape[2])]
     else:
         v = _whole(currents(bands))
         known = [gate.anticommutators(_whole(Z), v) for Z in np.moveaxis(positions(bands), 1, 0)]

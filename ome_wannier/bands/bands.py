@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..common.errors import ModelError
 from ..models.base import Matrices, Model
-from . import compiled
+from . import compiled, rotations
 from .degeneracy import Degeneracy, default_tol
 from .matrices import SPIN_REMEDY, _whole, adjoint
 
@@ -129,13 +129,13 @@ class Bands:
     def rotate(self, X: ComplexArray) -> ComplexArray:
         """U^+ X U for X of shape (nk, n, n), or a stack (nk, ..., n, n), in the Wannier gauge."""
         stack = X.reshape(len(X), -1, *X.shape[-2:])
-        rotated: ComplexArray = compiled.rotate(self._eigh[1], _whole(stack))
+        rotated: ComplexArray = rotations.rotate(self._eigh[1], _whole(stack))
         return rotated.reshape(X.shape)
 
     def rotate_hermitian(self, X: ComplexArray) -> ComplexArray:
         """The same for Hermitian X, in half of the time."""
         stack = X.reshape(len(X), -1, *X.shape[-2:])
-        rotated: ComplexArray = compiled.rotate_pairs(self._eigh[1], _whole(stack))
+        rotated: ComplexArray = rotations.rotate_pairs(self._eigh[1], _whole(stack))
         return rotated.reshape(X.shape)
 
     # ---- degenerate groups -------------------------------------------------------------------------------------
@@ -189,9 +189,9 @@ class Bands:
             self.matrices = self.model.matrices(self.k, 1, self._curvature)
         found = self.matrices
         if found.slope is None or found.A is None:
-            return self.rotate(found.velocities()), None
+            return self.rotate_hermitian(found.velocities()), None
         U = self._eigh[1]
-        v, commuted = compiled.rotate_covariant(U, self.energies, _whole(found.slope), _whole(found.A))
+        v, commuted = rotations.rotate_covariant(U, self.energies, _whole(found.slope), _whole(found.A))
         return v, commuted
 
     @property
@@ -296,7 +296,7 @@ class Bands:
             self.matrices = self.model.matrices(self.k, 2, self._curvature)
             W = self.matrices.W
             assert W is not None
-        return self.rotate(W)
+        return self.rotate_hermitian(W)
 
     @cached_property
     def spins(self) -> ComplexArray:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..models.base import OpenBasis
 from ..models.outside_states import Outside
-from . import compiled
+from . import rotations
 from .bands import Bands, shared
 from .matrices import _whole
 
@@ -54,7 +54,7 @@ def _basis_curvatures(bands: Bands) -> Array:
     d = len(bands.axes)
     first, second = np.triu_indices(d, 1)
     F = np.zeros((len(curl), d, d, commuted.shape[2]))
-    F[:, first, second] = compiled.diagonals(bands.eigenvectors, _whole(curl)) + commuted
+    F[:, first, second] = rotations.diagonals(bands.eigenvectors, _whole(curl)) + commuted
     F[:, second, first] = -F[:, first, second]
     return F
 

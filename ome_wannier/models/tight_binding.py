@@ -20,8 +20,6 @@ from .real_space import RealSpace, frozen_terms, given_homes, in_axes, laid_out
 from .real_space_checks import check_lattice, check_vectors, checked, hermitised, partners, spin_matrices
 
 if TYPE_CHECKING:
-    pass
-if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
 Array = NDArray[np.float64]

@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from ..bands.degeneracy import Degeneracy
-from ..calculators.blocks import parts
 from ..calculators.registry import Calculator
 from ..common.errors import SettingsError
 from ..integration.adaptive.strategy import over_zone
@@ -42,9 +41,7 @@ from .request import (
     refuse_unfit,
     resources,
     sampling,
-    usable,
     validate,
-    with_parts,
 )
 
 if TYPE_CHECKING:
@@ -152,9 +149,7 @@ def compute(
     """
     began = time.perf_counter()
     model = model_of(model)
-    wanted, observables, gap_terms = consisting_of(usable(model) if calculators is None else calculators, include_chern_simons)
-    more = parts(model, [c.name for c in wanted])
-    observables = with_parts(observables, more)
+    wanted, more, observables, gap_terms = consisting_of(model, calculators, include_chern_simons)
     temperatures = np.atleast_1d(numbers("temperature", temperature, "K"))
     validate(model, wanted, temperatures, tau, degeneracy_tol)
     if (fermi is None) == (filling is None):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..bands.matrices import SPIN_REMEDY
-from ..calculators.blocks import blocks
+from ..calculators.blocks import blocks, parts
 from ..calculators.quantity import GapTerm, Observable
 from ..calculators.registry import Calculator, defaults, first_observable, get, needs_spin, resolve, with_chern_simons
 from ..common.checked_input import fault
@@ -88,14 +88,16 @@ def has_elements(model: Model, calculator: Calculator) -> bool:
 
 
 def consisting_of(
-    asked: str | Iterable[str | Calculator], include_chern_simons: bool
-) -> tuple[list[Calculator], tuple[Observable, ...], bool]:
-    """The calculators, the observables that they consist of, and whether Chern-Simons parts are among their terms."""
-    wanted, terms = resolve(asked)
+    model: Model, asked: str | Iterable[str | Calculator] | None, include_chern_simons: bool
+) -> tuple[list[Calculator], list[Calculator], tuple[Observable, ...], bool]:
+    """The calculators asked for, by default all that are usable; the parts of a layer or chain that complete them; the
+    observables that all consist of; and whether Chern-Simons parts are among their terms."""
+    wanted, terms = resolve(usable(model) if asked is None else asked)
     if include_chern_simons:
         wanted, terms = resolve(map(with_chern_simons, wanted))
-    observables = tuple(t for t in terms if isinstance(t, Observable))
-    return wanted, observables, len(observables) < len(terms)
+    more: list[Calculator] = [*parts(model, [c.name for c in wanted])]
+    observables = [t for t in terms if isinstance(t, Observable)]
+    return wanted, more, with_parts(observables, more), len(observables) < len(terms)
 
 
 def with_parts(observables: Sequence[Observable], parts: Sequence[Calculator]) -> tuple[Observable, ...]:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ...common.errors import SettingsError
 from ..band_ranges import Gap
 
-if TYPE_CHECKING:
-    pass
 Array = NDArray[np.float64]
 
 
