@@ -20,6 +20,7 @@ from ..common.errors import ModelError
 from .base import Across, ComplexArray, Matrices, Structure, bounded_axes, brief, shown
 from .home_cells import homes_of_pairs
 from .real_space_checks import HERMITICITY_TOLERANCE, checked, frozen, point
+from .sparse_levels import levels_below, middle_of_widest_gap, nearest_levels
 from .tight_binding import TightBinding
 
 Array = NDArray[np.float64]
@@ -30,8 +31,6 @@ Window = tuple[Array, ComplexArray, ComplexArray, ComplexArray]
 
 #: memory in bytes up to which windows are kept: energies, filling and narrower windows ask for the same points again
 KEPT = 2**30
-#: eV, largest tolerated |H u - e u| of a level
-RESIDUAL = 1e-8
 #: calculators that need no bands far from the Fermi level, or whose share of them falls off with their distance
 AVAILABLE = (
     "total", "interband", "local_crossgap", "itinerant_crossgap", "metric_curl", "extrinsic", "berry_curvature",
@@ -254,9 +253,9 @@ class SparseTightBinding:
         H = self._bloch(k, self.hopping)
         n, wanted = len(self.centres), self.window + max(6, self.window // 5)
         while 3 * wanted < n:
-            e, U = _nearest(H, self._level, wanted)
+            e, U = nearest_levels(H, self._level, wanted)
             edge = (wanted - self.window) // 4 + 2  # levels at each end among which there is a cut, between unequal ones
-            low, high = _widest_gap(e[:edge]), _widest_gap(e[-edge:])
+            low, high = middle_of_widest_gap(e[:edge]), middle_of_widest_gap(e[-edge:])
             below, up_to = levels_below(H, low), levels_below(H, high)
             inside = (e > low) & (e < high)
             if inside.sum() != up_to - below:
@@ -319,51 +318,3 @@ def _in_axes(fields: dict[str, Any], earlier: Array | None) -> dict[str, Any]:
     centres = fields["centres"] if Q is None else fields["centres"] @ Q.T
     frame = earlier if Q is None else Q if earlier is None else Q @ earlier
     return fields | {"lattice": bare.lattice, "centres": centres, "frame": frame}
-
-
-def levels_below(H: Any, energy: float) -> int:
-    """Number of eigenvalues of a sparse Hermitian matrix below an energy: the negative pivots of H - energy (Sylvester)."""
-    return int((_factorised(H, energy).U.diagonal().real < 0).sum())
-
-
-def _factorised(H: Any, energy: float) -> Any:
-    """L U of H - energy with pivots on the diagonal, so that U = D L^+."""
-    from scipy.sparse import identity
-    from scipy.sparse.linalg import splu
-
-    A = (H - energy * identity(H.shape[0], format="csc")).tocsc()
-    try:
-        lu = splu(A, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-    except RuntimeError as error:
-        raise ModelError(f"an energy level lies exactly at {energy:g} eV: give another level") from error
-    b = np.ones(H.shape[0], dtype=complex)
-    if not (lu.perm_r == lu.perm_c).all() or not np.linalg.norm(A @ lu.solve(b) - b) < 1e-5 * np.linalg.norm(b):
-        raise ModelError(f"the factorisation at {energy:g} eV is not accurate: give another level")
-    return lu
-
-
-def _nearest(H: Any, energy: float, number: int) -> tuple[Array, ComplexArray]:
-    """The levels nearest to an energy, ascending, and their vectors."""
-    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
-
-    n = H.shape[0]
-    solve = LinearOperator((n, n), matvec=_factorised(H, energy).solve, dtype=complex)
-    start = np.random.default_rng(1).standard_normal(n) + 0j  # the same each time: results are reproducible
-    try:
-        _, U = eigsh(H, number, sigma=energy, OPinv=solve, v0=start)
-    except ArpackNoConvergence as error:
-        raise ModelError(f"the levels near {energy:g} eV do not converge: give another level or window") from error
-    # ARPACK treats complex matrices as any other: its vectors of equal levels are not orthogonal
-    Q, _ = np.linalg.qr(U)
-    e, mixed = np.linalg.eigh(Q.conj().T @ (H @ Q))
-    U = Q @ mixed
-    worst = float(np.linalg.norm(H @ U - U * e, axis=0).max())
-    if worst > RESIDUAL:
-        raise ModelError(f"levels near {energy:g} eV are accurate to {worst:.2g} eV only: give another level")
-    return np.asarray(e), np.asarray(U)
-
-
-def _widest_gap(e: Array) -> float:
-    """The middle of the widest gap between ascending levels."""
-    i = int(np.argmax(np.diff(e)))
-    return float(e[i] + e[i + 1]) / 2

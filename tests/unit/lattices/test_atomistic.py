@@ -28,7 +28,8 @@ from ome_wannier.lattices.atomistic import (
 )
 from ome_wannier.lattices.moire import twisted_bilayer_graphene
 from ome_wannier.lattices.twisted import Bilayer
-from ome_wannier.models.sparse_tight_binding import SparseTightBinding, levels_below
+from ome_wannier.models.sparse_levels import levels_below
+from ome_wannier.models.sparse_tight_binding import SparseTightBinding
 
 A, BOND, DECAY, DISTANCE, CUTOFF = 2.46, 2.46 / np.sqrt(3), 0.184 * 2.46, 3.35, 6.0
 K = np.array([4 * np.pi / (3 * A), 0.0])
