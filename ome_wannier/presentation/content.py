@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..common.errors import ModelError
+from ..integration.occupation.fermi import REACH
 from ..response.result_files import quantities
 from ..sources import library
 from . import elements, rows
@@ -203,7 +204,8 @@ def _notes(result: xr.Dataset, shown: Sequence[str], tables: Sequence[Table], re
     if result.attrs.get("fermi_surface"):
         notes.append(str(result.attrs["fermi_surface"]))
     if any(EXACT in cell for table in tables for _, cells in table.rows for cell in cells):
-        notes.append(f"{EXACT}: every term of the sum is zero, or it is known in closed form")
+        surface = f"of a Fermi surface: no band within {REACH:.0f} k_BT"
+        notes.append(f"{EXACT}: every term is zero ({surface}), or known in closed form")
     if any("±" in cell for table in tables for _, cells in table.rows for cell in cells):
         notes.append("±: numerical error of the calculation, not of DFT or its Wannier functions")
     if rest:
