@@ -17,7 +17,7 @@ in_angstrom = partial(convert_alpha, unit="e2/hbar", dimension=2)  # A m/V to An
 
 print("Twisted bilayer graphene, 1.2 degrees, 0.3% heterostrain, 17 meV on one layer: extrinsic z<-x, z<-y of both valleys")
 print("(nm e^2/hbar, tau = 1 ps, 20 K) against electrons per moire cell")
-mesh, fillings = (30, 30, 1), np.array([-2.0, -1.0, 1.0, 2.0])
+mesh, fillings = (36, 36, 1), np.array([-2.0, -1.0, 1.0, 2.0])
 print("strain angle" + "".join(f"{n:>18.0f}" for n in fillings))
 for angle in (0.0, 15.0, 30.0):
     graphene = twisted_bilayer_graphene(

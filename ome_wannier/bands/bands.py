@@ -222,10 +222,12 @@ class Bands:
 
     @property
     def couplings(self) -> ComplexArray:
-        """(nk, n - 1, directions) in eV: how far the matrix element between neighbouring levels moves on that way."""
-        upper = np.arange(self.energies.shape[1] - 1)
-        v, start = self.velocities, np.zeros((len(self.energies), len(upper), self._spacing.shape[1]), dtype=complex)
-        return sum((v[:, a, upper, upper + 1, None] * s for a, s in enumerate(self._spacing)), start)
+        """(nk, n - 1, 4, directions) in eV: how far matrix elements between neighbouring levels move on that way, of the levels
+        n and n + 1, n - 1 and n + 1, n and n + 2, n - 1 and n + 2 (of the outermost where there is none)."""
+        n = np.arange(self.energies.shape[1] - 1)[:, None]
+        low, high = np.maximum(n - np.array([0, 1, 0, 1]), 0), np.minimum(n + np.array([1, 1, 2, 2]), len(n))
+        v, start = self.velocities, np.zeros((len(self.energies), *low.shape, self._spacing.shape[1]), dtype=complex)
+        return sum((v[:, a, low, high, None] * s for a, s in enumerate(self._spacing)), start)
 
     @cached_property
     def connections(self) -> ComplexArray:

@@ -19,6 +19,8 @@ class MeshConstants:
     #: most, which sub-meshes see; and those up to which they leave errors below 0.2 (tolerance.md eq. 7)
     resolved: float = 2.0
     fine: float = 4.0
+    #: places of least gaps are at the most one for so many points
+    points_per_place: int = 4
     #: eV; occupations that change over less than this are steps
     step: float = 1e-12
     #: Fermi levels at which this is summed, at the most; those between have the larger of the two next to them

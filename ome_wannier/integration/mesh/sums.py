@@ -29,7 +29,8 @@ from ..memory import WORKING_SET, bytes_per_point, check_sums
 from ..occupation.histogram import Occupation
 from .checkpoint import Checkpoint, State
 from .constants import MESH
-from .unseen import Unseen, spacing, with_points
+from .crossings import Places, pairs_near, places_of, with_pairs, with_peaks
+from .unseen import Unseen, spacing, with_surfaces
 
 Array = NDArray[np.float64]
 
@@ -102,6 +103,17 @@ class MeshJob(NamedTuple):
     length: int
     together: int
 
+    @property
+    def mesh(self) -> KMesh:
+        """The whole mesh."""
+        return self.points if isinstance(self.points, KMesh) else self.points.mesh
+
+    def evaluate(self, k: Array) -> tuple[Array, Array]:
+        """Energies (nk, n) and weights (nk, n, columns) at any k points."""
+        known = self.integrand
+        bands, weights = evaluate_at(known.model, known.observables, k, known.degeneracy, known.occupation.window)
+        return bands.energies, weights
+
 
 class Block(NamedTuple):
     """Histograms of a block, what its points may miss, and the widest degenerate group.
@@ -119,14 +131,18 @@ def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
     occupation, degeneracy, kinds = job.integrand.occupation, job.integrand.degeneracy, job.integrand.kinds
     shares, columns, widest = len(job.points.shares), len(kinds), 0.0
     block = np.zeros((shares + (degeneracy.other is not None), occupation.n_rows, columns))
-    missed = Unseen.none(occupation, columns)
+    missed, crossed, places, used = Unseen.none(occupation, columns), Unseen.none(occupation, columns), [], 0
     for start in range(*rows, job.together):
         k, histogram, star = job.points.batch(start, min(start + job.together, rows[1]), job.length)
         bands, weights, use = _weighted(job, k, star, star > 0, degeneracy)
         widest = max(widest, bands.widest_group)
         part = np.repeat(histogram[use], job.integrand.model.n_orbitals)
         occupation.add(block, bands.energies.ravel(), weights.reshape(-1, columns), part)
-        missed = with_points(missed, occupation, bands.energies, (bands.moves, bands.couplings), weights, kinds)
+        missed = with_surfaces(missed, occupation, bands.energies, bands.moves, weights, kinds)
+        near = pairs_near(bands, occupation)
+        crossed = with_pairs(crossed, occupation, near, bands.energies, weights, kinds)
+        places.append(places_of(near, bands, k[use], occupation, job.mesh.size, star[use]))
+        used += len(bands.energies)
         doubtful = np.zeros_like(use)
         doubtful[use] = degeneracy.doubtful(bands.energies, occupation.window[1])
         if degeneracy.other is not None and doubtful.any():
@@ -138,7 +154,9 @@ def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
                 before = again[use]
             occupation.add(block, other.energies.ravel(), changed.reshape(-1, columns), shares)
             occupation.add(block, bands.energies[before].ravel(), -weights[before].reshape(-1, columns), shares)
-    return Block(block, missed, widest)
+    some = Places.joined(places).largest(-(-used // MESH.points_per_place))
+    crossed = with_peaks(crossed, occupation, some, job.evaluate, job.length, kinds)
+    return Block(block, missed.plus(crossed), widest)
 
 
 def _weighted(
@@ -147,9 +165,8 @@ def _weighted(
     """The bands at points of a batch, at least those to be used, their weights (nk, n, columns), and which points these are."""
     observables, occupation = job.integrand.observables, job.integrand.occupation
     lattice = cast(Lattice, job.integrand.model)
-    mesh = job.points if isinstance(job.points, KMesh) else job.points.mesh
     model, k, use = _wanted(lattice, k, use)
-    to_next = spacing(mesh, lattice.lattice, lattice.axes)
+    to_next = spacing(job.mesh, lattice.lattice, lattice.axes)
     bands, weights = evaluate_at(model, observables, k, degeneracy, occupation.window, to_next)
     return bands, _counted(weights, star[use]), use
 

@@ -9,11 +9,6 @@ d / 10 count as what they add up to: large terms of pairs of bands cancel there.
 sum of -df/de over a row of points, between which the level moves by s, the largest of the summands of d: 2 x / sinh x,
 x = 2 pi^2 k_B T / s, from the first term of Poisson's summation formula, or 1 if that is less (tolerance.md eq. 7).
 
-Two neighbouring bands may nearly cross between the points, where the weights of their pair are narrow although occupations are
-not. The 2 x 2 Hamiltonian of the two, extrapolated linearly, has its least gap D at some place q. If that is within the spacing
-along each direction, all that the pair gives at this point counts, the sum of the weights up to the lower band times the
-difference of the occupations, times 2 exp(-2 pi D / s) or 1 if that is less, s the speed of the gap (tolerance.md eq. 9).
-
 All of that may be missing, as a pocket that no point sees is. Where many points are near the level, they sample the Fermi
 surface at random, and what is uncertain is the scatter of the sum. The error is the smaller of the two.
 """
@@ -75,19 +70,16 @@ def spacing(mesh: KMesh, lattice: Array, axes: Sequence[int]) -> Array:
     return np.asarray(vectors[:, [n > 1 for n in mesh.size]])
 
 
-def with_points(
-    found: Unseen,
-    occupation: Occupation,
-    energies: Array,
-    slopes: tuple[Array, NDArray[np.complex128]],
-    weights: Array,
-    kinds: NDArray[np.int64],
+def with_surfaces(
+    found: Unseen, occupation: Occupation, energies: Array, moves: Array, weights: Array, kinds: NDArray[np.int64]
 ) -> Unseen:
-    """With more points, one after the other: energies (nk, n), how much they move along each direction (nk, n, directions) and
-    matrix elements between neighbours do (nk, n - 1, directions), and weights (nk, n, columns), occupied as `kinds` say
-    (`OCCUPATIONS`)."""
-    widths = np.maximum(occupation.widths.reshape(len(occupation.fermi), -1).min(axis=0), MESH.step)
-    levels = occupation.fermi[_some(occupation)], widths
-    kinds = np.asarray(kinds, dtype=np.int64)
-    coarsest = unseen(energies, slopes, weights, kinds, levels, MESH.resolved, (found.size, found.variance))
+    """With more points, one after the other: energies (nk, n), how much they move along each direction (nk, n, directions), and
+    weights (nk, n, columns), occupied as `kinds` say (`OCCUPATIONS`)."""
+    coarsest = unseen(energies, moves, weights, kinds, levels_of(occupation), MESH.resolved, (found.size, found.variance))
     return found._replace(coarsest=max(found.coarsest, coarsest))
+
+
+def levels_of(occupation: Occupation) -> tuple[Array, Array]:
+    """Fermi levels at which sums are made, and the width of the occupation at each temperature, in eV."""
+    widths = np.maximum(occupation.widths.reshape(len(occupation.fermi), -1).min(axis=0), MESH.step)
+    return occupation.fermi[_some(occupation)], widths

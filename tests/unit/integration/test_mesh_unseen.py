@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from toys import random_model, two_band
 
 import ome_wannier as ome
+from ome_wannier.calculators.quantity import SEA, SURFACE
 from ome_wannier.errors import AccuracyWarning
 from ome_wannier.integration.kpoints.mesh import KMesh
-from ome_wannier.integration.mesh.unseen import Unseen, with_points
+from ome_wannier.integration.mesh.crossings import pairs_near, with_pairs
+from ome_wannier.integration.mesh.unseen import Unseen, with_surfaces
 from ome_wannier.integration.occupation.fermi import minus_fermi_derivative
 from ome_wannier.integration.occupation.histogram import Occupation
 from ome_wannier.units import KB
@@ -79,11 +82,11 @@ def of_points(energies, moves, weights, T=100.0, levels=(-0.3, 0.0, 0.2), coupli
     """What points (nk, n) miss at these levels of a Fermi-surface term and of one of the sea with the same weights."""
     occupation = Occupation(np.array(levels), np.array([T]))
     both = np.repeat(np.array(weights, dtype=float)[..., None], 2, axis=2)
-    surface = np.array([True, False])
-    moves = np.array(moves)[..., None]
-    couplings = np.zeros((len(moves), moves.shape[1] - 1, 1)) if couplings is None else np.array(couplings)[..., None]
-    slopes = moves, couplings.astype(complex)
-    found = with_points(Unseen.none(occupation, 2), occupation, np.array(energies), slopes, both, surface)
+    kinds, energies, moves = np.array([SURFACE, SEA]), np.array(energies), np.array(moves)[..., None]
+    found = with_surfaces(Unseen.none(occupation, 2), occupation, energies, moves, both, kinds)
+    if couplings is not None:
+        bands = SimpleNamespace(energies=energies, moves=moves, couplings=np.array(couplings, dtype=complex)[..., None, None])
+        found = with_pairs(found, occupation, pairs_near(bands, occupation), energies, both, kinds)
     return found.error(occupation)[:, 0], found.coarsest
 
 

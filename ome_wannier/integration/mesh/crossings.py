@@ -1,0 +1,165 @@
+"""What a mesh may miss where two neighbouring bands nearly cross between its points: the model is evaluated there.
+
+From the velocities at a point the 2 x 2 Hamiltonian of the two bands is known to first order, and with it the place of their
+least gap (tolerance.md eq. 8). Within a step of the mesh, all that the pair gives at this point counts: the sum of the weights
+up to the lower band times the difference of the occupations, and the relative error of a sum over what is as wide as the gap
+(eq. 9). At the place the weights may be far larger, in a peak as wide as the gap: height times width is charged too (eqs. 10,
+11). A mesh meets peaks at random: the error is the smaller of the sum and of two standard deviations of its scatter, as for
+Fermi surfaces (see `unseen`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...bands.bands import Bands
+from ..occupation.histogram import Occupation
+from .least_gaps import FAR, at_points, peaks
+from .unseen import Unseen, levels_of
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+#: steps of the mesh within which a least gap counts, and within which it belongs to its nearest point
+STEP, HALF = 1.0, 0.5
+#: two levels are double if they differ by this share of the gap to the next; along a direction in which the gap changes by less
+#: than this share of it in a step, it does not change
+DOUBLE, SLOW = 0.25, 1e-6
+#: a share of a sum that is not looked for; what keeps divisions finite
+NOTHING, TINY = 0.01, 1e-150
+
+
+class Pairs(NamedTuple):
+    """Neighbouring bands that may nearly cross within a step of a point, all of length p.
+
+    Numbers of the point and of the lower band, how fast the gap grows along its principal directions (p, directions) in eV per
+    step, steps to the place along the fastest one, the least gap within a step in eV; steps to the place (p, directions), at
+    most half of one along the other principal directions, and the gap there.
+    """
+
+    point: Ints
+    band: Ints
+    speeds: Array
+    along: Array
+    least: Array
+    steps: Array
+    there: Array
+
+
+class Places(NamedTuple):
+    """Where bands nearly cross: k (p, 3) fractional, the lower band (p,), the speeds of the gap (p, directions), how many
+    points of the mesh each stands for, and roughly what is in its peak, in any unit (p,)."""
+
+    k: Array
+    band: Ints
+    speeds: Array
+    star: Array
+    content: Array
+
+    @classmethod
+    def joined(cls, parts: Sequence[Places]) -> Places:
+        """All of them, in their order."""
+        return cls(*(np.concatenate(x) for x in zip(*parts, strict=True)))
+
+    def largest(self, number: int) -> Places:
+        """Those with the largest peaks, in their order."""
+        return self.chosen(np.sort(np.argsort(-self.content * self.star, kind="stable")[:number]))
+
+    def chosen(self, c: NDArray[np.bool_] | Ints) -> Places:
+        """Some of them."""
+        return Places(self.k[c], self.band[c], self.speeds[c], self.star[c], self.content[c])
+
+
+def pairs_near(bands: Bands, occupation: Occupation) -> Pairs:
+    """The pairs whose gap is least within a step of the points (tolerance.md eq. 8), near some Fermi level.
+
+    Along slow directions a place may be anywhere: where the gap hardly changes, none is the least.
+    """
+    energies, gap, rise = bands.energies, np.diff(bands.energies), np.diff(bands.moves, axis=1)
+    times = _doubles(gap)
+    most = np.sqrt(rise**2 + np.einsum("kni,knid->knd", times, np.abs(bands.couplings) ** 2)).sum(axis=2)
+    (fermi, widths), reach = levels_of(occupation), np.abs(bands.moves).sum(axis=2)
+    wide = FAR * widths.max() + most / 4
+    first = np.searchsorted(fermi, energies[:, :-1] - reach[:, :-1] - wide)
+    near = (most > gap) & (first < np.searchsorted(fermi, energies[:, 1:] + reach[:, 1:] + wide))
+    point, band = np.nonzero(near)
+    g, rise, c = gap[near], rise[near], bands.couplings[near]
+    squares, V = np.linalg.eigh(rise[:, :, None] * rise[:, None] + np.einsum("pi,pia,pib->pab", times[near], c, c.conj()).real)
+    squares = np.maximum(squares, TINY)
+    towards = g[:, None] * np.einsum("pd,pdi->pi", rise, V)
+    steps = np.where(squares > (SLOW * g[:, None]) ** 2, -towards / squares, 0.0)
+    along = np.abs(steps[:, -1:]).max(axis=1, initial=0.0)
+
+    def within(reach: float) -> tuple[Array, Array]:
+        s = steps.copy()
+        s[:, :-1] = s[:, :-1].clip(-reach, reach)
+        return s, np.sqrt(np.maximum(g**2 + np.sum((2 * towards + squares * s) * s, axis=1), 0.0))
+
+    nearest, there = within(HALF)
+    every = (point, band, np.sqrt(squares), along, within(STEP)[1], np.einsum("pi,pdi->pd", nearest, V), there)
+    return Pairs(*(x[along <= STEP] for x in every))
+
+
+def _doubles(gap: Array) -> Array:
+    """(nk, n - 1, 4): how often the squares of `Bands.couplings` count in that of the gap between neighbours.
+
+    Levels that are much closer to each other than to the other side of the gap count as double. If both sides are, half of the
+    sum of squares is the mean repulsion of a level (all of them are equal where time reversal and inversion make both double).
+    """
+    lower, upper = np.zeros_like(gap, dtype=bool), np.zeros_like(gap, dtype=bool)
+    lower[:, 1:] = gap[:, :-1] < DOUBLE * gap[:, 1:]
+    upper[:, :-1] = gap[:, 1:] < DOUBLE * gap[:, :-1]
+    counted = np.stack([np.ones_like(lower), lower, upper, lower & upper], axis=2)
+    return np.asarray(np.where((lower & upper)[..., None], 2.0, 4.0) * counted)
+
+
+def with_pairs(
+    found: Unseen, occupation: Occupation, near: Pairs, energies: Array, weights: Array, kinds: NDArray[np.int64]
+) -> Unseen:
+    """With what the pairs give at their points (tolerance.md eq. 9), one after the other: energies (nk, n) and weights
+    (nk, n, columns), occupied as `kinds` say."""
+    known = near.point, near.band, near.speeds, near.least
+    at_points(energies, weights, known, kinds, levels_of(occupation), (found.size, found.variance))
+    return found
+
+
+def places_of(
+    near: Pairs, bands: Bands, k: Array, occupation: Occupation, size: Sequence[int], star: NDArray[np.uint8]
+) -> Places:
+    """The places that are nearest to the points k (nk, 3) of a mesh of this size, whose peaks are far higher than what is there
+    and not resolved, and where Fermi levels tell the two bands apart."""
+    (point, band, speeds, along, _, q, least), (fermi, widths) = near, levels_of(occupation)
+    low, high = bands.energies[point, band], bands.energies[point, band + 1]
+    fastest = speeds.max(axis=1, initial=0.0)
+    middle = (low + high + np.sum(q * (bands.moves[point, band] + bands.moves[point, band + 1]), axis=1)) / 2
+    wide = least / 2 + FAR * widths.max() + fastest / 4
+    reached = np.searchsorted(fermi, middle - wide) < np.searchsorted(fermi, middle + wide)
+    unresolved = 2 * np.exp(-2 * np.pi * least / fastest) >= NOTHING
+    k = k[point]
+    directions = [i for i, n in enumerate(size) if n > 1]
+    k[:, directions] += q / np.array(size)[directions]
+    share = np.prod(np.minimum(1.0, np.pi * least[:, None] / np.maximum(speeds, TINY)), axis=1)
+    every = Places(k, band, speeds, star[point].astype(float), share / np.maximum(least, TINY) ** 2)
+    return every.chosen((along <= HALF) & (2 * least <= high - low) & unresolved & reached)
+
+
+def with_peaks(
+    found: Unseen,
+    occupation: Occupation,
+    places: Places,
+    evaluate: Callable[[Array], tuple[Array, Array]],
+    together: int,
+    kinds: NDArray[np.int64],
+) -> Unseen:
+    """With the peaks at all places (tolerance.md eqs. 10, 11), one after the other; `evaluate` gives energies and weights at so
+    many k points together."""
+    for start in range(0, len(places.k), together):
+        some = slice(start, start + together)
+        energies, weights = evaluate(places.k[some])
+        at = places.band[some], places.speeds[some], places.star[some]
+        peaks(energies, weights, at, kinds, levels_of(occupation), (found.size, found.variance))
+    return found

@@ -1,0 +1,126 @@
+"""Bands that nearly cross between the points of a mesh: where, how much a peak holds, and that it is in the error."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from toys import random_model, rebuilt
+
+import ome_wannier as ome
+from ome_wannier.integration.mesh.crossings import Places, pairs_near, places_of, with_peaks
+from ome_wannier.integration.mesh.unseen import Unseen
+from ome_wannier.integration.occupation.histogram import Occupation
+
+OCCUPATION = Occupation(np.array([0.0]), np.array([300.0]))
+
+
+def seen_from(q, gap, speeds):
+    """What is known at q (directions) steps from the least gap of (gap sigma_x + s_1 q_1 sigma_z + s_2 q_2 sigma_y) / 2."""
+    sigma = np.array([[[1, 0], [0, -1]], [[0, -1j], [1j, 0]]])
+    V = np.einsum("d,dij->dij", speeds, sigma[: len(speeds)]) / 2
+    e, U = np.linalg.eigh(np.array([[0, gap], [gap, 0]]) / 2 + np.einsum("d,dij->ij", q, V))
+    v = np.einsum("ni,dnm,mj->dij", U.conj(), V, U)
+    moves = np.einsum("dii->id", v).real
+    bands = SimpleNamespace(energies=e[None], moves=np.ascontiguousarray(moves)[None], couplings=v[None, None, None, :, 0, 1])
+    near, size = pairs_near(bands, OCCUPATION), [10, 20, 1][: len(q)] + [1] * (3 - len(q))
+    return places_of(near, bands, np.zeros((1, 3)), OCCUPATION, size, np.ones(1, dtype=np.uint8)), np.array(size[: len(q)])
+
+
+@pytest.mark.parametrize("q", [[0.3], [-0.49], [0.2, -0.4], [0.45, 0.45]])
+def test_the_place_is_found_from_within_half_a_step(q):
+    speeds = np.array([0.2, 0.1])[: len(q)]
+    places, size = seen_from(np.array(q), 0.004, speeds)
+    assert places.band.tolist() == [0]
+    np.testing.assert_allclose(places.k[0, : len(q)] * size, -np.array(q), atol=1e-9)
+    np.testing.assert_allclose(np.sort(places.speeds[0])[::-1], speeds, rtol=1e-9)
+
+
+@pytest.mark.parametrize("split", [0.0, 1e-5])
+@pytest.mark.parametrize("seed", range(4))
+def test_levels_that_are_double_repel_each_other_together(seed, split):
+    """(gap Gamma_0 + s_1 q_1 Gamma_1 + s_2 q_2 Gamma_2) / 2 with any choice of states in the doublets, or split."""
+    x, y, z = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
+    gamma = np.array([np.kron(x, x), np.kron(x, y), np.kron(z, np.eye(2))])
+    rng, q, speeds, gap = np.random.default_rng(seed), np.array([0.2, -0.4]), np.array([0.2, 0.1]), 0.004
+    T = np.linalg.qr(rng.normal(size=(4, 4)) + 1j * rng.normal(size=(4, 4)))[0]
+    V = np.einsum("d,ai,dij,bj->dab", speeds / 2, T, gamma[[1, 2]], T.conj())
+    perturbation = rng.normal(size=(4, 4))
+    H = T @ gamma[0] @ T.conj().T * gap / 2 + np.einsum("d,dij->ij", q, V) + split * (perturbation + perturbation.T)
+    e, U = np.linalg.eigh(H)
+    v = np.einsum("ni,dnm,mj->dij", U.conj(), V, U)
+    couplings = np.zeros((1, 3, 4, 2), dtype=complex)
+    couplings[0, 1] = v[:, [1, 0, 1, 0], [2, 2, 3, 3]].T
+    couplings[0, [0, 2], 0] = v[:, [0, 2], [1, 3]].T
+    bands = SimpleNamespace(energies=e[None], moves=np.einsum("dii->id", v).real[None], couplings=couplings)
+    near = pairs_near(bands, OCCUPATION)
+    (found,) = np.nonzero(near.band == 1)[0]
+    np.testing.assert_allclose(near.steps[found], -q, atol=1e-6 + 30 * split / speeds.min())
+    np.testing.assert_allclose([near.least[found], near.there[found]], gap, rtol=1e-6, atol=10 * split)
+
+
+@pytest.mark.parametrize(("q", "gap"), [([0.6], 0.004), ([0.6, 0.1], 0.004), ([0.4], 0.2), ([0.01], 0.004)])
+def test_no_place(q, gap):
+    """Another point is nearer; the gap is wide for the mesh; the point is as high as the peak."""
+    assert len(seen_from(np.array(q), gap, np.array([0.2, 0.1])[: len(q)])[0].k) == 0
+
+
+def test_a_line_of_crossings_is_found_from_beside_it():
+    """Along the line the gap hardly changes: its least value may lie far away, and does not matter."""
+    places, size = seen_from(np.array([0.3, 2.0]), 0.004, np.array([0.2, 1e-5]))
+    assert len(places.k) == 1
+    assert places.k[0, 0] * size[0] == pytest.approx(-0.3, abs=1e-3)
+    assert abs(places.k[0, 1] * size[1]) <= 0.5
+
+
+def test_the_largest_peaks_come_first_and_stay_in_their_order():
+    places = Places(
+        np.zeros((4, 3)), np.arange(4), np.ones((4, 2)), np.array([1.0, 1.0, 9.0, 1.0]), np.array([3.0, 1.0, 1.0, 5.0])
+    )
+    assert places.largest(2).band.tolist() == [2, 3]
+    assert places.largest(0).band.tolist() == []
+
+
+@pytest.mark.parametrize("power", [2, 3, 4])
+def test_height_times_width_holds_the_peak(power):
+    """(gap / sqrt(gap^2 + s^2 q^2))^power holds pi, 2 and pi/2 times gap / s. Charged is pi gap / s, no less, at most twice."""
+    gap, speed = 0.002, 0.3
+    q = np.linspace(-20, 20, 400_001) * gap / speed
+    whole = np.sum((gap / np.hypot(gap, speed * q)) ** power) * (q[1] - q[0])
+    places = Places(np.zeros((1, 3)), np.array([0]), np.array([[speed]]), np.ones(1), np.ones(1))
+
+    def evaluate(k):
+        return np.array([[-gap / 2, gap / 2]]), np.array([[[1.0], [-1.0]]])
+
+    found = with_peaks(Unseen.none(OCCUPATION, 1), OCCUPATION, places, evaluate, 1, np.array([0]))
+    f = 1 / (1 + np.exp(np.array([-gap, gap]) / 2 / (300 * ome.units.KB)))
+    charge = found.size[0, 0, 0] / (f[0] - f[1]) / min(1.0, 2 * np.exp(-2 * np.pi * gap / speed))
+    assert 0.95 * whole < charge < 2.1 * whole
+    # one peak among many points is rare: the scatter of a sum is that of its square over its width
+    assert found.variance[0, 0, 0] == pytest.approx(found.size[0, 0, 0] ** 2 / (np.pi * gap / speed))
+
+
+@pytest.mark.parametrize(("seed", "fermi", "size"), [(1018, 0.619399, 16), (1018, 0.619399, 44), (1012, 0.502629, 30)])
+def test_long_avoided_crossings_are_in_the_error(seed, fermi, size):
+    """Weakly coupled orbitals, gaps of 1 to 2 meV: the mesh misses most of the metric, which its error says."""
+    rng = np.random.default_rng([seed, 7])
+    n, coupling = int(rng.integers(2, 5)), 10 ** rng.uniform(-3, -1)
+    model = random_model(seed, 2, n, position="matrix", hopping=0.5)
+    model = rebuilt(model, hamiltonian=model.hamiltonian * np.where(np.eye(n) > 0, 1.0, coupling))
+    settings = {"calculators": ["quantum_metric"], "fermi": fermi, "temperature": 300.0, "symmetry": "off"}
+    found, true = ome.compute(model, (size, size, 1), **settings), ome.compute(model, rtol=2e-2, **settings)
+    off = float(abs(found.quantum_metric - true.quantum_metric).max())
+    assert off > 0.5 * float(abs(true.quantum_metric).max())  # or nothing is tried
+    assert off < 2 * float(found.quantum_metric_error.max())
+
+
+@pytest.mark.parametrize("size", [52, 69, 80])
+def test_a_pocket_around_a_dirac_point_of_the_mesh_is_in_the_error(size):
+    """The point sees both levels full, its neighbours hardly any curvature: what lies outside of the pocket is missed."""
+    model = ome.load("tilted-dirac-lattice", mass=0.0223)
+    settings = {"calculators": ["berry_curvature"], "fermi": -0.064, "temperature": 50.0}
+    found, true = ome.compute(model, (size, size, 1), **settings), ome.compute(model, rtol=1e-3, **settings)
+    off = float(abs(found.berry_curvature - true.berry_curvature).max())
+    assert off > 0.05 * float(abs(true.berry_curvature).max())  # or nothing is tried
+    assert off < 2 * float(found.berry_curvature_error.max())
