@@ -29,22 +29,21 @@ STEP, HALF = 1.0, 0.5
 #: two levels are double if they differ by this share of the gap to the next; along a direction in which the gap changes by less
 #: than this share of it in a step, it does not change
 DOUBLE, SLOW = 0.25, 1e-6
-#: a share of a sum that is not looked for; what keeps divisions finite
-NOTHING, TINY = 0.01, 1e-150
+#: a share of a sum that is not looked for; what keeps divisions finite; of steps
+NOTHING, TINY, ROUNDING = 0.01, 1e-150, 1e-9
 
 
 class Pairs(NamedTuple):
     """Neighbouring bands that may nearly cross within a step of a point, all of length p.
 
     Numbers of the point and of the lower band, how fast the gap grows along its principal directions (p, directions) in eV per
-    step, steps to the place along the fastest one, the least gap within a step in eV; steps to the place (p, directions), at
-    most half of one along the other principal directions, and the gap there.
+    step, ascending, the least gap within a step in eV; and within half a step, steps to the place (p, directions) and the gap
+    there.
     """
 
     point: Ints
     band: Ints
     speeds: Array
-    along: Array
     least: Array
     steps: Array
     there: Array
@@ -80,28 +79,33 @@ def pairs_near(bands: Bands, occupation: Occupation) -> Pairs:
     Along slow directions a place may be anywhere: where the gap hardly changes, none is the least.
     """
     energies, gap, rise = bands.energies, np.diff(bands.energies), np.diff(bands.moves, axis=1)
-    times = _doubles(gap)
-    most = np.sqrt(rise**2 + np.einsum("kni,knid->knd", times, np.abs(bands.couplings) ** 2)).sum(axis=2)
+    times, couplings = _doubles(gap), bands.couplings
+    most = np.sqrt(rise**2 + np.einsum("kni,knid->knd", times, np.abs(couplings) ** 2)).sum(axis=2)
     (fermi, widths), reach = levels_of(occupation), np.abs(bands.moves).sum(axis=2)
     wide = FAR * widths.max() + most / 4
     first = np.searchsorted(fermi, energies[:, :-1] - reach[:, :-1] - wide)
     near = (most > gap) & (first < np.searchsorted(fermi, energies[:, 1:] + reach[:, 1:] + wide))
     point, band = np.nonzero(near)
-    g, rise, c = gap[near], rise[near], bands.couplings[near]
+    g, rise, c = gap[near], rise[near], couplings[near]
     squares, V = np.linalg.eigh(rise[:, :, None] * rise[:, None] + np.einsum("pi,pia,pib->pab", times[near], c, c.conj()).real)
     squares = np.maximum(squares, TINY)
     towards = g[:, None] * np.einsum("pd,pdi->pi", rise, V)
     steps = np.where(squares > (SLOW * g[:, None]) ** 2, -towards / squares, 0.0)
-    along = np.abs(steps[:, -1:]).max(axis=1, initial=0.0)
 
     def within(reach: float) -> tuple[Array, Array]:
         s = steps.copy()
         s[:, :-1] = s[:, :-1].clip(-reach, reach)
-        return s, np.sqrt(np.maximum(g**2 + np.sum((2 * towards + squares * s) * s, axis=1), 0.0))
+        gaps = np.sqrt(np.maximum(g**2 + np.sum((2 * towards + squares * s) * s, axis=1), 0.0))
+        return np.einsum("pi,pdi->pd", s, V), gaps
 
-    nearest, there = within(HALF)
-    every = (point, band, np.sqrt(squares), along, within(STEP)[1], np.einsum("pi,pdi->pd", nearest, V), there)
-    return Pairs(*(x[along <= STEP] for x in every))
+    (far, least), nearest = within(STEP), within(HALF)
+    close = _farthest(far) <= STEP + ROUNDING
+    return Pairs(*(x[close] for x in (point, band, np.sqrt(squares), least, *nearest)))
+
+
+def _farthest(steps: Array) -> Array:
+    """(p,) along the direction of the mesh where it is most."""
+    return np.asarray(np.abs(steps).max(axis=1, initial=0.0))
 
 
 def _doubles(gap: Array) -> Array:
@@ -122,7 +126,7 @@ def with_pairs(
 ) -> Unseen:
     """With what the pairs give at their points (tolerance.md eq. 9), one after the other: energies (nk, n) and weights
     (nk, n, columns), occupied as `kinds` say."""
-    known = near.point, near.band, near.speeds, near.least
+    known = near.point, near.band, near.speeds.max(axis=1, initial=0.0), near.least
     at_points(energies, weights, known, kinds, levels_of(occupation), (found.size, found.variance))
     return found
 
@@ -130,12 +134,12 @@ def with_pairs(
 def places_of(
     near: Pairs, bands: Bands, k: Array, occupation: Occupation, size: Sequence[int], star: NDArray[np.uint8]
 ) -> Places:
-    """The places that are nearest to the points k (nk, 3) of a mesh of this size, whose peaks are far higher than what is there
-    and not resolved, and where Fermi levels tell the two bands apart."""
-    (point, band, speeds, along, _, q, least), (fermi, widths) = near, levels_of(occupation)
-    low, high = bands.energies[point, band], bands.energies[point, band + 1]
+    """The places that are nearest to the points k (nk, 3) of a mesh of this size, whose peaks it does not resolve, and where
+    Fermi levels tell the two bands apart."""
+    (point, band, speeds, _, q, least), (fermi, widths) = near, levels_of(occupation)
     fastest = speeds.max(axis=1, initial=0.0)
-    middle = (low + high + np.sum(q * (bands.moves[point, band] + bands.moves[point, band + 1]), axis=1)) / 2
+    rise = np.sum(q * (bands.moves[point, band] + bands.moves[point, band + 1]), axis=1)
+    middle = (bands.energies[point, band] + bands.energies[point, band + 1] + rise) / 2
     wide = least / 2 + FAR * widths.max() + fastest / 4
     reached = np.searchsorted(fermi, middle - wide) < np.searchsorted(fermi, middle + wide)
     unresolved = 2 * np.exp(-2 * np.pi * least / fastest) >= NOTHING
@@ -144,22 +148,23 @@ def places_of(
     k[:, directions] += q / np.array(size)[directions]
     share = np.prod(np.minimum(1.0, np.pi * least[:, None] / np.maximum(speeds, TINY)), axis=1)
     every = Places(k, band, speeds, star[point].astype(float), share / np.maximum(least, TINY) ** 2)
-    return every.chosen((along <= HALF) & (2 * least <= high - low) & unresolved & reached)
+    return every.chosen((_farthest(q) <= HALF + ROUNDING) & unresolved & reached)
 
 
 def with_peaks(
     found: Unseen,
     occupation: Occupation,
     places: Places,
-    evaluate: Callable[[Array], tuple[Array, Array]],
+    evaluate: Callable[[Array, float], tuple[Array, Array]],
     together: int,
     kinds: NDArray[np.int64],
 ) -> Unseen:
     """With the peaks at all places (tolerance.md eqs. 10, 11), one after the other; `evaluate` gives energies and weights at so
-    many k points together."""
+    many k points together, of all bands within so many eV of the window of the levels."""
+    wide = places.speeds.max(initial=0.0) / 4
     for start in range(0, len(places.k), together):
         some = slice(start, start + together)
-        energies, weights = evaluate(places.k[some])
+        energies, weights = evaluate(places.k[some], wide)
         at = places.band[some], places.speeds[some], places.star[some]
         peaks(energies, weights, at, kinds, levels_of(occupation), (found.size, found.variance))
     return found

@@ -15,10 +15,10 @@ FAR = 40.0
 def at_points(energies, weights, near, kinds, levels, found):  # type: ignore[no-untyped-def]
     """Add to `size` and `variance` what such pairs give at their points (tolerance.md eq. 9), one after the other.
 
-    weights : (nk, n, columns). near : the point and the lower band, ascending, the speeds and the least gap. kinds :
+    weights : (nk, n, columns). near : the point and the lower band, ascending, the largest speed and the least gap. kinds :
     (columns,), as in `OCCUPATIONS`. found : size and variance (levels, temperatures, columns).
     """
-    (point, band, speeds, least), (fermi, widths), (size, variance) = near, levels, found
+    (point, band, fastest, least), (fermi, widths), (size, variance) = near, levels, found
     C = weights.shape[2]
     below, last, done = np.zeros(C), -1, 0
     for p in range(len(point)):
@@ -29,17 +29,13 @@ def at_points(energies, weights, near, kinds, levels, found):  # type: ignore[no
         for m in range(done, n + 1):
             below += weights[k, m]
         done = n + 1
-        low, high, fastest = energies[k, n], energies[k, n + 1], speeds[p].max()
-        lost_share = _alias(least[p], fastest)
-        own = _share(high - low, speeds[p]) if 2 * least[p] > high - low else 0.0  # the point is a place itself
+        low, high, lost_share = energies[k, n], energies[k, n + 1], _alias(least[p], fastest[p])
         for t in range(len(widths)):
             w = widths[t]
-            wide = FAR * w + fastest / 4
-            for i in range(np.searchsorted(fermi, low - wide), np.searchsorted(fermi, high + wide)):
+            for i in range(np.searchsorted(fermi, low - FAR * w), np.searchsorted(fermi, high + FAR * w)):
                 x, y = (low - fermi[i]) / w, (high - fermi[i]) / w
                 f, g = _filled(x), _filled(y)
-                sea = max(f - g, own * _beyond(low - fermi[i], high - fermi[i], fastest))
-                surface, grand = abs(f * (1 - f) - g * (1 - g)) / w, w * (_depth(x) - _depth(y))
+                sea, surface, grand = f - g, abs(f * (1 - f) - g * (1 - g)) / w, w * (_depth(x) - _depth(y))
                 for c in range(C):
                     change = surface if kinds[c] == SURFACE else grand if kinds[c] == GRAND else sea
                     lost = lost_share * abs(below[c]) * change

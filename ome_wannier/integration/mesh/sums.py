@@ -108,10 +108,10 @@ class MeshJob(NamedTuple):
         """The whole mesh."""
         return self.points if isinstance(self.points, KMesh) else self.points.mesh
 
-    def evaluate(self, k: Array) -> tuple[Array, Array]:
-        """Energies (nk, n) and weights (nk, n, columns) at any k points."""
-        known = self.integrand
-        bands, weights = evaluate_at(known.model, known.observables, k, known.degeneracy, known.occupation.window)
+    def evaluate(self, k: Array, wide: float) -> tuple[Array, Array]:
+        """Energies (nk, n) and weights (nk, n, columns) at any k points, of bands within so many eV of the window."""
+        known, (low, high) = self.integrand, self.integrand.occupation.window
+        bands, weights = evaluate_at(known.model, known.observables, k, known.degeneracy, (low - wide, high + wide))
         return bands.energies, weights
 
 

@@ -60,9 +60,9 @@ def test_levels_that_are_double_repel_each_other_together(seed, split):
     np.testing.assert_allclose([near.least[found], near.there[found]], gap, rtol=1e-6, atol=10 * split)
 
 
-@pytest.mark.parametrize(("q", "gap"), [([0.6], 0.004), ([0.6, 0.1], 0.004), ([0.4], 0.2), ([0.01], 0.004)])
+@pytest.mark.parametrize(("q", "gap"), [([0.6], 0.004), ([0.6, 0.1], 0.004), ([0.4], 0.2)])
 def test_no_place(q, gap):
-    """Another point is nearer; the gap is wide for the mesh; the point is as high as the peak."""
+    """Another point is nearer; the gap is wide for the mesh."""
     assert len(seen_from(np.array(q), gap, np.array([0.2, 0.1])[: len(q)])[0].k) == 0
 
 
@@ -90,7 +90,7 @@ def test_height_times_width_holds_the_peak(power):
     whole = np.sum((gap / np.hypot(gap, speed * q)) ** power) * (q[1] - q[0])
     places = Places(np.zeros((1, 3)), np.array([0]), np.array([[speed]]), np.ones(1), np.ones(1))
 
-    def evaluate(k):
+    def evaluate(k, wide):
         return np.array([[-gap / 2, gap / 2]]), np.array([[[1.0], [-1.0]]])
 
     found = with_peaks(Unseen.none(OCCUPATION, 1), OCCUPATION, places, evaluate, 1, np.array([0]))
@@ -115,11 +115,11 @@ def test_long_avoided_crossings_are_in_the_error(seed, fermi, size):
     assert off < 2 * float(found.quantum_metric_error.max())
 
 
-@pytest.mark.parametrize("size", [52, 69, 80])
-def test_a_pocket_around_a_dirac_point_of_the_mesh_is_in_the_error(size):
+@pytest.mark.parametrize(("size", "fermi", "T"), [(52, -0.064, 50.0), (69, -0.064, 50.0), (36, -0.12, 8.0)])
+def test_a_pocket_around_a_dirac_point_of_the_mesh_is_in_the_error(size, fermi, T):
     """The point sees both levels full, its neighbours hardly any curvature: what lies outside of the pocket is missed."""
     model = ome.load("tilted-dirac-lattice", mass=0.0223)
-    settings = {"calculators": ["berry_curvature"], "fermi": -0.064, "temperature": 50.0}
+    settings = {"calculators": ["berry_curvature"], "fermi": fermi, "temperature": T}
     found, true = ome.compute(model, (size, size, 1), **settings), ome.compute(model, rtol=1e-3, **settings)
     off = float(abs(found.berry_curvature - true.berry_curvature).max())
     assert off > 0.05 * float(abs(true.berry_curvature).max())  # or nothing is tried
