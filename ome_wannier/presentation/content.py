@@ -176,7 +176,9 @@ def sampling(result: xr.Dataset) -> str:
     """Mesh or tolerance, and whether it was reached."""
     about = result.attrs
     if "rtol" in about:
-        missed = f"NOT reached for {about['not_converged']}" if about.get("not_converged") else "reached"
+        failed = str(about.get("not_converged") or "").split("; ")
+        more = f" and {len(failed) - 1} more" if failed[1:] else ""
+        missed = f"NOT reached for {failed[0]}{more}" if failed[0] else "reached"
         zero = f"; counted as zero: {about['counted_as_zero']}" if about.get("counted_as_zero") else ""
         return f"rtol = {about['rtol']:g} {missed} with {about.get('k_points', '?')} points{zero}"
     size = re.search(r"size=\((\d+), (\d+), (\d+)\)", str(about.get("kmesh", "")))

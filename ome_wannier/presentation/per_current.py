@@ -31,10 +31,15 @@ UNIT = "angstrom"
 
 
 def of_currents(at: xr.Dataset) -> dict[str, Any]:
-    """Descriptors of a result at one temperature: the element of chi that exceeds its error most, over all levels.
+    """Descriptors of a result at one temperature: the size of the element of chi that exceeds its error most, over all levels.
 
     Nothing where the conductivity is not there; an error that is not known where it exceeds its own at no level.
     """
+    return {key: abs(value) if key.endswith(SUFFIX) else value for key, value in _signed(at).items()}
+
+
+def _signed(at: xr.Dataset) -> dict[str, Any]:
+    """The same with the sign."""
     pairs: dict[str, Any] = {}
     if CONDUCTIVITY not in at:
         return pairs
@@ -47,7 +52,7 @@ def of_currents(at: xr.Dataset) -> dict[str, Any]:
 def lines(result: xr.Dataset, level: int, temperature: int) -> list[tuple[str, list[str]]]:
     """Rows of the first screen, (label, [element, value with error, unit]), at these indices of level and temperature."""
     at = result.isel(temperature=temperature) if "temperature" in result.dims else result
-    found = of_currents(at.isel(fermi=[level]))
+    found = _signed(at.isel(fermi=[level]))
     rows = []
     for name in (key.removesuffix(SUFFIX) for key in found if key.endswith(SUFFIX)):
         column = f"{name}{SUFFIX}"
@@ -77,7 +82,7 @@ def _largest(at: xr.Dataset, name: str) -> dict[str, Any]:
     where = np.unravel_index(int(np.argmax(beyond if beyond.max() > 0 else np.abs(chi))), chi.shape)
     column = f"{name}{SUFFIX}"
     return {
-        column: float(abs(chi[where])) / ANGSTROM,
+        column: float(chi[where]) / ANGSTROM,
         f"{column}_error": float(error[where]) / ANGSTROM,
         f"{column}_element": axes[where[1]] + directions[where[2]],
         f"{column}_fermi": float(at["fermi"].values[known[where[0]]]),

@@ -86,7 +86,8 @@ def intrinsic(result: xr.Dataset, leading: str, points: Sequence[Point], units: 
     if not split or split.issuperset(spot.element for spot in spots):
         return [_explained(result, leading, spots, units, "intrinsic")]
     first = _first_row(result, leading, spots, units)
-    alone = Table(_title("intrinsic", result, leading, spots), first.unit, _columns(result, leading, spots), first.lines)
+    notes = _unsure(leading, first.numbers)
+    alone = Table(_title("intrinsic", result, leading, spots), first.unit, _columns(result, leading, spots), first.lines, notes)
     spots = _spots(result, leading, points, split)
     return [alone, _explained(result, leading, spots, units, "largest that splits into mechanisms")] if spots else [alone]
 
@@ -94,7 +95,7 @@ def intrinsic(result: xr.Dataset, leading: str, points: Sequence[Point], units: 
 def _explained(result: xr.Dataset, leading: str, spots: Sequence[_Spot], units: str | None, kind: str) -> Table:
     """A response at some spots with what makes it."""
     numbers, factor, unit, lines = _first_row(result, leading, spots, units)
-    notes: list[str] = []
+    notes = _unsure(leading, numbers)
     if leading == "total":
         parts = {name: about for name, about in MECHANISMS.items() if name in result}
         mechanisms = _shares(result, parts, spots, numbers, factor)
@@ -125,10 +126,18 @@ def extrinsic(result: xr.Dataset, name: str, points: Sequence[Point], units: str
     if not in_reach(result, name):
         return _nothing(elements.said(name), result, name)
     spots = _spots(result, name, points)
-    _, _, unit, lines = _first_row(result, name, spots, units)
+    numbers, _, unit, lines = _first_row(result, name, spots, units)
     about = result[name].attrs
     how = f"extrinsic, proportional to tau = {about['tau_fs']:g} fs" if "tau_fs" in about else "extrinsic"
-    return Table(_title(how, result, name, spots), unit, _columns(result, name, spots), lines)
+    return Table(_title(how, result, name, spots), unit, _columns(result, name, spots), lines, _unsure(name, numbers))
+
+
+def _unsure(name: str, numbers: Sequence[tuple[float, float] | str]) -> list[str]:
+    """What to do where the error of the largest number leaves its size open."""
+    value, error = max((n for n in numbers if not isinstance(n, str)), key=lambda n: abs(n[0]), default=(0.0, 0.0))
+    if error <= VAGUE * abs(value):
+        return []
+    return [f"{elements.said(name)}: its error exceeds half of it: take a finer mesh, a smaller rtol or a higher temperature"]
 
 
 def _first_row(result: xr.Dataset, name: str, spots: Sequence[_Spot], units: str | None) -> _Row:

@@ -222,7 +222,7 @@ def _middle_is_fixed(request: Request) -> bool:
 
 
 def _warn_of_origin(request: Request, of_layer: Sequence[Block], found: Integral) -> None:
-    """Warn, once, of elements beyond their errors, of fields in the plane, that depend on the origin by more than these."""
+    """Warn, once, of elements of fields in the plane that depend on the origin by more than their errors per Angstrom."""
     along = component_axes(request.integrand.model.axes, request.integrand.model.moments)
     said, share = [], 0.0
     for block in (b for b in of_layer if b.dims[1] == "field"):
@@ -231,16 +231,16 @@ def _warn_of_origin(request: Request, of_layer: Sequence[Block], found: Integral
             np.maximum(found.errors[block.name], np.linalg.norm(found.errors[block.drift], axis=-1)), nan=np.inf
         )
         least = np.maximum(least, max(SHARE * value.max(), SHARE * drift.max(), ROUNDING))
-        size = np.where((drift > least) & (value > least), value, 0.0)
-        if size.any():
-            at = np.unravel_index(int(np.argmax(size)), size.shape)
+        moved = np.where(drift > least, drift, 0.0)
+        if moved.any():
+            at = np.unravel_index(int(np.argmax(moved)), moved.shape)
             said.append(f"{block.of} {''.join(AXES[along[d][i]] for d, i in zip(block.dims, at[2:], strict=True))}")
-            share = max(share, float(drift[at] / size[at]))
+            share = max(share, float(drift[at] / np.maximum(value, least)[at]))
     if said:
         kind, which = _kind(request.integrand.model), f"{', '.join(said[:2])}{', ...' * (len(said) > 2)}"
         warn(
             f"a net current flows: {which} depend{'s' * (len(said) == 1)} on the origin across the {kind}, "
-            f"by {100 * share:.2g}% per Angstrom: give origin"
+            f"by {f'{100 * share:.2g}%' if share < 1 else 'more than its size'} per Angstrom: give origin"
         )
 
 
