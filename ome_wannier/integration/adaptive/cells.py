@@ -16,85 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...calculators.quantity import SEA, SURFACE
-from ...calculators.weights import evaluate_at, side_by_side
-from ...common.errors import SettingsError
-from ...models.base import has_zone
-from ..integral import Integrand
-from ..memory import WORKING_SET, bytes_per_point
 from ..occupation.histogram import Occupation
 from .constants import ADAPTIVE
-from .cubature import Rule
+from .crossings import crossed
+from .states import CellJob, States, states_at
 
 Array = NDArray[np.float64]
-
-
-class CellJob(NamedTuple):
-    """What a worker needs to know.
-
-    mix : (columns of all observables, columns of all asked quantities), what the asked ones are made of.
-    memory : budget in bytes, of each worker and of the process that adds up what they find.
-    """
-
-    integrand: Integrand
-    mix: Array
-    rule: Rule
-    memory: int
-
-    @property
-    def bytes_of_matrices(self) -> int:
-        """Memory of the matrices of a point, of both groups of levels where all may be others."""
-        model, times = self.integrand.model, 1 + self.integrand.degeneracy.splits_pairs
-        return times * bytes_per_point(model.n_orbitals, self.integrand.order, model.external is not None)
-
-    @property
-    def bytes_at_levels(self) -> int:
-        """Memory of what a point has at all levels."""
-        return 8 * self.integrand.levels * (8 * self.integrand.model.n_orbitals + 3 * len(self.integrand.kinds))
-
-    @property
-    def bytes_per_point(self) -> int:
-        """Memory that a point takes while it is evaluated."""
-        return self.bytes_of_matrices + self.bytes_at_levels
-
-    @property
-    def bytes_per_part(self) -> int:
-        """Memory of the sums over some cells."""
-        columns: int = self.mix.shape[1]
-        return 8 * len(Part._fields) * self.integrand.levels * columns
-
-    @property
-    def bytes_of_classes(self) -> int:
-        """Memory of the sums by class, where all classes have cells."""
-        return (ADAPTIVE.classes[1] - ADAPTIVE.classes[0]) * self.bytes_per_part
-
-    @property
-    def working_set(self) -> int:
-        """Memory for points that are evaluated together."""
-        return min(WORKING_SET, self.memory // 4)
-
-    @property
-    def octaves(self) -> int:
-        """The errors of the cells of a class lie within this power of two. It does not depend on the memory: results do not."""
-        return -(-self.bytes_of_classes // ADAPTIVE.class_bytes)
-
-    def waiting(self, each: int) -> int:
-        """How many blocks may be computed or wait to be added, whose results take so many bytes."""
-        return min(ADAPTIVE.waiting, max(2, self.memory // (4 * each)))
-
-    def check_memory(self) -> None:
-        """Refuse a budget that holds neither a cell nor its sums.
-
-        Raises
-        ------
-        SettingsError : how much it has to be.
-        """
-        cell = 4 * max(self.bytes_of_matrices, len(self.rule.nodes) * self.bytes_at_levels)
-        sums = 2 * self.bytes_of_classes // self.octaves  # a third of them may be needed thrice at a time
-        if self.memory < max(cell, sums):
-            raise SettingsError(
-                f"memory {self.memory / 2**20:.3g} MiB: with rtol this model, {self.integrand.levels} Fermi levels times "
-                f"temperatures and these calculators need {max(cell, sums) / 2**20:.3g} MiB; raise memory, or give fewer"
-            )
 
 
 class Cells(NamedTuple):
@@ -166,11 +93,10 @@ def added(parts: Sequence[Part]) -> Part:
 
 def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[np.int64], Array, float]:
     """The fields of `Part` of every cell (7, cells, levels, columns), classes, variations, widest group."""
-    rule, model, occupation = job.rule, job.integrand.model, job.integrand.occupation
+    rule, occupation = job.rule, job.integrand.occupation
     nc, m = len(cells.half), len(rule.nodes)
-    directions = np.flatnonzero(model.periodic)
     k = np.zeros((nc, m, 3))
-    k[:, :, directions] = cells.centre[:, None] + cells.half[:, None] * rule.nodes
+    k[:, :, job.directions] = cells.centre[:, None] + cells.half[:, None] * rule.nodes
     states = states_at(job, k.reshape(-1, 3))
     volume = np.prod(2 * cells.half, axis=1)[:, None, None]
 
@@ -193,7 +119,8 @@ def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDAr
     value = sums(rule.high, g)
     difference = value - sums(rule.low, g)  # tolerance.md eq. 2
     positive = np.abs(rule.high)
-    missed = sums(positive, unseen)
+    peaks, steps = crossed(job, states, k.reshape(-1, 3), cells.half)
+    missed = sums(positive, unseen) + peaks * volume
     fields = [value, sums(positive, np.abs(g)), np.abs(difference), difference**2, missed, sums(positive, top)]
     fields.append(_doubt(job, states, factors, nc) * volume)
     error = (np.abs(difference) + missed) / tolerance
@@ -207,7 +134,7 @@ def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDAr
     vary = np.stack([(np.abs(sums(v, g)) / tolerance).max(axis=(1, 2)) for v in rule.variation], axis=1)
     blind = (missed / tolerance).max(axis=(1, 2)) > (np.abs(difference) / tolerance).max(axis=(1, 2))
     near = np.any(hidden[SEA] + hidden[SURFACE] > 0, axis=(1, 3))
-    moves = (move * near[:, :, None]).max(axis=1)
+    moves = np.maximum((move * near[:, :, None]).max(axis=1), steps)
     return np.stack(fields), classes, np.where(blind[:, None], moves, vary), states.widest_group
 
 
@@ -216,47 +143,6 @@ def _everywhere(job: CellJob, weights: Array) -> Array:
     widths = job.integrand.occupation.widths
     peak = np.stack([np.ones_like(widths), 1 / np.maximum(4 * widths, np.finfo(float).tiny), np.log(2) * widths], axis=1)
     return np.asarray(np.abs(weights).sum(axis=1)[:, None, :] * peak[:, job.integrand.kinds] @ np.abs(job.mix))
-
-
-class States(NamedTuple):
-    """Energies (nk, n), weights (nk, n, columns), de/dk in units of the reciprocal vectors (nk, n, d), which points have levels
-    in doubt (nk,), their energies (nd, n) and weights (nd, n, columns) with other groups, and the widest group."""
-
-    energies: Array
-    weights: Array
-    slope: Array
-    doubtful: NDArray[np.bool_]
-    other_energies: Array
-    other_weights: Array
-    widest_group: float
-
-
-def states_at(job: CellJob, k: Array) -> States:
-    """The states at points (nk, 3)."""
-    step = max(1, job.working_set // job.bytes_of_matrices)  # the points of one cell may be too many for large models
-    found = [_states(job, k[s : s + step]) for s in range(0, max(len(k), 1), step)]
-    energies, weights, slope, doubtful, others, changed = (
-        np.concatenate(x) for x in zip(*(f[:-1] for f in found), strict=True)
-    )
-    return States(energies, weights, slope, doubtful, others, changed, max(f.widest_group for f in found))
-
-
-def _states(job: CellJob, k: Array) -> States:
-    model, observables, degeneracy = job.integrand.model, job.integrand.observables, job.integrand.degeneracy
-    assert has_zone(model)
-    # of all bands: those that are far from the levels here may be at them between the points
-    bands, weights = evaluate_at(model, observables, k, degeneracy)
-    doubtful = degeneracy.doubtful(bands.energies, job.integrand.occupation.window[1])
-    energies, changed = bands.energies[:0], weights[:0]
-    if degeneracy.other is not None and doubtful.all():
-        other = bands.regrouped(degeneracy.other)
-        energies, changed = other.energies, side_by_side(observables, other)
-    elif degeneracy.other is not None and doubtful.any():
-        other, changed = evaluate_at(model, observables, k[doubtful], degeneracy.other)
-        energies = other.energies
-    reciprocal = 2 * np.pi * np.linalg.inv(model.lattice)[list(bands.axes)][:, np.flatnonzero(model.periodic)]
-    slope = np.stack([bands.slope(a) for a in range(len(bands.axes))], axis=2) @ reciprocal
-    return States(bands.energies, weights, slope, doubtful, energies, changed, bands.widest_group)
 
 
 def _doubt(job: CellJob, states: States, factors: Sequence[Array], cells: int) -> Array:

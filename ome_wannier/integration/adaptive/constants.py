@@ -13,6 +13,10 @@ class AdaptiveConstants:
     margin: float = 1.5
     #: points whose levels move by no more than this many k_B T to the next one see every Fermi surface between them
     seen: float = 5.0
+    #: peaks where bands nearly cross are resolved if points one step apart leave a smaller share of them; at the places of the
+    #: others the model is evaluated, of one for so many points of a cell
+    narrow: float = 0.1
+    points_per_place: int = 4
     #: measures of cells are sorted into classes of powers of two within these bounds; where the sums of so many classes take
     #: more bytes than this, into wider ones
     classes: tuple[int, int] = (-40, 40)

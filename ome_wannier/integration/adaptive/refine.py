@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from ...common.executors import ordered
 from ...common.progress import track
 from ..integral import Resources
-from .cells import CellJob, Cells, Part, added, halved, integrate
+from .cells import Cells, Part, added, halved, integrate
 from .constants import ADAPTIVE
+from .states import CellJob
 
 Array = NDArray[np.float64]
 

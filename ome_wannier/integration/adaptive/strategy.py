@@ -29,6 +29,7 @@ from . import cells
 from . import refine as adaptive
 from .constants import ADAPTIVE
 from .cubature import rule
+from .states import CellJob
 
 Array = NDArray[np.float64]
 
@@ -41,7 +42,7 @@ def over_zone(request: Request, goal: Goal) -> Integral:
     model = integrand.model
     assert has_zone(model)
     columns = Columns.of(request)
-    job = cells.CellJob(integrand, columns.mix, rule(model.dimension), request.resources.memory)
+    job = CellJob(integrand, columns.mix, rule(model.dimension), request.resources.memory)
     job.check_memory()
     free, left = (_allowed(request, g) for g in (group.exact, group.operations))
     owner = _quantities(request)[columns.owner]

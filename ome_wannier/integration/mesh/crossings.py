@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...bands.bands import Bands
+from ..avoided_crossings import ROUNDING, TINY, Crossings, most, rows_of
 from ..occupation.histogram import Occupation
 from .least_gaps import FAR, at_points, peaks
 from .unseen import Unseen, levels_of
@@ -26,11 +27,8 @@ Ints = NDArray[np.int64]
 
 #: steps of the mesh within which a least gap counts, and within which it belongs to its nearest point
 STEP, HALF = 1.0, 0.5
-#: two levels are double if they differ by this share of the gap to the next; along a direction in which the gap changes by less
-#: than this share of it in a step, it does not change
-DOUBLE, SLOW = 0.25, 1e-6
-#: a share of a sum that is not looked for; what keeps divisions finite; of steps
-NOTHING, TINY, ROUNDING = 0.01, 1e-150, 1e-9
+#: a share of a sum that is not looked for
+NOTHING = 0.01
 
 
 class Pairs(NamedTuple):
@@ -74,51 +72,16 @@ class Places(NamedTuple):
 
 
 def pairs_near(bands: Bands, occupation: Occupation) -> Pairs:
-    """The pairs whose gap is least within a step of the points (tolerance.md eq. 8), near some Fermi level.
-
-    Along slow directions a place may be anywhere: where the gap hardly changes, none is the least.
-    """
-    energies, gap, rise = bands.energies, np.diff(bands.energies), np.diff(bands.moves, axis=1)
-    times, couplings = _doubles(gap), bands.couplings
-    most = np.sqrt(rise**2 + np.einsum("kni,knid->knd", times, np.abs(couplings) ** 2)).sum(axis=2)
-    (fermi, widths), reach = levels_of(occupation), np.abs(bands.moves).sum(axis=2)
-    wide = FAR * widths.max() + most / 4
+    """The pairs whose gap is least within a step of the points (tolerance.md eq. 8), near some Fermi level."""
+    energies, gap, rows = bands.energies, np.diff(bands.energies), rows_of(bands.energies, bands.moves, bands.couplings)
+    (fermi, widths), reach, change = levels_of(occupation), np.abs(bands.moves).sum(axis=2), most(rows)
+    wide = FAR * widths.max() + change / 4
     first = np.searchsorted(fermi, energies[:, :-1] - reach[:, :-1] - wide)
-    near = (most > gap) & (first < np.searchsorted(fermi, energies[:, 1:] + reach[:, 1:] + wide))
+    near = (change > gap) & (first < np.searchsorted(fermi, energies[:, 1:] + reach[:, 1:] + wide))
     point, band = np.nonzero(near)
-    g, rise, c = gap[near], rise[near], couplings[near]
-    squares, V = np.linalg.eigh(rise[:, :, None] * rise[:, None] + np.einsum("pi,pia,pib->pab", times[near], c, c.conj()).real)
-    squares = np.maximum(squares, TINY)
-    towards = g[:, None] * np.einsum("pd,pdi->pi", rise, V)
-    steps = np.where(squares > (SLOW * g[:, None]) ** 2, -towards / squares, 0.0)
-
-    def within(reach: float) -> tuple[Array, Array]:
-        s = steps.copy()
-        s[:, :-1] = s[:, :-1].clip(-reach, reach)
-        gaps = np.sqrt(np.maximum(g**2 + np.sum((2 * towards + squares * s) * s, axis=1), 0.0))
-        return np.einsum("pi,pdi->pd", s, V), gaps
-
-    (far, least), nearest = within(STEP), within(HALF)
-    close = _farthest(far) <= STEP + ROUNDING
-    return Pairs(*(x[close] for x in (point, band, np.sqrt(squares), least, *nearest)))
-
-
-def _farthest(steps: Array) -> Array:
-    """(p,) along the direction of the mesh where it is most."""
-    return np.asarray(np.abs(steps).max(axis=1, initial=0.0))
-
-
-def _doubles(gap: Array) -> Array:
-    """(nk, n - 1, 4): how often the squares of `Bands.couplings` count in that of the gap between neighbours.
-
-    Levels that are much closer to each other than to the other side of the gap count as double. If both sides are, half of the
-    sum of squares is the mean repulsion of a level (all of them are equal where time reversal and inversion make both double).
-    """
-    lower, upper = np.zeros_like(gap, dtype=bool), np.zeros_like(gap, dtype=bool)
-    lower[:, 1:] = gap[:, :-1] < DOUBLE * gap[:, 1:]
-    upper[:, :-1] = gap[:, 1:] < DOUBLE * gap[:, :-1]
-    counted = np.stack([np.ones_like(lower), lower, upper, lower & upper], axis=2)
-    return np.asarray(np.where((lower & upper)[..., None], 2.0, 4.0) * counted)
+    found = Crossings.of(gap[near], rows[near])
+    (_, least, c), (near_by, there, _) = found.within(STEP), found.within(HALF)
+    return Pairs(point[c], band[c], found.speeds[c], least[c], near_by[c], there[c])
 
 
 def with_pairs(
@@ -148,7 +111,7 @@ def places_of(
     k[:, directions] += q / np.array(size)[directions]
     share = np.prod(np.minimum(1.0, np.pi * least[:, None] / np.maximum(speeds, TINY)), axis=1)
     every = Places(k, band, speeds, star[point].astype(float), share / np.maximum(least, TINY) ** 2)
-    return every.chosen((_farthest(q) <= HALF + ROUNDING) & unresolved & reached)
+    return every.chosen((np.abs(q).max(axis=1, initial=0.0) <= HALF + ROUNDING) & unresolved & reached)
 
 
 def with_peaks(

@@ -1,0 +1,79 @@
+"""Where two neighbouring bands nearly cross beside a k point, from what is known at the point (tolerance.md eq. 8).
+
+To first order the gap at q steps from the point is |(gap, 0, 0) + M q|. The rows of M are the difference of the velocities and
+twice the real and imaginary parts of the velocity between the bands; M^T M has the principal directions of the gap.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+#: two levels are double if they differ by this share of the gap to the next; along a direction in which the gap changes by less
+#: than this share of it in a step, it does not change
+DOUBLE, SLOW = 0.25, 1e-6
+#: what keeps divisions finite; of steps
+TINY, ROUNDING = 1e-150, 1e-9
+
+
+class Crossings(NamedTuple):
+    """Pairs of bands: their gap (p,), the speeds of the gap along its principal directions (p, directions) in eV per step,
+    ascending, these directions as columns (p, directions, directions), and by how much half of the square of the gap grows
+    along them at the point (p, directions)."""
+
+    gap: Array
+    speeds: Array
+    principal: Array
+    slope: Array
+
+    @classmethod
+    def of(cls, gap: Array, rows: Array) -> Crossings:
+        """From the gap and the rows of M (p, rows, directions), the first of them the difference of the velocities."""
+        squares, V = np.linalg.eigh(rows.transpose(0, 2, 1) @ rows)
+        return cls(gap, np.sqrt(np.maximum(squares, TINY)), V, gap[:, None] * np.einsum("pd,pdi->pi", rows[:, 0], V))
+
+    def within(self, reach: float) -> tuple[Array, Array, NDArray[np.bool_]]:
+        """Steps to the place of the least gap (p, directions), the gap there (p,), and whether it is within so many steps.
+
+        Along slow directions a place may be anywhere: where the gap hardly changes, none is the least.
+        """
+        squares = self.speeds**2
+        s = np.where(self.speeds > SLOW * self.gap[:, None], -self.slope / squares, 0.0)
+        s[:, :-1] = s[:, :-1].clip(-reach, reach)
+        there = np.sqrt(np.maximum(self.gap**2 + np.sum((2 * self.slope + squares * s) * s, axis=1), 0.0))
+        q = np.einsum("pi,pdi->pd", s, self.principal)
+        return q, there, np.abs(q).max(axis=1, initial=0.0) <= reach + ROUNDING
+
+    def share(self, there: Array) -> Array:
+        """(p,) of the volume of a step that a peak takes which is as wide as the gap at its place (tolerance.md eq. 10)."""
+        return np.asarray(np.prod(np.minimum(1.0, np.pi * there[:, None] / self.speeds), axis=1))
+
+    def alias(self, there: Array) -> Array:
+        """(p,) relative error of a sum over points one step apart of such a peak (tolerance.md eq. 9)."""
+        fastest = self.speeds.max(axis=1, initial=TINY)
+        return np.asarray(np.minimum(1.0, 2 * np.exp(-2 * np.pi * there / fastest)))
+
+
+def rows_of(energies: Array, moves: Array, couplings: NDArray[np.complex128]) -> Array:
+    """Rows of M (nk, n - 1, 9, directions) of energies (nk, n), `Bands.moves` and `Bands.couplings`.
+
+    Levels that are much closer to each other than to the other side of the gap count as double. If both sides are, half of the
+    sum of squares is the mean repulsion of a level (all of them are equal where time reversal and inversion make both double).
+    """
+    gap = np.diff(energies)
+    lower, upper = np.zeros_like(gap, dtype=bool), np.zeros_like(gap, dtype=bool)
+    lower[:, 1:] = gap[:, :-1] < DOUBLE * gap[:, 1:]
+    upper[:, :-1] = gap[:, 1:] < DOUBLE * gap[:, :-1]
+    counted = np.stack([np.ones_like(lower), lower, upper, lower & upper], axis=2)
+    times = np.where((lower & upper)[..., None], np.sqrt(2.0), 2.0) * counted
+    c = times[..., None] * couplings
+    return np.concatenate([np.diff(moves, axis=1)[:, :, None], c.real, c.imag], axis=2)
+
+
+def most(rows: Array) -> Array:
+    """(nk, n - 1): a bound of what the gap changes by in a step along every direction."""
+    return np.asarray(np.sqrt(np.sum(rows**2, axis=2)).sum(axis=2))
