@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.util
 import inspect
@@ -202,4 +203,6 @@ def _nothing(text: str, path: Path) -> str:
     else:
         place = f"in {path.parent.absolute()}" if path.parent.is_dir() else f"(there is no folder {path.parent})"
         tried = f"no file {path.name}, {path.name}_tb.dat or {path.name}_hr.dat (plain, .gz, .bz2, .xz) {place}"
-    return f"cannot load {text!r}: {tried}, and the library has {', '.join(library.names())}"
+    near = difflib.get_close_matches(text.lower(), library.names(), 1)
+    entries = f"no such entry: did you mean {near[0]}?" if near else ", ".join(library.names())
+    return f"cannot load {text!r}: {tried}, and the library has {entries}"

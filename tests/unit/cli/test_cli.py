@@ -220,6 +220,7 @@ class TestMistakes:
             (["run", "hbn", "--csv", "a.xls"], "must end in .csv"),
             (["run", "hbn", "--colour"], "No such option"),
             (["info", "nope"], "cannot load 'nope'"),
+            (["info", "CuMnAs"], "no such entry: did you mean cumnas?"),
             (["info", "hbn", "--filling", "10"], "more than 0 and less than 10"),
             (["info", "damaged"], "damaged_tb.dat, line 2: expected"),
             (["materials", "nope"], "no material 'nope'"),
