@@ -19,7 +19,7 @@ class MeshConstants:
     #: most, which sub-meshes see; and those up to which they leave errors below 0.2 (tolerance.md eq. 7)
     resolved: float = 2.0
     fine: float = 4.0
-    #: places of least gaps are at the most one for so many points of a part of the mesh, but a few
+    #: places of least gaps are at the most one for so many points of a part of the mesh, but one for each of a few
     points_per_place: int = 4
     few_places: int = 16
     #: eV; occupations that change over less than this are steps

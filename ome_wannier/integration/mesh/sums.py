@@ -154,7 +154,8 @@ def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
                 before = again[use]
             occupation.add(block, other.energies.ravel(), changed.reshape(-1, columns), shares)
             occupation.add(block, bands.energies[before].ravel(), -weights[before].reshape(-1, columns), shares)
-    some = Places.joined(places).largest(max(used // MESH.points_per_place, MESH.few_places))
+    few = min(used, MESH.few_places)
+    some = Places.joined(places).largest(max(used // MESH.points_per_place, few))
     crossed = with_peaks(crossed, occupation, some, job.evaluate, job.length, kinds)
     return Block(block, missed.plus(crossed), widest)
 
