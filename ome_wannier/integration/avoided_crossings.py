@@ -1,15 +1,19 @@
 """Where two neighbouring bands nearly cross beside a k point, from what is known at the point (tolerance.md eq. 8).
 
 To first order the gap at q steps from the point is |(gap, 0, 0) + M q|. The rows of M are the difference of the velocities and
-twice the real and imaginary parts of the velocity between the bands; M^T M has the principal directions of the gap.
+twice the real and imaginary parts of the velocity between the bands; M^T M has the principal directions of the gap. At the
+place of the least gap the weights of the pair are peaks as wide as this gap.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..calculators.quantity import SURFACE
 
 Array = NDArray[np.float64]
 
@@ -48,14 +52,41 @@ class Crossings(NamedTuple):
         q = np.einsum("pi,pdi->pd", s, self.principal)
         return q, there, np.abs(q).max(axis=1, initial=0.0) <= reach + ROUNDING
 
-    def share(self, there: Array) -> Array:
-        """(p,) of the volume of a step that a peak takes which is as wide as the gap at its place (tolerance.md eq. 10)."""
-        return np.asarray(np.prod(np.minimum(1.0, np.pi * there[:, None] / self.speeds), axis=1))
 
-    def alias(self, there: Array) -> Array:
-        """(p,) relative error of a sum over points one step apart of such a peak (tolerance.md eq. 9)."""
-        fastest = self.speeds.max(axis=1, initial=TINY)
-        return np.asarray(np.minimum(1.0, 2 * np.exp(-2 * np.pi * there / fastest)))
+def share(gap: Array, speeds: Array) -> Array:
+    """(p,) of the volume of a step that a peak takes which is as wide as the gap (p,) (tolerance.md eq. 10)."""
+    return np.asarray(np.prod(np.minimum(1.0, np.pi * gap[:, None] / speeds), axis=1))
+
+
+def alias(gap: Array, speeds: Array) -> Array:
+    """(p,) relative error of a sum over points one step apart of such a peak (tolerance.md eq. 9)."""
+    return np.asarray(np.minimum(1.0, 2 * np.exp(-2 * np.pi * gap / speeds.max(axis=1, initial=TINY))))
+
+
+def heights(weights: Array, band: NDArray[np.int64], occupied: Sequence[Array], kinds: NDArray[np.int64]) -> Array:
+    """What pairs of bands give, the lower ones given (p,): (p, levels, columns), of weights (p, n, columns).
+
+    occupied : the two levels of each (p, 2, levels), by kind as in `OCCUPATIONS`.
+    """
+    p = np.arange(len(band))
+    lower, upper, below = weights[p, band], weights[p, band + 1], np.cumsum(weights, axis=1)[p, band]
+    out = np.zeros((len(band), occupied[0].shape[2], weights.shape[2]))
+    for kind, x in enumerate(occupied):
+        use, low, high = kinds == kind, x[:, 0, :, None], x[:, 1, :, None]
+        if kind == SURFACE:  # what both have, such as the moments of a pair, does not cancel
+            out[..., use] = low * lower[:, None, use] + high * upper[:, None, use]
+        else:
+            out[..., use] = (low - high) * below[:, None, use]
+    return out
+
+
+def told_apart(fermi: Array, energies: Array, reach: Array, wide: Array | float) -> NDArray[np.bool_]:
+    """(nk, n - 1) whether a level of `fermi` may lie so near to two neighbouring bands that they are filled differently.
+
+    energies, reach : (nk, n) in eV, and how far each may move. wide : beyond that, of all pairs or of each.
+    """
+    low, high = energies[:, :-1] - reach[:, :-1] - wide, energies[:, 1:] + reach[:, 1:] + wide
+    return np.asarray(np.searchsorted(fermi, low) < np.searchsorted(fermi, high, "right"))
 
 
 def rows_of(energies: Array, moves: Array, couplings: NDArray[np.complex128]) -> Array:

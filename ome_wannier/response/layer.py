@@ -238,9 +238,10 @@ def _warn_of_origin(request: Request, of_layer: Sequence[Block], found: Integral
             share = max(share, float(drift[at] / np.maximum(value, least)[at]))
     if said:
         kind, which = _kind(request.integrand.model), f"{', '.join(said[:2])}{', ...' * (len(said) > 2)}"
+        most = f"{100 * share:.2g}%" if share < 1 else "100% and more"
         warn(
             f"a net current flows: {which} depend{'s' * (len(said) == 1)} on the origin across the {kind}, "
-            f"by {f'{100 * share:.2g}%' if share < 1 else 'more than its size'} per Angstrom: give origin"
+            f"by {most} per Angstrom: give origin"
         )
 
 

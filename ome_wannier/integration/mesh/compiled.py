@@ -1,4 +1,4 @@
-"""The compiled loops behind `unseen`."""
+"""The compiled loops behind `unseen` and `crossings`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from ...calculators.quantity import GRAND, SURFACE
 from ...common.compiled import jit
+from ..occupation.fermi import REACH
 
 
 @jit
@@ -65,3 +66,47 @@ def _surfaces(energies, moves, weights, kinds, levels, resolved, found, space): 
                 farthest[i, t] = 0.0
         low, high = len(fermi), 0
     return coarsest
+
+
+@jit
+def at_points(energies, weights, near, kinds, levels, found):  # type: ignore[no-untyped-def]
+    """Add to `size` and `variance` what pairs of bands give at points near crossings (tolerance.md eq. 9), one by one.
+
+    weights : (nk, n, columns). near : the point and the lower band, ascending, and the share of the sum that is lost.
+    kinds : (columns,), as in `OCCUPATIONS`. found : size and variance (levels, temperatures, columns).
+    """
+    (point, band, share), (fermi, widths), (size, variance) = near, levels, found
+    C = weights.shape[2]
+    below, last, done = np.zeros(C), -1, 0
+    for p in range(len(point)):
+        k, n = point[p], band[p]
+        if k != last:
+            below[:] = 0.0
+            last, done = k, 0
+        for m in range(done, n + 1):
+            below += weights[k, m]
+        done = n + 1
+        low, high = energies[k, n], energies[k, n + 1]
+        for t in range(len(widths)):
+            w = widths[t]
+            for i in range(np.searchsorted(fermi, low - REACH * w), np.searchsorted(fermi, high + REACH * w)):
+                x, y = (low - fermi[i]) / w, (high - fermi[i]) / w
+                f, g = _filled(x), _filled(y)
+                sea, surface, grand = f - g, abs(f * (1 - f) - g * (1 - g)) / w, w * (_depth(x) - _depth(y))
+                for c in range(C):
+                    change = surface if kinds[c] == SURFACE else grand if kinds[c] == GRAND else sea
+                    lost = share[p] * abs(below[c]) * change
+                    size[i, t, c] += lost
+                    variance[i, t, c] += lost * lost
+
+
+@jit
+def _filled(x):  # type: ignore[no-untyped-def]
+    """The Fermi function."""
+    return 1.0 / (1.0 + np.exp(min(max(x, -REACH), REACH)))
+
+
+@jit
+def _depth(x):  # type: ignore[no-untyped-def]
+    """The integral of the Fermi function from x on."""
+    return max(-x, 0.0) + np.log1p(np.exp(-abs(x)))

@@ -11,15 +11,19 @@ Fermi surfaces (see `unseen`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...bands.bands import Bands
-from ..avoided_crossings import ROUNDING, TINY, Crossings, most, rows_of
+from ...calculators.quantity import SEA
+from ..avoided_crossings import ROUNDING, TINY, Crossings, alias, heights, most, rows_of, share, told_apart
+from ..memory import WORKING_SET
+from ..occupation.fermi import REACH
 from ..occupation.histogram import Occupation
-from .least_gaps import FAR, at_points, peaks
+from .compiled import at_points
 from .unseen import Unseen, levels_of
 
 Array = NDArray[np.float64]
@@ -74,12 +78,10 @@ class Places(NamedTuple):
 def pairs_near(bands: Bands, occupation: Occupation) -> Pairs:
     """The pairs whose gap is least within a step of the points (tolerance.md eq. 8), near some Fermi level."""
     energies, gap, rows = bands.energies, np.diff(bands.energies), rows_of(bands.energies, bands.moves, bands.couplings)
-    (fermi, widths), reach, change = levels_of(occupation), np.abs(bands.moves).sum(axis=2), most(rows)
-    wide = FAR * widths.max() + change / 4
-    first = np.searchsorted(fermi, energies[:, :-1] - reach[:, :-1] - wide)
-    near = (change > gap) & (first < np.searchsorted(fermi, energies[:, 1:] + reach[:, 1:] + wide))
-    point, band = np.nonzero(near)
-    found = Crossings.of(gap[near], rows[near])
+    (fermi, widths), change = levels_of(occupation), most(rows)
+    apart = told_apart(fermi, energies, np.abs(bands.moves).sum(axis=2), REACH * widths.max() + change / 4)
+    point, band = np.nonzero((change > gap) & apart)
+    found = Crossings.of(gap[point, band], rows[point, band])
     (_, least, c), (near_by, there, _) = found.within(STEP), found.within(HALF)
     return Pairs(point[c], band[c], found.speeds[c], least[c], near_by[c], there[c])
 
@@ -89,7 +91,7 @@ def with_pairs(
 ) -> Unseen:
     """With what the pairs give at their points (tolerance.md eq. 9), one after the other: energies (nk, n) and weights
     (nk, n, columns), occupied as `kinds` say."""
-    known = near.point, near.band, near.speeds.max(axis=1, initial=0.0), near.least
+    known = near.point, near.band, alias(near.least, near.speeds)
     at_points(energies, weights, known, kinds, levels_of(occupation), (found.size, found.variance))
     return found
 
@@ -100,18 +102,17 @@ def places_of(
     """The places that are nearest to the points k (nk, 3) of a mesh of this size, whose peaks it does not resolve, and where
     Fermi levels tell the two bands apart."""
     (point, band, speeds, _, q, least), (fermi, widths) = near, levels_of(occupation)
-    fastest = speeds.max(axis=1, initial=0.0)
-    rise = np.sum(q * (bands.moves[point, band] + bands.moves[point, band + 1]), axis=1)
-    middle = (bands.energies[point, band] + bands.energies[point, band + 1] + rise) / 2
-    wide = least / 2 + FAR * widths.max() + fastest / 4
+    both = point[:, None], band[:, None] + np.arange(2)
+    middle = np.mean(bands.energies[both] + np.sum(q[:, None] * bands.moves[both], axis=2), axis=1)
+    wide = least / 2 + REACH * widths.max() + speeds.max(axis=1, initial=0.0) / 4
     reached = np.searchsorted(fermi, middle - wide) < np.searchsorted(fermi, middle + wide)
-    unresolved = 2 * np.exp(-2 * np.pi * least / fastest) >= NOTHING
+    nearest = np.abs(q).max(axis=1, initial=0.0) <= HALF + ROUNDING
     k = k[point]
     directions = [i for i, n in enumerate(size) if n > 1]
     k[:, directions] += q / np.array(size)[directions]
-    share = np.prod(np.minimum(1.0, np.pi * least[:, None] / np.maximum(speeds, TINY)), axis=1)
-    every = Places(k, band, speeds, star[point].astype(float), share / np.maximum(least, TINY) ** 2)
-    return every.chosen((np.abs(q).max(axis=1, initial=0.0) <= HALF + ROUNDING) & unresolved & reached)
+    content = share(least, speeds) / np.maximum(least, TINY) ** 2
+    every = Places(k, band, speeds, star[point].astype(float), content)
+    return every.chosen(nearest & reached & (alias(least, speeds) >= NOTHING))
 
 
 def with_peaks(
@@ -124,10 +125,27 @@ def with_peaks(
 ) -> Unseen:
     """With the peaks at all places (tolerance.md eqs. 10, 11), one after the other; `evaluate` gives energies and weights at so
     many k points together, of all bands within so many eV of the window of the levels."""
-    wide = places.speeds.max(initial=0.0) / 4
+    wide, summed = places.speeds.max(initial=0.0) / 4, replace(occupation, fermi=levels_of(occupation)[0])
+    together = max(1, min(together, WORKING_SET // (32 * found.size.size)))
     for start in range(0, len(places.k), together):
-        some = slice(start, start + together)
-        energies, weights = evaluate(places.k[some], wide)
-        at = places.band[some], places.speeds[some], places.star[some]
-        peaks(energies, weights, at, kinds, levels_of(occupation), (found.size, found.variance))
+        here = places.chosen(np.arange(start, min(start + together, len(places.k))))
+        energies, weights = evaluate(here.k, wide)
+        both = np.take_along_axis(energies, here.band[:, None] + np.arange(2), axis=1)
+        occupied, least = list(summed.factors(both)), both[:, 1] - both[:, 0]
+        # one level is full and the other empty where these differ by what they should
+        occupied[SEA][:, 0] = np.maximum(occupied[SEA][:, 0], occupied[SEA][:, 1] + _beyond(both, here.speeds, summed))
+        held, rare = here.star * alias(least, here.speeds), share(least, here.speeds)[:, None, None, None]
+        lost = np.abs(held[:, None, None] * heights(weights, here.band, occupied, kinds)).reshape(-1, *found.size.shape)
+        found.size[...] += np.sum(lost * rare, axis=0)
+        found.variance[...] += np.sum(lost**2 * rare, axis=0)
     return found
+
+
+def _beyond(both: Array, speeds: Array, occupation: Occupation) -> Array:
+    """(p, levels) what part of peaks lies where the two levels (p, 2) are on both sides of a Fermi level (tolerance.md eq. 11).
+
+    They are within half a step, where the gap has grown G times: 1 / G; 0 if that is farther.
+    """
+    gap, mu = np.diff(both), np.repeat(occupation.fermi, len(occupation.temperature))
+    there, farthest = np.abs(both.sum(axis=1, keepdims=True) - 2 * mu), np.hypot(gap, speeds.max(axis=1, keepdims=True) / 2)
+    return np.where((gap < there) & (there < farthest), gap / np.maximum(there, TINY), 0.0)
