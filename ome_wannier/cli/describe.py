@@ -55,6 +55,8 @@ def describe(settings: Settings, console: Console) -> None:
         _say(console, [("axes", f"{axes_line(model.frame)} in yours: it was rotated; results are in yours")])
     look, level = Look.at(model), _level(model, settings, source)
     _say(console, _gap(model, level, settings, source))
+    if source.entry and source.entry.caution:
+        _say(console, [("caution", source.entry.caution)])
     candidates = operations(model)
     group = among(model, candidates)
     _print_allowed(model, group, console)
@@ -174,8 +176,11 @@ def _gap(model: Lattice, level: Level | None, settings: Settings, source: Source
     if gap is None:
         text = f"none: {filling:g} electrons fill {filled:g} bands, a metal"
     else:
-        kind = f"{gap.width:.4f} eV" if gap.width > 0 else f"none: the bands overlap by {-gap.width:.4f} eV"
-        text = f"{kind} ({gap.bottom:.4f} to {gap.top:.4f} eV) at {filling:g} electrons per cell, {filled:g} bands"
+        n, ends = gap.bands, f"{gap.bottom:.4f} to {gap.top:.4f} eV"
+        kind = f"{gap.width:.4f} eV ({ends})"
+        if gap.width <= 0:
+            kind = f"none: band {n} ends at {gap.bottom:.4f} eV, {n + 1} begins at {gap.top:.4f} eV, {-gap.width:.4f} eV below"
+        text = f"{kind}; {filling:g} electrons per cell fill {filled:g} bands"
     return [("gap", text), ("level", f"{level.value:.4f} eV {level.about()['filling_level']}")]
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 #: what layers and the like are called
 KINDS = {3: "crystals", 2: "layers", 1: "chains", 0: "molecules"}
-#: marks a number that its error exceeds
-OPEN = "(open)"
+#: marks a number that its error exceeds, and a Fermi level that is the first or last of those computed
+OPEN, END = "(open)", "(end)"
 
 
 def parts(found: pd.DataFrame, column: str, number: int, responses: bool) -> list[tuple[str, pd.DataFrame]]:
@@ -48,7 +48,7 @@ def printed(found: pd.DataFrame, shown: Sequence[str], by: str, units: str | Non
         left = found[name].dtype == object or name == "name"
         out.add_column(f"{name} ({unit})" if name == by and unit else name, justify="left" if left else "right")
     for row in found.to_dict("records"):
-        out.add_row(*(_ranked(row, by, factor) if uncertain and name == by else _cell(row[name], name) for name in columns))
+        out.add_row(*(_ranked(row, by, factor) if uncertain and name == by else _cell(row, name) for name in columns))
     return out
 
 
@@ -57,10 +57,12 @@ def explained(found: pd.DataFrame, every: pd.DataFrame, by: str, where: str | No
     from ..screening import table
 
     lines = []
-    if known := table.units([name for name in shown if name != f"{by}_error"]):
-        lines.append("units: " + "; ".join(f"{name} {unit}" for name, unit in known.items()))
+    told = table.meanings([name for name in table.units(shown) if name != f"{by}_error"])
+    lines += [f"{name}: {meaning}" for name, meaning in told.items()]
     if f"{by}_error" in found and (found[f"{by}_error"] > found[by].abs()).any():
         lines.append(f"{OPEN}: the error exceeds the value")
+    if any(_at_end(row, name) for row in found.to_dict("records") for name in shown):
+        lines.append(f"{END}: first or last level, towards which it still grows: widen screen --around START:STOP:N")
     without = every if where is None else every[table.select(every, where)]
     if missing := int(without[by].isna().sum()):
         lines.append(f"{missing} rows have no {by}: they failed, it is forbidden, or it was not computed")
@@ -102,11 +104,17 @@ def _ranked(row: dict[Any, Any], by: str, factor: float) -> str:
     return f"{said} {OPEN}" if error > abs(value) else said
 
 
-def _cell(value: Any, name: str) -> str:
+def _at_end(row: dict[Any, Any], name: str) -> bool:
+    """Whether this is the level of a response which is the first or last one."""
+    return name.endswith("_fermi") and row.get(f"{name.removesuffix('_fermi')}_at_end") == 1
+
+
+def _cell(row: dict[Any, Any], name: str) -> str:
+    value = row[name]
     if name == "converged" and value in (0, 1):
         return "yes" if value else "NO"
     if isinstance(value, float):
-        return "" if value != value else f"{value:.4g}"
+        return "" if value != value else f"{value:.4g} {END}" if _at_end(row, name) else f"{value:.4g}"
     return plain(str(value))
 
 

@@ -92,6 +92,7 @@ def _cell(row: dict[str, Any], key: str) -> Cell:
     if not key.endswith(_RESPONSES):
         weak = error is not None and error >= abs(value)
         text = f"{value:.4g}" if error is None else f"{rounded(value, error)} {pretty(units([key]).get(key, ''))}"
+        text += " (still grows)" if row.get(f"{key.removesuffix('_fermi')}_at_end") == 1 and key.endswith("_fermi") else ""
         return Cell(repr(value), text.replace("-", MINUS), weak)
     element = row.get(f"{key.rpartition('_')[0]}_element")
     if value == 0:

@@ -108,6 +108,7 @@ def of_response(name: str) -> list[Descriptor]:
         Descriptor(f"{name}_max_error", unit, f"estimated error of {name}_max"),
         Descriptor(f"{name}_element", "", f"axes of that element of {name}, moment first; none if all vanish by symmetry"),
         Descriptor(f"{name}_fermi", "eV", f"Fermi level at which {name} is so large"),
+        Descriptor(f"{name}_at_end", "", f"1 if {name} still grows towards that level, the first or last of all"),
         Descriptor(f"{name}_gap", unit, f"largest element of {name} at the level in question if there is a gap, with its sign"),
         Descriptor(f"{name}_gap_error", unit, f"estimated error of {name}_gap"),
         Descriptor(f"{name}_gap_element", "", f"axes of that element of {name}"),
@@ -160,7 +161,8 @@ def _of_response(value: xr.DataArray, error: xr.DataArray, middle: float | None)
         f"{name}_max": abs(number),
         f"{name}_max_error": wrong,
         f"{name}_element": element,
-        f"{name}_fermi": float(levels[at]),
+        f"{name}_fermi": float(levels[at[0]]),
+        f"{name}_at_end": int(_at_end(abs(numbers), wrong, at)),
     }
     if middle is not None:
         i = int(np.argmin(abs(levels - middle)))
@@ -169,17 +171,23 @@ def _of_response(value: xr.DataArray, error: xr.DataArray, middle: float | None)
     return pairs
 
 
-def _largest(numbers: Array, errors: Array, axes: Sequence[Any]) -> tuple[float, float, str, int]:
-    """The element (value and error) that exceeds its error most, its axes, and the index of its level; where none does, the
+def _at_end(sizes: Array, error: float, at: tuple[int, ...]) -> bool:
+    """Whether an element at the first or last level is larger than at the one beside it, by more than its error."""
+    end, beside = at[0], 1 if at[0] == 0 else at[0] - 1
+    return len(sizes) > 1 and end in (0, len(sizes) - 1) and bool(sizes[at] - sizes[(beside, *at[1:])] > np.nan_to_num(error))
+
+
+def _largest(numbers: Array, errors: Array, axes: Sequence[Any]) -> tuple[float, float, str, tuple[int, ...]]:
+    """The element (value and error) that exceeds its error most, its axes, and its index, the level first; where none does, the
     largest; where all are zero, the largest error, and no axes."""
     size = abs(numbers)
     if not size.any():
-        at = np.unravel_index(int(np.argmax(np.nan_to_num(errors))), size.shape)
-        return 0.0, float(errors[at]), "none", int(at[0])
+        at = tuple(map(int, np.unravel_index(int(np.argmax(np.nan_to_num(errors))), size.shape)))
+        return 0.0, float(errors[at]), "none", at
     beyond = size - np.nan_to_num(errors)
-    where = np.unravel_index(int(np.argmax(beyond if beyond.max() > 0 else size)), size.shape)
+    where = tuple(map(int, np.unravel_index(int(np.argmax(beyond if beyond.max() > 0 else size)), size.shape)))
     names = "".join(str(along[i]) for along, i in zip(axes, where[1:], strict=True))
-    return float(numbers[where]), float(errors[where]), names, int(where[0])
+    return float(numbers[where]), float(errors[where]), names, where
 
 
 def bands_needed(model: Lattice, mesh: KMesh, level: float) -> int | None:

@@ -108,7 +108,8 @@ class Store:
         self.address = str(address)
         self._server = self.address.startswith(("postgresql://", "postgres://"))
         if not self._server and not self.address.endswith(".db"):
-            raise StoreError(f"{address}: give a file name that ends in .db, or postgresql://user@host/name")
+            result = " (of a result: plot, report, or run --csv)" if self.address.endswith(".nc") else ""
+            raise StoreError(f"{address}: give a file name that ends in .db, or postgresql://user@host/name{result}")
         if not self._server and Path(self.address).is_dir():
             raise StoreError(f"{address}: this is a folder")
         from ase.db import connect

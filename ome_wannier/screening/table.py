@@ -280,4 +280,10 @@ def units(names: Sequence[str]) -> dict[str, str]:
     return {name: known[name] for name in names if known.get(name)}
 
 
-__all__ = ["DONE", "EXPORTS", "column_of", "export", "frame", "in_unit", "rank", "select", "units"]
+def meanings(names: Sequence[str]) -> dict[str, str]:
+    """What columns are, with the unit of those that have one."""
+    known = {d.name: f"{d.meaning}, in {d.unit}" if d.unit else d.meaning for d in describe()}
+    return {name: known[name] for name in names if name in known}
+
+
+__all__ = ["DONE", "EXPORTS", "column_of", "export", "frame", "in_unit", "meanings", "rank", "select", "units"]

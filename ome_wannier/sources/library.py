@@ -165,6 +165,7 @@ class Entry:
     kmesh : a mesh that resolves it; None for k.p models.
     scan : Fermi levels for a demonstration.
     symmetry : what it allows and forbids.
+    caution : what a user should know before he computes it.
     citations : works to cite with the data.
     reference : values computed or published, with their settings, for comparison.
     name, folder : set by the library.
@@ -186,6 +187,7 @@ class Entry:
     half_filled: bool = False
     kmesh: tuple[int, int, int] | None = None
     gap: tuple[float, float] | None = None
+    caution: str = ""
     scan: Scan | None = None
     reference: tuple[Reference, ...] = ()
     name: str = ""

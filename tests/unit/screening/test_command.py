@@ -239,7 +239,7 @@ def test_rank_prints_the_largest_first(filled: Path, capsys: pytest.CaptureFixtu
     factor = {"a": 1e18, "f": 1e15, "p": 1e12}[unit[0]]
     assert float(value) == pytest.approx(best["total_max"] * factor, abs=0.06 * best["total_max_error"] * factor)
     assert "1 of 2 rows" in out
-    assert "units: total_fermi eV" in out
+    assert "total_fermi: Fermi level at which total is so large, in eV" in out
     assert "seed" in printed(capsys, "rank", filled / "s.db", "--columns", "name,p_seed", "--by", "gap")
     assert "no column 'gapp': did you mean gap, " in printed(capsys, "rank", filled / "s.db", "--by", "gapp", code=2)
     assert "no such database" in printed(capsys, "rank", filled / "none.db", code=2)

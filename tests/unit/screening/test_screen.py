@@ -88,12 +88,30 @@ def test_descriptors_are_those_of_the_scan(tmp_path: Path, db: Path) -> None:
         assert row[f"{name}_max"] == abs(value[at, i, j])
         assert row[f"{name}_max_error"] == error[at, i, j]
         assert abs(value[at, i, j]) - error[at, i, j] == np.nanmax(abs(value) - error) > 0
+        beside = {0: 1, len(value) - 1: len(value) - 2}.get(at)
+        grows = 0.0 if beside is None else abs(value[at, i, j]) - abs(value[beside, i, j])
+        assert row[f"{name}_at_end"] == (grows > error[at, i, j])
     assert row["tau_equal"] == pytest.approx(10.0 * row["total_max"] / row["extrinsic_max"])
     middle = int(np.argmin(abs(data["ome_fermi"] - row["fermi"])))
     assert row["metric"] == pytest.approx(np.nansum(np.diagonal(data["ome_quantum_metric"][middle])))
     assert row["polarizable"] == pytest.approx(np.nanmean(np.diagonal(data["ome_dipole_polarizability"][middle])))
     named = {d.name for d in screening.describe()}
     assert {k for k in row if not k.startswith("p_") and k != "key"} <= named
+
+
+@pytest.mark.parametrize(
+    ("sizes", "at", "end"),
+    [
+        ([1.0, 2.0, 4.0], 2, True),
+        ([4.0, 2.0, 1.0], 0, True),
+        ([1.0, 3.8, 4.0], 2, False),  # flat within its error
+        ([1.0, 4.0, 2.0], 1, False),
+        ([4.0], 0, False),
+    ],
+)
+def test_largest_at_the_end_of_the_levels(sizes: list[float], at: int, end: bool) -> None:
+    """The number may be larger where no level was computed, and says so."""
+    assert descriptors._at_end(np.array(sizes)[:, None, None], 0.5, (at, 0, 0)) == end
 
 
 def test_the_middle_of_the_gap_is_among_the_levels(db: Path) -> None:
