@@ -107,10 +107,10 @@ def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDAr
     move = np.abs(split(states.slope)).max(axis=1) * cells.half[:, None, :] * rule.reach * ADAPTIVE.margin
     total = np.repeat(move.sum(axis=2)[:, None], m, axis=1).reshape(nc * m, -1)
     factors = occupation.factors(states.energies)
-    g = split(_mixed(job, states.weights, factors))
+    g = split(_occupied(job, states.weights, factors) @ job.mix)
     hidden = _hidden(occupation, split(states.energies), split(total))
     absolute = np.abs(states.weights)
-    unseen = split(_mixed(job, absolute, [x.reshape(factors[0].shape) for x in hidden]))
+    unseen = split(_occupied(job, absolute, [x.reshape(factors[0].shape) for x in hidden]) @ np.abs(job.mix))
     top = split(_everywhere(job, states.weights))
 
     def sums(weights: Array, x: Array) -> Array:
@@ -149,21 +149,22 @@ def _doubt(job: CellJob, states: States, factors: Sequence[Array], cells: int) -
     """What levels in doubt change in cells (cells, levels, columns) of volume 1, of the occupations (nk, n, levels)."""
     out = np.zeros((cells, job.integrand.levels, job.mix.shape[1]))
     if states.doubtful.any():
-        before = _mixed(job, states.weights[states.doubtful], [x[states.doubtful] for x in factors])
-        change = _mixed(job, states.other_weights, job.integrand.occupation.factors(states.other_energies)) - before
+        before = _occupied(job, states.weights[states.doubtful], [x[states.doubtful] for x in factors])
+        after = _occupied(job, states.other_weights, job.integrand.occupation.factors(states.other_energies))
+        change = (after - before) @ job.mix
         cell, node = np.divmod(np.flatnonzero(states.doubtful), len(job.rule.nodes))
         np.add.at(out, cell, job.rule.high[node, None, None] * change)
     return out
 
 
-def _mixed(job: CellJob, weights: Array, factors: Sequence[Array]) -> Array:
-    """(nk, levels, asked columns) of the weights (nk, n, columns) and occupations (nk, n, levels), as in `OCCUPATIONS`."""
+def _occupied(job: CellJob, weights: Array, factors: Sequence[Array]) -> Array:
+    """(nk, levels, columns) of the weights (nk, n, columns) and occupations (nk, n, levels), as in `OCCUPATIONS`."""
     out = np.zeros((len(weights), factors[0].shape[2], weights.shape[2]))
     for kind, factor in enumerate(factors):
         use = job.integrand.kinds == kind
         if use.any():
             out[:, :, use] = np.swapaxes(factor, 1, 2) @ weights[:, :, use]
-    return out @ job.mix
+    return out
 
 
 def _hidden(occupation: Occupation, energies: Array, move: Array) -> list[Array]:

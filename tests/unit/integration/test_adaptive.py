@@ -14,6 +14,7 @@ from toys import SIGMA, from_terms, haldane, random_model, tilted_dirac, two_ban
 
 import ome_wannier as ome
 from ome_wannier import executors
+from ome_wannier.calculators import Combination
 from ome_wannier.cli import main
 from ome_wannier.errors import ConvergenceWarning, SettingsError
 from ome_wannier.integration.adaptive.cells import base_cells, halved
@@ -409,3 +410,16 @@ def test_a_ring_between_two_fermi_lines_is_seen():
     expected = ((f[0] - f[1]) * metric).mean() * (2 * reach) ** 2 / a**2
     assert result.attrs["converged"] == 1
     assert abs(result.quantum_metric.values[0, 0, 0] - expected) < 1e-2 * expected
+
+
+def test_errors_of_sums_do_not_depend_on_their_signs():
+    """What the points may miss adds up; a pocket that 4000 points do not resolve was claimed with an error below zero."""
+    sums = [Combination(name, name, (("extrinsic", c),), "", "") for name, c in (("plus", 1.0), ("minus", -1.0))]
+    model, settings = ome.load("haldane"), {"rtol": 0.05, "fermi": [0.26], "temperature": 20.0, "max_points": 4000}
+    with pytest.warns(ConvergenceWarning, match="minus zx"):
+        found = ome.compute(model, calculators=[*sums, "commutator_residual"], **settings)
+    np.testing.assert_array_equal(found.minus, -found.plus)
+    np.testing.assert_array_equal(found.minus_error, found.plus_error)
+    assert found.plus_error.max() > 0
+    assert "minus zx" in found.attrs["not_converged"]
+    assert np.all(np.nan_to_num(found.commutator_residual_error.values) >= 0)
