@@ -32,6 +32,10 @@ def crossed(job: CellJob, states: States, k: Array, half: Array) -> tuple[Array,
     node, band = np.nonzero((most(rows) > gap) & apart)
     found = Crossings.of(gap[node, band], rows[node, band])
     q, there, close = found.within(ADAPTIVE.margin / 2)
+    # levels that count as one have no weights: the place beside them where they are told apart
+    told = 1.5 * job.integrand.degeneracy.tol
+    beside = np.sqrt(np.maximum(told**2 - there**2, 0.0)) / found.speeds[:, -1]
+    q, there = q + beside[:, None] * found.principal[:, :, -1], np.maximum(there, told)
     narrow = close & (alias(there, found.speeds) > ADAPTIVE.narrow)
     content = np.where(narrow, share(there, found.speeds) / np.maximum(there, TINY) ** 2, 0.0)
     order = np.lexsort((-content, node // m))
@@ -44,10 +48,21 @@ def crossed(job: CellJob, states: States, k: Array, half: Array) -> tuple[Array,
         places = k[node]
         places[:, job.directions] += q[c] * spacing[node]
         at = states_at(job, places)
-        both = np.take_along_axis(at.energies, band[:, None] + np.arange(2), axis=1)
-        height = np.abs(heights(at.weights, band, occupation.factors(both), job.integrand.kinds) @ job.mix)
-        least = both[:, 1] - both[:, 0]
+        least, height = _differs(job, at, states, node, band)
         held = share(least, speeds) * alias(least, speeds) * np.abs(job.rule.high)[node % m]
         np.add.at(missed, node // m, held[:, None, None] * height)
         np.maximum.at(moves, node // m, np.sqrt(np.sum(rows[node, band] ** 2, axis=1)))
     return missed, moves
+
+
+def _differs(job: CellJob, at: States, states: States, node: NDArray[np.int64], band: NDArray[np.int64]) -> tuple[Array, Array]:
+    """The gaps of pairs of bands at places, one for each pair (p,), and what these have there (p, levels, asked columns).
+
+    Of a surface term, which may have a dip there, it is the difference from what the nodes have.
+    """
+    occupation, kinds = job.integrand.occupation, job.integrand.kinds
+    pair = band[:, None] + np.arange(2)
+    there, here = (np.take_along_axis(e, pair, axis=1) for e in (at.energies, states.energies[node]))
+    known = heights(states.weights[node], band, occupation.factors(here), kinds)
+    height = heights(at.weights, band, occupation.factors(there), kinds) - np.where(job.integrand.surface, known, 0.0)
+    return there[:, 1] - there[:, 0], np.abs(height @ job.mix)
