@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 #: two levels are double if they differ by this share of the gap to the next; along a direction in which the gap changes by less
 #: than this share of it in a step, it does not change
 DOUBLE, SLOW = 0.25, 1e-6
+#: gap at which two levels are told apart, in units of the tolerance below which they count as one
+TOLD = 1.5
 #: what keeps divisions finite; of steps
 TINY, ROUNDING = 1e-150, 1e-9
 
@@ -51,6 +53,15 @@ class Crossings(NamedTuple):
         there = np.sqrt(np.maximum(self.gap**2 + np.sum((2 * self.slope + squares * s) * s, axis=1), 0.0))
         q = np.einsum("pi,pdi->pd", s, self.principal)
         return q, there, np.abs(q).max(axis=1, initial=0.0) <= reach + ROUNDING
+
+    def told(self, q: Array, there: Array, tol: float) -> tuple[Array, Array]:
+        """These places and their gaps, or places beside them along the fastest direction with a gap of `TOLD` tolerances.
+
+        Pairs of levels have no weights where they count as one.
+        """
+        least = TOLD * tol
+        beside = np.sqrt(np.maximum(least**2 - there**2, 0.0)) / self.speeds[:, -1]
+        return q + beside[:, None] * self.principal[:, :, -1], np.maximum(there, least)
 
 
 def share(gap: Array, speeds: Array) -> Array:

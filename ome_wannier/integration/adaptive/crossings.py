@@ -32,10 +32,7 @@ def crossed(job: CellJob, states: States, k: Array, half: Array) -> tuple[Array,
     node, band = np.nonzero((most(rows) > gap) & apart)
     found = Crossings.of(gap[node, band], rows[node, band])
     q, there, close = found.within(ADAPTIVE.margin / 2)
-    # levels that count as one have no weights: the place beside them where they are told apart
-    told = 1.5 * job.integrand.degeneracy.tol
-    beside = np.sqrt(np.maximum(told**2 - there**2, 0.0)) / found.speeds[:, -1]
-    q, there = q + beside[:, None] * found.principal[:, :, -1], np.maximum(there, told)
+    q, there = found.told(q, there, job.integrand.degeneracy.tol)
     narrow = close & (alias(there, found.speeds) > ADAPTIVE.narrow)
     content = np.where(narrow, share(there, found.speeds) / np.maximum(there, TINY) ** 2, 0.0)
     order = np.lexsort((-content, node // m))

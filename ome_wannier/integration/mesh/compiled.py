@@ -72,10 +72,11 @@ def _surfaces(energies, moves, weights, kinds, levels, resolved, found, space): 
 def at_points(energies, weights, near, kinds, levels, found):  # type: ignore[no-untyped-def]
     """Add to `size` and `variance` what pairs of bands give at points near crossings (tolerance.md eq. 9), one by one.
 
-    weights : (nk, n, columns). near : the point and the lower band, ascending, and the share of the sum that is lost.
+    weights : (nk, n, columns). near : the point and the lower band, ascending, the share of the sum that is lost, and of it
+    what is lost in a dip as wide as the gap.
     kinds : (columns,), as in `OCCUPATIONS`. found : size and variance (levels, temperatures, columns).
     """
-    (point, band, share), (fermi, widths), (size, variance) = near, levels, found
+    (point, band, share, dip), (fermi, widths), (size, variance) = near, levels, found
     C = weights.shape[2]
     below, last, done = np.zeros(C), -1, 0
     for p in range(len(point)):
@@ -92,10 +93,13 @@ def at_points(energies, weights, near, kinds, levels, found):  # type: ignore[no
             for i in range(np.searchsorted(fermi, low - REACH * w), np.searchsorted(fermi, high + REACH * w)):
                 x, y = (low - fermi[i]) / w, (high - fermi[i]) / w
                 f, g = _filled(x), _filled(y)
-                sea, surface, grand = f - g, abs(f * (1 - f) - g * (1 - g)) / w, w * (_depth(x) - _depth(y))
+                p_low, p_high = f * (1 - f) / w, g * (1 - g) / w
+                sea, surface, grand = f - g, abs(p_low - p_high), w * (_depth(x) - _depth(y))
                 for c in range(C):
                     change = surface if kinds[c] == SURFACE else grand if kinds[c] == GRAND else sea
                     lost = share[p] * abs(below[c]) * change
+                    if kinds[c] == SURFACE:  # what both have, such as the squares of opposite velocities, may vanish there
+                        lost = max(lost, dip[p] * abs(weights[k, n, c] * p_low + weights[k, n + 1, c] * p_high))
                     size[i, t, c] += lost
                     variance[i, t, c] += lost * lost
 

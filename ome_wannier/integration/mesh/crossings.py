@@ -75,14 +75,18 @@ class Places(NamedTuple):
         return Places(self.k[c], self.band[c], self.speeds[c], self.star[c], self.content[c])
 
 
-def pairs_near(bands: Bands, occupation: Occupation) -> Pairs:
-    """The pairs whose gap is least within a step of the points (tolerance.md eq. 8), near some Fermi level."""
+def pairs_near(bands: Bands, occupation: Occupation, tol: float) -> Pairs:
+    """The pairs whose gap is least within a step of the points (tolerance.md eq. 8), near some Fermi level.
+
+    tol : levels closer than this count as one.
+    """
     energies, gap, rows = bands.energies, np.diff(bands.energies), rows_of(bands.energies, bands.moves, bands.couplings)
     (fermi, widths), change = levels_of(occupation), most(rows)
     apart = told_apart(fermi, energies, np.abs(bands.moves).sum(axis=2), REACH * widths.max() + change / 4)
     point, band = np.nonzero((change > gap) & apart)
     found = Crossings.of(gap[point, band], rows[point, band])
-    (_, least, c), (near_by, there, _) = found.within(STEP), found.within(HALF)
+    _, least, c = found.within(STEP)
+    near_by, there = found.told(*found.within(HALF)[:2], tol)
     return Pairs(point[c], band[c], found.speeds[c], least[c], near_by[c], there[c])
 
 
@@ -91,7 +95,8 @@ def with_pairs(
 ) -> Unseen:
     """With what the pairs give at their points (tolerance.md eq. 9), one after the other: energies (nk, n) and weights
     (nk, n, columns), occupied as `kinds` say."""
-    known = near.point, near.band, alias(near.least, near.speeds)
+    lost = alias(near.least, near.speeds)
+    known = near.point, near.band, lost, lost * share(near.least, near.speeds)
     at_points(energies, weights, known, kinds, levels_of(occupation), (found.size, found.variance))
     return found
 

@@ -139,7 +139,7 @@ def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
         part = np.repeat(histogram[use], job.integrand.model.n_orbitals)
         occupation.add(block, bands.energies.ravel(), weights.reshape(-1, columns), part)
         missed = with_surfaces(missed, occupation, bands.energies, bands.moves, weights, kinds)
-        near = pairs_near(bands, occupation)
+        near = pairs_near(bands, occupation, degeneracy.tol)
         crossed = with_pairs(crossed, occupation, near, bands.energies, weights, kinds)
         places.append(places_of(near, bands, k[use], occupation, job.mesh.size, star[use]))
         used += len(bands.energies)

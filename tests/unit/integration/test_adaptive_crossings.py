@@ -88,6 +88,16 @@ def test_dips_as_narrow_as_a_gap_are_found(gap, T, rtol):
     assert found.attrs["converged"]
 
 
+@pytest.mark.parametrize("size", [80, 120, 200, 400, 800])
+@pytest.mark.parametrize("gap", [2e-4, 2e-3, 2e-2])
+def test_dips_between_the_points_of_a_mesh_are_in_its_error(gap, size):
+    """By up to 3.7 errors they were not."""
+    settings = {"calculators": ["drude_weight"], "fermi": 0.005, "temperature": 300.0, "symmetry": "off"}
+    found = ome.compute(weakly_coupled(gap, 1.489, dimension=1), (size, 1, 1), **settings)
+    off = abs(float(found.drude_weight.squeeze()) - drude_weight_of_chain(gap, 0.005, 300.0))
+    assert off < 2 * float(found.drude_weight_error.squeeze())
+
+
 def with_nodes(gap: float, phase: float) -> ome.TightBinding:
     """cos(k_x a + phase) sigma_z + gap/2 (1 + cos(k_y a)) sigma_x: least gaps along two lines, down to zero at k_y = pi/a."""
     R = np.array([[0, 0, 0], [1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]])

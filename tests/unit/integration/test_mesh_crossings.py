@@ -24,7 +24,7 @@ def seen_from(q, gap, speeds):
     v = np.einsum("ni,dnm,mj->dij", U.conj(), V, U)
     moves = np.einsum("dii->id", v).real
     bands = SimpleNamespace(energies=e[None], moves=np.ascontiguousarray(moves)[None], couplings=v[None, None, None, :, 0, 1])
-    near, size = pairs_near(bands, OCCUPATION), [10, 20, 1][: len(q)] + [1] * (3 - len(q))
+    near, size = pairs_near(bands, OCCUPATION, 1e-5), [10, 20, 1][: len(q)] + [1] * (3 - len(q))
     return places_of(near, bands, np.zeros((1, 3)), OCCUPATION, size, np.ones(1, dtype=np.uint8)), np.array(size[: len(q)])
 
 
@@ -54,7 +54,7 @@ def test_levels_that_are_double_repel_each_other_together(seed, split):
     couplings[0, 1] = v[:, [1, 0, 1, 0], [2, 2, 3, 3]].T
     couplings[0, [0, 2], 0] = v[:, [0, 2], [1, 3]].T
     bands = SimpleNamespace(energies=e[None], moves=np.einsum("dii->id", v).real[None], couplings=couplings)
-    near = pairs_near(bands, OCCUPATION)
+    near = pairs_near(bands, OCCUPATION, 1e-5)
     (found,) = np.nonzero(near.band == 1)[0]
     np.testing.assert_allclose(near.steps[found], -q, atol=1e-6 + 30 * split / speeds.min())
     np.testing.assert_allclose([near.least[found], near.there[found]], gap, rtol=1e-6, atol=10 * split)
