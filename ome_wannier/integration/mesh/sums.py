@@ -88,7 +88,8 @@ def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkp
     sums = occupation.evaluate(total, integrand.kinds)
     sums *= norm
     every, shapes = sums[: len(shares)], integrand.shapes
-    values, missed = (unpacked(x / len(mesh), shapes) for x in (every.sum(axis=0), unseen.error(occupation) * norm))
+    blind = unseen.error(occupation) + occupation.interpolation_error(total[: len(shares)].sum(axis=0), integrand.kinds)
+    values, missed = (unpacked(x / len(mesh), shapes) for x in (every.sum(axis=0), blind * norm))
     doubt = unpacked(sums[-1] / len(mesh), shapes) if doubtful else {}
     every /= (mesh.n_sub * np.array(shares))[:, None, None, None]
     parts = [unpacked(part, shapes) for part in every]

@@ -86,7 +86,7 @@ def of_points(energies, moves, weights, T=100.0, levels=(-0.3, 0.0, 0.2), coupli
     found = with_surfaces(Unseen.none(occupation, 2), occupation, energies, moves, both, kinds)
     if couplings is not None:
         bands = SimpleNamespace(energies=energies, moves=moves, couplings=np.array(couplings, dtype=complex)[..., None, None])
-        found = with_pairs(found, occupation, pairs_near(bands, occupation), energies, both, kinds)
+        found = with_pairs(found, occupation, pairs_near(bands, occupation, 1e-5), energies, both, kinds)
     return found.error(occupation)[:, 0], found.coarsest
 
 

@@ -84,6 +84,22 @@ def test_interpolation_error_of_one_state(rng):
     assert (worst > 1e-9).all()  # it is the interpolation that is seen
 
 
+@pytest.mark.parametrize("temperatures", [[300.0], [100.0, 300.0, 2500.0]])
+def test_interpolation_error_of_bands(temperatures):
+    """Two smooth bands on a dense mesh: over the levels (single ones change sign) the histogram errs by less than it says."""
+    k = 2 * np.pi * np.arange(200_000) / 200_000
+    energies = np.concatenate([np.cos(k), 0.3 + 0.5 * np.sin(2 * k)])
+    weights = np.stack([1.5 + np.sin(3 * np.tile(k, 2)) + i * energies**i for i in range(5)], axis=1)
+    occupation, levels = Occupation(LEVELS[:-1], np.array(temperatures), grand=True), LEVELS[:-1]
+    histogram = np.zeros((occupation.n_rows, 5))
+    occupation.add(histogram, energies, weights)
+    got, error = occupation.evaluate(histogram, KINDS), occupation.interpolation_error(histogram, KINDS)
+    for t, T in enumerate(temperatures):
+        off = got[:, t] - [direct(energies, weights, mu, T) for mu in levels]
+        assert np.all(np.linalg.norm(off, axis=0) < np.linalg.norm(error[:, t], axis=0))
+        assert np.all(np.linalg.norm(error[:, t], axis=0) < 30 * np.linalg.norm(off, axis=0))
+
+
 def test_zero_temperature_is_exact(states):
     """Counts at T = 0: e <= mu for the sea, mu - e of those; for the surface states between the middles of the levels."""
     energies, weights = states
