@@ -147,10 +147,10 @@ def _read(path: Path) -> tuple[Any, Any, list[tuple[tuple[int, ...], Matrix]]]:
         raise ModelError(f"no file {path}")
     try:
         with h5py.File(path, "r") as file:
+            _check_sizes(path, file)
             top = file.get("tb_model", file)  # a development version nested it
             if "hop" not in top:
                 raise FileFormatError(path, None, "a TBmodels model (a group hop)", f"{', '.join(file) or 'nothing'}")
-            _check_sizes(path, file)
             uc, pos = (top[key][()] if key in top else None for key in ("uc", "pos"))
             _check_numbers(path, list(top["hop"]))
             return uc, pos, [_term(path, group, None if uc is None else len(uc)) for group in top["hop"].values()]

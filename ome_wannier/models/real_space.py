@@ -131,20 +131,22 @@ def in_axes(terms: RealSpace) -> RealSpace:
     """The same with the periodic directions in a Cartesian plane or line, rounding taken out, a tilt rotated away."""
     terms = terms._replace(lattice=snapped(terms.lattice, terms.periodic))
     Q = rotation(terms.lattice, terms.periodic)
-    if Q is None:
-        return terms
+    return terms if Q is None else turned(terms, Q)._replace(frame=Q)
+
+
+def turned(terms: RealSpace, Q: Array) -> RealSpace:
+    """The same on other Cartesian axes, the rows of Q (3, 3)."""
     external = terms.external
     if external is not None:
         BB, CC, FF = external.arrays
         external = External(_turned(BB, Q), _turned(CC, Q), None if FF is None else np.einsum("...ab,ca,db->...cd", FF, Q, Q))
-    turned: dict[str, Any] = {
-        "lattice": _cleaned(terms.lattice @ Q.T, terms.periodic),
-        "position": _turned(terms.position, Q),
-        "centres": None if terms.centres is None else terms.centres @ Q.T,
-        "spin": _turned(terms.spin, Q),
-        "external": external,
-    }
-    return terms._replace(**turned, frame=Q)
+    return terms._replace(
+        lattice=_cleaned(terms.lattice @ Q.T, terms.periodic),
+        position=_turned(terms.position, Q),
+        centres=None if terms.centres is None else terms.centres @ Q.T,
+        spin=_turned(terms.spin, Q),
+        external=external,
+    )
 
 
 def given_homes(value: object, n: int) -> Ints | None:

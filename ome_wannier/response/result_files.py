@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 
 #: no quantity in SI units is larger; plots stay finite
 LARGEST = 1e100
+#: how the names of variables end that a quantity may have besides its error
+BESIDE = ("_raw", "_per_angstrom")
 #: attributes that are lists: netCDF makes one of a single element a text or a number, and others arrays
 LISTS = (
     "warnings", "level_place", "symmetry_operations", "forbidden", "forbidden_by", "undefined", "undefined_by", "equal",
@@ -91,6 +93,21 @@ def _fault(result: xr.Dataset) -> str:
             return f"{name[:60]} beyond {LARGEST:g}"
         if not isinstance(variable.attrs.get("units"), str):
             return f"{name[:60]} without a unit"
+    return _fault_beside(result)
+
+
+def _fault_beside(result: xr.Dataset) -> str:
+    """Why what stands beside quantities does not go with them, or nothing: reals of the same dimensions."""
+    for name in map(str, result.data_vars):
+        of = next((name.removesuffix(end) for end in BESIDE if name.endswith(end)), None)
+        if of is None:
+            continue
+        dims = result[of].dims if of in result.data_vars else ()
+        variable = result[name]
+        if not dims or variable.dims not in (dims, (*dims, "origin")) or variable.dtype.kind != "f":
+            return f"{name[:60]} that does not go with {of[:60]}"
+        if (np.abs(variable.values[np.isfinite(variable.values)].astype(float)) > LARGEST).any():
+            return f"{name[:60]} beyond {LARGEST:g}"
     return ""
 
 

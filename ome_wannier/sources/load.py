@@ -65,6 +65,8 @@ class Source:
             _check_options(adapter(self.adapter).load, options, str(self.seed))
         if spn and (self.adapter != "wannier90" or options.get("spin_order") is not None):
             why = "spin_order gives one too" if self.adapter == "wannier90" else f"{self.seed} is none"
+            if self.adapter == "wannier90.archive":
+                why = f"unpack {self.seed}, and name its seed"
             raise ModelError(f"spn=True takes the spin operator from a calculation of Wannier90: {why}")
         model: TightBinding | PlaneWaves | SparseTightBinding | KDotP
         if self.entry is not None:

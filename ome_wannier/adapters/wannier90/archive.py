@@ -6,6 +6,7 @@ The files that the loader knows are unpacked into a temporary folder, by the las
 from __future__ import annotations
 
 import functools
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -50,7 +51,7 @@ def _unpack(archive: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(archive) as opened:
             for member in opened.infolist():
-                name = Path(member.filename).name
+                name = re.split(r"[/\\]", member.filename)[-1]  # Windows' own separators are kept by some programs
                 if member.is_dir() or not _known(name):
                     continue
                 if (folder / name).exists():

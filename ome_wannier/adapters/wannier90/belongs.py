@@ -36,12 +36,10 @@ def warn_of_another_calculation(
     AccuracyWarning : the mesh of `.win` is another one, or there is no mesh for which R vectors of this lattice are as short as
         they can be.
     """
-    points = round(float((1 / data.ndegen).sum()))
-    if (data.ndegen == 1).all() or abs(points - (1 / data.ndegen).sum()) > 1e-6:
-        return
-    own = [m for m in _meshes(points) if are_of(data, m)]
+    own = meshes_of(data)
     if not own:
         return
+    points = int(np.prod(own[0]))
     if win and win.mesh and win.mesh not in own:
         said = " x ".join(map(str, win.mesh))
         warn(
@@ -54,6 +52,14 @@ def warn_of_another_calculation(
             f"the R vectors of {main.name} are not those of the lattice in {structure.name if structure else source}: others, "
             f"equivalent on its mesh of {points} k points, are shorter there; is it of another material?"
         )
+
+
+def meshes_of(data: RealSpaceMatrices) -> list[tuple[int, int, int]]:
+    """The meshes of k points whose R vectors and degeneracies a file has, if these are as Wannier90 writes them."""
+    points = round(float((1 / data.ndegen).sum()))
+    if (data.ndegen == 1).all() or abs(points - (1 / data.ndegen).sum()) > 1e-6:
+        return []
+    return [m for m in _meshes(points) if are_of(data, m)]
 
 
 def are_of(data: RealSpaceMatrices, mesh: tuple[int, int, int]) -> bool:

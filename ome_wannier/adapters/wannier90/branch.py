@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...common.errors import FileFormatError, warn
+from .belongs import meshes_of
 from .files import RealSpaceMatrices
 from .text import Array, ComplexArray, IntArray
 
@@ -51,6 +52,8 @@ def on_branch(
     if mesh and np.prod(mesh) != round((1 / data.ndegen).sum()):
         mesh = None  # other R vectors than Wannier90 writes
     if not mesh or centres is None:
+        if not mesh and centres is None and len(told := meshes_of(data)) == 1:
+            mesh = told[0]
         _warn_of_jumps(main, data, position, lattice, mesh, centres)
         return position
     mended = without_jumps(position, data.R, data.ndegen, lattice, mesh, centres)
@@ -94,7 +97,7 @@ def _warn_of_jumps(
     mean = position[~data.R.any(axis=1)].sum(axis=0).diagonal().T.real
     A = diagonal_on_mesh(position, data.R, data.ndegen, mesh)[0] if mesh else mean[None]
     away = np.linalg.norm(A - (mean if centres is None else centres), axis=2).max()
-    if away > 2 * _FAR or (mesh and centres is None and _can_jump(lattice, mesh)):
+    if away > 2 * _FAR or (mesh and centres is None and (_can_jump(lattice, mesh) or _torn(mean, lattice, mesh))):
         size = f"are off by about {away:.2g} Angstrom" if away > 2 * _FAR else "may be off by several Angstrom"
         warn(
             f"{main.name}: positions of Wannier functions {size}, because Wannier90 takes the principal value of "
@@ -214,6 +217,16 @@ def _can_jump(lattice: Array, mesh: tuple[int, int, int]) -> bool:
         return False
     turns = np.maximum(shells[0] @ lattice.T / (2 * np.pi), 0)
     return bool((turns @ (np.array(mesh) > 1)).max() > 0.5)
+
+
+def _torn(mean: Array, lattice: Array, mesh: tuple[int, int, int]) -> bool:
+    """Whether places (n, 3) lie more than half a cell apart along a direction with one k point.
+
+    Principal values lie in one cell around the origin: a layer or chain that is thinner than half of it, and reaches across the
+    end of that cell, is torn apart.
+    """
+    apart = np.ptp(mean @ np.linalg.inv(lattice), axis=0)
+    return bool((apart[np.array(mesh) == 1] > 0.5).any())
 
 
 def _parallel(new: Array, old: Array) -> bool:

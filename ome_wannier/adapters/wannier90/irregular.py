@@ -14,7 +14,7 @@ import numpy as np
 from .text import Array, ComplexArray, IntArray, Row, Table
 
 #: text that follows the numbers of a line, but for the exponent of a number that was cut in two
-_TEXT = re.compile(rb"(?<=[0-9.])[ \t]+(?![eEdD][-+]?\d)[!#A-Za-z(\[{<%/\"'&=][^\n]*")
+_TEXT = re.compile(rb"(?<=[0-9.])[ \t]+(?![eEdD][-+]?\d)([!#A-Za-z(\[{<%/\"'&=;:|>~@]|--?[ \t>])[^\n]*")
 _DEGENERACIES = "positive degeneracies of the R vectors"
 #: meshes of k points that are tried, at most, to tell whether degeneracies could be other than 1
 _MOST_MESHES = 20_000

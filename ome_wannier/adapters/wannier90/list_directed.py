@@ -1,6 +1,7 @@
 """Values of a `.win` file as Fortran's list-directed read takes them.
 
-Blanks and commas separate, `2*0.0` repeats, and what stands behind the last value that is asked for is not looked at.
+Blanks and commas separate, `2*0.0` repeats, a slash ends, and what stands behind the last value that is asked for is not
+looked at.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ def reals(path: Path, line: Line, text: str, n: int) -> list[float]:
     FileFormatError : fewer, or one that is no number.
     """
     found: list[float] = []
+    text = re.sub(r"/(\s.*)?$", "", text.strip())  # a slash ends the record; that of a fraction does not stand at an end
     for token in re.split(r"\s*,\s*|\s+", text.strip()):
         copies, star, value = token.rpartition("*")
         read = number(value.encode())
@@ -53,7 +55,7 @@ def integers(path: Path, line: Line | None, n: int, most: int) -> list[int] | No
         return None
     values = reals(path, line, line[1], n)
     if not all(value == int(value) and 1 <= value <= most for value in values):
-        fail(path, line, "a positive integer" if n == 1 else f"{n} positive integers")
+        fail(path, line, f"a positive integer, {most} at most" if n == 1 else f"{n} positive integers, {most} at most")
     return [int(value) for value in values]
 
 

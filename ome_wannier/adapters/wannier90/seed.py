@@ -19,6 +19,25 @@ ENDINGS = {
     "win": ".win",
 }
 _COMPRESSED = ("", ".gz", ".bz2", ".xz")
+#: what to do with files that are not read, by how their names end
+_INSTEAD = {
+    (".chk", ".chk.fmt", ".amn", ".mmn", ".eig", ".spn", ".uhu", ".nnkp", ".wout"): (
+        "wannier90.x with restart = plot and write_tb = true makes a _tb.dat of the .chk and .eig"
+    ),
+    ("+hamdata", "=.in", "+wancoeff"): (
+        "FPLO's Hamiltonian is not read: make a TightBinding of the hoppings and centres that pyfplo gives, or write a _hr.dat"
+    ),
+    (".hsx", ".hs", ".tshs", ".dm", ".fdf", ".scfout", ".csr"): (
+        "Hamiltonians of orbitals that overlap are not read: make Wannier functions with the program's interface to Wannier90; "
+        "one of orthogonal orbitals can be read with sisl and given as its object"
+    ),
+    (".nc",): "results are for plot and report; for Siesta, make Wannier functions with its interface to Wannier90",
+    (".hwr",): "OpenMX's openmx2dcore makes a _hr.dat of it",
+    (".zst", ".z", ".7z", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2", ".rar", ".lz4"): (
+        "unpack it, or pack it as .gz, .bz2, .xz or .zip"
+    ),
+    ("poscar", "contcar", ".cif", ".vasp", ".xsf"): "a structure has no Hamiltonian: name the _hr.dat, with this as lattice",
+}
 
 
 @dataclass(frozen=True)
@@ -90,7 +109,11 @@ def _split(path: Path) -> tuple[Path, str]:
         for compressed in _COMPRESSED:
             if path.name.endswith(ending + compressed) and path.name != ending + compressed:
                 return path.with_name(path.name.removesuffix(ending + compressed)), kind
-    raise FileFormatError(path, None, "a name that ends with " + ", ".join(ENDINGS.values()), repr(path.name))
+    name = path.name.lower()
+    for packed in _COMPRESSED[1:]:
+        name = name if name.endswith(".tar" + packed) else name.removesuffix(packed)
+    more = next((f" ({what})" for ends, what in _INSTEAD.items() if name.endswith(ends)), "")
+    raise FileFormatError(path, None, "a name that ends with " + ", ".join(ENDINGS.values()) + more, repr(path.name))
 
 
 def _seednames(folder: Path) -> set[str]:

@@ -41,7 +41,7 @@ def spin_degeneracy(seed: Path, win: Win | None) -> int:
     if one or win.per_state:
         return 1 if one else win.per_state or 2
     names = other_names(seed.name)
-    other = next((name for name in names if _lies_beside(seed.with_name(name))), None)
+    other = next((found for name in names if (found := _lies_in(seed.parent, name))), None)
     if other is None:
         other = _in_another_folder(seed.absolute())
     if other:
@@ -88,16 +88,24 @@ def _clear(name: str) -> bool:
 
 
 def _in_another_folder(seed: Path) -> str | None:
-    """The same seed in a folder of the other channel, where that of the seed is called up, down or so."""
+    """The same seed in a folder of the other channel, where that of the seed is called up, spin_up, Fe_up or so."""
     folder = seed.parent.name
-    names = _others(folder, False) if folder.lower() in _CLEAR else ()
-    return next((f"{name}/{seed.name}" for name in names if _lies_beside(seed.parents[1] / name / seed.name)), None)
+    names = _others(folder, False) if folder.lower() in _CLEAR else other_names(folder) if _clear(folder) else ()
+    wanted = {name.lower() for name in names}
+    beside = [name for name in _listed(seed.parents[1]) if name.lower() in wanted] if wanted else []
+    return next((f"{name}/{found}" for name in beside if (found := _lies_in(seed.parents[1] / name, seed.name))), None)
 
 
-def _lies_beside(seed: Path) -> bool:
-    """Whether there are files of a seed, in letters of any size."""
-    wanted = {(seed.name + ending + packed).lower() for ending in _ENDINGS for packed in _PACKED}
+def _lies_in(folder: Path, seed: str) -> str | None:
+    """The name, as it is spelled, of a seed with files in a folder, which may be asked for in letters of any size."""
+    endings = [ending + packed for ending in _ENDINGS for packed in _PACKED]
+    wanted = {(seed + ending).lower(): len(ending) for ending in endings}
+    return next((name[: -wanted[name.lower()]] for name in _listed(folder) if name.lower() in wanted), None)
+
+
+def _listed(folder: Path) -> list[str]:
+    """What lies in a folder, as far as one may look."""
     try:
-        return any(file.name.lower() in wanted for file in seed.parent.iterdir())
+        return sorted(file.name for file in folder.iterdir())
     except OSError:
-        return False
+        return []

@@ -104,7 +104,7 @@ def _sections(path: Path) -> tuple[dict[str, Line], dict[str, Block]]:
     keywords: dict[str, Line] = {}
     blocks: dict[str, Block] = {}
     inside = ""
-    for i, raw in enumerate(read_bytes(path).split(b"\n"), 1):
+    for i, raw in enumerate(re.split(rb"\r\n?|\n", read_bytes(path)), 1):
         text = re.split(r"[!#]", raw.decode("utf-8-sig", "replace"), maxsplit=1)[0].strip()
         if not text:
             continue

@@ -57,8 +57,8 @@ def read_calculation(seed: str | Path, endings: Sequence[str], what: str, model:
     for package in ("wannierberri", "fortio"):  # WannierBerri reads Fortran records with the second
         if find_spec(package) is None:
             raise ModelError(f"{what} the package {package}: pip install 'ome_wannier[spn]'")
-    from wannierberri.w90files.wandata import WannierData
-
+    with foreign(seed, endings):  # it complains of optional packages as well
+        from wannierberri.w90files.wandata import WannierData
     with unpacked(seed, endings, what) as plain:
         sizes, lattice = _check_chk(Path(f"{plain}.chk"))
         for ending in endings[1:]:

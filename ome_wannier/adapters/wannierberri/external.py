@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ...common.errors import ModelError
 from ...models.outside_states import External, displaced_metric, displaced_moments
+from ...models.real_space import RealSpace, moved_by, turned
 from ...models.tight_binding import TightBinding
 from .calculation import foreign, read_calculation
 from .packed import companion
@@ -102,8 +103,6 @@ def with_external_terms(model: TightBinding, seed: str | Path, nearest: tuple[fl
     ModelError : a missing file or package; other functions, or another gauge, than the model's (the Hamiltonians differ).
     FileFormatError : files that are damaged, or of different calculations.
     """
-    if model.homes is not None or model.frame is not None:
-        raise ModelError("external terms are read for orbitals where the .chk has them: give a model that was not moved")
     overlaps = companion(seed, ".uIu") is not None
     endings = (".chk", ".eig", ".mmn", ".uHu", *([".uIu"] if overlaps else []))
     data = read_calculation(seed, endings, "external terms need", model)
@@ -116,21 +115,44 @@ def with_external_terms(model: TightBinding, seed: str | Path, nearest: tuple[fl
         """How far the hoppings that WannierBerri makes with a tolerance are from the model's, in eV."""
         with foreign(seed, endings):
             bare = System_R.from_wannierdata(data, ws_dist_tol=tolerance, force_internal_terms_only=True, **want)
-        theirs = zip(map(tuple, bare.rvec.iRvec.tolist()), bare.get_R_mat("Ham"), strict=True)
-        return max(float(np.abs(X - ours.get(r, 0)).max()) for r, X in theirs)
+        theirs = _laid_out_as(model, bare, None)
+        pairs = zip(map(tuple, theirs.R.tolist()), theirs.hamiltonian, strict=True)
+        return max(float(np.abs(X - ours.get(r, 0)).max()) for r, X in pairs)
 
     tolerance = min(nearest, key=distance)
     with foreign(seed, endings):
         system = System_R.from_wannierdata(data, ws_dist_tol=tolerance, morb=True, qmetric=overlaps, **want)
-    R = np.asarray(system.rvec.iRvec)
-    H = np.asarray(system.get_R_mat("Ham"), dtype=complex)
+    found = _laid_out_as(model, system, external_of(system, np.asarray(system.rvec.iRvec)))
     k = np.asarray(data.kpt_red, dtype=float)
-    gap = np.abs(np.tensordot(np.exp(2j * np.pi * k @ R.T), H, 1) - model.matrices(k, 0).H).max()
+    gap = np.abs(np.tensordot(np.exp(2j * np.pi * k @ found.R.T), found.hamiltonian, 1) - model.matrices(k, 0).H).max()
     if gap > SAME_GAUGE:
         raise ModelError(f"{seed}.chk and the model differ by {gap:.2g} eV at its k points: not the same Wannier functions")
-    position = np.asarray(system.get_R_mat("AA")) + _home(R, len(H[0]))[..., None] * np.asarray(system.wannier_centers_cart)
-    spin, external = _placed(model, R), external_of(system, R)
-    return replace(model, R=R, hamiltonian=H, position=position, centres=None, spin=spin, external=external)
+    return replace(
+        model,
+        R=found.R,
+        hamiltonian=found.hamiltonian,
+        position=found.position,
+        centres=None,
+        spin=_placed(model, found.R),
+        external=found.external,
+    )
+
+
+def _laid_out_as(model: TightBinding, system: Any, external: External | None) -> RealSpace:
+    """The matrices of a `System_R`, and external ones with the positions, in the home cells and on the axes of a model."""
+    R = np.asarray(system.rvec.iRvec)
+    H = np.asarray(system.get_R_mat("Ham"), dtype=complex)
+    centres, position = np.asarray(system.wannier_centers_cart), None
+    if external is not None:
+        position = np.asarray(system.get_R_mat("AA")) + _home(R, len(H[0]))[..., None] * centres
+    axes = np.eye(3) if model.frame is None else model.frame
+    where = centres if position is None else None
+    terms = RealSpace(model.lattice @ axes, R, H, position, where, None, external, model.periodic)
+    across = ~np.array(model.periodic)
+    homes = np.zeros((len(centres), 3), dtype=np.int64) if model.homes is None else model.homes
+    if homes.any() or R[:, across].any():
+        terms = moved_by(terms, homes, across)
+    return terms if model.frame is None else turned(terms, model.frame)
 
 
 def _home(R: NDArray[np.int64], n: int) -> Array:

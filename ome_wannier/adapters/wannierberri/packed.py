@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ...common.errors import ModelError
+from ...common.errors import FileFormatError, ModelError
 from ...common.packed import read_bytes
 
 _PACKED = (".gz", ".bz2", ".xz")
@@ -22,6 +22,8 @@ def companion(seed: str | Path, ending: str) -> Path | None:
 @contextmanager
 def unpacked(seed: str | Path, endings: Sequence[str], what: str) -> Iterator[Path]:
     """A seed beside which all files with these endings stand plain; the same one where they do already.
+
+    What is said of an unpacked file inside this context is said of the packed one.
 
     Parameters
     ----------
@@ -47,4 +49,8 @@ def unpacked(seed: str | Path, endings: Sequence[str], what: str) -> Iterator[Pa
                 target.symlink_to(file.absolute())
             else:
                 target.write_bytes(read_bytes(file))
-        yield inside
+        try:
+            yield inside
+        except FileFormatError as error:
+            of = found.get(str(error.path).removeprefix(str(inside)))
+            raise FileFormatError(of or seed, error.line, error.expected, error.found) from None

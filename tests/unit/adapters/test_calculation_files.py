@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import struct
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from fuzz_containers import records
 from fuzz_formats import calculation
 from toys import random_model
@@ -17,6 +19,7 @@ import ome_wannier as ome
 from ome_wannier.adapters.wannierberri.external import with_external_terms
 from ome_wannier.adapters.wannierberri.records import Records
 from ome_wannier.errors import FileFormatError, ModelError, OMEError
+from ome_wannier.models.real_space import RealSpace, moved_by, turned
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +133,30 @@ def test_files_of_another_calculation(folder: Path, tmp_path: Path) -> None:
     ome.convert(random_model(3, dimension=3, n=2, lattice=np.diag([3.0, 4.0, 5.0])), tmp_path / "other_tb.dat", overwrite=True)
     with pytest.raises(OMEError, match=r"other\.chk has other lattice vectors than the model"):
         ome.load(tmp_path / "other", spn=True)
+
+
+def reported(model: ome.TightBinding) -> xr.Dataset:
+    """What external terms change, in the axes of the source."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        names = ["extrinsic", "interband", "total"]
+        return ome.compute(model, (3, 3, 3), names, fermi=[0.1], temperature=3000.0, symmetry="off")
+
+
+@pytest.mark.parametrize(
+    "axes", [np.eye(3), np.array([[0.0, 0.6, 0.8], [0.0, -0.8, 0.6], [1.0, 0.0, 0.0]])], ids=["", "turned"]
+)
+def test_external_terms_of_orbitals_that_were_moved(folder: Path, axes: np.ndarray) -> None:
+    """Other home cells and other axes of the same functions: the answers in the axes of the source are the same."""
+    base = ome.load(folder / "model")
+    assert isinstance(base, ome.TightBinding)
+    given = RealSpace(base.lattice, base.R, base.hamiltonian, base.position, None, None, None, base.periodic)
+    moved = turned(moved_by(given, np.array([[0, 0, 1], [1, -1, 0]]), np.zeros(3, dtype=bool)), axes)
+    model = ome.TightBinding(**moved._replace(frame=axes)._asdict())
+    want, found, without = (
+        reported(m) for m in (with_external_terms(base, folder / "model"), with_external_terms(model, folder / "model"), model)
+    )
+    for name in ("extrinsic", "interband", "total"):
+        scale = np.abs(want[name].values).max()
+        assert found[name].values == pytest.approx(want[name].values, abs=1e-9 * scale)
+        assert np.abs(without[name].values - want[name].values).max() > 1e-3 * scale

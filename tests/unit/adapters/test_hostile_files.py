@@ -128,3 +128,29 @@ def test_shapes_are_checked_before_reading(folder: Path, tmp_path: Path, how: st
                 group["shape"] = [10**5, 10**5]
     with pytest.raises(FileFormatError, match="of at most"):
         ome.load(source)
+
+
+@pytest.mark.parametrize("where", ["uc", "hop/0/mat", "tb_model"])
+def test_links_to_other_files_are_not_followed(tmp_path: Path, where: str) -> None:
+    """Neither to one that would do, nor to one that is not there."""
+    source = tmp_path / "x.hdf5"
+    ome.convert("haldane", source)
+    shutil.copy(source, tmp_path / "other.hdf5")
+    for target in ("other.hdf5", "none.hdf5"):
+        with h5py.File(source, "a") as file:
+            if where in file or where.startswith("hop"):
+                del file[where]
+            file[where] = h5py.ExternalLink(target, "/" if where == "tb_model" else where)
+        with pytest.raises(FileFormatError, match=f"expected data in this file, found {where} in another one"):
+            ome.load(source)
+
+
+def test_links_of_a_result_are_not_followed(tmp_path: Path) -> None:
+    result = ome.compute(ome.load("haldane"), (2, 2, 1), ["total"], [-1.0])
+    ome.save(result, tmp_path / "r.nc")
+    shutil.copy(tmp_path / "r.nc", tmp_path / "other.nc")
+    with h5py.File(tmp_path / "r.nc", "a") as file:
+        del file["total"]
+        file["total"] = h5py.ExternalLink("other.nc", "total")
+    with pytest.raises(FileFormatError, match="found total in another one"):
+        ome.load_result(tmp_path / "r.nc")

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ome_wannier.adapters import wannier90
 from ome_wannier.adapters.wannier90.branch import diagonal_on_mesh, finite_differences, on_branch
 from ome_wannier.adapters.wannier90.files import RealSpaceMatrices
 from ome_wannier.common.errors import AccuracyWarning, FileFormatError
 
+MATERIALS = Path(__file__).parents[3] / "materials"
 HEXAGONAL = np.array([[3.19, 0, 0], [-1.595, 3.19 * np.sqrt(0.75), 0], [0, 0, 20.0]])
 OBLIQUE = np.array([[3.0, 0.3, 0], [-0.7, 3.4, 0], [0.2, 0, 18.0]])
 MESHES = ((3, 3, 1), (4, 4, 1), (2, 3, 2))
@@ -89,3 +91,27 @@ def test_centres_of_another_run():
     data, _ = written(HEXAGONAL, mesh, centres, principal=True)
     with pytest.raises(FileFormatError, match=r"Wannier function 3 at .*; 1 such"):
         on_branch(Path("x"), data, data.position, HEXAGONAL, mesh, stale)
+
+
+def without_companions(tmp_path, material, *endings):
+    """A `_tb.dat` of the library, alone or with some of its companions."""
+    for ending in ("_tb.dat.gz", *endings):
+        file = next((MATERIALS / material.lower()).glob(f"{material}{ending}"))
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    return tmp_path / material
+
+
+@pytest.mark.parametrize("material", ["hBN", "VSe2", "Cr2O3"])
+def test_a_bare_file_is_doubted(tmp_path, material):
+    """5 to 14 Angstrom off; the R vectors say what the mesh was."""
+    with pytest.warns(AccuracyWarning) as said:
+        wannier90.load(without_companions(tmp_path, material), use_wsvec=False)
+    assert any("principal value" in str(w.message) for w in said)
+
+
+def test_a_layer_torn_at_the_end_of_the_cell_is_doubted(tmp_path):
+    """h-BN lies at z = L/2, where principal values have either sign: 12 Angstrom apart, and the mesh has one point there."""
+    path = without_companions(tmp_path, "hBN", ".win", "_wsvec.dat.gz")
+    with pytest.warns(AccuracyWarning, match="may be off by several Angstrom"):
+        found = wannier90.load(path)
+    assert np.ptp(found.wannier_centres[:, 2]) == pytest.approx(12, abs=1e-4)

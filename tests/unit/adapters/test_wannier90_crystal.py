@@ -118,6 +118,18 @@ def test_archive(seed, tmp_path):
     assert not list(tmp_path.parent.rglob("evil.py"))
 
 
+@pytest.mark.parametrize("folder", ["../..", "/etc", r"JVASP-1\\a", r"C:\\x"])
+def test_members_of_archives_lie_in_any_folder(seed, folder):
+    """Of a member the last part of its name counts, whatever separates the others."""
+    write(seed.with_name("POSCAR"), atoms("Te", (0.1, 0.2, 0.3)), format="vasp", direct=True)
+    apart = "\\" if "\\" in folder else "/"
+    texts = {"wannier90_hr__dat": seed.with_name("toy_hr.dat"), "POSCAR": seed.with_name("POSCAR")}
+    path = zipped(seed, **{f"{folder}{apart}{name}": text.read_text() for name, text in texts.items()})
+    assert load(path, centres=np.zeros((4, 3)), spin_degeneracy=2).lattice == pytest.approx(CELL)
+    with pytest.raises(ModelError, match=r"unpack .*JVASP-1\.zip"):
+        load(path, spn=True)
+
+
 def test_archives_that_are_refused(seed):
     hr = seed.with_name("toy_hr.dat").read_text()
     with pytest.raises(FileFormatError, match=r"JVASP-1\.zip.*_hr\.dat of one seedname"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -57,6 +59,8 @@ def shuffled(lines: list[str]) -> list[str]:
         HEAD + "".join(rows()),
         TEXT.format("! a count") + "".join(rows()),
         TEXT.format("orbitals") + "".join(rows(ends="   # t = 3")),
+        TEXT.format("; a count") + "".join(rows()),
+        TEXT.format("-- of them") + "".join(rows(ends=" | a row")),
         HEAD + "".join(shuffled(rows())),
         HEAD + "".join(sorted(rows(), key=lambda row: row.split()[:5])),
         HEAD.replace(" 1 1 1 1 1\n", " 1 1 1 1 1 1 1\n 1 1\n") + "".join(rows()),
@@ -64,7 +68,19 @@ def shuffled(lines: list[str]) -> list[str]:
         f" header\n {len(rows())}\n 2\n" + "".join(rows()),
         f" header\n {len(rows())} rows\n 2 orbitals\n 5 R\n" + "".join(shuffled(rows())),
     ],
-    ids=["plain", "comments", "text", "any order", "n fastest", "more", "fewer", "sparse without R", "sparse with text"],
+    ids=[
+        "plain",
+        "comments",
+        "text",
+        "semicolon",
+        "dashes",
+        "any order",
+        "n fastest",
+        "more",
+        "fewer",
+        "sparse without R",
+        "sparse with text",
+    ],
 )
 def test_the_same_hamiltonian(tmp_path, text):
     """Elements by their R, m, n, to the six digits of the files."""
@@ -213,6 +229,31 @@ def test_one_channel_alone(tmp_path, name):
     assert load(path, centres=np.zeros((2, 3))).spin_degeneracy == 1
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "electrons"),
+    [
+        ("UP", "DN", 1), ("spin_up", "spin_down", 1), ("spin1", "spin2", 1), ("Fe-up", "Fe-dn", 1),
+        ("run.1", "run.2", 2), ("Bi1", "Bi2", 2), ("u", "d", 2),
+    ],
+)  # fmt: skip
+def test_folders_of_two_channels(tmp_path, one, other, electrons):
+    """Folders called as seeds are, in any letters; numbers alone mean nothing."""
+    for name in (one, other):
+        (tmp_path / name).mkdir()
+        seed(tmp_path / name, HEAD + "".join(rows()), name="wannier90")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert load(tmp_path / one, centres=np.zeros((2, 3))).spin_degeneracy == electrons
+    assert any(f"wannier90 and {other}/wannier90 lie together" in str(w.message) for w in said) == (electrons == 1)
+
+
+def test_the_other_channel_is_named_as_it_is_spelled(tmp_path):
+    for name in ("FE_UP", "FE_DN"):
+        seed(tmp_path, HEAD + "".join(rows()), name=name)
+    with pytest.warns(AccuracyWarning, match="FE_UP and FE_DN lie together"):
+        load(tmp_path / "FE_UP", centres=np.zeros((2, 3)))
+
+
 def test_channels_in_folders_of_their_own(tmp_path, monkeypatch):
     for name in ("up", "down"):
         (tmp_path / name).mkdir()
@@ -330,3 +371,40 @@ def test_resource_forks_of_macos(tmp_path):
         for name in ("toy_hr.dat", "toy.win", "._toy_hr.dat"):
             archive.write(tmp_path / name, f"__MACOSX/{name}" if name[0] == "." else name)
     assert load(packed, centres=np.zeros((2, 3))).n_orbitals == load(path, centres=np.zeros((2, 3))).n_orbitals
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_ends_of_lines(tmp_path, end):
+    """None hides the rest of a `.win` in its first line."""
+    (tmp_path / "toy.win").write_bytes(("num_wann = 2\n" + CELL + "spinors = T\n").replace("\n", end).encode())
+    found = read_win(tmp_path / "toy.win")
+    assert found.spinors
+    assert found.lattice == pytest.approx(3 * np.eye(3))
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [("0 0 3/", ""), ("0 0 3 / height", ""), ("2*0 3 /", ""), ("0 0/", "expected 3 reals"), ("0 0 1/3", "expected 3 reals")],
+)
+def test_a_slash_ends_a_row(tmp_path, row, said):
+    """As for Fortran; the fraction, of which it would take the 1, is refused."""
+    (tmp_path / "toy.win").write_text(CELL.replace("0 0 3\n", row + "\n"))
+    if said:
+        with pytest.raises(FileFormatError, match=said):
+            read_win(tmp_path / "toy.win")
+    else:
+        assert read_win(tmp_path / "toy.win").lattice == pytest.approx(3 * np.eye(3))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("+hamdata", "FPLO"), ("siesta.HSX", "overlap"), ("x.scfout", "overlap"), ("x.HWR", "openmx2dcore"),
+        ("x.chk.gz", "write_tb"), ("x.mmn", "write_tb"), ("x_hr.dat.zst", "unpack"), ("x.tar.gz", "unpack"),
+        ("POSCAR", "structure"), ("r.nc", "plot and report"), ("x.txt", r"\.win, found"),
+    ],
+)  # fmt: skip
+def test_files_of_others_are_answered_with_what_to_do(tmp_path, name, said):
+    (tmp_path / name).write_bytes(b"content")
+    with pytest.raises(FileFormatError, match=rf"{re.escape(name)}: expected a name that ends with _tb\.dat.*{said}"):
+        load(tmp_path / name)

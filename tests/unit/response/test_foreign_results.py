@@ -31,6 +31,10 @@ def result() -> xr.Dataset:
         (lambda d: d.assign(total=d.total.astype(str)), "total of dimensions"),
         (lambda d: d.assign(total=d.total.assign_attrs(units=3)), "total without a unit"),
         (lambda d: d.rename(fermi="level"), "without Fermi levels"),
+        (lambda d: d.assign(total_per_angstrom=("x", ["text"])), "total_per_angstrom that does not go with total"),
+        (lambda d: d.assign(total_raw=(d.total.dims, d.total.values.astype(str))), "total_raw that does not go with total"),
+        (lambda d: d.assign(local_raw=(d.total.dims, d.total.values)), "local_raw that does not go with local"),
+        (lambda d: d.assign(total_raw=(d.total.dims, np.full(d.total.shape, 1e200))), "total_raw beyond"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:kmesh .* does not resolve")
