@@ -116,12 +116,12 @@ def compute(
         removed when the result is complete.
     resume : go on from `checkpoint` if it is there; the result is that of a run without interruption, to the last bit.
     rtol : instead of `kmesh`: the zone is cut into cells, finer where needed, until for every quantity and temperature the
-        error of each element at each Fermi level is below `rtol` times the largest absolute value among all elements and
-        levels. Elements that exact symmetries forbid are not waited for; quantities of which others leave nothing are held to
-        `rtol` times the integral of the absolute value of their integrand. Work ends sooner for a quantity below 0.01% of that
-        integral, all of which cancels: the attribute `counted_as_zero` names it, and it has not converged (see
-        `integration.tolerance`). `converged`, `not_converged` and `k_points` say the rest. The level of a filling is
-        looked for on a mesh that is doubled.
+        error of each element at each Fermi level is below `rtol` times the largest absolute value among all elements (of a
+        layer: of its block, tolerance.md eq. 1) and levels. Elements that exact symmetries forbid are not waited for;
+        quantities of which others leave nothing are held to `rtol` times the integral of the absolute value of their integrand.
+        Work ends sooner for a quantity below 0.01% of that integral, all of which cancels: the attribute `counted_as_zero`
+        names it, and it has not converged (see `integration.tolerance`). `converged`, `not_converged` and `k_points` say the
+        rest. The level of a filling is looked for on a mesh that is doubled.
     max_points : with `rtol`: k points; the first cells are as coarse as they have to be. What has not converged by then is
         named in a ConvergenceWarning.
     max_time : with `rtol`: seconds, likewise, judged by the speed of one cell. The result then depends on the speed of the

@@ -60,6 +60,6 @@ def _differs(job: CellJob, at: States, states: States, node: NDArray[np.int64], 
     occupation, kinds = job.integrand.occupation, job.integrand.kinds
     pair = band[:, None] + np.arange(2)
     there, here = (np.take_along_axis(e, pair, axis=1) for e in (at.energies, states.energies[node]))
-    known = heights(states.weights[node], band, occupation.factors(here), kinds)
-    height = heights(at.weights, band, occupation.factors(there), kinds) - np.where(job.integrand.surface, known, 0.0)
+    known = heights(states.weights[node], band, occupation.factors_of_pairs(here), kinds)
+    height = heights(at.weights, band, occupation.factors_of_pairs(there), kinds) - np.where(job.integrand.surface, known, 0.0)
     return there[:, 1] - there[:, 0], np.abs(height @ job.mix)

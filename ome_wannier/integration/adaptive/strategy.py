@@ -45,8 +45,10 @@ def over_zone(request: Request, goal: Goal) -> Integral:
     job = CellJob(integrand, columns.mix, rule(model.dimension), request.resources.memory)
     job.check_memory()
     free, left = (_allowed(request, g) for g in (group.exact, group.operations))
-    owner = _quantities(request)[columns.owner]
-    removed = free & ~np.isin(owner, owner[left])
+    quantity = _quantities(request)[columns.owner]
+    removed = free & ~np.isin(quantity, quantity[left])
+    # a tolerance is of the largest element of a block or, if noisy symmetries leave nothing of it, of the quantity
+    owner = np.where(np.isin(columns.owner, columns.owner[left]), columns.owner, quantity)
     helping = np.isin(columns.owner, [i for i, c in enumerate(request.calculators) if only_helps(c)])
     limit = Limit(owner, free, removed | helping, len(integrand.occupation.temperature), goal.rtol)
     points = goal.max_points
@@ -62,7 +64,7 @@ def over_zone(request: Request, goal: Goal) -> Integral:
 
 
 def _quantities(request: Request) -> NDArray[np.int64]:
-    """The number of the quantity that each calculator is, or is a block of: a tolerance is of its largest element."""
+    """The number of the quantity that each calculator is, or is a block of."""
     names = [c.name if only_helps(c) or not isinstance(c, Combination) else c.of or c.name for c in request.calculators]
     return np.array([names.index(name) for name in names])
 

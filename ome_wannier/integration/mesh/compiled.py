@@ -94,7 +94,7 @@ def at_points(energies, weights, near, kinds, levels, found):  # type: ignore[no
                 x, y = (low - fermi[i]) / w, (high - fermi[i]) / w
                 f, g = _filled(x), _filled(y)
                 p_low, p_high = f * (1 - f) / w, g * (1 - g) / w
-                sea, surface, grand = f - g, abs(p_low - p_high), w * (_depth(x) - _depth(y))
+                sea, surface, grand = f - g, abs(p_low - p_high), w * abs(_entropy(x) - _entropy(y))
                 for c in range(C):
                     change = surface if kinds[c] == SURFACE else grand if kinds[c] == GRAND else sea
                     lost = share[p] * abs(below[c]) * change
@@ -111,6 +111,6 @@ def _filled(x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _depth(x):  # type: ignore[no-untyped-def]
-    """The integral of the Fermi function from x on."""
-    return max(-x, 0.0) + np.log1p(np.exp(-abs(x)))
+def _entropy(x):  # type: ignore[no-untyped-def]
+    """Of a state, in units of k_B: the integral of the Fermi function from x on, without its area -x f(x)."""
+    return np.log1p(np.exp(-abs(x))) + abs(x) * _filled(abs(x))

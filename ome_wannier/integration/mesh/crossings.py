@@ -136,7 +136,7 @@ def with_peaks(
         here = places.chosen(np.arange(start, min(start + together, len(places.k))))
         energies, weights = evaluate(here.k, wide)
         both = np.take_along_axis(energies, here.band[:, None] + np.arange(2), axis=1)
-        occupied, least = list(summed.factors(both)), both[:, 1] - both[:, 0]
+        occupied, least = list(summed.factors_of_pairs(both)), both[:, 1] - both[:, 0]
         # one level is full and the other empty where these differ by what they should
         occupied[SEA][:, 0] = np.maximum(occupied[SEA][:, 0], occupied[SEA][:, 1] + _beyond(both, here.speeds, summed))
         held, rare = here.star * alias(least, here.speeds), share(least, here.speeds)[:, None, None, None]

@@ -156,6 +156,15 @@ class Occupation:
                 weight[..., t] = grand_weight(x, 0.0, T * KB)
         return tuple(x.reshape(*energies.shape, -1) for x in (f, df, *g))
 
+    def factors_of_pairs(self, energies: Array) -> tuple[Array, ...]:
+        """The same with T S (eV), S the entropy of a state, in place of g = (mu - e) f + T S.
+
+        The first term times the curvature, and f times the moment, cancel between two occupied bands (physics.md eq. 69).
+        """
+        f, df, *grand = self.factors(energies)
+        depth = np.repeat(self.fermi, len(self.temperature)) - energies[..., None]
+        return f, df, *(g - depth * f for g in grand)
+
     def add(self, histogram: Array, energies: Array, weights: Array, part: NDArray[np.int64] | int = 0) -> None:
         """Add states, one after the other, to `histogram` (n_rows, columns), or (parts, n_rows, columns) to the part of each.
 

@@ -100,6 +100,19 @@ def test_interpolation_error_of_bands(temperatures):
         assert np.all(np.linalg.norm(error[:, t], axis=0) < 30 * np.linalg.norm(off, axis=0))
 
 
+def test_factors_of_pairs_have_the_entropy():
+    """T S = -k_B T (f log f + (1 - f) log(1 - f)); nothing at T = 0, where states are full or empty."""
+    energies = np.linspace(-0.4, 0.5, 19)[:, None]
+    f, df, entropy = Occupation(LEVELS[3:6], np.array([0.0, 300.0]), grand=True).factors_of_pairs(energies)
+    x = (energies - LEVELS[3:6]) / (300 * KB)
+    filled = 1 / (1 + np.exp(x))
+    expected = -300 * KB * (filled * np.log(filled) + (1 - filled) * np.log1p(-filled))
+    np.testing.assert_allclose(entropy[:, 0, 1::2], expected, atol=1e-15)
+    assert not entropy[:, 0, ::2].any()
+    np.testing.assert_allclose(f[:, 0, 1::2], filled, rtol=1e-13)
+    assert df.shape == f.shape
+
+
 def test_zero_temperature_is_exact(states):
     """Counts at T = 0: e <= mu for the sea, mu - e of those; for the surface states between the middles of the levels."""
     energies, weights = states
