@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import elements, per_current
 from .numbers import rounded
@@ -15,6 +16,8 @@ from .units import scale
 
 if TYPE_CHECKING:
     import xarray as xr
+
+Numbers = NDArray[np.float64]
 
 #: mechanisms of `total`: what is printed, the quantity, and how many times it enters: the intraband half of the local
 #: circulation equals the dipole part
@@ -170,7 +173,7 @@ def in_reach(result: xr.Dataset, name: str) -> bool:
 
 
 def _spots(result: xr.Dataset, name: str, points: Sequence[Point], among: Collection[str] | None = None) -> list[_Spot]:
-    """The element that is shown at each point: where levels are given one for all, the largest beyond its error.
+    """The element that is shown at each point: where levels are given one for all, as `largest` has it.
 
     among : the elements that may be shown; all by default.
     """
@@ -180,8 +183,8 @@ def _spots(result: xr.Dataset, name: str, points: Sequence[Point], among: Collec
     shown = [p for p in points if p.level is not None]
     found = []
     if shown:
-        sure = {e: max(_sure(result, name, e)[p.level, p.temperature] for p in shown) for e in candidates}
-        best = max(sure, key=lambda e: sure[e])
+        every = _compared(result, name, candidates, tuple(np.transpose([(p.level, p.temperature) for p in shown])))
+        best = max(every, key=lambda e: float(every[e].max()))
         found = [_Spot(best, int(p.level or 0), int(p.temperature or 0), False) for p in shown]
     if len(shown) < len(points):
         spot = _Spot(*largest(result, name, candidates), True)
@@ -195,16 +198,23 @@ def largest(result: xr.Dataset, name: str, among: Collection[str] | None = None)
 
     Elements that symmetry forbids, or that are not defined, take no part. among : some elements; by default all others.
     """
-    every = {e: _sure(result, name, e) for e in (elements.independent(result[name]) if among is None else among)}
-    if max(float(beyond.max()) for beyond in every.values()) <= 0:
-        sizes = {e: np.nan_to_num(np.abs(elements.element(result[name], e).values)) for e in every}
-        every = {e: size.reshape(len(size), -1) for e, size in sizes.items()}
+    every = _compared(result, name, elements.independent(result[name]) if among is None else among, ...)
     best = max(every, key=lambda e: float(every[e].max()))
     level, temperature = np.unravel_index(int(np.argmax(every[best])), every[best].shape)
     return best, int(level), int(temperature)
 
 
-def _sure(result: xr.Dataset, name: str, element: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _compared(result: xr.Dataset, name: str, among: Collection[str], at: Any) -> dict[str, Numbers]:
+    """By how much elements exceed their errors at some (levels, temperatures); where none does, as zeros that are exact, their
+    sizes."""
+    every = {e: _sure(result, name, e)[at] for e in among}
+    if max(float(beyond.max()) for beyond in every.values()) > 0:
+        return every
+    sizes = {e: np.nan_to_num(np.abs(elements.element(result[name], e).values)) for e in among}
+    return {e: size.reshape(len(size), -1)[at] for e, size in sizes.items()}
+
+
+def _sure(result: xr.Dataset, name: str, element: str) -> Numbers:
     """(levels, temperatures): by how much an element exceeds its error; an error that is not known counts as the value."""
     value, error = (elements.element(result[n], element).values for n in (name, f"{name}_error"))
     size = np.nan_to_num(np.abs(value), nan=-1.0)

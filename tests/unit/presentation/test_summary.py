@@ -197,3 +197,11 @@ def test_compute_takes_objects_of_other_packages() -> None:
     np.testing.assert_allclose(found["total"], expected["total"], rtol=1e-6, atol=1e-24)
     with pytest.raises(ModelError, match=r"give it to ome_wannier\.load first"):
         ome.compute("haldane", fermi=0.1)
+
+
+def test_an_exact_zero_is_not_the_largest_where_all_others_are_within_their_errors():
+    """A planar layer under a gate: 0 +- 0 exceeds its error more than 10 +- 130 does."""
+    result = ome.compute(ome.load("tmd-three-band"), (12, 12, 1), ["total", "extrinsic"], fermi=0.1)
+    text = str(ome.summary(result))
+    assert "intrinsic: M_z = alpha_zy E_y" in text
+    assert "exact" not in text
