@@ -60,6 +60,8 @@ class Crossings(NamedTuple):
         Pairs of levels have no weights where they count as one.
         """
         least = TOLD * tol
+        if not self.speeds.shape[1]:  # a single point
+            return q, there
         beside = np.sqrt(np.maximum(least**2 - there**2, 0.0)) / self.speeds[:, -1]
         return q + beside[:, None] * self.principal[:, :, -1], np.maximum(there, least)
 

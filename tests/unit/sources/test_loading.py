@@ -24,7 +24,7 @@ def hbn_files(root: Path, tmp_path: Path) -> Path:
     """A folder with Wannier90 files of h-BN that are called "te", like a library entry."""
     folder = tmp_path / "calculation"
     folder.mkdir()
-    for ending in ("_tb.dat.gz", "_wsvec.dat.gz", ".win"):
+    for ending in ("_tb.dat.gz", "_wsvec.dat.gz", "_centres.xyz", ".win"):
         shutil.copy(root / "materials" / "hbn" / f"hBN{ending}", folder / f"te{ending}")
     return folder
 
