@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..common.errors import ModelError
-from .library import PREFIX, Entry, entry, names
+from . import library
+from .library import PREFIX, Entry, entry
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -46,7 +47,7 @@ def cite(what: str | xr.Dataset) -> str:
     else:
         about = what.attrs
         made = str(about.get("model", "")).removeprefix(PREFIX).split(" (")[0]
-        known = str(about.get("model", "")).startswith(PREFIX) and made in names()
+        known = str(about.get("model", "")).startswith(PREFIX) and made in library.names()
         works = [PAPER]
         computed = entry(made).seed if known else "source" in about
         if computed or "Wannier functions" in str(about.get("position", "")):
