@@ -153,7 +153,9 @@ def _read(path: Path) -> tuple[Any, Any, list[tuple[tuple[int, ...], Matrix]]]:
                 raise FileFormatError(path, None, "a TBmodels model (a group hop)", f"{', '.join(file) or 'nothing'}")
             uc, pos = (top[key][()] if key in top else None for key in ("uc", "pos"))
             _check_numbers(path, list(top["hop"]))
-            return uc, pos, [_term(path, group, None if uc is None else len(uc)) for group in top["hop"].values()]
+            hop = [_term(path, group, None if uc is None else len(uc)) for group in top["hop"].values()]
+            _check_stated(path, top, {"size": {len(X) for _, X in hop}, "dim": {len(R) for R, _ in hop}})
+            return uc, pos, hop
     except FileFormatError:
         raise
     except (
@@ -175,6 +177,14 @@ def _check_numbers(path: Path, names: list[str]) -> None:
     missing = {str(i) for i in range(len(names))} - set(names)
     if missing and all(name.isdecimal() for name in names):
         raise FileFormatError(path, None, f"hoppings 0 to {len(names) - 1}", f"no hop/{min(missing)}")
+
+
+def _check_stated(path: Path, top: Any, counts: dict[str, set[int]]) -> None:
+    """Refuse numbers of orbitals and of directions that are not those of the hoppings."""
+    for key, found in counts.items():
+        stated = np.ravel(top[key][()]).tolist() if key in top else []
+        if len(found) == 1 and stated and stated != list(found):
+            raise FileFormatError(path, None, f"{key} to be {found.pop()}, as the hoppings have it", str(stated)[1:-1][:60])
 
 
 def _check_sizes(path: Path, file: Any) -> None:

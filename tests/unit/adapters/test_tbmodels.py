@@ -122,3 +122,16 @@ def test_r_that_is_no_lattice_vector(R, tmp_path):
 def test_live_r_that_is_no_lattice_vector(R):
     with pytest.raises(ModelError, match="3 integers are needed"):
         tbmodels.load(Live({R: np.eye(1)}, np.eye(3), np.zeros((1, 3))))
+
+
+@pytest.mark.parametrize(("key", "value"), [("size", 7), ("size", 1), ("dim", 2)])
+def test_numbers_that_are_not_those_of_the_hoppings(key, value, tmp_path):
+    """A file that was cut or put together says another number of orbitals or directions than it holds."""
+    path = tmp_path / "x.hdf5"
+    tbmodels.write(TOYS["insulator_3d"].model, path)
+    with h5py.File(path, "r+") as file:
+        right = int(file[key][()])
+        del file[key]
+        file[key] = value
+    with pytest.raises(FileFormatError, match=rf"{key} to be {right}, as the hoppings have it.*{value}"):
+        tbmodels.load(path)
