@@ -47,6 +47,17 @@ def test_a_ring_between_two_fermi_lines_is_seen() -> None:
     assert verdict.ratio < 1
 
 
+def test_a_pocket_beside_a_node_near_the_level_is_seen() -> None:
+    """All nodes of a cell on one side, one of them at 2.6 k_B T: the pocket between them was 1.2 tolerances, converged."""
+    problem = draw(0, 350)
+    found = pockets.truth(problem)
+    assert found is not None
+    (verdict,) = pockets.judge(problem, found, pockets.Item(0, 350, (1e-2,), 0, 60.0), 1e-2)
+    assert verdict.claimed
+    assert verdict.off < 1
+    assert verdict.ratio < 1
+
+
 @pytest.mark.long
 def test_many_problems() -> None:
     studied = [pockets.study(pockets.Item(SEED + 1, n, pockets.RTOLS, 400_000, pockets.SECONDS)) for n in range(MANY)]

@@ -177,18 +177,18 @@ def _hidden(occupation: Occupation, energies: Array, move: Array) -> list[Array]
     width = occupation.widths
     e, d = energies[..., None], move[..., None]
 
-    def passes(edge: Array, near: Array | float) -> NDArray[np.bool_]:
-        one_side = (e > edge + near).all(axis=1, keepdims=True) | (e <= edge - near).all(axis=1, keepdims=True)
+    def passes(edge: Array) -> NDArray[np.bool_]:
+        one_side = (e > edge).all(axis=1, keepdims=True) | (e <= edge).all(axis=1, keepdims=True)
         return np.asarray(one_side & (np.abs(e - edge) < d))
 
     # tolerance.md eq. 5: a Fermi surface narrower than the steps between the points
     surface = np.where((np.abs(e - mu) < d) & (d > ADAPTIVE.seen * width), 1 / np.maximum(2 * d, 1e-300), 0.0)
     if occupation.surface and cold.any():  # a box has sharp edges, which may pass between points however close they are
         low, high = (np.repeat(x, n) for x in occupation.boxes)
-        box = cold & (passes(low, 0.0) | passes(high, 0.0))
+        box = cold & (passes(low) | passes(high))
         surface = np.where(box, np.maximum(surface, 1 / np.maximum(2 * d, high - low)), surface)
     # a pocket: all points on one side
-    sea = np.where(passes(mu, np.where(cold, 0.0, ADAPTIVE.seen * width)), 1.0, 0.0)
+    sea = np.where(passes(mu) & (d > ADAPTIVE.seen * np.where(cold, 0.0, width)), 1.0, 0.0)
     # two bands that cross the level between the same points: what lies between their crossings no point sees, and what pairs of
     # bands contribute cancels at all of them, which are on both sides of both
     filled: NDArray[np.bool_] = np.asarray(e <= mu)
