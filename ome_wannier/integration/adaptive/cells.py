@@ -117,13 +117,13 @@ def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDAr
         return np.asarray(np.tensordot(x, weights, axes=(1, 0)) * volume)
 
     value = sums(rule.high, g)
-    difference = value - sums(rule.low, g)  # tolerance.md eq. 2
+    difference = np.hypot(value - sums(rule.low, g), sums(rule.odd, g))  # tolerance.md eq. 2
     positive = np.abs(rule.high)
     peaks, steps = crossed(job, states, k.reshape(-1, 3), cells.half)
     missed = sums(positive, unseen) + peaks * volume
-    fields = [value, sums(positive, np.abs(g)), np.abs(difference), difference**2, missed, sums(positive, top)]
+    fields = [value, sums(positive, np.abs(g)), difference, difference**2, missed, sums(positive, top)]
     fields.append(_doubt(job, states, factors, nc) * volume)
-    error = (np.abs(difference) + missed) / tolerance
+    error = (difference + missed) / tolerance
     measure = error.max(axis=(1, 2))
     with np.errstate(divide="ignore", invalid="ignore"):
         power = np.clip(
@@ -132,7 +132,7 @@ def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDAr
     classes = power.astype(np.int64) // job.octaves
     # cells are halved along the strongest variation or, for what was not seen, along which levels move most
     vary = np.stack([(np.abs(sums(v, g)) / tolerance).max(axis=(1, 2)) for v in rule.variation], axis=1)
-    blind = (missed / tolerance).max(axis=(1, 2)) > (np.abs(difference) / tolerance).max(axis=(1, 2))
+    blind = (missed / tolerance).max(axis=(1, 2)) > (difference / tolerance).max(axis=(1, 2))
     near = np.any(hidden[SEA] + hidden[SURFACE] > 0, axis=(1, 3))
     moves = np.maximum((move * near[:, :, None]).max(axis=1), steps)
     return np.stack(fields), classes, np.where(blind[:, None], moves, vary), states.widest_group

@@ -34,6 +34,15 @@ def test_rules_are_exact_to_their_degree(dimension, degrees):
                 assert weights @ np.prod(found.nodes ** np.array(powers), axis=1) == pytest.approx(exact, abs=1e-13)
 
 
+def test_odd_rule_of_a_line_is_blind_to_what_its_lower_rule_integrates():
+    """It sees what is odd about the middle of a cell, which the difference of the rules does not."""
+    found = rule(1)
+    x, even = found.nodes[:, 0], found.high - found.low
+    assert all(abs(found.odd @ x**p) < 1e-15 for p in range(13))
+    assert abs(found.odd @ x**13) > 1e-5 > 1e-15 > abs(found.odd @ even)
+    assert np.linalg.norm(found.odd) == pytest.approx(np.linalg.norm(even))
+
+
 @pytest.mark.parametrize("dimension", [1, 2, 3])
 def test_reach_of_rules(dimension):
     found = rule(dimension)
@@ -423,3 +432,38 @@ def test_errors_of_sums_do_not_depend_on_their_signs():
     assert found.plus_error.max() > 0
     assert "minus zx" in found.attrs["not_converged"]
     assert np.all(np.nan_to_num(found.commutator_residual_error.values) >= 0)
+
+
+def chain_of_weakly_coupled_orbitals(seed):
+    """Random hoppings along the chain of each orbital, and far weaker ones between orbitals; with them four levels or fifty."""
+    rng = np.random.default_rng(seed + 77)
+    n, a, weak, far = int(rng.integers(2, 7)), 10 ** rng.uniform(0, 2), 10 ** rng.uniform(-4.5, -1), int(rng.integers(1, 5))
+    levels = np.sort(rng.normal(size=[1, 4, 50][seed % 3]) * 0.4)
+    rng = np.random.default_rng(seed)
+    H = np.zeros((2 * far + 1, n, n), dtype=complex)  # R = -far ... far; with the conjugates in the end
+    for i in range(n):
+        for R in range(1, far + 1):
+            H[far + R, i, i] += 0.4 * rng.normal() * np.exp(1j * rng.uniform(0, 2)) / R
+        for j in range(i + 1, n):
+            for R in (-1, 0, 1):
+                H[far + R, i, j] += weak * (rng.normal() + 1j * rng.normal())
+    centres = rng.uniform(size=(n, 3)) * [a, 3, 3]
+    H[far] += np.diag(rng.normal(size=n) * 0.15)
+    R = np.arange(-far, far + 1)[:, None] * [1, 0, 0]
+    lattice, H = np.diag([a, 20.0, 20.0]), H + H[::-1].conj().transpose(0, 2, 1)
+    return ome.TightBinding(lattice, R, H, centres=centres, periodic=(True, False, False)), levels
+
+
+@pytest.mark.parametrize("seed", [55, 56])
+def test_rules_of_a_chain_do_not_agree_by_chance(seed):
+    """Where the even parts of both did, a peak or a pocket in one cell was three errors off."""
+    model, levels = chain_of_weakly_coupled_orbitals(seed)
+    names = ["quantum_metric", "dipole_polarizability", "drude_weight"]
+    settings = {"calculators": names, "fermi": levels, "temperature": [5.0, 30.0, 100.0, 300.0][seed % 4], "symmetry": "off"}
+    found = ome.compute(model, rtol=1e-2, **settings)
+    fine, half = (ome.compute(model, (n, 1, 1), **settings) for n in (60_000, 30_000))
+    assert found.attrs["converged"]
+    for name in names:
+        off, sure = (np.nan_to_num(abs(fine[name] - x[name]).values) for x in (found, half))
+        assert sure.max() < 1e-3 * np.nanmax(abs(fine[name]))
+        assert np.all(off < 2 * np.nan_to_num(found[f"{name}_error"].values) + 2 * sure)
