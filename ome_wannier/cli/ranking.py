@@ -61,7 +61,7 @@ def explained(found: pd.DataFrame, every: pd.DataFrame, by: str, where: str | No
     lines += [f"{name}: {meaning}" for name, meaning in told.items()]
     if f"{by}_error" in found and (found[f"{by}_error"] > found[by].abs()).any():
         lines.append(f"{OPEN}: the error exceeds the value")
-    if any(_at_end(row, name) for row in found.to_dict("records") for name in shown):
+    if any(table.still_grows(row, name) for row in found.to_dict("records") for name in shown):
         lines.append(f"{END}: first or last level, towards which it still grows: widen screen --around START:STOP:N")
     without = every if where is None else every[table.select(every, where)]
     if missing := int(without[by].isna().sum()):
@@ -104,17 +104,14 @@ def _ranked(row: dict[Any, Any], by: str, factor: float) -> str:
     return f"{said} {OPEN}" if error > abs(value) else said
 
 
-def _at_end(row: dict[Any, Any], name: str) -> bool:
-    """Whether this is the level of a response which is the first or last one."""
-    return name.endswith("_fermi") and row.get(f"{name.removesuffix('_fermi')}_at_end") == 1
-
-
 def _cell(row: dict[Any, Any], name: str) -> str:
+    from ..screening.table import still_grows
+
     value = row[name]
     if name == "converged" and value in (0, 1):
         return "yes" if value else "NO"
     if isinstance(value, float):
-        return "" if value != value else f"{value:.4g} {END}" if _at_end(row, name) else f"{value:.4g}"
+        return "" if value != value else f"{value:.4g} {END}" if still_grows(row, name) else f"{value:.4g}"
     return plain(str(value))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..presentation.html import fragment
 from ..presentation.numbers import prefixed, pretty, rounded
-from ..screening.table import units
+from ..screening.table import still_grows, units
 from .content import MINUS, Content
 
 #: what the scatter plot needs of a row
@@ -92,7 +92,7 @@ def _cell(row: dict[str, Any], key: str) -> Cell:
     if not key.endswith(_RESPONSES):
         weak = error is not None and error >= abs(value)
         text = f"{value:.4g}" if error is None else f"{rounded(value, error)} {pretty(units([key]).get(key, ''))}"
-        text += " (still grows)" if row.get(f"{key.removesuffix('_fermi')}_at_end") == 1 and key.endswith("_fermi") else ""
+        text += " (still grows)" if still_grows(row, key) else ""
         return Cell(repr(value), text.replace("-", MINUS), weak)
     element = row.get(f"{key.rpartition('_')[0]}_element")
     if value == 0:

@@ -171,6 +171,11 @@ def _of_response(value: xr.DataArray, error: xr.DataArray, middle: float | None)
     return pairs
 
 
+def _place(sizes: Array) -> tuple[int, ...]:
+    """The index of the largest."""
+    return tuple(map(int, np.unravel_index(int(np.argmax(sizes)), sizes.shape)))
+
+
 def _at_end(sizes: Array, error: float, at: tuple[int, ...]) -> bool:
     """Whether an element at the first or last level is larger than at the one beside it, by more than its error."""
     end, beside = at[0], 1 if at[0] == 0 else at[0] - 1
@@ -182,10 +187,10 @@ def _largest(numbers: Array, errors: Array, axes: Sequence[Any]) -> tuple[float,
     largest; where all are zero, the largest error, and no axes."""
     size = abs(numbers)
     if not size.any():
-        at = tuple(map(int, np.unravel_index(int(np.argmax(np.nan_to_num(errors))), size.shape)))
+        at = _place(np.nan_to_num(errors))
         return 0.0, float(errors[at]), "none", at
     beyond = size - np.nan_to_num(errors)
-    where = tuple(map(int, np.unravel_index(int(np.argmax(beyond if beyond.max() > 0 else size)), size.shape)))
+    where = _place(beyond if beyond.max() > 0 else size)
     names = "".join(str(along[i]) for along, i in zip(axes, where[1:], strict=True))
     return float(numbers[where]), float(errors[where]), names, where
 

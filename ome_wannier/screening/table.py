@@ -280,10 +280,15 @@ def units(names: Sequence[str]) -> dict[str, str]:
     return {name: known[name] for name in names if known.get(name)}
 
 
+def still_grows(row: dict[Any, Any], column: str) -> bool:
+    """Whether a column holds the level of a response that is the first or last one, towards which this still grows."""
+    return column.endswith("_fermi") and row.get(f"{column.removesuffix('_fermi')}_at_end") == 1
+
+
 def meanings(names: Sequence[str]) -> dict[str, str]:
     """What columns are, with the unit of those that have one."""
     known = {d.name: f"{d.meaning}, in {d.unit}" if d.unit else d.meaning for d in describe()}
     return {name: known[name] for name in names if name in known}
 
 
-__all__ = ["DONE", "EXPORTS", "column_of", "export", "frame", "in_unit", "meanings", "rank", "select", "units"]
+__all__ = ["DONE", "EXPORTS", "column_of", "export", "frame", "in_unit", "meanings", "rank", "select", "still_grows", "units"]

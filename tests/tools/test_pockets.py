@@ -35,24 +35,22 @@ def test_quick_problems() -> None:
     assert_holds([s for s in studied if s])
 
 
-def test_a_ring_between_two_fermi_lines_is_seen() -> None:
-    """Spin-split bands, a level far up: cells that saw both Fermi lines, and nothing between them, missed 12%, converged."""
-    problem = draw(0, 163)
-    problem = replace(problem, levels=Levels(np.array([0.2051]), np.array([5.0])))
+@pytest.mark.parametrize(
+    ("number", "levels"),
+    [
+        # spin-split bands, a level far up: cells saw both Fermi lines and nothing between them, and 12 % were missing
+        pytest.param(163, Levels(np.array([0.2051]), np.array([5.0])), id="ring between two Fermi lines"),
+        # all nodes of a cell on one side of the level, one of them at 2.6 k_B T: a pocket of 1.2 tolerances lay between them
+        pytest.param(350, None, id="pocket beside a node near the level"),
+    ],
+)
+def test_what_cells_once_missed_is_seen(number: int, levels: Levels | None) -> None:
+    """Both had been called converged."""
+    problem = draw(0, number)
+    problem = problem if levels is None else replace(problem, levels=levels)
     found = pockets.truth(problem)
     assert found is not None
-    (verdict,) = pockets.judge(problem, found, pockets.Item(0, 163, (1e-2,), 0, 60.0), 1e-2)
-    assert verdict.claimed
-    assert verdict.off < 1
-    assert verdict.ratio < 1
-
-
-def test_a_pocket_beside_a_node_near_the_level_is_seen() -> None:
-    """All nodes of a cell on one side, one of them at 2.6 k_B T: the pocket between them was 1.2 tolerances, converged."""
-    problem = draw(0, 350)
-    found = pockets.truth(problem)
-    assert found is not None
-    (verdict,) = pockets.judge(problem, found, pockets.Item(0, 350, (1e-2,), 0, 60.0), 1e-2)
+    (verdict,) = pockets.judge(problem, found, pockets.Item(0, number, (1e-2,), 0, 60.0), 1e-2)
     assert verdict.claimed
     assert verdict.off < 1
     assert verdict.ratio < 1

@@ -117,7 +117,7 @@ def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDAr
         return np.asarray(np.tensordot(x, weights, axes=(1, 0)) * volume)
 
     value = sums(rule.high, g)
-    difference = np.hypot(value - sums(rule.low, g), sums(rule.odd, g))  # tolerance.md eq. 2
+    difference = np.abs(np.hypot.reduce([sums(null, g) for null in rule.null]))  # tolerance.md eq. 2
     positive = np.abs(rule.high)
     peaks, steps = crossed(job, states, k.reshape(-1, 3), cells.half)
     missed = sums(positive, unseen) + peaks * volume

@@ -20,17 +20,15 @@ Array = NDArray[np.float64]
 class Rule(NamedTuple):
     """A rule on the cube [-1, 1]^d.
 
-    nodes : (m, d). high, low : (m,) weights of rules of falling degree, summing to 1.
-    odd : (m,) odd weights that vanish on polynomials of a degree below that of `low` and have the norm of high - low; zeros
-        where there are none.
+    nodes : (m, d). high : (m,) weights, summing to 1.
+    null : (rules, m) weights of equal norms, zero on polynomials of lower degrees; the first is `high` minus a rule of one.
     variation : (d, m), applied to values at the nodes: how strongly they vary along each direction.
     reach : no point of the cube is farther from the nearest node than this along every direction (maximum norm).
     """
 
     nodes: Array
     high: Array
-    low: Array
-    odd: Array
+    null: Array
     variation: Array
     reach: float
 
@@ -58,7 +56,7 @@ def _genz_malik(d: int) -> Rule:
         variation[i, 1 + 2 * i : 3 + 2 * i] = 1.0
         variation[i, 1 + 2 * d + 2 * i : 3 + 2 * d + 2 * i] = -1 / 7
     a, b = (np.repeat(w, numbers) for w in (high, low))
-    return Rule(nodes, a, b, np.zeros(len(nodes)), variation, {2: 0.35, 3: 0.48}[d])
+    return Rule(nodes, a, (a - b)[None], variation, {2: 0.35, 3: 0.48}[d])
 
 
 def _gauss_kronrod() -> Rule:
@@ -73,4 +71,4 @@ def _gauss_kronrod() -> Rule:
     low[1::2] = weights / 2
     even = high - low
     odd = np.linalg.svd(np.concatenate([legendre[:13], even[None]]))[2][-1]  # what vanishes on these, and on the difference
-    return Rule(x[:, None], high, low, odd * np.linalg.norm(even), even[None], 0.11)
+    return Rule(x[:, None], high, np.stack([even, odd * np.linalg.norm(even)]), even[None], 0.11)

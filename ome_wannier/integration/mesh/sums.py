@@ -86,10 +86,11 @@ def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkp
     norm = model.spin_degeneracy / model.cell  # physics.md eqs. 18 and 19
     mesh = points if isinstance(points, KMesh) else points.mesh
     sums = occupation.evaluate(total, integrand.kinds)
-    sums *= norm
     every, shapes = sums[: len(shares)], integrand.shapes
-    blind = unseen.error(occupation) + occupation.interpolation_error(total[: len(shares)].sum(axis=0), integrand.kinds)
-    values, missed = (unpacked(x / len(mesh), shapes) for x in (every.sum(axis=0), blind * norm))
+    whole = every.sum(axis=0)
+    between = occupation.interpolation_error(total[: len(shares)].sum(axis=0), whole, integrand.kinds)
+    values, missed = (unpacked(x * norm / len(mesh), shapes) for x in (whole, unseen.error(occupation) + between))
+    sums *= norm
     doubt = unpacked(sums[-1] / len(mesh), shapes) if doubtful else {}
     every /= (mesh.n_sub * np.array(shares))[:, None, None, None]
     parts = [unpacked(part, shapes) for part in every]

@@ -200,12 +200,12 @@ class Occupation:
         if self.grand and below.any():
             scatter(flat, (start + first + shift)[below, None], above[below, None], weights[below])
 
-    def interpolation_error(self, histogram: Array, kinds: NDArray[np.int64]) -> Array:
-        """How uncertain such a sum is by the interpolation between nodes: a quarter of what twice their distance changes.
+    def interpolation_error(self, histogram: Array, sums: Array, kinds: NDArray[np.int64]) -> Array:
+        """How uncertain sums are by interpolation between nodes: a quarter of what twice the distance of these changes.
 
         The mean interpolation error of states anywhere between nodes is a twelfth of that (fourth powers of the distance).
         """
-        return np.abs(self.evaluate(histogram, kinds, NODES_PER_KT // 2) - self.evaluate(histogram, kinds)) / 4
+        return np.abs(self.evaluate(histogram, kinds, NODES_PER_KT // 2) - sums) / 4
 
     def evaluate(self, histogram: Array, kinds: NDArray[np.int64], per_kT: int = NODES_PER_KT) -> Array:
         """Sums at all levels (..., nf, nT, columns) of histograms (..., n_rows, columns), whose columns are occupied as the
