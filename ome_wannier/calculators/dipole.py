@@ -40,6 +40,7 @@ CALCULATORS = (
         equation="<r_a> = E_b sum_n f_n 2 Re [(R_b/(e_m - e_n)) R_a]_nn",
         reference=f"{PAPER}, Eqs. (1), (9)",
         weights=dipole_polarizability,
+        full_bands_cancel=True,
         dims=("position", "field"),
     ),
     Observable(

@@ -71,6 +71,7 @@ CALCULATORS = (
         equation="Omega = i sum_n f_n eps <d_m u_n|d_n u_n>",
         reference="Wang, Yates, Souza, Vanderbilt, Phys. Rev. B 74, 195118 (2006), Eq. (5)",
         weights=berry_curvature,
+        full_bands_cancel=True,
         dims=("axis",),
         curvature=True,
     ),
@@ -84,6 +85,7 @@ CALCULATORS = (
         equation="G_ab = Re sum_ou R_a,ou R_b,uo",
         reference="Provost, Vallee, Commun. Math. Phys. 76, 289 (1980); Souza, Wilkens, Martin, Phys. Rev. B 62, 1666 (2000)",
         weights=quantum_metric,
+        full_bands_cancel=True,
         dims=("position", "field"),
     ),
     Observable(

@@ -47,6 +47,7 @@ class Observable:
     order : covariant derivatives of the Hamiltonian that the weights need (1 or 2).
     curvature : whether they need the curvature of the Wannier basis.
     needs_spin : whether they need the spin operator.
+    full_bands_cancel : whether nothing changes abruptly where two full bands nearly cross: all that is between them cancels.
     unit, factor : of kind "own": the reported unit, and what turns the integral of the weights (eV, Angstrom,
         hbar = e = 1, per Angstrom^d) into it.
     """
@@ -64,6 +65,7 @@ class Observable:
     order: int = 1
     curvature: bool = False
     needs_spin: bool = False
+    full_bands_cancel: bool = False
     unit: str = "1"
     factor: float = 1.0
 

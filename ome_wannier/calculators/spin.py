@@ -47,6 +47,7 @@ CALCULATORS = (
         equation="alpha = Tr[m_i S_b],  m_i = -(g/2) mu_B sigma_i",
         reference=_REFERENCE,
         weights=spin,
+        full_bands_cancel=True,
         dims=("spin_moment", "field"),
         needs_spin=True,
     ),
@@ -73,6 +74,7 @@ CALCULATORS = (
         equation="alpha = Tr[m_i S_b],  m_i = -(g/2) mu_B sigma_i, i the axes of orbital moments",
         reference=_REFERENCE,
         weights=spin_along_moments,
+        full_bands_cancel=True,
         needs_spin=True,
     ),
     Combination(

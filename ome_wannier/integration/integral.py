@@ -42,8 +42,16 @@ class Integrand:
     @cached_property
     def kinds(self) -> NDArray[np.int64]:
         """(columns,) how each is occupied: numbers in `OCCUPATIONS`."""
-        numbers = [int(np.prod(s)) for s in self.shapes.values()]
-        return np.repeat([OCCUPATIONS.index(o.occupation) for o in self.observables], numbers)
+        return self._by_column([OCCUPATIONS.index(o.occupation) for o in self.observables])
+
+    @cached_property
+    def of_full_bands(self) -> NDArray[np.bool_]:
+        """(columns,) which may have peaks where full bands nearly cross (`Observable.full_bands_cancel`)."""
+        return self._by_column([o.occupation == "sea" and not o.full_bands_cancel for o in self.observables])
+
+    def _by_column(self, values: Sequence[Any]) -> NDArray[Any]:
+        """(columns,) of one value for each observable."""
+        return np.repeat(values, [int(np.prod(s)) for s in self.shapes.values()])
 
     @property
     def surface(self) -> NDArray[np.bool_]:

@@ -26,8 +26,9 @@ class MeshConstants:
     step: float = 1e-12
     #: Fermi levels at which this is summed, at the most; those between have the larger of the two next to them
     summed_levels: int = 64
-    #: standard deviations of the scatter that are charged
+    #: standard deviations of the scatter that are charged; order of the differences along a row that leave out what is smooth
     deviations: float = 2.0
+    scatter_order: int = 4
     #: share of a quantity that the points of a mesh may miss without a warning, and points that no warning recommends
     coarse: float = 0.1
     too_many: int = 10**8

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from .unseen import Unseen, levels_of
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 #: steps of the mesh within which a least gap counts, and within which it belongs to its nearest point
 STEP, HALF = 1.0, 0.5
@@ -39,8 +40,8 @@ class Pairs(NamedTuple):
     """Neighbouring bands that may nearly cross within a step of a point, all of length p.
 
     Numbers of the point and of the lower band, how fast the gap grows along its principal directions (p, directions) in eV per
-    step, ascending, the least gap within a step in eV; and within half a step, steps to the place (p, directions) and the gap
-    there.
+    step, ascending, the least gap within a step in eV; within half a step, steps to the place (p, directions) and the gap
+    there; and whether a Fermi level may lie so near that the two are filled differently.
     """
 
     point: Ints
@@ -49,6 +50,12 @@ class Pairs(NamedTuple):
     least: Array
     steps: Array
     there: Array
+    apart: Flags
+
+    def told_apart(self) -> Pairs:
+        """Those that a Fermi level may tell apart."""
+        fields: Sequence[Any] = self
+        return Pairs(*(x[self.apart] for x in fields))
 
 
 class Places(NamedTuple):
@@ -70,24 +77,26 @@ class Places(NamedTuple):
         """Those with the largest peaks, in their order."""
         return self.chosen(np.sort(np.argsort(-self.content * self.star, kind="stable")[:number]))
 
-    def chosen(self, c: NDArray[np.bool_] | Ints) -> Places:
+    def chosen(self, c: Flags | Ints) -> Places:
         """Some of them."""
         return Places(self.k[c], self.band[c], self.speeds[c], self.star[c], self.content[c])
 
 
-def pairs_near(bands: Bands, occupation: Occupation, tol: float) -> Pairs:
+def pairs_near(bands: Bands, occupation: Occupation, tol: float, full: bool = False) -> Pairs:
     """The pairs whose gap is least within a step of the points (tolerance.md eq. 8), near some Fermi level.
 
-    tol : levels closer than this count as one.
+    tol : levels closer than this count as one. full : those far below the levels too.
     """
     energies, gap, rows = bands.energies, np.diff(bands.energies), rows_of(bands.energies, bands.moves, bands.couplings)
     (fermi, widths), change = levels_of(occupation), most(rows)
-    apart = told_apart(fermi, energies, np.abs(bands.moves).sum(axis=2), REACH * widths.max() + change / 4)
-    point, band = np.nonzero((change > gap) & apart)
+    reach, wide = np.abs(bands.moves).sum(axis=2), REACH * widths.max() + change / 4
+    apart = told_apart(fermi, energies, reach, wide)
+    asked = energies[:, :-1] - reach[:, :-1] - wide < fermi[-1] if full else apart
+    point, band = np.nonzero((change > gap) & asked)
     found = Crossings.of(gap[point, band], rows[point, band])
     _, least, c = found.within(STEP)
-    near_by, there = found.told(*found.within(HALF)[:2], tol)
-    return Pairs(point[c], band[c], found.speeds[c], least[c], near_by[c], there[c])
+    steps, there = found.told(*found.within(HALF)[:2], tol)
+    return Pairs(point[c], band[c], found.speeds[c], least[c], steps[c], there[c], apart[point[c], band[c]])
 
 
 def with_pairs(
@@ -106,7 +115,7 @@ def places_of(
 ) -> Places:
     """The places that are nearest to the points k (nk, 3) of a mesh of this size, whose peaks it does not resolve, and where
     Fermi levels tell the two bands apart."""
-    (point, band, speeds, _, q, least), (fermi, widths) = near, levels_of(occupation)
+    (point, band, speeds, _, q, least, _), (fermi, widths) = near, levels_of(occupation)
     both = point[:, None], band[:, None] + np.arange(2)
     middle = np.mean(bands.energies[both] + np.sum(q[:, None] * bands.moves[both], axis=2), axis=1)
     wide = least / 2 + REACH * widths.max() + speeds.max(axis=1, initial=0.0) / 4

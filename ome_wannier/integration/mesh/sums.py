@@ -30,6 +30,7 @@ from ..occupation.histogram import Occupation
 from .checkpoint import Checkpoint, State
 from .constants import MESH
 from .crossings import Places, pairs_near, places_of, with_pairs, with_peaks
+from .scatter import with_scatter
 from .unseen import Unseen, spacing, with_surfaces
 
 Array = NDArray[np.float64]
@@ -130,7 +131,8 @@ class Block(NamedTuple):
 
 def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
     """The sum over the rows from the first up to the second."""
-    occupation, degeneracy, kinds = job.integrand.occupation, job.integrand.degeneracy, job.integrand.kinds
+    occupation, degeneracy = job.integrand.occupation, job.integrand.degeneracy
+    kinds, full = job.integrand.kinds, job.integrand.of_full_bands
     shares, columns, widest = len(job.points.shares), len(kinds), 0.0
     block = np.zeros((shares + (degeneracy.other is not None), occupation.n_rows, columns))
     missed, crossed, places, used = Unseen.none(occupation, columns), Unseen.none(occupation, columns), [], 0
@@ -141,7 +143,9 @@ def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
         part = np.repeat(histogram[use], job.integrand.model.n_orbitals)
         occupation.add(block, bands.energies.ravel(), weights.reshape(-1, columns), part)
         missed = with_surfaces(missed, occupation, bands.energies, bands.moves, weights, kinds)
-        near = pairs_near(bands, occupation, degeneracy.tol)
+        near = pairs_near(bands, occupation, degeneracy.tol, bool(full.any()))
+        crossed = with_scatter(crossed, occupation, near, (bands.energies, weights), star, full)
+        near = near.told_apart()
         crossed = with_pairs(crossed, occupation, near, bands.energies, weights, kinds)
         places.append(places_of(near, bands, k[use], occupation, job.mesh.size, star[use]))
         used += len(bands.energies)
