@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..common.errors import SettingsError
 from ..presentation import elements
 from ..presentation.content import title_of
-from ..presentation.rows import MECHANISMS
+from ..presentation.rows import MECHANISMS, largest
 from ..presentation.units import scale as unit_of
 from ..response.result_files import quantities
 from . import figures
@@ -136,16 +136,18 @@ def _components(
         found = [figures.component(c, along) for c in asked]
         gone = elements.reasons(result[leading])
         return [c for c in found if "".join(c.values()) not in gone], ""
-    every = [dict(zip(along, name, strict=True)) for name in elements.independent(result[leading])]
+    free = elements.independent(result[leading])
+    every = [dict(zip(along, name, strict=True)) for name in free]
     if len(every) <= AT_MOST:
         return every, ""
-    # of a layer, those first that are split into parts
+    # of a layer, those first that are split into parts; then the one that the summary shows
     split = [any(_known(result[name].sel(c)) for name in names if name in PARTS) for c in every]
     size = [float(abs(result[leading].sel(c)).max()) for c in every]
     first = split if sum(split) <= AT_MOST else [False] * len(every)
-    largest = sorted(np.lexsort((size, first))[::-1][:AT_MOST].tolist())
+    shown = [e == largest(result, leading)[0] for e in free]
+    drawn = sorted(np.lexsort((size, shown, first))[::-1][:AT_MOST].tolist())
     which = "those of the split, and the largest" if any(first) else f"the {AT_MOST} largest"
-    return [every[i] for i in largest], f"{which} of {len(every)} components"
+    return [every[i] for i in drawn], f"{which} of {len(every)} components"
 
 
 def _known(values: xr.DataArray) -> bool:

@@ -21,6 +21,7 @@ from ome_wannier.calculators.reported_units import unit_of
 from ome_wannier.errors import SettingsError
 from ome_wannier.plotting import figures, zone
 from ome_wannier.presentation.numbers import prefixed
+from ome_wannier.presentation.rows import largest
 from ome_wannier.units import KB
 
 LEVELS = np.linspace(-1.0, 1.0, 21)
@@ -116,6 +117,20 @@ def test_scan_shows_errors_gap_model_and_units(result2) -> None:
     assert_allclose(band.max(), high, rtol=1e-12)
     gap = next(p for p in ax.patches if p.get_label() == "gap")
     assert_allclose([gap.get_x(), gap.get_x() + gap.get_width()], [-0.2, 0.3])
+
+
+def test_scan_draws_the_element_that_the_summary_shows(result3) -> None:
+    """It exceeds its error most; three others are larger, within their errors."""
+    sure, noisy = ("y", "z"), [("x", "x"), ("x", "y"), ("z", "x")]
+    result = result3.copy(deep=True)
+    for name in ("total", "total_error"):
+        result[name][:] = 1e-9
+    for element, value, error in ((sure, 2e-6, 1e-9), *((e, 5e-6, 9e-6) for e in noisy)):
+        result["total"].loc[{"moment": element[0], "field": element[1]}] = value
+        result["total_error"].loc[{"moment": element[0], "field": element[1]}] = error
+    assert largest(result, "total")[0] == "yz"
+    drawn = [re.search(r"alpha_\{(..)\}", ax.get_title()).group(1) for ax in panels(plotting.fermi_scan(result))[:3]]
+    assert "yz" in drawn
 
 
 def test_scan_in_3d_draws_the_three_largest_and_says_so(result3) -> None:
