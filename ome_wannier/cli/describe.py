@@ -27,7 +27,7 @@ from ..response.elements import about as marks
 from ..response.imposed_symmetry import broken_line
 from ..runs.plan import default_mesh, known_level, level_of_filling, loader_options, source_of
 from ..runs.settings import Settings
-from ..sources import library
+from ..sources.library_entry import STATUS
 from ..sources.load import Source
 from ..symmetry.operations import names_in, symbol
 from ..symmetry.tensors import projector, relations
@@ -115,7 +115,7 @@ def _origin(source: Source, settings: Settings) -> list[tuple[str, str]]:
     entry = source.entry
     said = [("library", f"{entry.name}: {entry.title}" if entry else "no entry")]
     if entry:
-        said += [("status", f"{library.STATUS[entry.status]}; `ome-wannier materials {entry.name}` says more")]
+        said += [("status", f"{STATUS[entry.status]}; `ome-wannier materials {entry.name}` says more")]
         said += [("parameter", str(p)) for p in entry.used(settings.parameters or {})]
     if source.adapter != "wannier90":
         return said if source.adapter is None else [*said, ("files", f"{source.seed} ({source.adapter})")]

@@ -13,7 +13,7 @@ from ..models.base import Lattice
 from ..models.kdotp import KDotP
 from ..models.tight_binding import TightBinding
 from ..runs.settings import Settings
-from ..sources.library import STATUS, Entry, Scan
+from ..sources.library_entry import STATUS, Entry, Scan
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -30,7 +30,7 @@ from .kpoints.mesh import KMesh
 from .occupation.fermi_level import _seen, fermi_level, whole
 
 if TYPE_CHECKING:
-    from ..sources.library import Entry
+    from ..sources.library_entry import Entry
 
 Array = NDArray[np.float64]
 

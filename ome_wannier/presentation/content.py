@@ -13,6 +13,7 @@ from ..common.errors import ModelError
 from ..integration.occupation.fermi import REACH
 from ..response.result_files import quantities
 from ..sources import library
+from ..sources.library_entry import PREFIX
 from . import elements, rows
 from .numbers import EXACT
 from .rows import Point, Table
@@ -132,8 +133,8 @@ def _points(result: xr.Dataset, fermi: float | None, temperature: float | None) 
 def title_of(model: str) -> str:
     """What the model of this name is called: with the title of its entry where it is from the library."""
     name = model or "unnamed model"
-    if name.startswith(library.PREFIX):
-        bare = name.removeprefix(library.PREFIX)
+    if name.startswith(PREFIX):
+        bare = name.removeprefix(PREFIX)
         entry = bare.split(" (")[0]
         if entry in library.names():
             return f"{bare}: {library.entry(entry).title}"

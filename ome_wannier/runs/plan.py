@@ -17,7 +17,7 @@ from ..models.base import Lattice, Model
 from ..response.compute import compute
 from ..response.request import one_temperature
 from ..sources import library
-from ..sources.library import Scan
+from ..sources.library_entry import Scan
 from ..sources.load import Source, locate, of_entry
 from .settings import TABLE, Settings, named
 

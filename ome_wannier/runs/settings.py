@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..sources.library import Scan, Value
+from ..sources.library_entry import Scan, Value
 from . import values
 
 # ruff: noqa: RUF009, for the calls in `Settings` make fields

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..common.checked_input import regular
 from ..common.errors import FileFormatError, shortened
 from ..common.units import ALIASES, alpha_units
-from ..sources.library import Scan, Value
+from ..sources.library_entry import Scan, Value
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

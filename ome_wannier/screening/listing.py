@@ -23,7 +23,7 @@ from ..runs.reading import PATHS, joined, place_of, refuse_code, validate
 from ..runs.settings import TABLE, Settings, named, outweighed
 from ..runs.values import fermi, unknown
 from ..sources import library
-from ..sources.library import Scan
+from ..sources.library_entry import FILE, Scan
 
 #: of a run, not of a screening
 _NOT_HERE = named("files", "workers")
@@ -98,7 +98,7 @@ def _all(what: Iterable[Any], settings: dict[str, Any]) -> Iterator[Item]:
         if not isinstance(one, str | Path):
             name = str(getattr(one, "name", "") or type(one).__name__)
             yield _item(name, settings, model=one)
-        elif str(one).endswith(".toml") and Path(one).name != library.FILE:
+        elif str(one).endswith(".toml") and Path(one).name != FILE:
             yield from _listed(Path(one), settings)
         elif str(one) in library.names() and not Path(one).exists():
             yield _item(str(one), settings | {"material": str(one)})
@@ -251,7 +251,7 @@ def _in_folder(top: Path) -> list[str]:
         folders.sort()
         here = Path(folder)
         files = [name for name in files if not is_resource_fork(name)]
-        if library.FILE in files or _NPZ in files:
+        if FILE in files or _NPZ in files:
             found.append(folder)
             folders.clear()
             continue
@@ -259,5 +259,5 @@ def _in_folder(top: Path) -> list[str]:
         found += [str(here / stem) for stem in sorted(stems)]
         found += [str(here / name) for name in sorted(files) if name.lower().endswith(_HDF5)]
     if not found:
-        raise SettingsError(f"{top}: no models in this folder: no {library.FILE}, _tb.dat, _hr.dat or .hdf5")
+        raise SettingsError(f"{top}: no models in this folder: no {FILE}, _tb.dat, _hr.dat or .hdf5")
     return found

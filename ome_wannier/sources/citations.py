@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..common.errors import ModelError
 from . import library
-from .library import PREFIX, Entry, entry
+from .library import entry
+from .library_entry import PREFIX, Entry
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -22,6 +22,7 @@ from ..models.plane_waves import PlaneWaves
 from ..models.sparse_tight_binding import SparseTightBinding
 from ..models.tight_binding import TightBinding, is_tight_binding
 from . import library
+from .library_entry import FILE, Entry
 
 #: adapters of objects of other packages, under their name: each has `recognises(object)`, which does not import the package,
 #: and `load(object, **options)`
@@ -50,7 +51,7 @@ class Source:
     """
 
     seed: Path
-    entry: library.Entry | None = None
+    entry: Entry | None = None
     adapter: str | None = "wannier90"
 
     def load(
@@ -80,7 +81,7 @@ class Source:
         return replace(model, spin=spin_matrices(find(self.seed)[0], model))
 
 
-def of_entry(found: library.Entry) -> Source:
+def of_entry(found: Entry) -> Source:
     """Where the model of a library entry comes from."""
     return Source(found.folder / found.seed, found, "wannier90" if found.seed else None)
 
@@ -172,9 +173,9 @@ def locate(source: str | os.PathLike[str]) -> Source:
 
 def _located(text: str, path: Path) -> Source:
     """What a name stands for, in the order of `load`."""
-    if path.name == library.FILE and path.is_file():
+    if path.name == FILE and path.is_file():
         path = path.parent
-    if (path / library.FILE).is_file():
+    if (path / FILE).is_file():
         return of_entry(library.read(path))
     if path.is_file() and path.suffix.lower() in _HDF5:
         return Source(path, adapter="tbmodels")
@@ -201,7 +202,7 @@ def _has_hamiltonian(path: Path, inside: bool) -> bool:
 def _nothing(text: str, path: Path) -> str:
     """What was looked for, in one line."""
     if path.is_dir():
-        tried = f"the folder {path} holds neither {library.FILE} nor a _tb.dat or _hr.dat"
+        tried = f"the folder {path} holds neither {FILE} nor a _tb.dat or _hr.dat"
     else:
         place = f"in {path.parent.absolute()}" if path.parent.is_dir() else f"(there is no folder {path.parent})"
         tried = f"no file {path.name}, {path.name}_tb.dat or {path.name}_hr.dat (plain, .gz, .bz2, .xz) {place}"

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import ome_wannier as ome
-from ome_wannier.sources.library import Reference, entry, library, load
+from ome_wannier.sources.library import entry, library, load
+from ome_wannier.sources.library_entry import Reference
 
 MARK = "# below: written by tests/tools/references.py"
 

@@ -19,7 +19,7 @@ from ome_wannier.response.compute import compute
 from ome_wannier.runs.plan import arguments, loader_options
 from ome_wannier.runs.reading import resolve
 from ome_wannier.runs.settings import BOUNDS, EXCLUSIVE, TABLE, Settings, named
-from ome_wannier.sources.library import Scan
+from ome_wannier.sources.library_entry import Scan
 from ome_wannier.sources.load import Source
 
 #: keywords of `compute` that are no settings: what a caller has in hand, and what the command line decides
