@@ -118,6 +118,10 @@ class KMesh:
         sub_mesh = (index % np.array(self.strides)) @ np.array([second * third, third, 1])
         return (index + np.array(self.shift)) / np.array(self.size), sub_mesh
 
+    def index(self, k: Array) -> NDArray[np.int64]:
+        """(nk, 3) numbers of points of the mesh along its directions, of k (nk, 3)."""
+        return np.rint(k * self.size - self.shift).astype(np.int64)
+
     @cached_property
     def strides(self) -> tuple[int, int, int]:
         """Steps of the sub-meshes: 2 along even directions, else 3, else 1 (for one point, or no small divisor)."""

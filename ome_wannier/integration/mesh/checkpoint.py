@@ -18,6 +18,7 @@ from ...common.safe_write import whole
 from ..integral import Integrand
 from ..kpoints.irreducible import IrreducibleMesh
 from ..kpoints.mesh import KMesh
+from .scatter import Planes
 from .unseen import Unseen
 
 #: seconds between two checkpoints, and the least multiple of the time that writing one takes
@@ -26,18 +27,20 @@ COST = 20.0
 
 
 class State(NamedTuple):
-    """The sum over the first `done` blocks, what their points may miss, and the widest degenerate group in eV among them."""
+    """The sum over the first `done` blocks, what their points may miss, sums over planes of these points, and the widest
+    degenerate group in eV among them."""
 
     total: NDArray[np.float64]
     unseen: Unseen
+    planes: Planes
     done: int
     widest: float
 
 
 #: arrays of the file: kind of dtype, and number of dimensions
 _CONTENT = {
-    "run": ("U", 0), "state": ("U", 0), "total": ("f", 3), "unseen": ("f", 4), "coarsest": ("f", 0), "done": ("i", 0),
-    "widest": ("f", 0),
+    "run": ("U", 0), "state": ("U", 0), "total": ("f", 3), "unseen": ("f", 4), "sums": ("f", 4), "share": ("f", 1),
+    "number": ("f", 1), "coarsest": ("f", 0), "done": ("i", 0), "widest": ("f", 0),
 }  # fmt: skip
 
 
@@ -84,7 +87,8 @@ class Checkpoint:
         if len(file["unseen"]) != 2:
             raise FileFormatError(self.path, None, "a checkpoint, unseen of two parts", f"shape {file['unseen'].shape}")
         unseen = Unseen(file["unseen"][0], file["unseen"][1], float(file["coarsest"]))
-        state = State(file["total"], unseen, int(file["done"]), float(file["widest"]))
+        planes = Planes(file["sums"], file["share"], file["number"])
+        state = State(file["total"], unseen, planes, int(file["done"]), float(file["widest"]))
         if str(file["state"]) != _state_digest(self._run, state):
             raise FileFormatError(
                 self.path, None, "a checkpoint with the digest of its sums", "another digest: it was changed; remove it"
@@ -101,7 +105,7 @@ class Checkpoint:
         if self._state is None:
             return empty
         found = self._state
-        pairs = list(zip((found.total, *found.unseen[:2]), (empty.total, *empty.unseen[:2]), strict=True))
+        pairs = list(zip(_arrays(found), _arrays(empty), strict=True))
         same = all(a.shape == b.shape and a.dtype == b.dtype for a, b in pairs)
         if not same or not 0 < found.done <= blocks:
             expected = f"a checkpoint of 1 to {blocks} blocks with sums of shape {empty.total.shape}"
@@ -125,10 +129,10 @@ class Checkpoint:
         """Write the state now."""
         start = time.monotonic()
 
-        total, (size, variance, coarsest), done, widest = state
+        total, (size, variance, coarsest), planes, done, widest = state
         run, unseen = np.array(self._run), np.stack([size, variance])
         digest = np.array(_state_digest(self._run, state))
-        more: dict[str, Any] = {"coarsest": float(coarsest), "done": int(done), "widest": float(widest)}
+        more: dict[str, Any] = planes._asdict() | {"coarsest": float(coarsest), "done": int(done), "widest": float(widest)}
 
         def fill(file: IO[bytes]) -> None:
             """Write run, state and digest."""
@@ -139,11 +143,15 @@ class Checkpoint:
         self._pause = max(INTERVAL, COST * (self._written - start))
 
 
+def _arrays(state: State) -> tuple[NDArray[np.float64], ...]:
+    """The sums of a state."""
+    return state.total, *state.unseen[:2], *state.planes
+
+
 def _state_digest(run: str, state: State) -> str:
     """SHA-256 of a state of a run."""
-    total, (size, variance, coarsest), done, widest = state
-    hashed = hashlib.sha256(repr((run, int(done), float(widest), float(coarsest))).encode())
-    for a in (total, size, variance):
+    hashed = hashlib.sha256(repr((run, int(state.done), float(state.widest), float(state.unseen.coarsest))).encode())
+    for a in _arrays(state):
         hashed.update(repr((a.dtype.str, a.shape)).encode() + np.ascontiguousarray(a).tobytes())
     return hashed.hexdigest()
 

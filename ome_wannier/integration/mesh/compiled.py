@@ -1,4 +1,4 @@
-"""The compiled loops behind `unseen`, `crossings` and `scatter`."""
+"""The compiled loops behind `unseen` and `crossings`."""
 
 from __future__ import annotations
 
@@ -102,49 +102,6 @@ def at_points(energies, weights, near, kinds, levels, found):  # type: ignore[no
                         lost = max(lost, dip[p] * abs(weights[k, n, c] * p_low + weights[k, n + 1, c] * p_high))
                     size[i, t, c] += lost
                     variance[i, t, c] += lost * lost
-
-
-@jit
-def scatter(energies, weights, lost, star, columns, differences, levels, found):  # type: ignore[no-untyped-def]
-    """Add to `size` and `variance` how the sums over rows of points scatter, one row after the other (tolerance.md eq. 12).
-
-    energies (nk, n), weights (nk, n, columns) and lost (nk,), the share that counts : of points where `star` (rows, length) is
-    not zero. columns : numbers of those of the sea that count. differences : the coefficients of neighbours.
-    """
-    (fermi, widths), (size, variance), width = levels, found, len(differences)
-    length = star.shape[1]
-    x, share, point, last = np.zeros((length, len(columns))), np.zeros(length), np.zeros(length, dtype=np.int64), 0
-    for row in star:
-        first, whole = last, 0
-        for j in range(length):
-            point[j] = -1
-            if row[j] > 0:
-                point[j], last = last, last + 1
-        for j in range(length - width + 1):
-            share[j] = 0.0
-            if point[j : j + width].min() >= 0:
-                whole += 1
-                for i in range(width):
-                    share[j] = max(share[j], lost[point[j + i]])
-        if whole == 0 or share[: length - width + 1].max() == 0.0:
-            continue
-        times = (last - first) / whole  # points beside what is none, and at the ends, scatter as the others do
-        for i in range(len(fermi)):
-            for t in range(len(widths)):
-                x[:] = 0.0
-                for j in range(length):
-                    for n in range(energies.shape[1] if point[j] >= 0 else 0):
-                        f = _filled((energies[point[j], n] - fermi[i]) / widths[t])
-                        for c in range(len(columns)):
-                            x[j, c] += f * weights[point[j], n, columns[c]]
-                for j in range(length - width + 1):
-                    for c in range(len(columns) if share[j] > 0.0 else 0):
-                        d = 0.0
-                        for m in range(width):
-                            d += differences[m] * x[j + m, c]
-                        d = share[j] * abs(d)
-                        size[i, t, columns[c]] += times * d
-                        variance[i, t, columns[c]] += times * d * d
 
 
 @jit

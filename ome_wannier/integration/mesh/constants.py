@@ -26,9 +26,12 @@ class MeshConstants:
     step: float = 1e-12
     #: Fermi levels at which this is summed, at the most; those between have the larger of the two next to them
     summed_levels: int = 64
-    #: standard deviations of the scatter that are charged; order of the differences along a row that leave out what is smooth
+    #: standard deviations of the scatter that are charged
     deviations: float = 2.0
+    #: order of the differences between planes of points that leave out what is smooth; Fermi levels at which they are taken,
+    #: at the most
     scatter_order: int = 4
+    scatter_levels: int = 8
     #: share of a quantity that the points of a mesh may miss without a warning, and points that no warning recommends
     coarse: float = 0.1
     too_many: int = 10**8

@@ -2,44 +2,122 @@
 
 In most quantities what two full bands give by each other cancels. In the parts of the split it does not: near crossings they
 have steps, or peaks of both signs which are higher the nearer a point is. A mesh meets these at random, and a few large
-sub-meshes may agree by chance: of what points near crossings scatter, two standard deviations are an error (tolerance.md
-eq. 12). What changes slowly along a row of points is no scatter; differences of fourth order leave it out.
+sub-meshes may agree by chance. The sums over planes (rows) of points, along each direction of the mesh, scatter likewise, even
+where crossings lie along them: two standard deviations are an error (tolerance.md eq. 12). What changes slowly from plane to
+plane is no scatter: differences of fourth order leave it out.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import comb
 
+from ...calculators.quantity import SEA
 from ..avoided_crossings import alias
+from ..kpoints.mesh import KMesh
 from ..occupation.histogram import Occupation
-from .compiled import scatter
 from .constants import MESH
 from .crossings import Pairs
-from .unseen import Unseen, levels_of
+from .unseen import Unseen, numbers_of_levels
 
 Array = NDArray[np.float64]
 
 
-def with_scatter(
-    found: Unseen,
+class Planes(NamedTuple):
+    """Planes of points, those along each direction one after the other: what all full bands give in each (planes, levels,
+    temperatures, columns), the largest share of a peak that a point leaves unknown, and how many points there are (planes,)."""
+
+    sums: Array
+    share: Array
+    number: Array
+
+    @classmethod
+    def none(cls, occupation: Occupation, columns: int, size: Sequence[int]) -> Planes:
+        """Of no points of a mesh of this size; none at all for no columns."""
+        planes = sum(size) if columns else 0
+        shape = (planes, len(few_levels(occupation)), len(occupation.temperature), columns)
+        return cls(np.zeros(shape), np.zeros(planes), np.zeros(planes))
+
+    def plus(self, other: Planes) -> Planes:
+        """Of the points of both."""
+        return Planes(self.sums + other.sums, np.maximum(self.share, other.share), self.number + other.number)
+
+    def scatter(self, size: Sequence[int]) -> Array:
+        """(2, levels, temperatures, columns) the sum of the scatter and of its square, along the direction with the largest."""
+        ends = np.cumsum(size)[:-1].tolist()
+        found = [np.zeros((2, *self.sums.shape[1:]))]
+        for planes in zip(*(np.split(x, ends) for x in self), strict=True):
+            found.append(_of_one_direction(*planes))
+        return np.asarray(np.max(found, axis=0))
+
+
+def few_levels(occupation: Occupation) -> NDArray[np.int64]:
+    """Numbers of the Fermi levels at which the scatter is taken, the first and the last among them."""
+    every = numbers_of_levels(occupation)
+    return every[np.unique(np.linspace(0, len(every) - 1, min(len(every), MESH.scatter_levels)).round().astype(np.int64))]
+
+
+def with_rows(
+    found: Planes,
     occupation: Occupation,
     near: Pairs,
     states: tuple[Array, Array],
-    star: NDArray[np.uint8],
-    full: NDArray[np.bool_],
-) -> Unseen:
-    """With the scatter of these columns (`Integrand.of_full_bands`).
+    rows: tuple[Array, NDArray[np.bool_]],
+    mesh: KMesh,
+) -> Planes:
+    """With more rows of points of a mesh.
 
-    near : pairs of the points, full ones too. states : energies (nk, n) of the points, and weights (nk, n, columns), times how
-    many points each stands for. star : (rows, length) these numbers, of rows of the mesh; 0 for what is no point.
+    near : pairs of the points, full ones too. states : energies (nk, n), and weights (nk, n, columns) of the columns that
+    count, times how many points each stands for. rows : k (rows, length, 3), and which of them are points.
     """
-    if not (full.any() and len(near.point)):
-        return found
-    lost = np.zeros(len(states[0]))
+    (energies, weights), (k, there), (sums, share, number) = states, rows, found
+    lost, levels = np.zeros(len(energies)), replace(occupation, fermi=occupation.fermi[few_levels(occupation)])
     np.maximum.at(lost, near.point, alias(near.least, near.speeds))
-    order = min(MESH.scatter_order, star.shape[1] - 1)
-    differences = comb(order, np.arange(order + 1)) * (-1.0) ** np.arange(order + 1) / np.sqrt(comb(2 * order, order))
-    scatter(*states, lost, star, np.flatnonzero(full), differences, levels_of(occupation), (found.size, found.variance))
+    first, ends = mesh.index(k[:, 0]) + np.cumsum([0, *mesh.size[:-1]]), np.cumsum(there.sum(axis=1))[:-1]
+    points = zip(*(np.split(x, ends) for x in (energies, weights, lost)), strict=True)
+    for row, points_of_it, at in zip(first, points, there, strict=True):
+        e, w, m = points_of_it
+        x = (np.swapaxes(levels.factors(e)[SEA], 1, 2) @ w).reshape(-1, *sums.shape[1:])
+        for axis, i in enumerate(row):
+            if axis == mesh.row_axis:
+                along = i + np.flatnonzero(at)
+                sums[along] += x
+                share[along] = np.maximum(share[along], m)
+                number[along] += 1
+            elif mesh.size[axis] > 1:
+                sums[i] += x.sum(axis=0)
+                share[i] = max(share[i], m.max(initial=0.0))
+                number[i] += len(m)
     return found
+
+
+def with_scatter(
+    found: Unseen, occupation: Occupation, planes: Planes, size: Sequence[int], columns: NDArray[np.bool_]
+) -> Unseen:
+    """What points miss, with the scatter of these columns; levels between have the larger of the two next to them."""
+    few, every = few_levels(occupation), numbers_of_levels(occupation)
+    scatter, below, above = planes.scatter(size), np.searchsorted(few, every, "right") - 1, np.searchsorted(few, every)
+    more = np.maximum(scatter[:, below], scatter[:, above])
+    out = found._replace(size=found.size.copy(), variance=found.variance.copy())
+    out.size[..., columns] += more[0]
+    out.variance[..., columns] += more[1]
+    return out
+
+
+def _of_one_direction(sums: Array, share: Array, number: Array) -> Array:
+    """The same of the planes along one direction, the last of which is beside the first."""
+    order = MESH.scatter_order
+    if len(sums) <= order:
+        return np.zeros((2, *sums.shape[1:]))
+    signs = comb(order, np.arange(order + 1)) * (-1.0) ** np.arange(order + 1) / np.sqrt(comb(2 * order, order))
+    difference = sum((c * np.roll(sums, -i, axis=0) for i, c in enumerate(signs)), np.zeros_like(sums))
+    known = np.min([np.roll(number, -i) for i in range(order + 1)], axis=0) > 0
+    lost = known * np.max([np.roll(share, -i) for i in range(order + 1)], axis=0)
+    each = np.abs(difference) * lost[:, None, None, None]
+    times = float(np.count_nonzero(number)) / max(int(np.count_nonzero(known)), 1)  # symmetry leaves planes without neighbours
+    return np.asarray(times * np.stack([each.sum(axis=0), np.sum(each**2, axis=0)]))

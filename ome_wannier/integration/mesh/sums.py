@@ -30,7 +30,7 @@ from ..occupation.histogram import Occupation
 from .checkpoint import Checkpoint, State
 from .constants import MESH
 from .crossings import Places, pairs_near, places_of, with_pairs, with_peaks
-from .scatter import with_scatter
+from .scatter import Planes, with_rows, with_scatter
 from .unseen import Unseen, spacing, with_surfaces
 
 Array = NDArray[np.float64]
@@ -79,13 +79,15 @@ def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkp
     histograms = histogram_bytes(occupation, columns, number)
     length, together, blocks = _batches(points, each, resources.memory, histograms)
     check_sums(resources.memory, occupation, columns, number)
-    state = State(np.zeros((number, occupation.n_rows, columns)), Unseen.none(occupation, columns), 0, 0.0)
+    mesh, full = points if isinstance(points, KMesh) else points.mesh, integrand.of_full_bands
+    planes = Planes.none(occupation, int(full.sum()), mesh.size)
+    state = State(np.zeros((number, occupation.n_rows, columns)), Unseen.none(occupation, columns), planes, 0, 0.0)
     ahead = int(2 * resources.memory // histograms) - 1
-    total, unseen, _, widest = _add_blocks(
+    total, unseen, planes, _, widest = _add_blocks(
         MeshJob(integrand, points, length, together), blocks, state, ahead, resources, checkpoint
     )
     norm = model.spin_degeneracy / model.cell  # physics.md eqs. 18 and 19
-    mesh = points if isinstance(points, KMesh) else points.mesh
+    unseen = with_scatter(unseen, occupation, planes, mesh.size, full)
     sums = occupation.evaluate(total, integrand.kinds)
     every, shapes = sums[: len(shares)], integrand.shapes
     whole = every.sum(axis=0)
@@ -119,13 +121,14 @@ class MeshJob(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Histograms of a block, what its points may miss, and the widest degenerate group.
+    """Histograms of a block, what its points may miss, sums over planes of points, and the widest degenerate group.
 
     Those (sub-meshes, n_rows, columns) and, if levels may be in doubt, one more of what their other groups would change.
     """
 
     histograms: Array
     unseen: Unseen
+    planes: Planes
     widest: float
 
 
@@ -136,6 +139,7 @@ def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
     shares, columns, widest = len(job.points.shares), len(kinds), 0.0
     block = np.zeros((shares + (degeneracy.other is not None), occupation.n_rows, columns))
     missed, crossed, places, used = Unseen.none(occupation, columns), Unseen.none(occupation, columns), [], 0
+    planes = Planes.none(occupation, int(full.sum()), job.mesh.size)
     for start in range(*rows, job.together):
         k, histogram, star = job.points.batch(start, min(start + job.together, rows[1]), job.length)
         bands, weights, use = _weighted(job, k, star, star > 0, degeneracy)
@@ -144,7 +148,9 @@ def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
         occupation.add(block, bands.energies.ravel(), weights.reshape(-1, columns), part)
         missed = with_surfaces(missed, occupation, bands.energies, bands.moves, weights, kinds)
         near = pairs_near(bands, occupation, degeneracy.tol, bool(full.any()))
-        crossed = with_scatter(crossed, occupation, near, (bands.energies, weights), star, full)
+        if full.any():
+            states = bands.energies, weights[..., full]
+            planes = with_rows(planes, occupation, near, states, (k, use), job.mesh)
         near = near.told_apart()
         crossed = with_pairs(crossed, occupation, near, bands.energies, weights, kinds)
         places.append(places_of(near, bands, k[use], occupation, job.mesh.size, star[use]))
@@ -163,7 +169,7 @@ def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
     few = min(used, MESH.few_places)
     some = Places.joined(places).largest(max(used // MESH.points_per_place, few))
     crossed = with_peaks(crossed, occupation, some, job.evaluate, job.length, kinds)
-    return Block(block, missed.plus(crossed), widest)
+    return Block(block, missed.plus(crossed), planes, widest)
 
 
 def _weighted(
@@ -194,7 +200,7 @@ def _add_blocks(
     checkpoint: Checkpoint | None,
 ) -> State:
     """The sum of all blocks, from the checkpoint on if it has a state."""
-    total, missed, done, widest = state if checkpoint is None else checkpoint.state_like(state, len(blocks))
+    total, missed, planes, done, widest = state if checkpoint is None else checkpoint.state_like(state, len(blocks))
     adding = False
     todo = blocks[done:]
     with ExitStack() as stack:
@@ -206,15 +212,15 @@ def _add_blocks(
                 block = next(results)
                 adding = True
                 total += block.histograms
-                missed = missed.plus(block.unseen)
+                missed, planes = missed.plus(block.unseen), planes.plus(block.planes)
                 done, widest = done + 1, max(widest, block.widest)
                 adding = False
                 if checkpoint is not None:
-                    checkpoint.keep(State(total, missed, done, widest))
+                    checkpoint.keep(State(total, missed, planes, done, widest))
         finally:  # interrupted or complete; half way through an addition the last checkpoint stands
             if checkpoint is not None and done and not adding:
-                checkpoint.write(State(total, missed, done, widest))
-    return State(total, missed, done, widest)
+                checkpoint.write(State(total, missed, planes, done, widest))
+    return State(total, missed, planes, done, widest)
 
 
 def _batches(points: Points, each: int, memory: int, histograms: int) -> tuple[int, int, list[tuple[int, int]]]:

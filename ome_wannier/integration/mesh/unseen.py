@@ -43,7 +43,7 @@ class Unseen(NamedTuple):
     @classmethod
     def none(cls, occupation: Occupation, columns: int) -> Unseen:
         """Of no points."""
-        shape = (len(_some(occupation)), len(occupation.temperature), columns)
+        shape = (len(numbers_of_levels(occupation)), len(occupation.temperature), columns)
         return cls(np.zeros(shape), np.zeros(shape), 0.0)
 
     def plus(self, other: Unseen) -> Unseen:
@@ -54,11 +54,11 @@ class Unseen(NamedTuple):
         """(nf, nT, columns) of the sums over the points."""
         error = np.minimum(self.size, MESH.deviations * np.sqrt(self.variance))
         every = np.arange(len(occupation.fermi))
-        below, above = (np.searchsorted(_some(occupation), every, side) for side in ("right", "left"))
+        below, above = (np.searchsorted(numbers_of_levels(occupation), every, side) for side in ("right", "left"))
         return np.asarray(np.maximum(error[below - 1], error[above]))
 
 
-def _some(occupation: Occupation) -> NDArray[np.int64]:
+def numbers_of_levels(occupation: Occupation) -> NDArray[np.int64]:
     """Numbers of the Fermi levels at which sums are made, ascending, the first and the last among them."""
     n = len(occupation.fermi)
     return np.unique(np.linspace(0, n - 1, min(n, MESH.summed_levels)).round().astype(np.int64))
@@ -82,4 +82,4 @@ def with_surfaces(
 def levels_of(occupation: Occupation) -> tuple[Array, Array]:
     """Fermi levels at which sums are made, and the width of the occupation at each temperature, in eV."""
     widths = np.maximum(occupation.widths.reshape(len(occupation.fermi), -1).min(axis=0), MESH.step)
-    return occupation.fermi[_some(occupation)], widths
+    return occupation.fermi[numbers_of_levels(occupation)], widths

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from scipy.special import comb
 from toys import random_model, rebuilt
 
 import ome_wannier as ome
@@ -14,7 +15,9 @@ from ome_wannier.calculators.blocks import TERMS
 from ome_wannier.calculators.quantity import Observable
 from ome_wannier.calculators.registry import get, names
 from ome_wannier.calculators.weights import evaluate
-from ome_wannier.integration.mesh.compiled import scatter
+from ome_wannier.integration.kpoints.mesh import KMesh
+from ome_wannier.integration.mesh.scatter import Planes, with_rows
+from ome_wannier.integration.occupation.histogram import Occupation
 from ome_wannier.units import KB
 
 #: they do depend on it, but what they are parts of, the magnetization and its change under a gate, does not
@@ -44,52 +47,77 @@ def test_which_quantities_have_pairs_of_full_bands(name):
     assert (change < 2e-2 * size) == observable.full_bands_cancel, (change, size)  # 0.15 and more, 0.003 and less
 
 
-def brute_force(energies, weights, lost, star, columns, level, kT):
-    """The sum of |scatter| and of its square over rows, of all bands filled at this level, point by point."""
-    size, variance = np.zeros(len(columns)), np.zeros(len(columns))
-    f = 1 / (1 + np.exp(np.clip((energies - level) / kT, -700, 700)))
-    x = np.einsum("kn,knc->kc", f, weights[..., columns])
-    number = np.where(star.ravel() > 0, np.cumsum(star.ravel() > 0) - 1, -1).reshape(star.shape)
-    for row in number:
-        windows = [row[i : i + 5] for i in range(len(row) - 4) if (row[i : i + 5] >= 0).all()]
-        times = np.count_nonzero(row >= 0) / max(len(windows), 1)
-        for w in windows:
-            d = lost[w].max() * np.abs(np.array([1, -4, 6, -4, 1]) @ x[w]) / np.sqrt(70)
-            size, variance = size + times * d, variance + times * d**2
-    return size, variance
-
-
 @pytest.mark.parametrize("holes", [False, True])
-def test_scatter_along_rows(holes):
-    """The compiled loop against loops over points; of an irreducible mesh too, whose rows have holes."""
-    rng, kT, levels = np.random.default_rng(3), 300 * KB, np.array([-0.3, 0.0, 0.4])
-    star = rng.integers(0, 3, (6, 14)).astype(np.uint8) if holes else np.ones((4, 8), dtype=np.uint8)
+def test_sums_over_rows_and_columns_of_a_mesh(holes):
+    """Against sums over all points at once; of an irreducible mesh too, whose rows have holes."""
+    rng, mesh, T = np.random.default_rng(3), KMesh((8, 6, 1)), np.array([100.0, 300.0])
+    occupation = Occupation(np.linspace(-0.5, 0.5, 9), T)
+    k, _, star = mesh.batch(0, 6, 8)
     if holes:
-        star[0] = star[1, 3:9] = 2
-    n = np.count_nonzero(star)
-    energies, weights = np.sort(rng.normal(size=(n, 3))), rng.normal(size=(n, 3, 4))
-    lost, columns = np.where(rng.random(n) < 0.3, rng.random(n), 0.0), np.array([0, 2])
-    found = np.zeros((2, 3, 1, 4))
-    differences = comb(4, np.arange(5)) * [1, -1, 1, -1, 1] / np.sqrt(70)
-    scatter(energies, weights, lost, star, columns, differences, (levels, np.array([kT])), (found[0], found[1]))
-    for i, level in enumerate(levels):
-        expected = brute_force(energies, weights, lost, star, columns, level, kT)
-        np.testing.assert_allclose(found[:, i, 0][:, columns], expected, rtol=1e-10)
-    assert not found[..., [1, 3]].any()
-    assert found[..., columns].all()
+        star = rng.integers(0, 3, star.shape).astype(np.uint8)
+    there = star > 0
+    n = int(there.sum())
+    energies, weights, lost = np.sort(rng.normal(size=(n, 3))), rng.normal(size=(n, 3, 2)), rng.random(n)
+    near = SimpleNamespace(point=np.arange(n), least=-np.log(lost / 2) / (2 * np.pi), speeds=np.ones((n, 1)))
+    found = with_rows(Planes.none(occupation, 2, mesh.size), occupation, near, (energies, weights), (k, there), mesh)
+    levels = occupation.fermi[[0, 1, 2, 3, 5, 6, 7, 8]]
+    f = 1 / (1 + np.exp((energies[:, :, None, None] - levels[:, None]) / (KB * T)))
+    x, index = np.einsum("knlt,knc->kltc", f, weights), np.rint(k[there] * mesh.size).astype(int)
+    expected = [[x[index[:, d] == i].sum(axis=0) for i in range(8 - 2 * d)] for d in (0, 1)]
+    np.testing.assert_allclose(found.sums[:8], expected[0], rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(found.sums[8:14], expected[1], rtol=1e-10, atol=1e-12)
+    for first, d in ((0, 0), (8, 1)):
+        for i in range(8 - 2 * d):
+            at = index[:, d] == i
+            assert found.number[first + i] == at.sum()
+            assert found.share[first + i] == pytest.approx(lost[at].max(initial=0.0))
+
+
+def of_planes(x, size, share=1.0):
+    """The sum of the scatter and its square of one level, where planes of a mesh of this size give x (planes, columns)."""
+    x = np.asarray(x)[:, None, None]
+    return Planes(x, np.full(len(x), share), np.ones(len(x))).scatter(size)[:, 0, 0]
 
 
 def test_noise_scatters_and_what_is_smooth_does_not():
-    """Differences of fourth order have the variance of noise, and 3e-8 of that of a wave of 32 points."""
-    n, T = 4096, np.array([300 * KB])
-    star, energies, lost = np.ones((1, n), dtype=np.uint8), np.full((n, 1), -9.0), np.ones(n)
-    differences = comb(4, np.arange(5)) * [1, -1, 1, -1, 1] / np.sqrt(70)
+    """Differences of fourth order have the variance of noise, and 3e-8 of that of a wave of 32 planes."""
+    n = 4096
     noise, wave = np.random.default_rng(0).normal(size=n), np.sqrt(2) * np.cos(2 * np.pi * np.arange(n) / 32)
-    found = np.zeros((2, 1, 1, 2))
-    weights = np.stack([noise, wave], axis=1)[:, None]
-    scatter(energies, weights, lost, star, np.arange(2), differences, (np.zeros(1), T), (found[0], found[1]))
-    assert found[1, 0, 0, 0] / n == pytest.approx(1.0, abs=4 * np.sqrt(2 * 2 / n))  # neighbours are not independent: twice
-    assert found[1, 0, 0, 1] / n == pytest.approx((2 * np.sin(np.pi / 32)) ** 8 / 70, rel=1e-2)
+    size, square = of_planes(np.stack([noise, wave], axis=1), (n,))
+    # neighbours are not independent: the variance of the mean of squares is three times that of independent ones
+    assert square[0] / n == pytest.approx(1.0, abs=4 * np.sqrt(3 * 2 / n))
+    assert size[0] / n == pytest.approx(np.sqrt(2 / np.pi), rel=0.05)
+    assert square[1] / n == pytest.approx((2 * np.sin(np.pi / 32)) ** 8 / 70, rel=1e-6)
+
+
+def test_the_direction_that_scatters_most_counts():
+    """A line of crossings along rows is one peak from row to row, and nothing along them."""
+    x = np.zeros((16 + 10, 1))
+    x[3] = 7.0
+    x[16:] = 0.7
+    assert of_planes(x, (16, 10))[1] == pytest.approx(49.0)
+    assert of_planes(x, (16, 10), share=0.1)[1] == pytest.approx(0.49)
+    assert not of_planes(x[:4], (4,)).any()  # too few planes
+
+
+@pytest.mark.parametrize("along", [0, 1])
+@pytest.mark.parametrize("seed", [1, 3, 4])
+def test_lines_of_crossings_along_an_axis_are_in_the_error(seed, along):
+    """Weakly coupled chains: full bands nearly cross on lines along rows of the mesh, or across them. True is a
+    mesh of eight times the density, certain to what every second point of it changes."""
+    rng = np.random.default_rng([seed, 11])
+    model = random_model(seed, 2, 4, energies=[-0.3, 0.0, 0.3, 4.0], hopping=0.5)
+    weak = np.where(model.R[:, along] != 0, 0.03, 1.0)[:, None, None] * np.where(np.eye(4) > 0, 1.0, 10 ** rng.uniform(-2, -1))
+    home = np.eye(4) * ~model.R.any(axis=1)[:, None, None]
+    model = rebuilt(model, hamiltonian=model.hamiltonian * np.where(home > 0, 1.0, weak))
+    names = ["dipole", "local", "orbital_moment"]
+    settings = {"calculators": names, "fermi": 2.0, "temperature": 100.0, "symmetry": "off"}
+    fine, half = (ome.compute(model, (n, n, 1), **settings) for n in (320, 160))
+    for n in (20, 26):
+        found = ome.compute(model, (n, n, 1), **settings)
+        for name in names:
+            off, certain = abs(found[name] - fine[name]), abs(half[name] - fine[name])
+            assert float((off - certain - 2 * found[f"{name}_error"]).max()) < 0, (name, n)
 
 
 @pytest.mark.parametrize("size", [48, 60])
