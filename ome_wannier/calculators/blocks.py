@@ -99,7 +99,7 @@ def _term(
         dims,
         curvature=not needs_spin,
         needs_spin=needs_spin,
-        full_bands_cancel=True,
+        full_bands="cancel",
     )
 
 

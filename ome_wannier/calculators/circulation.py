@@ -73,6 +73,7 @@ CALCULATORS = (
         equation="alpha = 1/2 Tr[1/2 eps_imn {v_m - vbar_m, R_n} S_b]",
         reference=f"{PAPER}, Eqs. (52), (53)",
         weights=local,
+        full_bands="alternate",
     ),
     Combination(
         name="total_published",
@@ -91,6 +92,7 @@ CALCULATORS = (
         equation="alpha = 1/2 sum_n f_n eps_imn Im [R_b R_m R_n]_nn",
         reference=f"{PAPER}, Eq. (51), with R_m;b - i [R_b, R_m] = R_b;m (positions that commute)",
         weights=three_band_circulation,
+        full_bands="alternate",
     ),
     Observable(
         name="itinerant_sea",
@@ -102,6 +104,7 @@ CALCULATORS = (
         equation="alpha = 1/2 sum_n f_n eps_imn Re [R_n (R_m;b - i [R_b, R_m])]_nn",
         reference=f"{PAPER}, Eqs. (51), (54), (56)",
         weights=itinerant_sea,
+        full_bands="alternate",
         order=2,
     ),
     Combination(

@@ -65,7 +65,7 @@ CALCULATORS = (
         equation="alpha = eps_imn Re sum_ou B_ou sum_u' v_m,uu' R_n,u'o",
         reference=_REFERENCE,
         weights=local_crossgap,
-        full_bands_cancel=True,
+        full_bands="cancel",
     ),
     Observable(
         name="itinerant_crossgap",
@@ -77,7 +77,7 @@ CALCULATORS = (
         equation="alpha = eps_imn Re sum_ou B_ou sum_o' R_n,uo' v_m,o'o",
         reference=_REFERENCE,
         weights=itinerant_crossgap,
-        full_bands_cancel=True,
+        full_bands="cancel",
     ),
     Observable(
         name="interband",
@@ -89,6 +89,6 @@ CALCULATORS = (
         equation="alpha = eps_imn Re sum_ou B_ou [sum_u' v_m,uu' R_n,u'o + sum_o' R_n,uo' v_m,o'o]",
         reference=f"{_REFERENCE}; first term of Cullen et al. (2025), Eq. (57); Xiao et al., Phys. Rev. B 103, 045401 (2021)",
         weights=interband,
-        full_bands_cancel=True,
+        full_bands="cancel",
     ),
 )

@@ -40,7 +40,7 @@ CALCULATORS = (
         equation="<r_a> = E_b sum_n f_n 2 Re [(R_b/(e_m - e_n)) R_a]_nn",
         reference=f"{PAPER}, Eqs. (1), (9)",
         weights=dipole_polarizability,
-        full_bands_cancel=True,
+        full_bands="cancel",
         dims=("position", "field"),
     ),
     Observable(
@@ -53,6 +53,7 @@ CALCULATORS = (
         equation="alpha = 1/2 Tr[1/2 eps_imn {vbar_m, R_n} S_b]",
         reference=f"{PAPER}, Eq. (50)",
         weights=dipole,
+        full_bands="alternate",
     ),
     Combination(
         name="local_intraband",

@@ -71,7 +71,7 @@ CALCULATORS = (
         equation="Omega = i sum_n f_n eps <d_m u_n|d_n u_n>",
         reference="Wang, Yates, Souza, Vanderbilt, Phys. Rev. B 74, 195118 (2006), Eq. (5)",
         weights=berry_curvature,
-        full_bands_cancel=True,
+        full_bands="cancel",
         dims=("axis",),
         curvature=True,
     ),
@@ -85,7 +85,7 @@ CALCULATORS = (
         equation="G_ab = Re sum_ou R_a,ou R_b,uo",
         reference="Provost, Vallee, Commun. Math. Phys. 76, 289 (1980); Souza, Wilkens, Martin, Phys. Rev. B 62, 1666 (2000)",
         weights=quantum_metric,
-        full_bands_cancel=True,
+        full_bands="cancel",
         dims=("position", "field"),
     ),
     Observable(
@@ -98,6 +98,7 @@ CALCULATORS = (
         equation="m_i = (e/2 hbar) eps_imn sum_n f_n Im sum_p (e_p - e_n) R_m,np R_n,pn",
         reference="Xiao, Chang, Niu, Rev. Mod. Phys. 82, 1959 (2010), Sec. III",
         weights=orbital_moment,
+        full_bands="alternate",
         dims=("axis",),
     ),
 )

@@ -61,7 +61,7 @@ CALCULATORS = (
         equation="M = (e/hbar) sum_n f_n m_n",
         reference=_REFERENCE,
         weights=orbital_moment,
-        full_bands_cancel=True,  # beside berry_moment, a part of the magnetization
+        full_bands="cancel",  # beside berry_moment, a part of the magnetization
         dims=("moment",),
     ),
     Observable(
@@ -106,7 +106,7 @@ CALCULATORS = (
         equation="dM/dmu = (e/hbar) sum_n f_n Omega_n",
         reference=f"{_REFERENCE}; Streda, J. Phys. C 15, L717 (1982)",
         weights=berry_curvature,
-        full_bands_cancel=True,
+        full_bands="cancel",
         dims=("moment",),
         curvature=True,
     ),
@@ -120,7 +120,7 @@ CALCULATORS = (
         equation=f"M_i = sum_n f_n m_i,n,  {_SPIN}",
         reference="Xiao, Chang, Niu, Rev. Mod. Phys. 82, 1959 (2010), Sec. IV",
         weights=spin_moment,
-        full_bands_cancel=True,
+        full_bands="cancel",
         dims=("spin_moment",),
         needs_spin=True,
     ),

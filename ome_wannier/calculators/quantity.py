@@ -47,7 +47,8 @@ class Observable:
     order : covariant derivatives of the Hamiltonian that the weights need (1 or 2).
     curvature : whether they need the curvature of the Wannier basis.
     needs_spin : whether they need the spin operator.
-    full_bands_cancel : whether nothing changes abruptly where two full bands nearly cross: all that is between them cancels.
+    full_bands : what two bands, both full, give by each other where they nearly cross: it may "cancel", "alternate" in sign
+        around the crossing (or grow no faster than 1 / gap), or "add" up to a peak.
     unit, factor : of kind "own": the reported unit, and what turns the integral of the weights (eV, Angstrom,
         hbar = e = 1, per Angstrom^d) into it.
     """
@@ -65,7 +66,7 @@ class Observable:
     order: int = 1
     curvature: bool = False
     needs_spin: bool = False
-    full_bands_cancel: bool = False
+    full_bands: Literal["cancel", "alternate", "add"] = "add"
     unit: str = "1"
     factor: float = 1.0
 
@@ -76,6 +77,8 @@ class Observable:
             raise SettingsError(f"calculator {self.name}: no kind {self.kind!r}: one of {', '.join(KINDS)}")
         if self.occupation not in OCCUPATIONS:
             raise SettingsError(f"calculator {self.name}: no occupation {self.occupation!r}: one of {', '.join(OCCUPATIONS)}")
+        if self.full_bands not in ("cancel", "alternate", "add"):
+            raise SettingsError(f"calculator {self.name}: full_bands {self.full_bands!r}: one of cancel, alternate, add")
         for symmetry in ("time_reversal", "inversion"):
             if getattr(self, symmetry) not in (1, -1):
                 raise SettingsError(f"calculator {self.name}: {symmetry} is {getattr(self, symmetry)!r}: +1 (even) or -1 (odd)")

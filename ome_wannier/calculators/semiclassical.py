@@ -105,6 +105,7 @@ CALCULATORS = (
         equation="alpha = eps_imn sum_n f_n d_m G_bn,n",
         reference=_REFERENCE,
         weights=metric_curl_sea,
+        full_bands="alternate",
         order=2,
     ),
 )

@@ -47,7 +47,7 @@ CALCULATORS = (
         equation="alpha = Tr[m_i S_b],  m_i = -(g/2) mu_B sigma_i",
         reference=_REFERENCE,
         weights=spin,
-        full_bands_cancel=True,
+        full_bands="cancel",
         dims=("spin_moment", "field"),
         needs_spin=True,
     ),
@@ -74,7 +74,7 @@ CALCULATORS = (
         equation="alpha = Tr[m_i S_b],  m_i = -(g/2) mu_B sigma_i, i the axes of orbital moments",
         reference=_REFERENCE,
         weights=spin_along_moments,
-        full_bands_cancel=True,
+        full_bands="cancel",
         needs_spin=True,
     ),
     Combination(

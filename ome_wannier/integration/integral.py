@@ -46,8 +46,13 @@ class Integrand:
 
     @cached_property
     def of_full_bands(self) -> NDArray[np.bool_]:
-        """(columns,) which may have peaks where full bands nearly cross (`Observable.full_bands_cancel`)."""
-        return self._by_column([o.occupation == "sea" and not o.full_bands_cancel for o in self.observables])
+        """(columns,) to which full bands that nearly cross contribute (`Observable.full_bands`)."""
+        return self._by_column([o.occupation == "sea" and o.full_bands != "cancel" for o in self.observables])
+
+    @cached_property
+    def of_full_peaks(self) -> NDArray[np.bool_]:
+        """(columns,) in which they make peaks."""
+        return self._by_column([o.occupation == "sea" and o.full_bands == "add" for o in self.observables])
 
     def _by_column(self, values: Sequence[Any]) -> NDArray[Any]:
         """(columns,) of one value for each observable."""

@@ -150,13 +150,14 @@ def _of_response(value: xr.DataArray, error: xr.DataArray, middle: float | None)
     """The largest element over the Fermi levels, and in the middle of the gap."""
     name, levels = value.name, value.coords["fermi"].values
     axes = [value.coords[d].values for d in value.dims if d != "fermi"]
-    rounding = ROUNDING * E2_OVER_HBAR * (ANGSTROM if value.attrs["units"] == ALPHA_UNIT[2] else 1.0)
+    lengths = {unit: 3 - dimension for dimension, unit in ALPHA_UNIT.items()}
+    rounding = ROUNDING * E2_OVER_HBAR * ANGSTROM ** lengths.get(value.attrs["units"], 0)
     allowed = np.isin(element_names(value), list(reasons(value)), invert=True).reshape(
         [len(a) for a in axes]
     )  # of the elements
     numbers = np.where((abs(value.values) > rounding) & allowed, value.values, 0.0)
     errors = np.where(allowed | ~allowed.any(), error.values, 0.0)  # of what is forbidden, where all is
-    number, wrong, element, at = _largest(numbers, errors, axes)
+    number, wrong, element, at = _largest(numbers, errors, axes, allowed)
     pairs: dict[str, Any] = {
         f"{name}_max": abs(number),
         f"{name}_max_error": wrong,
@@ -166,7 +167,7 @@ def _of_response(value: xr.DataArray, error: xr.DataArray, middle: float | None)
     }
     if middle is not None:
         i = int(np.argmin(abs(levels - middle)))
-        number, wrong, element, _ = _largest(numbers[i : i + 1], errors[i : i + 1], axes)
+        number, wrong, element, _ = _largest(numbers[i : i + 1], errors[i : i + 1], axes, allowed)
         pairs |= {f"{name}_gap": number, f"{name}_gap_error": wrong, f"{name}_gap_element": element}
     return pairs
 
@@ -182,16 +183,17 @@ def _at_end(sizes: Array, error: float, at: tuple[int, ...]) -> bool:
     return len(sizes) > 1 and end in (0, len(sizes) - 1) and bool(sizes[at] - sizes[(beside, *at[1:])] > np.nan_to_num(error))
 
 
-def _largest(numbers: Array, errors: Array, axes: Sequence[Any]) -> tuple[float, float, str, tuple[int, ...]]:
+def _largest(
+    numbers: Array, errors: Array, axes: Sequence[Any], allowed: NDArray[np.bool_]
+) -> tuple[float, float, str, tuple[int, ...]]:
     """The element (value and error) that exceeds its error most, its axes, and its index, the level first; where none does, the
-    largest; where all are zero, the largest error, and no axes."""
+    largest; where all are zero, the one with the largest error. No axes where symmetry forbids all elements."""
     size = abs(numbers)
-    if not size.any():
-        at = _place(np.nan_to_num(errors))
-        return 0.0, float(errors[at]), "none", at
     beyond = size - np.nan_to_num(errors)
-    where = _place(beyond if beyond.max() > 0 else size)
-    names = "".join(str(along[i]) for along, i in zip(axes, where[1:], strict=True))
+    where = _place(
+        beyond if beyond.max() > 0 else size if size.any() else np.where(allowed | ~allowed.any(), np.nan_to_num(errors), -1.0)
+    )
+    names = "".join(str(along[i]) for along, i in zip(axes, where[1:], strict=True)) if allowed.any() else "none"
     return float(numbers[where]), float(errors[where]), names, where
 
 

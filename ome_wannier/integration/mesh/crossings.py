@@ -10,7 +10,7 @@ Fermi surfaces (see `unseen`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ from .unseen import Unseen, levels_of
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Evaluate = Callable[[Array, float], tuple[Array, Array]]
 
 #: steps of the mesh within which a least gap counts, and within which it belongs to its nearest point
 STEP, HALF = 1.0, 0.5
@@ -60,13 +61,14 @@ class Pairs(NamedTuple):
 
 class Places(NamedTuple):
     """Where bands nearly cross: k (p, 3) fractional, the lower band (p,), the speeds of the gap (p, directions), how many
-    points of the mesh each stands for, and roughly what is in its peak, in any unit (p,)."""
+    points of the mesh each stands for, roughly what is in its peak, in any unit (p,), and whether a Fermi level is near."""
 
     k: Array
     band: Ints
     speeds: Array
     star: Array
     content: Array
+    reached: Flags
 
     @classmethod
     def joined(cls, parts: Sequence[Places]) -> Places:
@@ -79,7 +81,7 @@ class Places(NamedTuple):
 
     def chosen(self, c: Flags | Ints) -> Places:
         """Some of them."""
-        return Places(self.k[c], self.band[c], self.speeds[c], self.star[c], self.content[c])
+        return Places(self.k[c], self.band[c], self.speeds[c], self.star[c], self.content[c], self.reached[c])
 
 
 def pairs_near(bands: Bands, occupation: Occupation, tol: float, full: bool = False) -> Pairs:
@@ -113,46 +115,61 @@ def with_pairs(
 def places_of(
     near: Pairs, bands: Bands, k: Array, occupation: Occupation, size: Sequence[int], star: NDArray[np.uint8]
 ) -> Places:
-    """The places that are nearest to the points k (nk, 3) of a mesh of this size, whose peaks it does not resolve, and where
-    Fermi levels tell the two bands apart."""
-    (point, band, speeds, _, q, least, _), (fermi, widths) = near, levels_of(occupation)
+    """The places that are nearest to the points k (nk, 3) of a mesh of this size, whose peaks it does not resolve."""
+    (point, band, speeds, _, q, least, apart), (fermi, widths) = near, levels_of(occupation)
     both = point[:, None], band[:, None] + np.arange(2)
     middle = np.mean(bands.energies[both] + np.sum(q[:, None] * bands.moves[both], axis=2), axis=1)
     wide = least / 2 + REACH * widths.max() + speeds.max(axis=1, initial=0.0) / 4
-    reached = np.searchsorted(fermi, middle - wide) < np.searchsorted(fermi, middle + wide)
+    reached = apart & (np.searchsorted(fermi, middle - wide) < np.searchsorted(fermi, middle + wide))
     nearest = np.abs(q).max(axis=1, initial=0.0) <= HALF + ROUNDING
     k = k[point]
     directions = [i for i, n in enumerate(size) if n > 1]
     k[:, directions] += q / np.array(size)[directions]
     content = share(least, speeds) / np.maximum(least, TINY) ** 2
-    every = Places(k, band, speeds, star[point].astype(float), content)
-    return every.chosen(nearest & reached & (alias(least, speeds) >= NOTHING))
+    every = Places(k, band, speeds, star[point].astype(float), content, reached)
+    return every.chosen(nearest & (alias(least, speeds) >= NOTHING))
 
 
-def with_peaks(
-    found: Unseen,
-    occupation: Occupation,
-    places: Places,
-    evaluate: Callable[[Array, float], tuple[Array, Array]],
-    together: int,
-    kinds: NDArray[np.int64],
-) -> Unseen:
-    """With the peaks at all places (tolerance.md eqs. 10, 11), one after the other; `evaluate` gives energies and weights at so
-    many k points together, of all bands within so many eV of the window of the levels."""
-    wide, summed = places.speeds.max(initial=0.0) / 4, replace(occupation, fermi=levels_of(occupation)[0])
-    together = max(1, min(together, WORKING_SET // (32 * found.size.size)))
-    for start in range(0, len(places.k), together):
-        here = places.chosen(np.arange(start, min(start + together, len(places.k))))
-        energies, weights = evaluate(here.k, wide)
+def with_peaks(found: Unseen, occupation: Occupation, places: Places, evaluate: Evaluate, together: int, kinds: Ints) -> Unseen:
+    """With the peaks at places where Fermi levels tell the two bands apart (tolerance.md eqs. 10, 11), one after the other;
+    `evaluate` gives energies and weights at so many k points together, of all bands within so many eV of the window of the
+    levels."""
+    summed = replace(occupation, fermi=levels_of(occupation)[0])
+    for here, energies, weights in _evaluated(found, places, evaluate, together):
         both = np.take_along_axis(energies, here.band[:, None] + np.arange(2), axis=1)
-        occupied, least = list(summed.factors_of_pairs(both)), both[:, 1] - both[:, 0]
+        occupied = list(summed.factors_of_pairs(both))
         # one level is full and the other empty where these differ by what they should
         occupied[SEA][:, 0] = np.maximum(occupied[SEA][:, 0], occupied[SEA][:, 1] + _beyond(both, here.speeds, summed))
-        held, rare = here.star * alias(least, here.speeds), share(least, here.speeds)[:, None, None, None]
-        lost = np.abs(held[:, None, None] * heights(weights, here.band, occupied, kinds)).reshape(-1, *found.size.shape)
-        found.size[...] += np.sum(lost * rare, axis=0)
-        found.variance[...] += np.sum(lost**2 * rare, axis=0)
+        _charge(found, here, both, heights(weights, here.band, occupied, kinds), np.ones(len(kinds), dtype=bool))
     return found
+
+
+def with_full_peaks(
+    found: Unseen, occupation: Occupation, places: Places, evaluate: Evaluate, together: int, columns: Flags
+) -> Unseen:
+    """With what all bands give at places, in columns in which two that are full make peaks."""
+    summed = replace(occupation, fermi=levels_of(occupation)[0])
+    for here, energies, weights in _evaluated(found, places, evaluate, together):
+        both = np.take_along_axis(energies, here.band[:, None] + np.arange(2), axis=1)
+        _charge(found, here, both, np.swapaxes(summed.factors(energies)[SEA], 1, 2) @ weights[..., columns], columns)
+    return found
+
+
+def _evaluated(found: Unseen, places: Places, evaluate: Evaluate, together: int) -> Iterator[tuple[Places, Array, Array]]:
+    """So many of the places at a time, with energies and weights there."""
+    wide, together = places.speeds.max(initial=0.0) / 4, max(1, min(together, WORKING_SET // (32 * found.size.size)))
+    for start in range(0, len(places.k), together):
+        here = places.chosen(np.arange(start, min(start + together, len(places.k))))
+        yield here, *evaluate(here.k, wide)
+
+
+def _charge(found: Unseen, here: Places, both: Array, height: Array, columns: Flags) -> None:
+    """Add peaks of these heights (p, levels, columns), as wide as the gaps of both levels (p, 2)."""
+    least = both[:, 1] - both[:, 0]
+    held, rare = here.star * alias(least, here.speeds), share(least, here.speeds)[:, None, None, None]
+    lost = np.abs(held[:, None, None] * height).reshape(len(height), *found.size.shape[:2], -1)
+    found.size[..., columns] += np.sum(lost * rare, axis=0)
+    found.variance[..., columns] += np.sum(lost**2 * rare, axis=0)
 
 
 def _beyond(both: Array, speeds: Array, occupation: Occupation) -> Array:

@@ -29,7 +29,7 @@ from ..memory import WORKING_SET, bytes_per_point, check_sums
 from ..occupation.histogram import Occupation
 from .checkpoint import Checkpoint, State
 from .constants import MESH
-from .crossings import Places, pairs_near, places_of, with_pairs, with_peaks
+from .crossings import Places, pairs_near, places_of, with_full_peaks, with_pairs, with_peaks
 from .scatter import Planes, with_rows, with_scatter
 from .unseen import Unseen, spacing, with_surfaces
 
@@ -135,7 +135,7 @@ class Block(NamedTuple):
 def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
     """The sum over the rows from the first up to the second."""
     occupation, degeneracy = job.integrand.occupation, job.integrand.degeneracy
-    kinds, full = job.integrand.kinds, job.integrand.of_full_bands
+    kinds, full, peaks = job.integrand.kinds, job.integrand.of_full_bands, job.integrand.of_full_peaks
     shares, columns, widest = len(job.points.shares), len(kinds), 0.0
     block = np.zeros((shares + (degeneracy.other is not None), occupation.n_rows, columns))
     missed, crossed, places, used = Unseen.none(occupation, columns), Unseen.none(occupation, columns), [], 0
@@ -151,9 +151,9 @@ def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
         if full.any():
             states = bands.energies, weights[..., full]
             planes = with_rows(planes, occupation, near, states, (k, use), job.mesh)
-        near = near.told_apart()
-        crossed = with_pairs(crossed, occupation, near, bands.energies, weights, kinds)
-        places.append(places_of(near, bands, k[use], occupation, job.mesh.size, star[use]))
+        apart = near.told_apart()
+        crossed = with_pairs(crossed, occupation, apart, bands.energies, weights, kinds)
+        places.append(places_of(near if peaks.any() else apart, bands, k[use], occupation, job.mesh.size, star[use]))
         used += len(bands.energies)
         doubtful = np.zeros_like(use)
         doubtful[use] = degeneracy.doubtful(bands.energies, occupation.window[1])
@@ -167,8 +167,11 @@ def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
             occupation.add(block, other.energies.ravel(), changed.reshape(-1, columns), shares)
             occupation.add(block, bands.energies[before].ravel(), -weights[before].reshape(-1, columns), shares)
     few = min(used, MESH.few_places)
-    some = Places.joined(places).largest(max(used // MESH.points_per_place, few))
+    every, number = Places.joined(places), max(used // MESH.points_per_place, few)
+    some = every.chosen(every.reached).largest(number)
     crossed = with_peaks(crossed, occupation, some, job.evaluate, job.length, kinds)
+    if peaks.any():
+        crossed = with_full_peaks(crossed, occupation, every.largest(number), job.evaluate, job.length, peaks)
     return Block(block, missed.plus(crossed), planes, widest)
 
 

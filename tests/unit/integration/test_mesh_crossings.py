@@ -79,7 +79,12 @@ def test_a_line_of_crossings_is_found_from_beside_it():
 
 def test_the_largest_peaks_come_first_and_stay_in_their_order():
     places = Places(
-        np.zeros((4, 3)), np.arange(4), np.ones((4, 2)), np.array([1.0, 1.0, 9.0, 1.0]), np.array([3.0, 1.0, 1.0, 5.0])
+        np.zeros((4, 3)),
+        np.arange(4),
+        np.ones((4, 2)),
+        np.array([1.0, 1.0, 9.0, 1.0]),
+        np.array([3.0, 1.0, 1.0, 5.0]),
+        np.ones(4, bool),
     )
     assert places.largest(2).band.tolist() == [2, 3]
     assert places.largest(0).band.tolist() == []
@@ -91,7 +96,7 @@ def test_height_times_width_holds_the_peak(power):
     gap, speed = 0.002, 0.3
     q = np.linspace(-20, 20, 400_001) * gap / speed
     whole = np.sum((gap / np.hypot(gap, speed * q)) ** power) * (q[1] - q[0])
-    places = Places(np.zeros((1, 3)), np.array([0]), np.array([[speed]]), np.ones(1), np.ones(1))
+    places = Places(np.zeros((1, 3)), np.array([0]), np.array([[speed]]), np.ones(1), np.ones(1), np.ones(1, bool))
 
     def evaluate(k, wide):
         return np.array([[-gap / 2, gap / 2]]), np.array([[[1.0], [-1.0]]])

@@ -176,6 +176,25 @@ def test_only_what_symmetry_allows_is_integrated(db: Path) -> None:
     assert data["ome_extrinsic"].shape == (3, 3)
 
 
+def test_a_chain_is_not_forbidden(db: Path) -> None:
+    """Its responses are 1e-20 of those of crystals in SI units."""
+    head = "kmesh = [1, 1, 60]\ncalculators = ['total', 'extrinsic']\nfermi = {start = 1.0, stop = 1.4, number = 5}\n"
+    assert screened(write_list(db.parent, 'material = "carbon-nanotube"', head=head), db) == Counts(done=1)
+    (row,) = Store(db).rows()
+    result = ome.compute(ome.load("carbon-nanotube"), (1, 1, 60), ["extrinsic"], np.linspace(1.0, 1.4, 5))
+    assert row["extrinsic_element"] == "zz"
+    assert row["extrinsic_max"] == pytest.approx(abs(result.extrinsic).max().item(), rel=1e-9)
+
+
+def test_zeros_that_are_allowed_have_an_element() -> None:
+    axes, zeros = [["x", "z"], ["x", "y"]], np.zeros((2, 2, 2))
+    allowed, errors = np.array([[False, False], [True, True]]), np.zeros((2, 2, 2))
+    errors[1, 1, 1] = 1e-20
+    assert descriptors._largest(zeros, errors, axes, allowed)[:3] == (0.0, 1e-20, "zy")
+    assert descriptors._largest(zeros, 0 * errors, axes, allowed)[:3] == (0.0, 0.0, "zx")
+    assert descriptors._largest(zeros, errors, axes, allowed & False)[:3] == (0.0, 1e-20, "none")
+
+
 def test_what_symmetry_removes_but_for_noise_is_kept(db: Path) -> None:
     """Te obeys time reversal to 0.0003 meV: the intrinsic response is zero, within an error that holds all that there was."""
     head = "kmesh = [6, 6, 6]\ncalculators = ['total', 'extrinsic']\n"
