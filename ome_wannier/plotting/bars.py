@@ -95,6 +95,7 @@ def _draw(ax: Axes, bars: Mapping[str, xr.Dataset], names: Sequence[str], compon
     if element not in elements.allowed(first[names[0]]):
         there = ", ".join(elements.allowed(first[names[0]]))
         raise SettingsError(f"no component {element!r} of {names[0]} to draw: one of {there}")
+    names = [n for n in names if any(np.isfinite(_number(r, n, element)[0]) for r in bars.values())]
     found = {label: [_number(r, n, element) for n in names] for label, r in bars.items()}
     leading = [v[0][0] for v in found.values()]
     factor, unit = scale([x for x in leading if np.isfinite(x)], str(first[names[0]].attrs["units"]), units, first)

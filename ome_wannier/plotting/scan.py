@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..common.errors import SettingsError
 from ..presentation import elements
 from ..presentation.content import title_of
-from ..presentation.rows import MECHANISMS, largest
+from ..presentation.rows import EXACT_PARTS, MECHANISMS, VAGUE, largest
 from ..presentation.units import scale as unit_of
 from ..response.result_files import quantities
 from . import figures
@@ -29,8 +29,13 @@ Array = NDArray[np.float64]
 
 #: the parts whose sum is the total, with their colours
 PARTS = {"dipole": figures.BLUE, "itinerant": figures.ORANGE, "local": figures.GREEN}
+#: the same where pairs of full bands leave those open
+CROSS_GAP = {"itinerant_crossgap": figures.ORANGE, "local_crossgap": figures.GREEN, "metric_curl": figures.BLUE}
+COLOURS, SAID = {**PARTS, **CROSS_GAP}, {**MECHANISMS, **EXACT_PARTS}
 #: inches that a legend's entry takes, and each letter of it
 ENTRY, LETTER = 0.65, 0.085
+#: opacity of what is less than its error
+PALE, PALE_NOTE = 0.25, "pale: parts less than their errors"
 #: components drawn when none are asked for
 AT_MOST = 3
 
@@ -47,9 +52,11 @@ def fermi_scan(
 ) -> Figure:
     """Responses against the Fermi level: the intrinsic parts stacked under the total, then the extrinsic part.
 
-    Positive parts are stacked upwards from zero and negative ones downwards; the total is their sum. Where the response
-    ranges over orders of magnitude, as from a gap to a band, the scale is logarithmic away from zero and the parts are
-    lines. The grey band is the estimated error. A result with neither part shows what else it holds, a row per quantity.
+    Positive parts are stacked upwards from zero and negative ones downwards; the total is their sum. They are pale where they
+    are less than their errors; where that is nearly everywhere, because full bands nearly cross, cross-gap parts are drawn.
+    Where the response ranges over orders of magnitude, as from a gap to a band, the scale is logarithmic away from zero and
+    the parts are lines. The grey band is the estimated error. A result with neither part shows what else it holds, a row per
+    quantity.
     What symmetry forbids is not drawn, elements that it makes equal are drawn once. Several temperatures are lines of the
     response alone, see `compare`.
 
@@ -88,6 +95,7 @@ def fermi_scan(
     label_below(grid, "Fermi level (eV)")
     legend_below(figure, grid.ravel())
     notes = {note for _, note in chosen if note}
+    notes |= {PALE_NOTE} if _has_open_parts(at, rows) else set()
     notes |= set(elements.legend(at, [names[-1] for names in panels(at)]))
     titled(figure, at, sorted(notes))
     figures.save(figure, path)
@@ -115,9 +123,27 @@ def at_temperature(result: xr.Dataset, temperature: float | None) -> xr.Dataset:
 def panels(result: xr.Dataset) -> list[list[str]]:
     """Quantities of each row of panels."""
     there = quantities(result)
-    intrinsic = [name for name in (*PARTS, "total") if name in there]
+    intrinsic = [name for name in (*split(result), "total") if name in there]
     rows = [names for names in (intrinsic, ["extrinsic"] if "extrinsic" in there else []) if names]
     return rows or [[name] for name in there]
+
+
+def split(result: xr.Dataset) -> dict[str, str]:
+    """The parts of the total that are drawn, with their colours: the mechanisms or, where their errors leave them open nearly
+    everywhere and those of the cross-gap parts do not, these."""
+    there = {"total", *PARTS, *CROSS_GAP} <= set(quantities(result))
+    return CROSS_GAP if there and _error(result, CROSS_GAP) < _size(result) < _error(result, PARTS) / VAGUE else PARTS
+
+
+def _size(result: xr.Dataset) -> float:
+    """Of the total, at the most."""
+    return float(np.nan_to_num(np.abs(result["total"].values)).max())
+
+
+def _error(result: xr.Dataset, parts: Iterable[str]) -> float:
+    """The largest error of these parts of an allowed element, that of the typical Fermi level."""
+    errors = [elements.element(result[f"{p}_error"], e) * SAID[p][1] for p in parts for e in elements.allowed(result[p])]
+    return max((float(np.median(error)) for error in errors), default=0.0)
 
 
 def axes_of(variable: xr.DataArray) -> dict[str, tuple[str, ...]]:
@@ -141,13 +167,20 @@ def _components(
     if len(every) <= AT_MOST:
         return every, ""
     # of a layer, those first that are split into parts; then the one that the summary shows
-    split = [any(_known(result[name].sel(c)) for name in names if name in PARTS) for c in every]
+    split = [any(_known(result[name].sel(c)) for name in names if name in COLOURS) for c in every]
     size = [float(abs(result[leading].sel(c)).max()) for c in every]
     first = split if sum(split) <= AT_MOST else [False] * len(every)
     shown = [e == largest(result, leading)[0] for e in free]
     drawn = sorted(np.lexsort((size, shown, first))[::-1][:AT_MOST].tolist())
     which = "those of the split, and the largest" if any(first) else f"the {AT_MOST} largest"
     return [every[i] for i in drawn], f"{which} of {len(every)} components"
+
+
+def _has_open_parts(result: xr.Dataset, rows: Iterable[Sequence[str]]) -> bool:
+    """Whether some part of an allowed element is somewhere less than its error."""
+    parts = [(n, e) for names in rows for n in names if n in COLOURS for e in elements.allowed(result[n])]
+    sizes = ((abs(elements.element(result[n], e)), elements.element(result[f"{n}_error"], e)) for n, e in parts)
+    return any(bool((size <= error).any()) for size, error in sizes)
 
 
 def _known(values: xr.DataArray) -> bool:
@@ -171,7 +204,7 @@ def _draw_row(
         here = result.sel(c)
         ax.set_title(component_title(c))
         there = [name for name in names if _known(here[name])]
-        parts = [name for name in there if name in PARTS]
+        parts = [name for name in there if name in COLOURS and len(there) > 1]
         kind = scale or _scale(here["total" if "total" in there else there[0]].values)
         reach = 0.0
         if kind == "linear":
@@ -212,8 +245,11 @@ def _logarithmic(ax: Axes, values: Array) -> None:
 def _lines(ax: Axes, result: xr.Dataset, parts: Sequence[str], factor: float) -> None:
     """Parts as lines: areas do not add up on a logarithmic scale."""
     for name in parts:
-        label, times = MECHANISMS[name]
-        ax.plot(result["fermi"].values, result[name].values * factor * times, color=PARTS[name], linewidth=1.2, label=label)
+        label, times = SAID[name]
+        value = result[name].values
+        sure = np.where(np.abs(value) > result[f"{name}_error"].values, value, np.nan)
+        ax.plot(result["fermi"].values, value * factor * times, color=COLOURS[name], linewidth=1.2, alpha=PALE)
+        ax.plot(result["fermi"].values, sure * factor * times, color=COLOURS[name], linewidth=1.2, label=label)
 
 
 def _stack(ax: Axes, result: xr.Dataset, parts: Sequence[str], factor: float) -> float:
@@ -221,11 +257,13 @@ def _stack(ax: Axes, result: xr.Dataset, parts: Sequence[str], factor: float) ->
     x = result["fermi"].values
     up, down = np.zeros(len(x)), np.zeros(len(x))
     for name in parts:
-        said_part, times = MECHANISMS[name]
+        said_part, times = SAID[name]
+        sure = np.abs(result[name].values) > result[f"{name}_error"].values
         value = result[name].values * factor * times
         for base, part in ((up, value.clip(min=0)), (down, value.clip(max=0))):
             label = said_part if base is up else None
-            ax.fill_between(x, base, base + part, color=PARTS[name], linewidth=0, alpha=0.85, label=label)
+            ax.fill_between(x, base, base + part, color=COLOURS[name], linewidth=0, alpha=PALE)
+            ax.fill_between(x, base, base + part, sure, color=COLOURS[name], linewidth=0, alpha=0.85, label=label)
             base += part
     return float(max(up.max(), -down.min()))
 

@@ -47,7 +47,7 @@ def test_own_observable_is_treated_like_the_built_in():
 
     for model, mesh in ((METAL, (6, 6, 1)), (SOLID, (4, 4, 4)), (TOYS["plane_yz"].model, (6, 6, 1))):
         for weights in (dipole, over_all_axes):
-            result = run(model, mesh, ["dipole", own(weights)])
+            result = run(model, mesh, ["dipole", own(weights, full_bands="alternate")])
             size = np.abs(result.dipole).max().item()
             np.testing.assert_allclose(result.mine, result.dipole, rtol=0, atol=1e-13 * size)
             np.testing.assert_allclose(result.mine_error, result.dipole_error, rtol=0, atol=1e-13 * size)

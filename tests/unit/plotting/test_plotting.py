@@ -46,6 +46,11 @@ def result3():
     return ome.compute(model, (4, 4, 4), fermi=LEVELS, temperature=1000.0)
 
 
+def sure(result):
+    """The same with parts that have no errors."""
+    return result.assign({f"{part}_error": 0 * result[f"{part}_error"] for part in PARTS})
+
+
 def panels(figure):
     return [ax for ax in figure.axes if ax.axison]
 
@@ -84,10 +89,10 @@ def test_scan_draws_the_numbers_of_the_result(result2, scale) -> None:
 
 def test_scan_stacks_the_parts_to_the_total(result2) -> None:
     """Areas above zero hold the positive parts, those below the negative ones: together the total."""
-    figure = plotting.fermi_scan(result2, components=["zy"], scale="linear", temperature=2100.0)
+    figure = plotting.fermi_scan(sure(result2), components=["zy"], scale="linear", temperature=2100.0)
     ax = panels(figure)[0]
     here = result2.isel(temperature=1).sel(moment="z", field="y")
-    areas = [c for c in ax.collections if c.get_label() != "estimated error"]
+    areas = [c for c in ax.collections if c.get_alpha() == 0.85]
     assert len(areas) == 2 * len(PARTS)
     for part, (up, down) in zip(PARTS, zip(areas[::2], areas[1::2], strict=True), strict=True):
         assert up.get_label() == PARTS[part]
@@ -101,8 +106,27 @@ def test_scan_stacks_the_parts_to_the_total(result2) -> None:
     assert_allclose(sum(here[p] for p in PARTS) + here["dipole"], here["total"], atol=1e-12 * float(abs(here["total"]).max()))
 
 
+def test_parts_less_than_their_errors_are_pale_and_others_are_drawn_where_all_are(result2) -> None:
+    """An error between two values of a part; then one above all, where cross-gap parts have none."""
+    at = {"components": ["zy"], "scale": "linear", "temperature": 100.0}
+    here = abs(result2["local"].isel(temperature=0).sel(moment="z", field="y")).values
+    between = float(np.sort(here)[len(here) // 2 - 1 : len(here) // 2 + 1].mean())
+    some = sure(result2)
+    some["local_error"] = some["local_error"] + between
+    figure = plotting.fermi_scan(some, **at)
+    assert "pale: parts less than their errors" in figure.get_suptitle()
+    strong = [c for c in panels(figure)[0].collections if c.get_label() == "local"]
+    x = np.concatenate([p.vertices[:, 0] for c in strong for p in c.get_paths()])
+    assert set(np.round(x, 9)) <= set(np.round(LEVELS[here > between], 9))
+    assert "pale" not in plotting.fermi_scan(sure(result2), **at).get_suptitle()
+    cross = {f"{n}_error": 0 * result2[f"{n}_error"] for n in ("itinerant_crossgap", "local_crossgap", "metric_curl")}
+    open_parts = result2.assign(cross | {"local_error": result2["local_error"] + 9 * abs(result2["total"]).max()})
+    labels = {t.get_text() for t in plotting.fermi_scan(open_parts, **at).legends[0].get_texts()}
+    assert {"itinerant, cross-gap", "local, cross-gap", "half the metric curl"} < labels
+
+
 def test_scan_shows_errors_gap_model_and_units(result2) -> None:
-    figure = plotting.fermi_scan(result2, components=["zx", "zy", "xz"], gap=(-0.2, 0.3), temperature=100.0)
+    figure = plotting.fermi_scan(sure(result2), components=["zx", "zy", "xz"], gap=(-0.2, 0.3), temperature=100.0)
     labels = {t.get_text() for t in figure.legends[0].get_texts()}
     assert labels == {*PARTS.values(), "total", "extrinsic", "estimated error", "gap"}
     title = figure.get_suptitle()
@@ -227,7 +251,7 @@ def test_tensor_writes_value_and_error_into_each_cell(result3) -> None:
 
 
 def test_tensor_by_default_shows_the_parts_at_the_middle_level(result2) -> None:
-    figure = plotting.tensor(result2, temperature=100.0)
+    figure = plotting.tensor(sure(result2), temperature=100.0)
     shown = [ax.get_title().split(" (")[0] for ax in panels(figure) if ax.get_title()]
     assert shown == ["dipole", "itinerant", "local", "total", "extrinsic"]
     assert "Fermi level 0 eV" in figure.get_suptitle()
