@@ -62,7 +62,7 @@ def build(
             data[f"{name}_raw"] = (dims, raw[at], {"units": unit, "long_name": text})
         if moving := layer.drifts(model, calculator, found.values):
             drift = [layer.reported(model, calculator, axes, x)[at] * factor for x in moving]
-            data[f"{name}_per_angstrom"] = _per_angstrom(model, dims, drift, f"{unit} / Angstrom")
+            data[f"{name}_per_angstrom"] = _per_angstrom(model, dims, drift, f"{unit} / angstrom")
     if any("origin" in of[0] for of in data.values()):
         coords["origin"] = ("origin", AXES, {"long_name": "Cartesian axis along which the origin moves"})
     return xr.Dataset(data, coords, found.attrs | dict(attrs))

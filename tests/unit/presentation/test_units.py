@@ -31,6 +31,18 @@ def test_units_of_attributes_parse(dimension) -> None:
         unit = unit_of(first_observable(calculators.get(name)), dimension, 1.0)[1]
         assert registry.parse_units(unit) is not None
     assert registry.parse_units("A m/V").is_compatible_with("S m")
+
+
+def test_units_of_all_variables_of_a_result_parse(layer) -> None:
+    registry = pint.UnitRegistry()
+    units = {str(name): v.attrs["units"] for name, v in layer.variables.items() if "units" in v.attrs}
+    assert any(name.endswith("_per_angstrom") for name in units)
+    for unit in units.values():
+        assert registry.parse_units(unit) is not None
+
+
+def test_units_of_dipoles_are_those_of_charge_per_field() -> None:
+    registry = pint.UnitRegistry()
     assert registry.parse_units("e angstrom/V").is_compatible_with("C m/V")
 
 
