@@ -103,7 +103,7 @@ def _explained(result: xr.Dataset, leading: str, spots: Sequence[_Spot], units: 
         parts = {name: about for name, about in MECHANISMS.items() if name in result}
         mechanisms = _shares(result, parts, spots, numbers, factor)
         exact = {name: about for name, about in EXACT_PARTS.items() if name in result}
-        if exact and _vague(result, parts, spots, numbers):
+        if exact and _vague(result, spots, numbers):
             if all(cell.endswith(OPEN) for _, cells in mechanisms for cell in cells):
                 mechanisms = []
                 notes.append("dipole, itinerant, local: open, as pairs of occupied bands cancel in them; see --all")
@@ -271,20 +271,19 @@ def _share(value: float, error: float, total: float, of_total: float) -> str:
     return f"{round(100 * value / total) + 0}%"
 
 
-def _vague(
-    result: xr.Dataset,
-    parts: Mapping[str, tuple[str, float]],
-    spots: Sequence[_Spot],
-    totals: Sequence[tuple[float, float] | str],
-) -> bool:
-    """Whether the error of a part is too large for its share where that of the total is not."""
+def _vague(result: xr.Dataset, spots: Sequence[_Spot], totals: Sequence[tuple[float, float] | str]) -> bool:
+    """Whether the errors of the mechanisms are too large for shares of the total, those of the cross-gap parts much smaller."""
     for spot, total in zip(spots, totals, strict=True):
-        numbers = [(_number(result, name, spot), times) for name, (_, times) in parts.items()]
-        if isinstance(total, str) or not total[1] < VAGUE * abs(total[0]):
-            continue
-        if any(not isinstance(n, str) and not n[1] * times < VAGUE * abs(total[0]) for n, times in numbers):
+        split, exact = (_largest_error(result, parts, spot) for parts in (MECHANISMS, EXACT_PARTS))
+        if not isinstance(total, str) and split >= VAGUE * abs(total[0]) and exact < VAGUE * split:
             return True
     return False
+
+
+def _largest_error(result: xr.Dataset, parts: Mapping[str, tuple[str, float]], spot: _Spot) -> float:
+    """Of the parts that there are."""
+    numbers = [(_number(result, name, spot), times) for name, (_, times) in parts.items() if name in result]
+    return max((n[1] * times for n, times in numbers if not isinstance(n, str)), default=0.0)
 
 
 def _unit(result: xr.Dataset, name: str, numbers: Sequence[tuple[float, float] | str], units: str | None) -> tuple[float, str]:
