@@ -14,8 +14,9 @@ class AdaptiveConstants:
     #: points whose levels move by no more than this many k_B T to the next one see every Fermi surface between them
     seen: float = 5.0
     #: peaks where bands nearly cross are resolved if points one step apart leave a smaller share of them; at the places of the
-    #: others the model is evaluated, of one for so many points of a cell
+    #: others the model is evaluated, of one for so many points of a cell. Between full bands no Fermi level keeps cells small
     narrow: float = 0.1
+    narrow_of_full: float = 0.01
     points_per_place: int = 4
     #: measures of cells are sorted into classes of powers of two within these bounds; where the sums of so many classes take
     #: more bytes than this, into wider ones

@@ -31,16 +31,17 @@ def crossed(job: CellJob, states: States, k: Array, half: Array) -> tuple[Array,
     occupation, reach = job.integrand.occupation, np.sum(np.abs(states.slope) * spacing[:, None, :], axis=2)
     wide = REACH * occupation.widths.max()
     apart = told_apart(occupation.fermi, states.energies, reach, wide)
-    kinds = [apart]
+    kinds = [(apart, ADAPTIVE.narrow)]
     if job.integrand.of_full_bands.any():
-        kinds.append(~apart & (states.energies[:, :-1] - reach[:, :-1] - wide < occupation.fermi[-1]))
+        full = states.energies[:, :-1] - reach[:, :-1] - wide < occupation.fermi[-1]
+        kinds.append((~apart & full, ADAPTIVE.narrow_of_full))
     missed, moves = np.zeros((nc, job.integrand.levels, job.mix.shape[1])), np.zeros((nc, d))
-    for asked in kinds:
+    for asked, resolved in kinds:
         node, band = np.nonzero((most(rows) > gap) & asked)
         found = Crossings.of(gap[node, band], rows[node, band])
         q, there, close = found.within(ADAPTIVE.margin / 2)
         q, there = found.told(q, there, job.integrand.degeneracy.tol)
-        narrow = close & (alias(there, found.speeds) > ADAPTIVE.narrow)
+        narrow = close & (alias(there, found.speeds) > resolved)
         content = np.where(narrow, share(there, found.speeds) / np.maximum(there, TINY) ** 2, 0.0)
         c = _first(node // m, content, m // ADAPTIVE.points_per_place)
         node, band, speeds = node[c], band[c], found.speeds[c]
