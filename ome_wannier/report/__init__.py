@@ -35,7 +35,7 @@ def report(
     ----------
     source : a database of `screen`, a result or its file (`.nc`).
     path : where to write it, `.html`. by, where : what the table is sorted by, and which rows it has, see `rank`.
-    details : how many materials have their scans and tensors in the page. units : of the summary of a result, see `summary`.
+    details : how many materials have their scans and tensors in the page. units : of the responses of a result, see `summary`.
 
     Raises
     ------

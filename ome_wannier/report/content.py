@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .. import calculators, screening
 from ..calculators.registry import EQUAL
@@ -17,10 +18,11 @@ from ..common.errors import warn
 from ..plotting.figures import PURPLE, VERMILION
 from ..plotting.scan import PARTS
 from ..plugins.ase import row
-from ..presentation.content import Summary, summary, title_of
+from ..presentation.content import Summary, reference, summary, title_of
 from ..presentation.elements import said
 from ..presentation.numbers import prefixed, rounded
 from ..presentation.rows import MECHANISMS
+from ..presentation.units import scale
 from ..runs.settings import TABLE
 from ..screening import table as tables
 from ..screening.store import DAMAGE, FAILED, Store
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Array = NDArray[np.float64]
+Scaled = Callable[[ArrayLike, str], tuple[float, str]]
 
 #: columns of the table: heading, and what stands in the row
 COLUMNS = (
@@ -123,9 +126,13 @@ def of_result(result: xr.Dataset, name: str, units: str | None = None) -> Conten
     _, data = row(result)
     data["ome_cite"] = cite(result)
     data["ome_settings"] = str(result.attrs.get("settings", "{}"))
-    facts = {"name": name or str(result.attrs.get("model", "result")), "source": str(result.attrs.get("source", ""))}
+    facts: dict[str, Any] = {
+        "name": name or str(result.attrs.get("model", "result")),
+        "source": str(result.attrs.get("source", "")),
+    }
     title = title_of(str(result.attrs.get("model", "")))
-    found = material(data, facts)
+    facts["fermi"] = float(result["fermi"].values[reference(result)])
+    found = material(data, facts, lambda values, own: scale(values, own, units, result))
     return Content(f"Orbital magneto-electric response of {title}", name, details=[found], summary=summary(result, units=units))
 
 
@@ -141,9 +148,12 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def material(data: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+def material(data: dict[str, Any], facts: dict[str, Any], scaled: Scaled = prefixed) -> dict[str, Any]:
     """The details of a material: at each temperature the scans of every element and the tensors at the level in question; then
-    k-map, facts, citations."""
+    k-map, facts, citations.
+
+    scaled : the factor and the unit that values in a unit are shown in.
+    """
     levels, warm = (np.atleast_1d(np.asarray(data.get(f"ome_{name}", []), dtype=float)) for name in ("fermi", "temperature"))
     found: dict[str, Any] = {
         "name": str(facts.get("name", "")),
@@ -166,8 +176,8 @@ def material(data: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
     for j in range(size[1]):
         now, unsure = ({name: x[:, j] for name, x in which.items()} for which in (values, errors))
         kinds = (("intrinsic", INTRINSIC), ("extrinsic", EXTRINSIC))
-        scans = [scan for title, known in kinds if (scan := _scan(title, known, now, unsure, data))]
-        tensors = [_at_level(name, now[name][at], unsure[name][at] if name in unsure else None, data) for name in names]
+        scans = [scan for title, known in kinds if (scan := _scan(title, known, now, unsure, data, scaled))]
+        tensors = [_at_level(name, now[name][at], unsure[name][at] if name in unsure else None, data, scaled) for name in names]
         found["states"].append(
             {"temperature": float(warm[j]) if len(warm) else None, "scans": scans, "tensors": [t for t in tensors if t["rows"]]}
         )
@@ -212,7 +222,12 @@ def _legend(data: dict[str, Any]) -> list[str]:
 
 
 def _scan(
-    title: str, known: dict[str, str], values: dict[str, Array], errors: dict[str, Array], data: dict[str, Any]
+    title: str,
+    known: dict[str, str],
+    values: dict[str, Array],
+    errors: dict[str, Array],
+    data: dict[str, Any],
+    scaled: Scaled,
 ) -> dict[str, Any] | None:
     """Curves of some quantities, of every element that symmetry allows and that does not vanish; the largest element first."""
     names = [name for name in known if name in values and values[name].ndim == 3]
@@ -225,7 +240,7 @@ def _scan(
     if not elements:
         return None
     elements.sort(key=lambda e: -lead[e])
-    factor, unit = prefixed([size[e] for e in elements], data["ome_units"][f"ome_{names[0]}"])
+    factor, unit = scaled([size[e] for e in elements], data["ome_units"][f"ome_{names[0]}"])
     shown = {name: MECHANISMS.get(name, (said(name), 1.0)) for name in names}
     return {
         "title": title,
@@ -244,12 +259,12 @@ def _scan(
     }
 
 
-def _at_level(name: str, value: Array, error: Array | None, data: dict[str, Any]) -> dict[str, Any]:
+def _at_level(name: str, value: Array, error: Array | None, data: dict[str, Any], scaled: Scaled) -> dict[str, Any]:
     """A tensor at one level as texts, its rows the axes of the moment, or of a vector one row.
 
     None, a dash, stands for what symmetry forbids or nobody defines. Columns of which nothing is defined are left out.
     """
-    factor, unit = prefixed(value, data["ome_units"][f"ome_{name}"])
+    factor, unit = scaled(value, data["ome_units"][f"ome_{name}"])
     gone = _gone(data, name)
     lines = value.reshape(-1, 3) if value.ndim else value.reshape(1, 1)
     wrong = None if error is None else error.reshape(lines.shape)

@@ -20,6 +20,7 @@ from ome_wannier import screening
 from ome_wannier.errors import FileFormatError, SettingsError, StoreError
 from ome_wannier.report import content, report
 from ome_wannier.screening.store import FAILED, Store
+from ome_wannier.units import convert_alpha
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "screening"))
 from screens import Here, table, write_list
@@ -168,6 +169,21 @@ def test_a_result_alone(result: Any, tmp_path: Path) -> None:
     one = result.isel(fermi=[2])
     report(one, tmp_path / "one.html")
     assert data(tmp_path / "one.html")["details"][0]["fermi"] == [0.0]
+
+
+def test_units_and_level_are_those_of_the_summary(result: Any, tmp_path: Path) -> None:
+    """Curves and tensors in the unit that is asked for, tensors at the level of the material where it is known."""
+    known = result.assign_attrs(known_level_eV=0.7)
+    report(known, tmp_path / "si.html")
+    report(known, tmp_path / "mu.html", units="mu_B/nm^2 per V/nm")
+    si, mu = (data(tmp_path / f"{n}.html")["details"][0] for n in ("si", "mu"))
+    assert si["level"] == mu["level"] == 0.75
+    curve, other = (d["states"][0]["scans"][0] for d in (si, mu))
+    assert other["unit"] == "μ_B/nm² per V/nm"
+    element = curve["elements"][0]["name"]
+    wanted = convert_alpha(result["total"].sel(moment=element[0], field=element[1]).values, "mu_B/nm^2 per V/nm", 2)
+    assert other["elements"][0]["curves"][0]["y"] == pytest.approx(wanted.squeeze(), rel=1e-4)
+    assert {t["unit"] for t in mu["states"][0]["tensors"]} == {"μ_B/nm² per V/nm"}
 
 
 def test_every_temperature_is_shown(tmp_path: Path) -> None:
