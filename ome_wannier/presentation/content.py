@@ -200,6 +200,9 @@ def _rays(mesh: str) -> str:
 
 def _notes(result: xr.Dataset, shown: Sequence[str], tables: Sequence[Table], rest: int) -> list[str]:
     notes = [note for table in tables for note in table.notes]
+    if unsure := [note.removesuffix(rows.UNSURE) for note in notes if note.endswith(rows.UNSURE)]:
+        together = ", ".join(dict.fromkeys(unsure)) + rows.UNSURE
+        notes = [together, *(note for note in notes if not note.endswith(rows.UNSURE))]
     for name in shown:
         if "left_out" in result[name].attrs and rows.in_reach(result, name):
             notes.append(f"{elements.said(name)} leaves out: {result[name].attrs['left_out']}")

@@ -33,6 +33,8 @@ PARTS = (*MECHANISMS, "local_intraband")
 SPIN = {"spin": ("spin", 1.0), "total_with_spin": ("orbital and spin", 1.0)}
 #: share of a total beyond which the error of a part leaves its share open
 VAGUE = 0.5
+#: what is said of a response whose error exceeds so much of it
+UNSURE = ": error above half of it; finer mesh, smaller rtol, higher T"
 #: letters that a share takes
 WIDE = 5
 #: a share that is left open
@@ -106,7 +108,7 @@ def _explained(result: xr.Dataset, leading: str, spots: Sequence[_Spot], units: 
         if exact and _vague(result, spots, numbers):
             if all(cell.endswith(OPEN) for _, cells in mechanisms for cell in cells):
                 mechanisms = []
-                notes.append("dipole, itinerant, local: open, as pairs of occupied bands cancel in them; see --all")
+                notes.append("dipole, itinerant, local: open, as pairs of full bands cancel in them: --all")
             else:
                 mechanisms.append(("or, cross-gap parts:", ["" for _ in spots]))
                 notes.append(f"{OPEN}: pairs of occupied bands cancel in this part, its error exceeds half the total")
@@ -140,7 +142,7 @@ def _unsure(name: str, numbers: Sequence[tuple[float, float] | str]) -> list[str
     value, error = max((n for n in numbers if not isinstance(n, str)), key=lambda n: abs(n[0]), default=(0.0, 0.0))
     if error <= VAGUE * abs(value):
         return []
-    return [f"{elements.said(name)}: its error exceeds half of it: take a finer mesh, a smaller rtol or a higher temperature"]
+    return [elements.said(name) + UNSURE]
 
 
 def _first_row(result: xr.Dataset, name: str, spots: Sequence[_Spot], units: str | None) -> _Row:
