@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...calculators.quantity import SEA
 from ..avoided_crossings import TINY, Crossings, alias, heights, most, share, told_apart
 from ..occupation.fermi import REACH
 from .constants import ADAPTIVE
@@ -76,9 +75,7 @@ def _differs(job: CellJob, at: States, states: States, node: NDArray[np.int64], 
     height = heights(at.weights, band, occupation.factors_of_pairs(there), kinds) - np.where(job.integrand.surface, known, 0.0)
     missed, full = np.abs(height @ job.mix), job.integrand.of_full_bands
     if full.any():
-        x, y = (
-            np.swapaxes(occupation.factors(e)[SEA], 1, 2) @ w[..., full]
-            for e, w in ((at.energies, at.weights), (states.energies[node], states.weights[node]))
-        )
-        missed = np.maximum(missed, np.abs((x - y) @ job.mix[full]))
+        all_bands = occupation.filled(at.energies, at.weights[..., full])
+        all_bands -= occupation.filled(states.energies[node], states.weights[node][..., full])
+        missed = np.maximum(missed, np.abs(all_bands @ job.mix[full]))
     return there[:, 1] - there[:, 0], missed

@@ -10,7 +10,7 @@ Fermi surfaces (see `unseen`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -53,22 +53,24 @@ class Pairs(NamedTuple):
     there: Array
     apart: Flags
 
-    def told_apart(self) -> Pairs:
-        """Those that a Fermi level may tell apart."""
+    def chosen(self, c: Flags) -> Pairs:
+        """Some of them."""
         fields: Sequence[Any] = self
-        return Pairs(*(x[self.apart] for x in fields))
+        return Pairs(*(x[c] for x in fields))
 
 
 class Places(NamedTuple):
     """Where bands nearly cross: k (p, 3) fractional, the lower band (p,), the speeds of the gap (p, directions), how many
-    points of the mesh each stands for, roughly what is in its peak, in any unit (p,), and whether a Fermi level is near."""
+    points of the mesh each stands for, roughly what is in its peak, in any unit (p,); and whether it counts as one where a Fermi
+    level tells the two apart, and as one where both are full."""
 
     k: Array
     band: Ints
     speeds: Array
     star: Array
     content: Array
-    reached: Flags
+    apart: Flags
+    full: Flags
 
     @classmethod
     def joined(cls, parts: Sequence[Places]) -> Places:
@@ -76,12 +78,16 @@ class Places(NamedTuple):
         return cls(*(np.concatenate(x) for x in zip(*parts, strict=True)))
 
     def largest(self, number: int) -> Places:
-        """Those with the largest peaks, in their order."""
-        return self.chosen(np.sort(np.argsort(-self.content * self.star, kind="stable")[:number]))
+        """So many of either kind, those with the largest peaks, in their order."""
+        order = np.argsort(-self.content * self.star, kind="stable")
+        apart, full = (order[kind[order]][:number] for kind in (self.apart, self.full))
+        c = np.union1d(apart, full)
+        return self.chosen(c)._replace(apart=np.isin(c, apart), full=np.isin(c, full))
 
     def chosen(self, c: Flags | Ints) -> Places:
         """Some of them."""
-        return Places(self.k[c], self.band[c], self.speeds[c], self.star[c], self.content[c], self.reached[c])
+        fields: Sequence[Any] = self
+        return Places(*(x[c] for x in fields))
 
 
 def pairs_near(bands: Bands, occupation: Occupation, tol: float, full: bool = False) -> Pairs:
@@ -113,54 +119,54 @@ def with_pairs(
 
 
 def places_of(
-    near: Pairs, bands: Bands, k: Array, occupation: Occupation, size: Sequence[int], star: NDArray[np.uint8]
+    near: Pairs,
+    bands: Bands,
+    k: Array,
+    occupation: Occupation,
+    size: Sequence[int],
+    star: NDArray[np.uint8],
+    full: bool = False,
 ) -> Places:
-    """The places that are nearest to the points k (nk, 3) of a mesh of this size, whose peaks it does not resolve."""
+    """The places that are nearest to the points k (nk, 3) of a mesh of this size, whose peaks it does not resolve.
+
+    full : whether those count that no Fermi level tells apart.
+    """
     (point, band, speeds, _, q, least, apart), (fermi, widths) = near, levels_of(occupation)
     both = point[:, None], band[:, None] + np.arange(2)
     middle = np.mean(bands.energies[both] + np.sum(q[:, None] * bands.moves[both], axis=2), axis=1)
     wide = least / 2 + REACH * widths.max() + speeds.max(axis=1, initial=0.0) / 4
-    reached = apart & (np.searchsorted(fermi, middle - wide) < np.searchsorted(fermi, middle + wide))
+    apart = apart & (np.searchsorted(fermi, middle - wide) < np.searchsorted(fermi, middle + wide))
     nearest = np.abs(q).max(axis=1, initial=0.0) <= HALF + ROUNDING
     k = k[point]
     directions = [i for i, n in enumerate(size) if n > 1]
     k[:, directions] += q / np.array(size)[directions]
     content = share(least, speeds) / np.maximum(least, TINY) ** 2
-    every = Places(k, band, speeds, star[point].astype(float), content, reached)
-    return every.chosen(nearest & (alias(least, speeds) >= NOTHING))
+    every = Places(k, band, speeds, star[point].astype(float), content, apart, np.full(len(k), full))
+    return every.chosen(nearest & (alias(least, speeds) >= NOTHING) & (apart | full))
 
 
-def with_peaks(found: Unseen, occupation: Occupation, places: Places, evaluate: Evaluate, together: int, kinds: Ints) -> Unseen:
-    """With the peaks at places where Fermi levels tell the two bands apart (tolerance.md eqs. 10, 11), one after the other;
-    `evaluate` gives energies and weights at so many k points together, of all bands within so many eV of the window of the
-    levels."""
-    summed = replace(occupation, fermi=levels_of(occupation)[0])
-    for here, energies, weights in _evaluated(found, places, evaluate, together):
+def with_peaks(
+    found: Unseen, occupation: Occupation, places: Places, evaluate: Evaluate, together: int, columns: tuple[Ints, Flags]
+) -> Unseen:
+    """With the peaks at all places (tolerance.md eqs. 10, 11), one after the other.
+
+    evaluate : gives energies and weights at so many k points together, of all bands within so many eV of the levels' window.
+    columns : how they are occupied, and in which of them all bands count at places of full ones.
+    """
+    (kinds, peaks), every = columns, np.ones(len(columns[0]), dtype=bool)
+    wide, summed = places.speeds.max(initial=0.0) / 4, replace(occupation, fermi=levels_of(occupation)[0])
+    together = max(1, min(together, WORKING_SET // (32 * found.size.size)))
+    for start in range(0, len(places.k), together):
+        here = places.chosen(np.arange(start, min(start + together, len(places.k))))
+        energies, weights = evaluate(here.k, wide)
         both = np.take_along_axis(energies, here.band[:, None] + np.arange(2), axis=1)
         occupied = list(summed.factors_of_pairs(both))
         # one level is full and the other empty where these differ by what they should
         occupied[SEA][:, 0] = np.maximum(occupied[SEA][:, 0], occupied[SEA][:, 1] + _beyond(both, here.speeds, summed))
-        _charge(found, here, both, heights(weights, here.band, occupied, kinds), np.ones(len(kinds), dtype=bool))
+        _charge(found, here, both, here.apart[:, None, None] * heights(weights, here.band, occupied, kinds), every)
+        if here.full.any():
+            _charge(found, here, both, here.full[:, None, None] * summed.filled(energies, weights[..., peaks]), peaks)
     return found
-
-
-def with_full_peaks(
-    found: Unseen, occupation: Occupation, places: Places, evaluate: Evaluate, together: int, columns: Flags
-) -> Unseen:
-    """With what all bands give at places, in columns in which two that are full make peaks."""
-    summed = replace(occupation, fermi=levels_of(occupation)[0])
-    for here, energies, weights in _evaluated(found, places, evaluate, together):
-        both = np.take_along_axis(energies, here.band[:, None] + np.arange(2), axis=1)
-        _charge(found, here, both, np.swapaxes(summed.factors(energies)[SEA], 1, 2) @ weights[..., columns], columns)
-    return found
-
-
-def _evaluated(found: Unseen, places: Places, evaluate: Evaluate, together: int) -> Iterator[tuple[Places, Array, Array]]:
-    """So many of the places at a time, with energies and weights there."""
-    wide, together = places.speeds.max(initial=0.0) / 4, max(1, min(together, WORKING_SET // (32 * found.size.size)))
-    for start in range(0, len(places.k), together):
-        here = places.chosen(np.arange(start, min(start + together, len(places.k))))
-        yield here, *evaluate(here.k, wide)
 
 
 def _charge(found: Unseen, here: Places, both: Array, height: Array, columns: Flags) -> None:

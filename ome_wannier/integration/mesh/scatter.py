@@ -17,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import comb
 
-from ...calculators.quantity import SEA
 from ..avoided_crossings import alias
 from ..kpoints.mesh import KMesh
 from ..occupation.histogram import Occupation
 from .constants import MESH
 from .crossings import Pairs
-from .unseen import Unseen, numbers_of_levels
+from .unseen import Unseen, between, some
 
 Array = NDArray[np.float64]
 
@@ -40,7 +39,7 @@ class Planes(NamedTuple):
     def none(cls, occupation: Occupation, columns: int, size: Sequence[int]) -> Planes:
         """Of no points of a mesh of this size; none at all for no columns."""
         planes = sum(size) if columns else 0
-        shape = (planes, len(few_levels(occupation)), len(occupation.temperature), columns)
+        shape = (planes, len(few(occupation)), len(occupation.temperature), columns)
         return cls(np.zeros(shape), np.zeros(planes), np.zeros(planes))
 
     def plus(self, other: Planes) -> Planes:
@@ -56,10 +55,9 @@ class Planes(NamedTuple):
         return np.asarray(np.max(found, axis=0))
 
 
-def few_levels(occupation: Occupation) -> NDArray[np.int64]:
-    """Numbers of the Fermi levels at which the scatter is taken, the first and the last among them."""
-    every = numbers_of_levels(occupation)
-    return every[np.unique(np.linspace(0, len(every) - 1, min(len(every), MESH.scatter_levels)).round().astype(np.int64))]
+def few(occupation: Occupation) -> NDArray[np.int64]:
+    """Numbers of the Fermi levels at which the scatter is taken."""
+    return some(len(occupation.fermi), MESH.scatter_levels)
 
 
 def with_rows(
@@ -76,13 +74,13 @@ def with_rows(
     count, times how many points each stands for. rows : k (rows, length, 3), and which of them are points.
     """
     (energies, weights), (k, there), (sums, share, number) = states, rows, found
-    lost, levels = np.zeros(len(energies)), replace(occupation, fermi=occupation.fermi[few_levels(occupation)])
+    lost, levels = np.zeros(len(energies)), replace(occupation, fermi=occupation.fermi[few(occupation)])
     np.maximum.at(lost, near.point, alias(near.least, near.speeds))
     first, ends = mesh.index(k[:, 0]) + np.cumsum([0, *mesh.size[:-1]]), np.cumsum(there.sum(axis=1))[:-1]
     points = zip(*(np.split(x, ends) for x in (energies, weights, lost)), strict=True)
     for row, points_of_it, at in zip(first, points, there, strict=True):
         e, w, m = points_of_it
-        x = (np.swapaxes(levels.factors(e)[SEA], 1, 2) @ w).reshape(-1, *sums.shape[1:])
+        x = levels.filled(e, w).reshape(-1, *sums.shape[1:])
         for axis, i in enumerate(row):
             if axis == mesh.row_axis:
                 along = i + np.flatnonzero(at)
@@ -100,13 +98,10 @@ def with_scatter(
     found: Unseen, occupation: Occupation, planes: Planes, size: Sequence[int], columns: NDArray[np.bool_]
 ) -> Unseen:
     """What points miss, with the scatter of these columns; levels between have the larger of the two next to them."""
-    few, every = few_levels(occupation), numbers_of_levels(occupation)
-    scatter, below, above = planes.scatter(size), np.searchsorted(few, every, "right") - 1, np.searchsorted(few, every)
-    more = np.maximum(scatter[:, below], scatter[:, above])
-    out = found._replace(size=found.size.copy(), variance=found.variance.copy())
-    out.size[..., columns] += more[0]
-    out.variance[..., columns] += more[1]
-    return out
+    summed, size_and_variance = some(len(occupation.fermi), MESH.summed_levels), (found.size.copy(), found.variance.copy())
+    for total, more in zip(size_and_variance, planes.scatter(size), strict=True):
+        total[..., columns] += between(more, few(occupation), summed)
+    return Unseen(*size_and_variance, found.coarsest)
 
 
 def _of_one_direction(sums: Array, share: Array, number: Array) -> Array:

@@ -29,7 +29,7 @@ from ..memory import WORKING_SET, bytes_per_point, check_sums
 from ..occupation.histogram import Occupation
 from .checkpoint import Checkpoint, State
 from .constants import MESH
-from .crossings import Places, pairs_near, places_of, with_full_peaks, with_pairs, with_peaks
+from .crossings import Places, pairs_near, places_of, with_pairs, with_peaks
 from .scatter import Planes, with_rows, with_scatter
 from .unseen import Unseen, spacing, with_surfaces
 
@@ -151,9 +151,8 @@ def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
         if full.any():
             states = bands.energies, weights[..., full]
             planes = with_rows(planes, occupation, near, states, (k, use), job.mesh)
-        apart = near.told_apart()
-        crossed = with_pairs(crossed, occupation, apart, bands.energies, weights, kinds)
-        places.append(places_of(near if peaks.any() else apart, bands, k[use], occupation, job.mesh.size, star[use]))
+        crossed = with_pairs(crossed, occupation, near.chosen(near.apart), bands.energies, weights, kinds)
+        places.append(places_of(near, bands, k[use], occupation, job.mesh.size, star[use], bool(peaks.any())))
         used += len(bands.energies)
         doubtful = np.zeros_like(use)
         doubtful[use] = degeneracy.doubtful(bands.energies, occupation.window[1])
@@ -167,11 +166,8 @@ def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
             occupation.add(block, other.energies.ravel(), changed.reshape(-1, columns), shares)
             occupation.add(block, bands.energies[before].ravel(), -weights[before].reshape(-1, columns), shares)
     few = min(used, MESH.few_places)
-    every, number = Places.joined(places), max(used // MESH.points_per_place, few)
-    some = every.chosen(every.reached).largest(number)
-    crossed = with_peaks(crossed, occupation, some, job.evaluate, job.length, kinds)
-    if peaks.any():
-        crossed = with_full_peaks(crossed, occupation, every.largest(number), job.evaluate, job.length, peaks)
+    some = Places.joined(places).largest(max(used // MESH.points_per_place, few))
+    crossed = with_peaks(crossed, occupation, some, job.evaluate, job.length, (kinds, peaks))
     return Block(block, missed.plus(crossed), planes, widest)
 
 

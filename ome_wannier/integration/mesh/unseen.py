@@ -43,7 +43,7 @@ class Unseen(NamedTuple):
     @classmethod
     def none(cls, occupation: Occupation, columns: int) -> Unseen:
         """Of no points."""
-        shape = (len(numbers_of_levels(occupation)), len(occupation.temperature), columns)
+        shape = (len(levels_of(occupation)[0]), len(occupation.temperature), columns)
         return cls(np.zeros(shape), np.zeros(shape), 0.0)
 
     def plus(self, other: Unseen) -> Unseen:
@@ -53,15 +53,18 @@ class Unseen(NamedTuple):
     def error(self, occupation: Occupation) -> Array:
         """(nf, nT, columns) of the sums over the points."""
         error = np.minimum(self.size, MESH.deviations * np.sqrt(self.variance))
-        every = np.arange(len(occupation.fermi))
-        below, above = (np.searchsorted(numbers_of_levels(occupation), every, side) for side in ("right", "left"))
-        return np.asarray(np.maximum(error[below - 1], error[above]))
+        return between(error, some(len(occupation.fermi), MESH.summed_levels), np.arange(len(occupation.fermi)))
 
 
-def numbers_of_levels(occupation: Occupation) -> NDArray[np.int64]:
-    """Numbers of the Fermi levels at which sums are made, ascending, the first and the last among them."""
-    n = len(occupation.fermi)
-    return np.unique(np.linspace(0, n - 1, min(n, MESH.summed_levels)).round().astype(np.int64))
+def some(number: int, most: int) -> NDArray[np.int64]:
+    """So many of these numbers at the most, ascending, the first and the last among them."""
+    return np.unique(np.linspace(0, number - 1, min(number, most)).round().astype(np.int64))
+
+
+def between(values: Array, known: NDArray[np.int64], wanted: NDArray[np.int64]) -> Array:
+    """Of levels `wanted` the larger of the values (known, ...) at the two of `known` next to each."""
+    below, above = np.searchsorted(known, wanted, "right") - 1, np.searchsorted(known, wanted)
+    return np.asarray(np.maximum(values[below], values[above]))
 
 
 def spacing(mesh: KMesh, lattice: Array, axes: Sequence[int]) -> Array:
@@ -82,4 +85,4 @@ def with_surfaces(
 def levels_of(occupation: Occupation) -> tuple[Array, Array]:
     """Fermi levels at which sums are made, and the width of the occupation at each temperature, in eV."""
     widths = np.maximum(occupation.widths.reshape(len(occupation.fermi), -1).min(axis=0), MESH.step)
-    return occupation.fermi[numbers_of_levels(occupation)], widths
+    return occupation.fermi[some(len(occupation.fermi), MESH.summed_levels)], widths

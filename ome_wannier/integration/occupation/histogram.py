@@ -156,6 +156,10 @@ class Occupation:
                 weight[..., t] = grand_weight(x, 0.0, T * KB)
         return tuple(x.reshape(*energies.shape, -1) for x in (f, df, *g))
 
+    def filled(self, energies: Array, weights: Array) -> Array:
+        """(nk, levels, columns) what bands (nk, n) with these weights (nk, n, columns) of the sea give at each point."""
+        return np.asarray(np.swapaxes(self.factors(energies)[0], 1, 2) @ weights)
+
     def factors_of_pairs(self, energies: Array) -> tuple[Array, ...]:
         """The same with T S (eV), S the entropy of a state, in place of g = (mu - e) f + T S.
 

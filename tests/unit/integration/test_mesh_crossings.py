@@ -85,9 +85,19 @@ def test_the_largest_peaks_come_first_and_stay_in_their_order():
         np.array([1.0, 1.0, 9.0, 1.0]),
         np.array([3.0, 1.0, 1.0, 5.0]),
         np.ones(4, bool),
+        np.zeros(4, bool),
     )
     assert places.largest(2).band.tolist() == [2, 3]
     assert places.largest(0).band.tolist() == []
+
+
+def test_peaks_of_full_bands_leave_the_others_their_number():
+    apart, full = np.array([True, True, False, True]), np.array([True, True, True, False])
+    places = Places(np.zeros((4, 3)), np.arange(4), np.ones((4, 2)), np.ones(4), np.array([1.0, 3.0, 9.0, 2.0]), apart, full)
+    found = places.largest(2)
+    assert found.band.tolist() == [1, 2, 3]
+    assert found.apart.tolist() == [True, False, True]
+    assert found.full.tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize("power", [2, 3, 4])
@@ -96,12 +106,14 @@ def test_height_times_width_holds_the_peak(power):
     gap, speed = 0.002, 0.3
     q = np.linspace(-20, 20, 400_001) * gap / speed
     whole = np.sum((gap / np.hypot(gap, speed * q)) ** power) * (q[1] - q[0])
-    places = Places(np.zeros((1, 3)), np.array([0]), np.array([[speed]]), np.ones(1), np.ones(1), np.ones(1, bool))
+    places = Places(
+        np.zeros((1, 3)), np.array([0]), np.array([[speed]]), np.ones(1), np.ones(1), np.ones(1, bool), np.zeros(1, bool)
+    )
 
     def evaluate(k, wide):
         return np.array([[-gap / 2, gap / 2]]), np.array([[[1.0], [-1.0]]])
 
-    found = with_peaks(Unseen.none(OCCUPATION, 1), OCCUPATION, places, evaluate, 1, np.array([0]))
+    found = with_peaks(Unseen.none(OCCUPATION, 1), OCCUPATION, places, evaluate, 1, (np.array([0]), np.array([False])))
     f = 1 / (1 + np.exp(np.array([-gap, gap]) / 2 / (300 * ome.units.KB)))
     charge = found.size[0, 0, 0] / (f[0] - f[1]) / min(1.0, 2 * np.exp(-2 * np.pi * gap / speed))
     assert 0.95 * whole < charge < 2.1 * whole
