@@ -61,8 +61,8 @@ class Pairs(NamedTuple):
 
 class Places(NamedTuple):
     """Where bands nearly cross: k (p, 3) fractional, the lower band (p,), the speeds of the gap (p, directions), how many
-    points of the mesh each stands for, roughly what is in its peak, in any unit (p,); and whether it counts as one where a Fermi
-    level tells the two apart, and as one where both are full."""
+    points of the mesh each stands for, roughly what is in its peak, in any unit (p,); and whether it counts where a Fermi level
+    tells the two apart, and where both are full."""
 
     k: Array
     band: Ints

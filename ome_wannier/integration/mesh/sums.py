@@ -76,11 +76,11 @@ def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkp
     columns, number = len(integrand.kinds), len(shares) + doubtful
     each = bytes_per_point(model.n_orbitals, integrand.order, model.external is not None)
     each *= 1 + integrand.degeneracy.splits_pairs  # all is there for both
-    histograms = histogram_bytes(occupation, columns, number)
-    length, together, blocks = _batches(points, each, resources.memory, histograms)
-    check_sums(resources.memory, occupation, columns, number)
     mesh, full = points if isinstance(points, KMesh) else points.mesh, integrand.of_full_bands
     planes = Planes.none(occupation, int(full.sum()), mesh.size)
+    histograms = histogram_bytes(occupation, columns, number) + 2 * planes.sums.nbytes
+    length, together, blocks = _batches(points, each, resources.memory, histograms)
+    check_sums(resources.memory, occupation, columns, number)
     state = State(np.zeros((number, occupation.n_rows, columns)), Unseen.none(occupation, columns), planes, 0, 0.0)
     ahead = int(2 * resources.memory // histograms) - 1
     total, unseen, planes, _, widest = _add_blocks(
