@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from ..common.errors import SettingsError
 from ..presentation import elements
 from ..presentation.content import title_of
-from ..presentation.rows import EXACT_PARTS, MECHANISMS, VAGUE, largest
+from ..presentation.rows import largest
 from ..presentation.units import scale as unit_of
 from ..response.result_files import quantities
 from . import figures
+from .parts import COLOURS, PARTS, SAID, has_open_parts, split
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,11 +28,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: the parts whose sum is the total, with their colours
-PARTS = {"dipole": figures.BLUE, "itinerant": figures.ORANGE, "local": figures.GREEN}
-#: the same where pairs of full bands leave those open
-CROSS_GAP = {"itinerant_crossgap": figures.ORANGE, "local_crossgap": figures.GREEN, "metric_curl": figures.BLUE}
-COLOURS, SAID = {**PARTS, **CROSS_GAP}, {**MECHANISMS, **EXACT_PARTS}
 #: inches that a legend's entry takes, and each letter of it
 ENTRY, LETTER = 0.65, 0.085
 #: opacity of what is less than its error
@@ -95,7 +91,7 @@ def fermi_scan(
     label_below(grid, "Fermi level (eV)")
     legend_below(figure, grid.ravel())
     notes = {note for _, note in chosen if note}
-    notes |= {PALE_NOTE} if _has_open_parts(at, rows) else set()
+    notes |= {PALE_NOTE} if has_open_parts(at, rows) else set()
     notes |= set(elements.legend(at, [names[-1] for names in panels(at)]))
     titled(figure, at, sorted(notes))
     figures.save(figure, path)
@@ -128,24 +124,6 @@ def panels(result: xr.Dataset) -> list[list[str]]:
     return rows or [[name] for name in there]
 
 
-def split(result: xr.Dataset) -> dict[str, str]:
-    """The parts of the total that are drawn, with their colours: the mechanisms or, where their errors leave them open nearly
-    everywhere and those of the cross-gap parts do not, these."""
-    there = {"total", *PARTS, *CROSS_GAP} <= set(quantities(result))
-    return CROSS_GAP if there and _error(result, CROSS_GAP) < _size(result) < _error(result, PARTS) / VAGUE else PARTS
-
-
-def _size(result: xr.Dataset) -> float:
-    """Of the total, at the most."""
-    return float(np.nan_to_num(np.abs(result["total"].values)).max())
-
-
-def _error(result: xr.Dataset, parts: Iterable[str]) -> float:
-    """The largest error of these parts of an allowed element, that of the typical Fermi level."""
-    errors = [elements.element(result[f"{p}_error"], e) * SAID[p][1] for p in parts for e in elements.allowed(result[p])]
-    return max((float(np.median(error)) for error in errors), default=0.0)
-
-
 def axes_of(variable: xr.DataArray) -> dict[str, tuple[str, ...]]:
     """The Cartesian dimensions of a variable and their coordinates."""
     dims = [str(d) for d in variable.dims if d not in ("fermi", "temperature")]
@@ -174,13 +152,6 @@ def _components(
     drawn = sorted(np.lexsort((size, shown, first))[::-1][:AT_MOST].tolist())
     which = "those of the split, and the largest" if any(first) else f"the {AT_MOST} largest"
     return [every[i] for i in drawn], f"{which} of {len(every)} components"
-
-
-def _has_open_parts(result: xr.Dataset, rows: Iterable[Sequence[str]]) -> bool:
-    """Whether some part of an allowed element is somewhere less than its error."""
-    parts = [(n, e) for names in rows for n in names if n in COLOURS for e in elements.allowed(result[n])]
-    sizes = ((abs(elements.element(result[n], e)), elements.element(result[f"{n}_error"], e)) for n, e in parts)
-    return any(bool((size <= error).any()) for size, error in sizes)
 
 
 def _known(values: xr.DataArray) -> bool:

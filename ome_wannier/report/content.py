@@ -16,12 +16,11 @@ from .. import calculators, screening
 from ..calculators.registry import EQUAL
 from ..common.errors import warn
 from ..plotting.figures import PURPLE, VERMILION
-from ..plotting.scan import PARTS
+from ..plotting.parts import COLOURS, PARTS, SAID, surest
 from ..plugins.ase import row
 from ..presentation.content import Summary, reference, summary, title_of
 from ..presentation.elements import said
 from ..presentation.numbers import prefixed, rounded
-from ..presentation.rows import MECHANISMS
 from ..presentation.units import scale
 from ..runs.settings import TABLE
 from ..screening import table as tables
@@ -175,7 +174,7 @@ def material(data: dict[str, Any], facts: dict[str, Any], scaled: Scaled = prefi
     found["states"] = []
     for j in range(size[1]):
         now, unsure = ({name: x[:, j] for name, x in which.items()} for which in (values, errors))
-        kinds = (("intrinsic", INTRINSIC), ("extrinsic", EXTRINSIC))
+        kinds = (("intrinsic", _intrinsic(now, unsure, data)), ("extrinsic", EXTRINSIC))
         scans = [scan for title, known in kinds if (scan := _scan(title, known, now, unsure, data, scaled))]
         tensors = [_at_level(name, now[name][at], unsure[name][at] if name in unsure else None, data, scaled) for name in names]
         found["states"].append(
@@ -221,6 +220,17 @@ def _legend(data: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _intrinsic(values: dict[str, Array], errors: dict[str, Array], data: dict[str, Any]) -> dict[str, str]:
+    """The curves of the intrinsic response, with their colours: of the parts those that are sure."""
+    typical = {}
+    for name in [name for name in COLOURS if name in errors and errors[name].ndim == 3]:
+        free = [(i, j) for i, j in np.ndindex(errors[name].shape[1:]) if AXES[i] + AXES[j] not in _gone(data, name)]
+        median = np.nan_to_num(np.median(errors[name], axis=0))
+        typical[name] = SAID[name][1] * max((float(median[e]) for e in free), default=0.0)
+    size = float(np.nan_to_num(np.abs(values["total"])).max()) if "total" in values else 0.0
+    return {"total": INTRINSIC["total"], **surest(size, typical)}
+
+
 def _scan(
     title: str,
     known: dict[str, str],
@@ -241,7 +251,7 @@ def _scan(
         return None
     elements.sort(key=lambda e: -lead[e])
     factor, unit = scaled([size[e] for e in elements], data["ome_units"][f"ome_{names[0]}"])
-    shown = {name: MECHANISMS.get(name, (said(name), 1.0)) for name in names}
+    shown = {name: SAID.get(name, (said(name), 1.0)) for name in names}
     return {
         "title": title,
         "unit": unit,

@@ -186,6 +186,18 @@ def test_units_and_level_are_those_of_the_summary(result: Any, tmp_path: Path) -
     assert {t["unit"] for t in mu["states"][0]["tensors"]} == {"μ_B/nm² per V/nm"}
 
 
+def test_parts_that_are_open_give_way_to_those_that_are_sure(tmp_path: Path) -> None:
+    """As in pictures: where the mechanisms are less than their errors and the cross-gap parts are not."""
+    whole = ome.compute(ome.load("haldane"), (8, 8, 1), fermi=np.linspace(-1.5, 1.5, 5))
+    parts, exact = ("dipole", "itinerant", "local"), ("itinerant_crossgap", "local_crossgap", "metric_curl")
+    sure = {f"{name}_error": 0 * whole[f"{name}_error"] for name in (*parts, *exact)}
+    vague = {"local_error": 9 * abs(whole["total"]).max() + 0 * whole["local_error"]}
+    for errors, wanted in ((sure, {"dipole, 2 x", "itinerant", "local"}), (sure | vague, {"itinerant, cross-gap"})):
+        report(whole.assign(errors), tmp_path / "p.html")
+        curves = data(tmp_path / "p.html")["details"][0]["states"][0]["scans"][0]["elements"][0]["curves"]
+        assert wanted < {c["name"] for c in curves}
+
+
 def test_every_temperature_is_shown(tmp_path: Path) -> None:
     model = ome.load("haldane")
     warm = ome.compute(model, (8, 8, 1), ["total"], [0.5, 1.0], temperature=[100.0, 600.0])
