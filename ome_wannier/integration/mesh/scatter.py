@@ -2,15 +2,16 @@
 
 In most quantities what two full bands give by each other cancels. In the parts of the split it does not: near crossings they
 have steps, or peaks of both signs which are higher the nearer a point is. A mesh meets these at random, and a few large
-sub-meshes may agree by chance. The sums over planes (rows) of points, along each direction of the mesh, scatter likewise, even
-where crossings lie along them: two standard deviations are an error (tolerance.md eq. 12). What changes slowly from plane to
-plane is no scatter: differences of fourth order leave it out.
+sub-meshes may agree by chance. The sums over planes (rows) of points, one after the other along each direction of the mesh and
+along its diagonals, scatter likewise, even where crossings lie in them: two standard deviations are an error (tolerance.md
+eq. 12). What changes slowly from plane to plane is no scatter: differences of fourth order leave it out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ Array = NDArray[np.float64]
 
 
 class Planes(NamedTuple):
-    """Planes of points, those along each direction one after the other: what all full bands give in each (planes, levels,
+    """Planes of points, those of each of `directions` one after the other: what all full bands give in each (planes, levels,
     temperatures, columns), the largest share of a peak that a point leaves unknown, and how many points there are (planes,)."""
 
     sums: Array
@@ -38,7 +39,7 @@ class Planes(NamedTuple):
     @classmethod
     def none(cls, occupation: Occupation, columns: int, size: Sequence[int]) -> Planes:
         """Of no points of a mesh of this size; none at all for no columns."""
-        planes = sum(size) if columns else 0
+        planes = sum(number for _, number in directions(size)) if columns else 0
         shape = (planes, len(few(occupation)), len(occupation.temperature), columns)
         return cls(np.zeros(shape), np.zeros(planes), np.zeros(planes))
 
@@ -48,11 +49,29 @@ class Planes(NamedTuple):
 
     def scatter(self, size: Sequence[int]) -> Array:
         """(2, levels, temperatures, columns) the sum of the scatter and of its square, along the direction with the largest."""
-        ends = np.cumsum(size)[:-1].tolist()
+        ends = np.cumsum([number for _, number in directions(size)])[:-1].tolist()
         found = [np.zeros((2, *self.sums.shape[1:]))]
         for planes in zip(*(np.split(x, ends) for x in self), strict=True):
             found.append(_of_one_direction(*planes))
         return np.asarray(np.max(found, axis=0))
+
+
+def directions(size: Sequence[int]) -> list[tuple[NDArray[np.int64], int]]:
+    """Of a mesh of this size: (step, number), so that a point is in the plane (step @ index) % number of its direction.
+
+    Along each axis, and along diagonals of two axes of which one has as many points as the other or a multiple: elsewhere the
+    planes normal to them are so close that they resolve what lies in them.
+    """
+    axes = [i for i, n in enumerate(size) if n > 1]
+    found = [(np.eye(3, dtype=np.int64)[i], size[i]) for i in axes]
+    for i, j in combinations(axes, 2):
+        number = max(size[i], size[j])
+        if number % min(size[i], size[j]) == 0:
+            for sign in (1, -1):
+                step = np.zeros(3, dtype=np.int64)
+                step[[i, j]] = number // size[i], sign * number // size[j]
+                found.append((step, number))
+    return found
 
 
 def few(occupation: Occupation) -> NDArray[np.int64]:
@@ -76,21 +95,21 @@ def with_rows(
     (energies, weights), (k, there), (sums, share, number) = states, rows, found
     lost, levels = np.zeros(len(energies)), replace(occupation, fermi=occupation.fermi[few(occupation)])
     np.maximum.at(lost, near.point, alias(near.least, near.speeds))
-    first, ends = mesh.index(k[:, 0]) + np.cumsum([0, *mesh.size[:-1]]), np.cumsum(there.sum(axis=1))[:-1]
-    points = zip(*(np.split(x, ends) for x in (energies, weights, lost)), strict=True)
-    for row, points_of_it, at in zip(first, points, there, strict=True):
-        e, w, m = points_of_it
-        x = levels.filled(e, w).reshape(-1, *sums.shape[1:])
-        for axis, i in enumerate(row):
-            if axis == mesh.row_axis:
-                along = i + np.flatnonzero(at)
-                sums[along] += x
-                share[along] = np.maximum(share[along], m)
-                number[along] += 1
-            elif mesh.size[axis] > 1:
-                sums[i] += x.sum(axis=0)
-                share[i] = max(share[i], m.max(initial=0.0))
-                number[i] += len(m)
+    index, ends = mesh.index(k[there]), np.cumsum(there.sum(axis=1))[:-1]
+    for i, e, w, m in zip(*(np.split(x, ends) for x in (index, energies, weights, lost)), strict=True):
+        if not len(m):
+            continue
+        x, first = levels.filled(e, w).reshape(-1, *sums.shape[1:]), 0
+        for step, planes in directions(mesh.size):
+            plane = first + i @ step % planes  # one for all points of the row, or another one for each
+            if step[mesh.row_axis] == 0:
+                plane, given, most, points = plane[:1], x.sum(axis=0), m.max(), len(m)
+            else:
+                given, most, points = x, m, 1
+            sums[plane] += given
+            share[plane] = np.maximum(share[plane], most)
+            number[plane] += points
+            first += planes
     return found
 
 
