@@ -121,8 +121,8 @@ def test_the_direction_that_scatters_most_counts():
 def test_lines_of_crossings_are_in_the_error(seed, along):
     """Weakly coupled chains: full bands nearly cross on lines along rows of the mesh, across them, or along its diagonals.
     True is a mesh of eight times as many points per direction, certain to what every second point of it changes.
-    Errors are two standard deviations: of 1,266 elements of 72 such chains 3 were off by more than two errors, none by 2.3; before
-    diagonals counted, by 9.8."""
+    Errors are two standard deviations: of 1,266 elements of 72 such chains 3 were off by more than two errors, none by 2.3;
+    before diagonals counted, by 9.8."""
     rng = np.random.default_rng([seed, 11])
     model = random_model(seed, 2, 4, energies=[-0.3, 0.0, 0.3, 4.0], hopping=0.5)
     weak = np.where(model.R[:, :2] @ [along[1], -along[0]] != 0, 0.03, 1.0)[:, None, None] * np.where(
