@@ -11,7 +11,8 @@ import numpy as np
 from ..common.errors import SettingsError
 from ..presentation import elements
 from ..presentation.content import EXTRINSIC, LEADING, reference
-from ..presentation.rows import MECHANISMS, largest
+from ..presentation.largest import largest
+from ..presentation.rows import MECHANISMS
 from ..presentation.units import scale
 from . import figures
 from .compare import COLOURS, named

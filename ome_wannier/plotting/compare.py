@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..common.errors import SettingsError
 from ..presentation import elements
 from ..presentation.content import EXTRINSIC, LEADING, reference, title_of
-from ..presentation.rows import largest
+from ..presentation.largest import largest
 from ..presentation.units import scale
 from . import figures
 from .scan import AT_MOST, component_title, label_below, legend_below

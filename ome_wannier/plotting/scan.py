@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..common.errors import SettingsError
 from ..presentation import elements
 from ..presentation.content import title_of
-from ..presentation.rows import largest
+from ..presentation.largest import largest
 from ..presentation.units import scale as unit_of
 from ..response.result_files import quantities
 from . import figures

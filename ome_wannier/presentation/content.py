@@ -15,8 +15,9 @@ from ..response.result_files import quantities
 from ..sources import library
 from ..sources.library_entry import PREFIX
 from . import elements, rows
+from .largest import Point, in_reach
 from .numbers import EXACT
-from .rows import Point, Table
+from .rows import Table
 from .units import dimension_of
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def summary(
     leading = next((name for name in LEADING if name in there), None)
     extrinsic = [name for name in EXTRINSIC if name in there]
     tables = rows.intrinsic(result, leading, points, units) if leading else []
-    tables += [rows.extrinsic(result, name, points, units) for name in extrinsic]
+    tables += rows.extrinsic(result, extrinsic, points, units)
     known = {leading, *extrinsic, *rows.PARTS, *rows.EXACT_PARTS, *rows.SPIN}
     others = [name for name in there if name not in known]
     rest = len([name for name in there if name not in {leading, *extrinsic, *rows.MECHANISMS}])
@@ -91,7 +92,7 @@ def summary(
         tables += rows.others(result, [*alone, *others], points[0], units)
         rest -= len(others)
     shown = [name for name in (leading, *extrinsic) if name is not None]
-    partly = [name for name in shown if rows.in_reach(result, name)]  # of others the table says why there is nothing
+    partly = [name for name in shown if in_reach(result, name)]  # of others the table says why there is nothing
     notes = [*elements.legend(result, partly, undefined=False), *_notes(result, shown, tables, max(rest, 0))]
     said = [str(text) for text in np.atleast_1d(result.attrs.get("warnings", []))]
     tables = [t for t in tables if t.rows or not t.columns]
@@ -204,7 +205,7 @@ def _notes(result: xr.Dataset, shown: Sequence[str], tables: Sequence[Table], re
         together = ", ".join(dict.fromkeys(unsure)) + rows.UNSURE
         notes = [together, *(note for note in notes if not note.endswith(rows.UNSURE))]
     for name in shown:
-        if "left_out" in result[name].attrs and rows.in_reach(result, name):
+        if "left_out" in result[name].attrs and in_reach(result, name):
             notes.append(f"{elements.said(name)} leaves out: {result[name].attrs['left_out']}")
     notes += _across(result, tables)
     if result.attrs.get("fermi_surface"):

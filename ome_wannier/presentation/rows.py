@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import elements, per_current
+from .largest import Point, Spot, beyond_error, in_reach, number_at, spots_of
 from .numbers import rounded
 from .per_current import CONDUCTIVITY
 from .units import scale
@@ -41,13 +42,6 @@ WIDE = 5
 OPEN = "?"
 
 
-class Point(NamedTuple):
-    """Indices of a Fermi level and a temperature, or None and None for where a response is largest."""
-
-    level: int | None
-    temperature: int | None
-
-
 @dataclass(frozen=True)
 class Table:
     """Numbers with a heading: unit of all, names of the columns, (label, cells), and what they leave open."""
@@ -57,15 +51,6 @@ class Table:
     columns: list[str]
     rows: list[tuple[str, list[str]]]
     notes: list[str] = field(default_factory=list)
-
-
-class _Spot(NamedTuple):
-    """One element at one level and temperature."""
-
-    element: str
-    level: int
-    temperature: int
-    largest: bool
 
 
 class _Row(NamedTuple):
@@ -85,7 +70,7 @@ def intrinsic(result: xr.Dataset, leading: str, points: Sequence[Point], units: 
     """
     if not in_reach(result, leading):
         return [_nothing("intrinsic", result, leading)]
-    spots = _spots(result, leading, points)
+    spots = spots_of(result, leading, points)
     parts = [name for name in MECHANISMS if name in result] if leading == "total" else []
     split = {e for name in parts for e in elements.allowed(result[name])}
     if not split or split.issuperset(spot.element for spot in spots):
@@ -93,11 +78,11 @@ def intrinsic(result: xr.Dataset, leading: str, points: Sequence[Point], units: 
     first = _first_row(result, leading, spots, units)
     notes = _unsure(leading, first.numbers)
     alone = Table(_title("intrinsic", result, leading, spots), first.unit, _columns(result, leading, spots), first.lines, notes)
-    spots = _spots(result, leading, points, split)
+    spots = spots_of(result, leading, points, split)
     return [alone, _explained(result, leading, spots, units, "largest that splits into mechanisms")] if spots else [alone]
 
 
-def _explained(result: xr.Dataset, leading: str, spots: Sequence[_Spot], units: str | None, kind: str) -> Table:
+def _explained(result: xr.Dataset, leading: str, spots: Sequence[Spot], units: str | None, kind: str) -> Table:
     """A response at some spots with what makes it."""
     numbers, factor, unit, lines = _first_row(result, leading, spots, units)
     notes = _unsure(leading, numbers)
@@ -116,7 +101,7 @@ def _explained(result: xr.Dataset, leading: str, spots: Sequence[_Spot], units: 
         lines += mechanisms
     for name, (label, times) in SPIN.items():
         if name in result and name != leading:
-            lines.append((label, [_cell(_number(result, name, spot), factor * times) for spot in spots]))
+            lines.append((label, [_cell(number_at(result, name, spot), factor * times) for spot in spots]))
     return Table(_title(kind, result, leading, spots), unit, _columns(result, leading, spots), lines, notes)
 
 
@@ -126,15 +111,29 @@ def _nothing(kind: str, result: xr.Dataset, name: str) -> Table:
     return Table(f"{kind}: {', '.join(why)}", "", [], [])
 
 
-def extrinsic(result: xr.Dataset, name: str, points: Sequence[Point], units: str | None) -> Table:
-    """An extrinsic response."""
-    if not in_reach(result, name):
-        return _nothing(elements.said(name), result, name)
-    spots = _spots(result, name, points)
-    numbers, _, unit, lines = _first_row(result, name, spots, units)
-    about = result[name].attrs
+def extrinsic(result: xr.Dataset, names: Sequence[str], points: Sequence[Point], units: str | None) -> list[Table]:
+    """Extrinsic responses: a table for those that have the same largest element, a heading for those that are gone together."""
+    there = {name: spots_of(result, name, points) for name in names if in_reach(result, name)}
+    together: dict[str, list[str]] = {}
+    for name, spots in there.items():
+        together.setdefault(spots[0].element, []).append(name)
+    gone: dict[tuple[str, ...], list[str]] = {}
+    for name in (name for name in names if name not in there):
+        gone.setdefault(tuple(elements.reasons(result[name]).values()), []).append(name)
+    return [
+        *(_beside_each_other(result, same, there[same[0]], units) for same in together.values()),
+        *(_nothing(", ".join(map(elements.said, same)), result, same[0]) for same in gone.values()),
+    ]
+
+
+def _beside_each_other(result: xr.Dataset, names: Sequence[str], spots: Sequence[Spot], units: str | None) -> Table:
+    """Extrinsic responses at the spots of the first."""
+    first, *more = names
+    numbers, factor, unit, lines = _first_row(result, first, spots, units)
+    lines += [(elements.said(name), [_cell(number_at(result, name, spot), factor) for spot in spots]) for name in more]
+    about = result[first].attrs
     how = f"extrinsic, proportional to tau = {about['tau_fs']:g} fs" if "tau_fs" in about else "extrinsic"
-    return Table(_title(how, result, name, spots), unit, _columns(result, name, spots), lines, _unsure(name, numbers))
+    return Table(_title(how, result, first, spots), unit, _columns(result, first, spots), lines, _unsure(first, numbers))
 
 
 def _unsure(name: str, numbers: Sequence[tuple[float, float] | str]) -> list[str]:
@@ -145,9 +144,9 @@ def _unsure(name: str, numbers: Sequence[tuple[float, float] | str]) -> list[str
     return [elements.said(name) + UNSURE]
 
 
-def _first_row(result: xr.Dataset, name: str, spots: Sequence[_Spot], units: str | None) -> _Row:
+def _first_row(result: xr.Dataset, name: str, spots: Sequence[Spot], units: str | None) -> _Row:
     """The response itself, whose size decides the unit of its table."""
-    numbers = [_number(result, name, spot) for spot in spots]
+    numbers = [number_at(result, name, spot) for spot in spots]
     factor, unit = _unit(result, name, numbers, units)
     return _Row(numbers, factor, unit, [(elements.said(name), [_cell(n, factor) for n in numbers])])
 
@@ -156,9 +155,9 @@ def others(result: xr.Dataset, names: Sequence[str], point: Point, units: str | 
     """The largest element of each of some quantities, with its unit."""
     lines, notes = [], []
     for name in names:
-        spots = _spots(result, name, [point])
+        spots = spots_of(result, name, [point])
         if spots:
-            number = _number(result, name, spots[0])
+            number = number_at(result, name, spots[0])
             factor, unit = _unit(result, name, [number], units)
             which = elements.with_equals(result[name], spots[0].element)
             lines.append((elements.said(name), [which, _cell(number, factor), unit]))
@@ -169,73 +168,6 @@ def others(result: xr.Dataset, names: Sequence[str], point: Point, units: str | 
     return [Table("others, the largest element", "", ["element", "value", "unit"], lines, notes)] if lines or notes else []
 
 
-def in_reach(result: xr.Dataset, name: str) -> bool:
-    """Whether any element of a quantity has a value."""
-    return bool(elements.allowed(result[name]))
-
-
-def _spots(result: xr.Dataset, name: str, points: Sequence[Point], among: Collection[str] | None = None) -> list[_Spot]:
-    """The element that is shown at each point: where levels are given one for all, as `largest` has it.
-
-    among : the elements that may be shown; all by default.
-    """
-    candidates = [e for e in elements.independent(result[name]) if among is None or e in among]
-    if not candidates:
-        return []
-    shown = [p for p in points if p.level is not None]
-    found = []
-    if shown:
-        every = _compared(result, name, candidates, tuple(np.transpose([(p.level, p.temperature) for p in shown])))
-        best = max(every, key=lambda e: float(every[e].max()))
-        found = [_Spot(best, int(p.level or 0), int(p.temperature or 0), False) for p in shown]
-    if len(shown) < len(points):
-        spot = _Spot(*largest(result, name, candidates), True)
-        if spot[:3] not in [known[:3] for known in found]:
-            found.append(spot)
-    return found
-
-
-def largest(result: xr.Dataset, name: str, among: Collection[str] | None = None) -> tuple[str, int, int]:
-    """The element that exceeds its error most, and the indices of its level and temperature; where none does, the largest.
-
-    Elements that symmetry forbids, or that are not defined, take no part. among : some elements; by default all others.
-    """
-    every = _compared(result, name, elements.independent(result[name]) if among is None else among, ...)
-    best = max(every, key=lambda e: float(every[e].max()))
-    level, temperature = np.unravel_index(int(np.argmax(every[best])), every[best].shape)
-    return best, int(level), int(temperature)
-
-
-def _compared(result: xr.Dataset, name: str, among: Collection[str], at: Any) -> dict[str, Numbers]:
-    """By how much elements exceed their errors at some (levels, temperatures); where none does, as zeros that are exact, their
-    sizes."""
-    every = {e: _sure(result, name, e)[at] for e in among}
-    if max(float(beyond.max()) for beyond in every.values()) > 0:
-        return every
-    sizes = {e: np.nan_to_num(np.abs(elements.element(result[name], e).values)) for e in among}
-    return {e: size.reshape(len(size), -1)[at] for e, size in sizes.items()}
-
-
-def _sure(result: xr.Dataset, name: str, element: str) -> Numbers:
-    """(levels, temperatures): by how much an element exceeds its error; an error that is not known counts as the value."""
-    value, error = (elements.element(result[n], element).values for n in (name, f"{name}_error"))
-    size = np.nan_to_num(np.abs(value), nan=-1.0)
-    beyond = np.asarray(size - np.where(np.isfinite(error), error, size))
-    return beyond.reshape(len(beyond), -1)
-
-
-def _number(result: xr.Dataset, name: str, spot: _Spot) -> tuple[float, float] | str:
-    """Value and error, or why there is none."""
-    gone = elements.reasons(result[name])
-    if spot.element in gone or spot.element not in elements.names(result[name]):
-        return elements.DASH
-    found = []
-    for which in (name, f"{name}_error"):
-        values = elements.element(result[which], spot.element).values
-        found.append(float(values.reshape(len(values), -1)[spot.level, spot.temperature]))
-    return (found[0], found[1]) if np.isfinite(found[0]) else elements.DASH
-
-
 def _cell(number: tuple[float, float] | str, factor: float) -> str:
     return number if isinstance(number, str) else rounded(number[0] * factor, number[1] * abs(factor))
 
@@ -243,7 +175,7 @@ def _cell(number: tuple[float, float] | str, factor: float) -> str:
 def _shares(
     result: xr.Dataset,
     parts: Mapping[str, tuple[str, float]],
-    spots: Sequence[_Spot],
+    spots: Sequence[Spot],
     totals: Sequence[tuple[float, float] | str],
     factor: float,
 ) -> list[tuple[str, list[str]]]:
@@ -252,7 +184,7 @@ def _shares(
     for name, (label, times) in parts.items():
         cells = []
         for spot, total in zip(spots, totals, strict=True):
-            number = _number(result, name, spot)
+            number = number_at(result, name, spot)
             known = not isinstance(number, str) and not isinstance(total, str)
             share = _share(number[0] * times, number[1] * times, *total) if known else ""  # type: ignore[operator]
             cells.append((_cell(number, factor * times), share))
@@ -273,7 +205,7 @@ def _share(value: float, error: float, total: float, of_total: float) -> str:
     return f"{round(100 * value / total) + 0}%"
 
 
-def _vague(result: xr.Dataset, spots: Sequence[_Spot], totals: Sequence[tuple[float, float] | str]) -> bool:
+def _vague(result: xr.Dataset, spots: Sequence[Spot], totals: Sequence[tuple[float, float] | str]) -> bool:
     """Whether the errors of the mechanisms are too large for shares of the total, those of the cross-gap parts much smaller."""
     for spot, total in zip(spots, totals, strict=True):
         split, exact = (_largest_error(result, parts, spot) for parts in (MECHANISMS, EXACT_PARTS))
@@ -282,9 +214,9 @@ def _vague(result: xr.Dataset, spots: Sequence[_Spot], totals: Sequence[tuple[fl
     return False
 
 
-def _largest_error(result: xr.Dataset, parts: Mapping[str, tuple[str, float]], spot: _Spot) -> float:
+def _largest_error(result: xr.Dataset, parts: Mapping[str, tuple[str, float]], spot: Spot) -> float:
     """Of the parts that there are."""
-    numbers = [(_number(result, name, spot), times) for name, (_, times) in parts.items() if name in result]
+    numbers = [(number_at(result, name, spot), times) for name, (_, times) in parts.items() if name in result]
     return max((n[1] * times for n, times in numbers if not isinstance(n, str)), default=0.0)
 
 
@@ -295,7 +227,7 @@ def _unit(result: xr.Dataset, name: str, numbers: Sequence[tuple[float, float] |
     return scale(values, str(result[name].attrs["units"]), units, result)
 
 
-def _columns(result: xr.Dataset, name: str, spots: Sequence[_Spot]) -> list[str]:
+def _columns(result: xr.Dataset, name: str, spots: Sequence[Spot]) -> list[str]:
     """Heading of each column: the element, where it is, and whether it is the largest of a scan."""
     temperatures = np.atleast_1d(result["temperature"].values)
     texts, titled = [], len(spots) > 2 and " = alpha_" in _title("", result, name, spots)
@@ -304,13 +236,13 @@ def _columns(result: xr.Dataset, name: str, spots: Sequence[_Spot]) -> list[str]
         which = "" if titled else f"{elements.with_equals(result[name], spot.element)} "
         at = f"{which}at {level} eV".lstrip()
         warm = f", {temperatures[spot.temperature]:g} K" if len(temperatures) > 1 else ""
-        beyond = _sure(result, name, spot.element)[spot.level, spot.temperature] > 0
+        beyond = beyond_error(result, name, spot.element)[spot.level, spot.temperature] > 0
         which = f" ({'largest' if beyond else 'largest, within its error'})" if spot.largest else ""
         texts.append(at + warm + which)
     return texts
 
 
-def _title(kind: str, result: xr.Dataset, name: str, spots: Sequence[_Spot]) -> str:
+def _title(kind: str, result: xr.Dataset, name: str, spots: Sequence[Spot]) -> str:
     """What a table is of: the kind, and what its element means."""
     dims = elements.along(result[name])
     seen = list(dict.fromkeys(spot.element for spot in spots))

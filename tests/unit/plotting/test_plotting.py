@@ -20,8 +20,8 @@ from ome_wannier.calculators import get
 from ome_wannier.calculators.reported_units import unit_of
 from ome_wannier.errors import SettingsError
 from ome_wannier.plotting import figures, zone
+from ome_wannier.presentation.largest import largest
 from ome_wannier.presentation.numbers import prefixed
-from ome_wannier.presentation.rows import largest
 from ome_wannier.units import KB
 
 LEVELS = np.linspace(-1.0, 1.0, 21)

@@ -13,7 +13,7 @@ from ome_wannier import plotting
 from ome_wannier.cli import tables
 from ome_wannier.errors import ModelError
 from ome_wannier.presentation import elements, rows
-from ome_wannier.presentation.rows import largest
+from ome_wannier.presentation.largest import largest
 from ome_wannier.report import content
 
 LEVELS = np.linspace(-0.6, 0.6, 13)
