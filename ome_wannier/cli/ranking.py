@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..common.errors import SettingsError
-from ..common.units import ALPHA_UNIT, convert_alpha
+from ..common.units import ALPHA_UNIT
 from ..presentation.numbers import prefixed, pretty, rounded
 
 if TYPE_CHECKING:
@@ -43,11 +42,11 @@ def printed(found: pd.DataFrame, shown: Sequence[str], by: str, units: str | Non
     out = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     uncertain = f"{by}_error" in found or by.endswith(SUFFIX)
     columns = [name for name in shown if not (uncertain and name == f"{by}_error")]
-    factor, unit = _scale(found, by, units) if uncertain else (1.0, "")
+    factors, unit = _scaled(found, by, units) if uncertain else ([1.0] * len(found), "")
     for name in columns:
         left = found[name].dtype == object or name == "name"
         out.add_column(f"{name} ({unit})" if name == by and unit else name, justify="left" if left else "right")
-    for row in found.to_dict("records"):
+    for row, factor in zip(found.to_dict("records"), factors, strict=True):
         out.add_row(*(_ranked(row, by, factor) if uncertain and name == by else _cell(row, name) for name in columns))
     return out
 
@@ -59,8 +58,8 @@ def explained(found: pd.DataFrame, every: pd.DataFrame, by: str, where: str | No
     lines = []
     told = table.meanings([name for name in table.units(shown) if name != f"{by}_error"])
     lines += [f"{name}: {meaning}" for name, meaning in told.items()]
-    if f"{by}_error" in found and (found[f"{by}_error"] > found[by].abs()).any():
-        lines.append(f"{OPEN}: the error exceeds the value")
+    if f"{by}_error" in found and not (found[f"{by}_error"] <= found[by].abs()).all():
+        lines.append(f"{OPEN}: the error exceeds the value, or is not known (?)")
     if any(table.still_grows(row, name) for row in found.to_dict("records") for name in shown):
         lines.append(f"{END}: first or last level, towards which it still grows: widen screen --around START:STOP:N")
     without = every if where is None else every[table.select(every, where)]
@@ -69,25 +68,22 @@ def explained(found: pd.DataFrame, every: pd.DataFrame, by: str, where: str | No
     return lines
 
 
-def _scale(found: pd.DataFrame, by: str, units: str | None) -> tuple[float, str]:
-    """Factor and unit of a column with errors: of responses the unit asked for, or a prefix by the median of the rows."""
+def _scaled(found: pd.DataFrame, by: str, units: str | None) -> tuple[list[float], str]:
+    """A factor for each row of a column with errors, and the unit: of responses the one asked for, or with a prefix by the
+    median of the rows."""
     from ..screening import table
+    from ..screening.table_units import factors
 
     dimensions = found["dimension"].dropna().unique().tolist() if "dimension" in found else []
     response = by.endswith(("_max", "_gap"))
     if not response or len(dimensions) != 1 or dimensions[0] not in ALPHA_UNIT:
-        return 1.0, "" if response else pretty(table.units([by]).get(by, ""))
-    dimension = int(dimensions[0])
+        return [1.0] * len(found), "" if response else pretty(table.units([by]).get(by, ""))
     if units is None:
         sizes = [abs(v) for v in found[by] if v and math.isfinite(v)] or [e for e in found[f"{by}_error"] if e > 0]
-        return prefixed(sorted(sizes)[len(sizes) // 2 :][:1], ALPHA_UNIT[dimension])
-    if "/cell" in units:
-        raise SettingsError(f"units: {units} needs the cells, which the table does not have: e2/h, ps/m ...")
-    try:
-        factor, unit = convert_alpha(1.0, units, dimension), pretty(ALPHA_UNIT[dimension] if units == "SI" else units)
-    except ValueError as wrong:
-        raise SettingsError(f'units: {wrong}: add --where "dimension==3", or ==2') from wrong
-    return factor, unit + (" Å" if dimension == 2 and units.startswith("e2/") else "")
+        factor, unit = prefixed(sorted(sizes)[len(sizes) // 2 :][:1], ALPHA_UNIT[int(dimensions[0])])
+        return [factor] * len(found), unit
+    each = factors(found, units)
+    return [factor for factor, _ in each], next((unit for _, unit in each if unit), "")
 
 
 def element_of(by: str) -> str:
@@ -101,7 +97,7 @@ def _ranked(row: dict[Any, Any], by: str, factor: float) -> str:
     if row.get(element_of(by)) == "none":
         return "forbidden"
     said = rounded(value * factor, abs(error) * factor)
-    return f"{said} {OPEN}" if error > abs(value) else said
+    return said if error <= abs(value) else f"{said} {OPEN}"
 
 
 def _cell(row: dict[Any, Any], name: str) -> str:

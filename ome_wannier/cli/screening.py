@@ -172,9 +172,9 @@ def rank(
     if lines := explained(found, every, column, where, [name for name in shown if columns is not None or name != column]):
         console.print("\n".join(lines), soft_wrap=True)
     allowed = found[found[element_of(column)] != "none"] if element_of(column) in found else found
-    vague = allowed[allowed[f"{column}_error"] > allowed[column].abs()] if f"{column}_error" in found else found[:0]
+    vague = allowed[~(allowed[f"{column}_error"] <= allowed[column].abs())] if f"{column}_error" in found else found[:0]
     if len(vague):
-        _note(f"warning: errors larger than the values: {_listed(vague['name'].tolist())}")
+        _note(f"warning: errors larger than the values, or not known: {_listed(vague['name'].tolist())}")
 
 
 def _columns(found: pd.DataFrame, asked: str | None, by: str) -> list[str]:
@@ -234,6 +234,7 @@ def export(
     from .. import screening
     from ..common.errors import SettingsError
     from ..screening import table
+    from ..screening.table_units import in_unit
     from . import _console
     from .jobs import check_output
     from .pictures import unit_of
@@ -246,7 +247,7 @@ def export(
     found = screening.frame(db)
     if where is not None:
         found = found[table.select(found, where)]
-    found = found if asked is None else table.in_unit(found, asked)
+    found = found if asked is None else in_unit(found, asked)
     for path in (csv, parquet):
         if path:
             screening.export(found, path)

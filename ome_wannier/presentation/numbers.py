@@ -19,10 +19,10 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 def rounded(value: float, error: float, plus_minus: str = "±") -> str:
     """A value and its error, both rounded to two digits of the error: "-13.60 ± 0.48"; "1 (exact)" where the error is zero.
 
-    An error that is not finite is not known: "1.235 ± ?".
+    An error that is not finite is not known, and two digits of the value are written: "1.2 ± ?".
     """
     if not math.isfinite(error):
-        return f"{value:.4g} {plus_minus} {UNKNOWN}"
+        return f"{value:.2g} {plus_minus} {UNKNOWN}"
     if error == 0:
         return f"{value + 0.0:.4g} {EXACT}"
     digits = 1 - math.floor(math.log10(error))

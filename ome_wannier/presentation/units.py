@@ -33,16 +33,21 @@ def in_unit(own: str, asked: str | None, result: xr.Dataset) -> tuple[float, str
     """Factor and unit of what is in `own`; SI without a prefix where no unit is asked for. SettingsError as for `scale`."""
     if asked is None or own not in ALPHA_UNIT.values():
         return 1.0, pretty(own)
-    dimension = next(d for d, unit in ALPHA_UNIT.items() if unit == own)
+    cell = result.attrs.get("cell")
+    return of_cell(next(d for d, unit in ALPHA_UNIT.items() if unit == own), asked, None if cell is None else float(cell))
+
+
+def of_cell(dimension: int, asked: str, cell: float | None) -> tuple[float, str]:
+    """Factor and unit of responses in so many periodic directions, of cells of this size in angstrom^dimension, None where it
+    is not known. SettingsError as for `scale`."""
     name = checked(asked, dimension)
     if name == "SI":
-        return 1.0, pretty(own)
-    cell = result.attrs.get("cell")
+        return 1.0, pretty(ALPHA_UNIT[dimension])
     if "/cell" in name and cell is None:
-        raise SettingsError(f"units: {name} needs the size of the cell, which this result does not know")
+        raise SettingsError(f"units: {name} needs the size of the cell, which is not known")
     bare = {3: "", 2: " angstrom", 1: " angstrom^2", 0: " angstrom^3"}[dimension]
     label = {"e2/h": f"e^2/h{bare}", "e2/hbar": f"e^2/ħ{bare}"}.get(name, name)
-    return convert_alpha(1.0, name, dimension, 1.0 if cell is None else float(cell)), pretty(label)
+    return convert_alpha(1.0, name, dimension, 1.0 if cell is None else cell), pretty(label)
 
 
 def parsable(own: str, asked: str | None) -> str:

@@ -35,11 +35,12 @@ def report(
     ----------
     source : a database of `screen`, a result or its file (`.nc`).
     path : where to write it, `.html`. by, where : what the table is sorted by, and which rows it has, see `rank`.
-    details : how many materials have their scans and tensors in the page. units : of the responses of a result, see `summary`.
+    details : how many materials have their scans and tensors in the page. units : of the responses, see `summary`.
 
     Raises
     ------
-    SettingsError : another ending of the path, an unknown column. StoreError, FileFormatError : nothing there to report on.
+    SettingsError : another ending of the path, an unknown column, a unit that there is not. StoreError, FileFormatError :
+        nothing there to report on.
     """
     from . import content, page
 
@@ -47,7 +48,7 @@ def report(
     if target.suffix.lower() not in (".html", ".htm"):
         raise SettingsError(f"{path}: the name must end in .html")
     if isinstance(source, str | Path) and not str(source).endswith(".nc"):
-        found = content.of_database(source, by, where, details)
+        found = content.of_database(source, by, where, details, units)
     else:
         result = load_result(source) if isinstance(source, str | Path) else source
         found = content.of_result(result, Path(source).name if isinstance(source, str | Path) else "", units)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import calculators, screening
 from ..calculators.registry import EQUAL
 from ..common.errors import warn
+from ..common.units import ALPHA_UNIT
 from ..plotting.figures import PURPLE, VERMILION
 from ..plotting.parts import COLOURS, PARTS, SAID, surest
 from ..plugins.ase import row
@@ -25,6 +26,7 @@ from ..presentation.units import scale
 from ..runs.settings import TABLE
 from ..screening import table as tables
 from ..screening.store import DAMAGE, FAILED, Store
+from ..screening.table_units import factors, in_unit
 from ..sources.citations import cite
 
 if TYPE_CHECKING:
@@ -66,8 +68,9 @@ class Content:
     """What a page shows.
 
     title, subtitle : headings. columns : (key, heading) of the table. rows : of the table, with `name`, `status`, the columns,
-    their errors (`<key>_error`) and `detail`, the number of its details or None. details : see `material`. failures : (name,
-    reason). meanings : (column, unit, meaning). summary : of one result, which comes first.
+    their errors (`<key>_error`), `response_unit` unless that is SI, and `detail`, the number of its details or None.
+    details : see `material`. failures : (name, reason). meanings : (column, unit, meaning). summary : of one result, which
+    comes first.
     """
 
     title: str
@@ -80,8 +83,8 @@ class Content:
     summary: Summary | None = None
 
 
-def of_database(db: str | Path, by: str, where: str | None, details: int) -> Content:
-    """The content of a screening."""
+def of_database(db: str | Path, by: str, where: str | None, details: int, units: str | None = None) -> Content:
+    """The content of a screening. units : of the responses; by default SI with prefixes."""
     everything = screening.frame(db)
     ranked = screening.rank(everything, by, where)
     column = tables.column_of(by)
@@ -91,9 +94,12 @@ def of_database(db: str | Path, by: str, where: str | None, details: int) -> Con
     store = Store(db)
     rows: list[dict[str, Any]] = []
     shown: list[dict[str, Any]] = []
-    for i, one in enumerate(ranked.to_dict("records")):
+    scales = [None] * len(ranked) if units is None else factors(ranked, units)
+    converted = ranked if units is None else in_unit(ranked, units).drop(columns="units")
+    for i, (one, in_units) in enumerate(zip(converted.to_dict("records"), scales, strict=True)):
         kept = {str(k): _plain(v) for k, v in one.items()}
-        found = _details(store, kept) if i < details else None
+        kept |= {} if in_units is None else {"response_unit": in_units[1]}
+        found = _details(store, kept, in_units) if i < details else None
         rows.append({**kept, "detail": None if found is None else len(shown)})
         shown += [] if found is None else [found]
     failed = everything[everything["status"] == FAILED] if "status" in everything else everything[:0]
@@ -111,10 +117,17 @@ def of_database(db: str | Path, by: str, where: str | None, details: int) -> Con
     )
 
 
-def _details(store: Store, facts: dict[str, Any]) -> dict[str, Any] | None:
-    """The details of a row, or None, with a warning, where somebody else has written something else there."""
+def _details(store: Store, facts: dict[str, Any], in_units: tuple[float, str] | None) -> dict[str, Any] | None:
+    """The details of a row, or None, with a warning, where somebody else has written something else there.
+
+    in_units : factor and unit of its responses; None for SI with prefixes.
+    """
+
+    def scaled(values: ArrayLike, own: str) -> tuple[float, str]:
+        return prefixed(values, own) if in_units is None or own not in ALPHA_UNIT.values() else in_units
+
     try:
-        return material(store.data(str(facts["key"])), facts)
+        return material(store.data(str(facts["key"])), facts, scaled)
     except DAMAGE as error:
         warn(f"{str(facts.get('name'))[:60]}: its tensors cannot be shown ({type(error).__name__}: {str(error)[:100]})")
         return None

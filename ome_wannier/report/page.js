@@ -173,10 +173,11 @@
   function drawScatter() {
     const plot = document.getElementById("scatter"), which = document.getElementById("which");
     const draw = () => {
-      const traces = [[2, "layers (A m/V)", "circle", "y"], [3, "crystals (A/V)", "diamond", "y2"]].map((kind) => {
+      const traces = [[2, "layers", "circle", "y", "A m/V"], [3, "crystals", "diamond", "y2", "A/V"]].map((kind) => {
         const rows = content.rows.filter((r) => r.dimension === kind[0] && r.metric !== null && r[which.value] > 0);
+        const unit = rows.length && rows[0].response_unit || kind[4];
         return { x: rows.map((r) => r.metric), y: rows.map((r) => r[which.value]), text: rows.map((r) => escaped(r.name)), customdata: rows.map((r) => r.detail),
-          mode: "markers", type: "scatter", name: kind[1], marker: { symbol: rows.map((r) => kind[2] + (r[which.value + "_error"] >= r[which.value] ? "-open" : "")), size: 9, opacity: .8 }, yaxis: kind[3],
+          mode: "markers", type: "scatter", name: kind[1] + " (" + escaped(unit) + ")", marker: { symbol: rows.map((r) => kind[2] + (r[which.value + "_error"] >= r[which.value] ? "-open" : "")), size: 9, opacity: .8 }, yaxis: kind[3],
           hovertemplate: "%{text}<br>metric %{x:.4g}<br>%{y:.4g}<extra></extra>" };
       }).filter((t) => t.x.length);
       if (traces.length === 1) traces[0].yaxis = "y";

@@ -9,13 +9,17 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from ..common.units import ALPHA_UNIT
 from ..presentation.html import fragment
 from ..presentation.numbers import prefixed, pretty, rounded
 from ..screening.table import still_grows, units
 from .content import MINUS, Content
 
 #: what the scatter plot needs of a row
-DRAWN = ("name", "detail", "metric", "total_max", "total_max_error", "extrinsic_max", "extrinsic_max_error", "dimension")
+DRAWN = (
+    "name", "detail", "metric", "total_max", "total_max_error", "extrinsic_max", "extrinsic_max_error", "dimension",
+    "response_unit",
+)  # fmt: skip
 #: columns whose numbers are in one unit for layers and in another for crystals
 _RESPONSES = ("_max", "_gap")
 
@@ -97,6 +101,7 @@ def _cell(row: dict[str, Any], key: str) -> Cell:
     element = row.get(f"{key.rpartition('_')[0]}_element")
     if value == 0:
         return Cell("0", "forbidden" if element == "none" else "0")
-    factor, unit = prefixed([value], "A/V" if row.get("dimension") == 3 else "A m/V")
+    own, asked = ALPHA_UNIT.get(int(row.get("dimension") or 3), "A/V"), row.get("response_unit")
+    factor, unit = (1.0, asked) if asked else prefixed([value], own)
     shown = rounded(value * factor, math.nan if error is None else error * factor).replace("-", MINUS)
     return Cell(repr(value), f"{shown} {unit}", error is not None and error >= abs(value))

@@ -58,6 +58,7 @@ DESCRIPTORS = (
     Descriptor("formula", "", "chemical formula, where the atoms are known"),
     Descriptor("dimension", "", "number of periodic directions; responses are in A/V in three, in A m/V in two"),
     Descriptor("orbitals", "", "number of bands of the model"),
+    Descriptor("cell_size", "angstrom^dimension", "volume of the unit cell, of a layer its area, of a chain its length"),
     Descriptor("gap", "eV", "gap at the Fermi level in question, or above the bands that a filling fills; 0 for metals"),
     Descriptor("fermi", "eV", "the Fermi level in question: the middle of the gap, that of the filling, or what was given"),
     Descriptor("fermi_error", "eV", "estimated error of the level of a filling; what it may change is in the errors"),

@@ -125,6 +125,7 @@ def _identity(model: Model, item: Item, plan: Plan) -> dict[str, Any]:
         "software": f"ome_wannier {__version__}, numpy {np.__version__}",
         "dimension": model.dimension,
         "orbitals": model.n_orbitals,
+        **({"cell_size": float(model.cell)} if has_zone(model) else {}),
         **({} if plan.reference is None else {"fermi": plan.reference}),
     }
 

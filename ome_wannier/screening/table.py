@@ -6,6 +6,7 @@ import ast
 import difflib
 import importlib.util
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 from ..common.errors import SettingsError, warn
 from ..common.safe_write import whole
 from ..common.sqlite_file import check_length
-from ..common.units import convert_alpha
 from ..presentation.per_current import CONDUCTIVITY, SUFFIX
-from .descriptors import RESPONSE_UNIT, describe
+from .descriptors import describe
 from .store import DONE, Store
 
 if TYPE_CHECKING:
@@ -102,12 +102,12 @@ def rank(
 
 
 def sure(table: pd.DataFrame, column: str) -> pd.Series[float]:
-    """What rows are ranked by: by how much a number exceeds its error, where it has one; an error that is not known is as large
-    as the number. What symmetry forbids, zero, comes after all that."""
+    """What rows are ranked by: by how much a number exceeds its error, where it has one. An error that is not known is larger
+    than any; what symmetry forbids, zero, comes after all that."""
     if f"{column}_error" not in table:
         return table[column]
-    beyond = table[column].abs() - table[f"{column}_error"].fillna(table[column].abs())
-    return beyond.where(table[column] != 0, float("-inf"))
+    beyond = table[column].abs() - table[f"{column}_error"].fillna(float("inf"))
+    return beyond.clip(lower=-sys.float_info.max).where(table[column] != 0, float("-inf"))
 
 
 def column_of(by: str) -> str:
@@ -253,27 +253,6 @@ def _without_forbidden(table: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def in_unit(table: pd.DataFrame, unit: str) -> pd.DataFrame:
-    """A table with its responses in another unit, which a column `units` names.
-
-    Raises
-    ------
-    SettingsError : a unit that a row's dimension does not have, or one per cell, whose size the table does not know.
-    """
-    if "/cell" in unit:
-        raise SettingsError(f"units: {unit} needs the cells, which the table does not have: e2/h, ps/m ...")
-    found = table.copy()
-    columns = [d.name for d in describe() if d.unit == RESPONSE_UNIT and d.name in table]
-    for dimension in sorted(set(table["dimension"].dropna())) if "dimension" in table else ():
-        try:
-            factor = convert_alpha(1.0, unit, int(dimension))
-        except ValueError as wrong:
-            raise SettingsError(f'units: {wrong}: add --where "dimension==3", or ==2') from wrong
-        rows = table["dimension"] == dimension
-        found.loc[rows, columns] = table.loc[rows, columns] * factor
-    return found.assign(units=unit)
-
-
 def units(names: Sequence[str]) -> dict[str, str]:
     """Units of columns, of those that have one."""
     known = {d.name: d.unit for d in describe()}
@@ -291,4 +270,4 @@ def meanings(names: Sequence[str]) -> dict[str, str]:
     return {name: known[name] for name in names if name in known}
 
 
-__all__ = ["DONE", "EXPORTS", "column_of", "export", "frame", "in_unit", "meanings", "rank", "select", "still_grows", "units"]
+__all__ = ["DONE", "EXPORTS", "column_of", "export", "frame", "meanings", "rank", "select", "still_grows", "units"]

@@ -92,6 +92,22 @@ def test_the_table_has_every_material_in_order(folder: Path) -> None:
     assert any("ZeroDivisionError: of the user" in t for t in found.texts)
 
 
+def test_a_screening_in_bohr_magnetons_per_cell(folder: Path) -> None:
+    """Table, points of the plot, scans and tensors; the cells are those of the rows."""
+    report(folder / "s.db", folder / "cells.html", units="mu_B/cell per V/nm")
+    found, si = data(folder / "cells.html"), data(folder / "s.html")
+    ranked = screening.rank(folder / "s.db")
+    for row, before, cell in zip(found["rows"], si["rows"], ranked["cell_size"], strict=True):
+        if before["total_max"]:
+            wanted = convert_alpha(before["total_max"], "mu_B/cell per V/nm", before["dimension"], cell)
+            assert row["total_max"] == pytest.approx(wanted)
+            assert row["response_unit"] == "μ_B/cell per V/nm"
+    detail = found["details"][0]
+    units = {t["unit"] for t in detail["states"][0]["tensors"] if t["name"] in ("total", "dipole", "extrinsic")}
+    assert units == {"μ_B/cell per V/nm"} == {scan["unit"] for scan in detail["states"][0]["scans"]}
+    assert any(text.endswith(" μ_B/cell per V/nm") for text in read(folder / "cells.html").texts)
+
+
 def test_details_are_the_numbers_of_the_database(folder: Path) -> None:
     store = Store(folder / "s.db")
     ranked = screening.rank(folder / "s.db")

@@ -91,14 +91,20 @@ def test_rows_say_what_is_forbidden_and_open_in_one_unit() -> None:
 
 def test_layers_and_crystals_are_ranked_together_by_what_a_current_gives() -> None:
     found = screening.rank(ROWS, "extrinsic/sigma")
-    assert list(found["name"]) == ["sure", "crystal"]  # an error that is not known counts as the number
+    assert list(found["name"]) == ["sure", "crystal"]
     assert [title for title, _ in ranking.parts(found, "extrinsic_per_current", 9, True)] == [""]
     said = text(found, ["name", "extrinsic_per_current"], "extrinsic_per_current")
     assert "extrinsic_per_current (Å)" in said
     assert "0.50 ± 0.10" in said
-    assert "2 ± ?" in said
+    assert "2 ± ? (open)" in said
     assert ranking.explained(found, ROWS, "extrinsic_per_current", None, [])[-1].startswith("2 rows have no extrinsic_per")
     assert table.units(["extrinsic_per_current"]) == {"extrinsic_per_current": "angstrom"}
+
+
+def test_an_error_that_is_not_known_is_larger_than_any() -> None:
+    """Ranked below numbers that their errors exceed, above what symmetry forbids."""
+    columns = {"x": [0.0, 5.0, 1.0, 2.0], "x_error": [0.0, np.nan, 3.0, 0.1], "name": ["none", "unknown", "open", "sure"]}
+    assert list(screening.rank(pd.DataFrame(columns), "x")["name"]) == ["sure", "open", "unknown", "none"]
 
 
 def test_a_column_that_no_row_has_says_what_it_is_and_needs() -> None:

@@ -12,7 +12,8 @@ import pytest
 from ome_wannier import screening
 from ome_wannier.errors import SettingsError, StoreError
 from ome_wannier.screening.store import DONE, FAILED, FORBIDDEN, Store
-from ome_wannier.screening.table import in_unit, select, units
+from ome_wannier.screening.table import select, units
+from ome_wannier.screening.table_units import in_unit
 
 ROWS = [
     ("a", DONE, {"total_max": 3.0, "gap": 0.5, "dimension": 2, "p_m": "WS2"}),
@@ -158,10 +159,10 @@ def test_an_empty_database_is_an_empty_table(tmp_path: Path) -> None:
 
 
 def test_rows_are_ranked_by_what_exceeds_their_errors() -> None:
-    """A large number, all error, comes after a small one that is sure, an unknown error counts as the number, 0 is last."""
+    """A large number, all error, comes after a small one that is sure, an unknown error is larger than any, 0 is last."""
     numbers = {"total_max": [9.0, 2.0, 5.0, 1.0, 0.0, 1.0], "total_max_error": [8.9, 0.1, np.nan, 0.2, 0.0, 3.0]}
     found = pd.DataFrame({"name": list("abcdef"), "status": [DONE] * 6, **numbers})
-    assert list(screening.rank(found)["name"]) == ["b", "d", "a", "c", "f", "e"]
+    assert list(screening.rank(found)["name"]) == ["b", "d", "a", "f", "c", "e"]
 
 
 def test_responses_in_another_unit() -> None:
@@ -172,10 +173,23 @@ def test_responses_in_another_unit() -> None:
     np.testing.assert_allclose(converted["total_max"], [1e-15 / quantum / 1e-10, 1e-6 / quantum], rtol=1e-12)
     np.testing.assert_allclose(converted["total_max_error"] / converted["total_max"], 0.1)
     assert list(converted["gap"]) == [1.0, 2.0]
-    with pytest.raises(SettingsError, match="no unit 'ps/m' for alpha with 2"):
+    assert list(converted["units"]) == ["elementary_charge^2/planck_constant*angstrom", "elementary_charge^2/planck_constant"]
+    with pytest.raises(SettingsError, match=r"no unit 'ps/m' with 2 periodic directions.*--where"):
         in_unit(found, "ps/m")
-    with pytest.raises(SettingsError, match="needs the cells"):
-        in_unit(found, "mu_B/cell per V/nm")
+
+
+def test_responses_per_cell_of_a_table() -> None:
+    """Bohr magnetons per cell and V/nm, and the size of each cell; a row that does not know it refuses."""
+    found = pd.DataFrame(
+        {"dimension": [2, 3, 1, np.nan], "cell_size": [10.0, 50.0, 2.0, np.nan], "total_max": [1e-15, 1e-6, 1e-24, 1.0]}
+    )
+    magneton = 9.2740100783e-24
+    converted = in_unit(found, "mu_B per cell per V/nm")
+    expected = [1e-15 * 10e-20 / magneton * 1e9, 1e-6 * 50e-30 / magneton * 1e9, 1e-24 * 2e-10 / magneton * 1e9, np.nan]
+    np.testing.assert_allclose(converted["total_max"], expected, rtol=1e-8)
+    assert list(converted["units"]) == ["bohr_magneton/(V/nm)"] * 3 + [""]
+    with pytest.raises(SettingsError, match="needs the size of the cell"):
+        in_unit(found.assign(cell_size=[10.0, np.nan, 2.0, np.nan]), "mu_B/cell per V/nm")
 
 
 def test_files_have_no_number_for_what_symmetry_forbids(tmp_path: Path) -> None:
