@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -15,8 +16,8 @@ from ..calculators.registry import Calculator, first_observable
 from ..calculators.reported_units import AXES
 from ..integration.hamiltonian_symmetry import Group
 from ..models.alignment import in_users_axes
-from ..models.base import Model, has_zone
-from ..symmetry.operations import Operation, generated, symbol
+from ..models.base import Lattice, Model, has_zone
+from ..symmetry.operations import Operation, generated, names_in, symbol
 from ..symmetry.tensors import projector
 
 Array = NDArray[np.float64]
@@ -61,6 +62,17 @@ def _left(model: Model, observable: Observable, along: Along, operations: Sequen
     return np.where(np.abs(seen) < SMALL, 0.0, seen)
 
 
+def _said(model: Lattice, operation: Operation) -> str:
+    """An operation in the user's axes.
+
+    Tensors of a chain that is turned by less than half a turn are those of one that any turn leaves as it is: which screw axis
+    a chain has cannot be told by them, nor by its cell, which has no sides.
+    """
+    (name,) = names_in([operation], model.frame)
+    turn = re.fullmatch(r"[346]-fold rotation about (\([^)]*\))((?: x time reversal)?)", name) if model.dimension == 1 else None
+    return name if turn is None else f"axis of order 3 or more along {turn[1]}{turn[2]}"
+
+
 def _reasons(
     model: Model, observable: Observable, along: Along, operations: Sequence[Operation], gone: Sequence[int]
 ) -> list[str]:
@@ -74,7 +86,7 @@ def _reasons(
         kept = _left(model, observable, along, generated([operation], model.lattice))
         for i in gone:
             if not kept[i].any():
-                reasons.setdefault(i, operation.name)
+                reasons.setdefault(i, _said(model, operation))
     return [reasons.get(i, f"the point group {symbol(operations, model.lattice)}") for i in gone]
 
 

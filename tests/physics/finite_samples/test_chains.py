@@ -297,6 +297,14 @@ def helix(sites, hand, radius=1.3, rise=0.8):
     return ome.TightBinding(np.diag([10.0, 10.0, sites * rise]), R, H, centres=centres, periodic=(False, False, True))
 
 
+@pytest.mark.parametrize("sites", [3, 5, 7])
+def test_the_axis_of_a_helix_has_no_order_that_tensors_do_not_tell(sites):
+    """The cell is square, and a screw of any order does to these tensors what one of fourth order does."""
+    found = ome.compute(helix(sites, 1), (1, 1, 24), ["extrinsic"], 0.4, temperature=900.0)["extrinsic"].attrs
+    assert found["forbidden"] == ["xz", "yz"]
+    assert set(found["forbidden_by"]) == {"axis of order 3 or more along (0, 0, 1)"}
+
+
 @pytest.mark.parametrize("sites", [3, 4, 5])
 @pytest.mark.parametrize("hand", [1, -1])
 def test_orbital_edelstein_effect_of_a_helix(sites, hand):

@@ -50,6 +50,20 @@ def test_operations_have_the_names_of_the_users_axes(layers):
             assert np.linalg.norm(np.cross(want, found)) < 2e-3 * np.linalg.norm(found)
 
 
+def test_reasons_have_the_users_axes(layers):
+    """Tilted about x, along which it has a mirror, then turned so that x becomes y; the other mirror is that of the plane."""
+    flat, Q = layers[0], turn((1, 1, 1), 2 * np.pi / 3) @ turn((1, 0, 0), 0.5)
+    given = {"position": flat.position @ Q.T, "periodic": flat.periodic, "structure": flat.structure, "name": "tilted"}
+    tilted = ome.TightBinding(flat.lattice @ Q.T, flat.R, flat.hamiltonian, **given)
+    assert tilted.frame is not None
+    normal = Q[:, 2] / Q[0, 2]
+    assert normal[1] == pytest.approx(0)
+    found = result(tilted)["extrinsic"].attrs
+    reasons = {"mirror normal to (0, 1, 0) x time reversal", f"mirror normal to (1, 0, {normal[2]:.3g})"}
+    assert set(found["forbidden_by"]) == reasons
+    assert "yy" in found["forbidden"]
+
+
 def test_what_is_forbidden_is_counted(layers):
     """By one mirror and by two, as for the flat layer, where the elements have names."""
     flat, turned = layers
