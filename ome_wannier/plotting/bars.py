@@ -13,9 +13,9 @@ from ..presentation import elements
 from ..presentation.content import EXTRINSIC, LEADING, reference
 from ..presentation.largest import largest
 from ..presentation.rows import MECHANISMS
-from ..presentation.units import scale
+from ..presentation.units import common_scale
 from . import figures
-from .compare import COLOURS, named
+from .compare import COLOURS, named, tell
 from .scan import component_title, legend_below, titled
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def mechanisms(
         groups = [[n] for n in rest[:4]]
     if not groups:
         raise SettingsError("nothing to draw: symmetry forbids every element")
+    if component is not None:  # not of a response of which nothing has it, unless that is all there is
+        groups = [names for names in groups if _with(bars, names[0], component)] or groups
     widths = [1.2 + 0.5 * len(names) * max(len(bars), 2) for names in groups]
     figure = figures.new(1.5 + sum(widths), 4.2)
     grid = figure.subplots(1, len(groups), squeeze=False, width_ratios=widths)[0]
@@ -67,6 +69,8 @@ def mechanisms(
     notes = [line for names in groups for line in elements.legend(first, names[:1])]
     if len(shown) == 1:
         titled(figure, first, [f"Fermi level {float(first['fermi']):.4g} eV", *notes])
+    else:
+        tell(figure, shown, [names[0] for names in groups])
     figures.save(figure, path)
     return figure
 
@@ -88,20 +92,27 @@ def _quantities(bars: Mapping[str, xr.Dataset], leading: Sequence[str]) -> list[
     return there
 
 
+def _with(bars: Mapping[str, xr.Dataset], name: str, component: str | None) -> list[xr.Dataset]:
+    """The results in which symmetry allows a component of a quantity."""
+    return [r for r in bars.values() if name in r and component in elements.allowed(r[name])]
+
+
 def _draw(ax: Axes, bars: Mapping[str, xr.Dataset], names: Sequence[str], component: str | None, units: str | None) -> None:
     """Groups of bars, one for each quantity, a bar for each result in it."""
-    first = next(r for r in bars.values() if names[0] in r and elements.allowed(r[names[0]]))
+    there = [r for r in bars.values() if names[0] in r and elements.allowed(r[names[0]])]
+    first = next(iter(_with(bars, names[0], component)), there[0])
     one = first.expand_dims("fermi")
     element = component or largest(one, names[0])[0]
     if element not in elements.allowed(first[names[0]]):
-        there = ", ".join(elements.allowed(first[names[0]]))
-        raise SettingsError(f"no component {element!r} of {names[0]} to draw: one of {there}")
+        known = ", ".join(elements.allowed(first[names[0]]))
+        raise SettingsError(f"no component {element!r} of {names[0]} to draw: one of {known}")
     names = [n for n in names if any(np.isfinite(_number(r, n, element)[0]) for r in bars.values())]
     found = {label: [_number(r, n, element) for n in names] for label, r in bars.items()}
     leading = [v[0][0] for v in found.values()]
-    factor, unit = scale([x for x in leading if np.isfinite(x)], str(first[names[0]].attrs["units"]), units, first)
+    sizes, own = [x for x in leading if np.isfinite(x)], str(first[names[0]].attrs["units"])
+    factors, unit = common_scale(sizes, own, units, list(bars.values()))
     width = 0.8 / len(found)
-    for i, (label, numbers) in enumerate(found.items()):
+    for i, ((label, numbers), factor) in enumerate(zip(found.items(), factors, strict=True)):
         x = np.arange(len(names)) + (i - (len(found) - 1) / 2) * width
         value, error = (np.array([n[j] for n in numbers]) * factor for j in (0, 1))
         pale = [0.35 if not abs(v) > e else 1.0 for v, e in zip(value, error, strict=True)]

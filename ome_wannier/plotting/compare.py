@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ..common.errors import SettingsError
 from ..presentation import elements
-from ..presentation.content import EXTRINSIC, LEADING, reference, title_of
+from ..presentation.content import EXTRINSIC, LEADING, reference, sampling, title_of
 from ..presentation.largest import largest
-from ..presentation.units import scale
+from ..presentation.units import common_scale
 from . import figures
 from .scan import AT_MOST, component_title, label_below, legend_below
 
@@ -84,8 +84,25 @@ def compare(
     legend_below(figure, grid.ravel())
     if len(shown) == 1:
         figure.suptitle(next(iter(shown)), fontsize="medium")
+    else:
+        tell(figure, shown, list(rows))
     figures.save(figure, path)
     return figure
+
+
+def tell(figure: Figure, shown: Mapping[str, xr.Dataset], names: Sequence[str]) -> None:
+    """Above a figure of several results a line for each: how it was computed, and what of the quantities symmetry forbids."""
+    from textwrap import wrap
+
+    lines = []
+    for label, result in shown.items():
+        about = result.attrs
+        tau = [f"tau = {about['tau_fs']:g} fs"] if "tau_fs" in about else []
+        gate = [f"gate: {str(about['gate']).partition(':')[0]}"] if about.get("gate") else []
+        gone = [n for n in names if n in result and not elements.allowed(result[n])]
+        lines.append(f"{label}: {'; '.join([sampling(result), *tau, *gate, *elements.legend(result, gone)])}")
+    width = int(13 * figure.get_figwidth())
+    figure.suptitle("\n".join(part for line in lines for part in wrap(line, width)), fontsize="small")
 
 
 def rows_of(shown: Mapping[str, xr.Dataset], components: Sequence[str | tuple[str, ...]] | None) -> dict[str, list[str]]:
@@ -199,9 +216,9 @@ def _draw_row(axes: Sequence[Axes], curves: Sequence[Curve], name: str, which: S
     values = [
         abs(elements.element(c.result[name], e)).max() for c in drawn for e in which if e in elements.allowed(c.result[name])
     ]
-    factor, unit = scale([float(v) for v in values], own, units, drawn[0].result)
+    factors, unit = common_scale([float(v) for v in values], own, units, [c.result for c in drawn])
     for ax, e in zip(axes, which, strict=False):
-        for curve in drawn:
+        for curve, factor in zip(drawn, factors, strict=True):
             if e not in elements.allowed(curve.result[name]):
                 continue
             value, error = (elements.element(curve.result[n], e).values * factor for n in (name, f"{name}_error"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
@@ -27,6 +28,14 @@ def scale(values: ArrayLike, own: str, asked: str | None, result: xr.Dataset) ->
     if asked is None or own not in ALPHA_UNIT.values():
         return prefixed(values, own)
     return in_unit(own, asked, result)
+
+
+def common_scale(values: ArrayLike, own: str, asked: str | None, results: Sequence[xr.Dataset]) -> tuple[list[float], str]:
+    """The same for several results: one unit, and a factor for each, since their cells differ. SettingsError as for `scale`."""
+    factor, unit = scale(values, own, asked, results[0])
+    if asked is None or own not in ALPHA_UNIT.values():
+        return [factor] * len(results), unit
+    return [in_unit(own, asked, result)[0] for result in results], unit
 
 
 def in_unit(own: str, asked: str | None, result: xr.Dataset) -> tuple[float, str]:

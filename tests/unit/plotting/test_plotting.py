@@ -554,6 +554,41 @@ def test_results_are_compared_in_one_unit(strained, plane) -> None:
     assert_allclose(drawn, other["total"].sel(moment="z", field="x").values / (3.874045865410302e-05 * 1e-10), rtol=1e-9)
 
 
+def test_units_per_cell_are_of_the_cell_of_each_result(strained, plane) -> None:
+    """Lines and bars of two materials: each is multiplied by its own area, not by that of the first."""
+    magneton, nm = 9.2740100783e-24, 1e-9
+    other = ome.compute(plane, (6, 6, 1), ["total", "extrinsic"], LEVELS, temperature=100.0)
+    both = {"a": strained.isel(temperature=0), "b": other}
+    assert abs(other.attrs["cell"] / strained.attrs["cell"] - 1) > 0.1
+    wanted = {
+        name: r["total"].sel(moment="z", field="y").values * r.attrs["cell"] * 1e-20 / magneton / nm for name, r in both.items()
+    }
+    figure = plotting.compare(both, units="mu_B/cell per V/nm", components=["zy"])
+    for name, values in wanted.items():
+        assert_allclose(line(panels(figure)[0], f"{name}, 100 K").get_ydata(), values, rtol=1e-8)
+    bars = plotting.mechanisms({k: r.isel(fermi=[7]) for k, r in both.items()}, component="zy", units="mu_B/cell per V/nm")
+    heights = [c.patches[0].get_height() for c in panels(bars)[0].containers if c.get_label() in {"a, 100 K", "b, 100 K"}]
+    assert_allclose(heights, [wanted["a"][7], wanted["b"][7]], rtol=1e-8)
+    alone = plotting.mechanisms(both["a"].isel(fermi=[7]), component="zy")
+    assert len(panels(alone)) == 1  # nothing of the extrinsic response, which has no zy
+
+
+def test_a_comparison_says_how_each_was_computed_and_what_is_forbidden(strained, plane) -> None:
+    other = ome.compute(plane, (6, 6, 1), ["total"], LEVELS, temperature=100.0, tau=3.0, gate="level")
+    gone = strained["total"].attrs | {"forbidden": ["xx", "xy", "xz", "yx", "yy", "yz", "zx", "zy", "zz"]}
+    gone["forbidden_by"] = ["time reversal"] * 9
+    none = strained.assign(total=strained["total"].assign_attrs(gone))
+    for figure in (
+        plotting.compare({"a": none, "b": other}, temperature=100.0),
+        plotting.mechanisms({"a": none, "b": other}, fermi=0.0, temperature=100.0),
+    ):
+        said = figure.get_suptitle().replace("\n", " ")
+        assert re.search(
+            r"a: 12 x 12 x 1, 144 points; tau = 10 fs; gate: \w+; all of total: forbidden by time reversal b: ", said
+        )
+        assert "b: 6 x 6 x 1, 36 points; tau = 3 fs; gate: level" in said
+
+
 def test_against_temperature(strained) -> None:
     figure = plotting.compare(strained, fermi=0.3, against="temperature")
     assert panels(figure)[-1].get_xlabel() == "temperature (K)"
