@@ -237,7 +237,7 @@ def _columns(result: xr.Dataset, name: str, spots: Sequence[Spot]) -> list[str]:
         at = f"{which}at {level} eV".lstrip()
         warm = f", {temperatures[spot.temperature]:g} K" if len(temperatures) > 1 else ""
         beyond = beyond_error(result, name, spot.element)[spot.level, spot.temperature] > 0
-        which = f" ({'largest' if beyond else 'largest, within its error'})" if spot.largest else ""
+        which = f" ({'largest' if beyond else 'largest, open'})" if spot.largest else ""
         texts.append(at + warm + which)
     return texts
 

@@ -132,6 +132,11 @@ def test_a_low_cutoff_is_warned_of(name: str, options: dict[str, float]) -> None
     assert 5e-4 < abs(last - same).max() < 5e-2
 
 
+def test_titles_fit_a_screen() -> None:
+    """They head the first screen, which is 80 columns wide."""
+    assert [name for name in materials.names() if len(f"{name}: {materials.entry(name).title}") > 80] == []
+
+
 def test_levels_lie_in_the_scan() -> None:
     """What a run scans by default contains the Fermi level that a map and a screening take."""
     for entry in map(materials.entry, materials.names()):
