@@ -104,6 +104,8 @@ def _cell(row: dict[Any, Any], name: str) -> str:
     from ..screening.table import still_grows
 
     value = row[name]
+    if name.endswith("_element") and value == "none":
+        return "-"
     if name == "converged" and value in (0, 1):
         return "yes" if value else "NO"
     if isinstance(value, float):

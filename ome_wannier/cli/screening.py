@@ -247,7 +247,7 @@ def export(
     found = screening.frame(db)
     if where is not None:
         found = found[table.select(found, where)]
-    found = found if asked is None else in_unit(found, asked)
+    found = in_unit(found, "SI" if asked is None else asked)
     for path in (csv, parquet):
         if path:
             screening.export(found, path)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.units import ANGSTROM, KB
-from .band_ranges import Gap, Look, groups
+from .band_ranges import NARROWEST, Gap, Look, groups
 from .occupation.fermi import fermi_function
 
 Array = NDArray[np.float64]
@@ -38,8 +38,9 @@ class Place(NamedTuple):
         """In words."""
         if self.gap is None:
             return "in the bands, which have no gap"
-        if self.gap.width <= 0:
-            where = f"filling of {self.gap.bands} bands, which overlap the next by {-self.gap.width:.3g} eV"
+        if not self.gap.is_open:
+            overlap = f"overlap the next by {-self.gap.width:.3g} eV" if -self.gap.width > NARROWEST else "touch the next"
+            where = f"filling of {self.gap.bands} bands, which {overlap}"
         else:
             where = (
                 f"gap of {self.gap.width:.3g} eV, {self.gap.bottom:.4f} to {self.gap.top:.4f} eV above band {self.gap.bands}"

@@ -205,7 +205,8 @@ def _notes(result: xr.Dataset, shown: Sequence[str], tables: Sequence[Table], re
         together = ", ".join(dict.fromkeys(unsure)) + rows.UNSURE
         notes = [together, *(note for note in notes if not note.endswith(rows.UNSURE))]
     for name in shown:
-        if "left_out" in result[name].attrs and in_reach(result, name):
+        diagonal = {"xx", "yy", "zz"} & set(elements.allowed(result[name]))  # what is left out is isotropic
+        if "left_out" in result[name].attrs and diagonal:
             notes.append(f"{elements.said(name)} leaves out: {result[name].attrs['left_out']}")
     notes += _across(result, tables)
     if result.attrs.get("fermi_surface"):

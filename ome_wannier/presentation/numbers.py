@@ -19,7 +19,8 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 def rounded(value: float, error: float, plus_minus: str = "±") -> str:
     """A value and its error, both rounded to two digits of the error: "-13.60 ± 0.48"; "1 (exact)" where the error is zero.
 
-    An error that is not finite is not known, and two digits of the value are written: "1.2 ± ?".
+    Of a value of which no more digits are written the error is not less than what they leave out. An error that is not finite
+    is not known, and two digits of the value are written: "1.2 ± ?".
     """
     if not math.isfinite(error):
         return f"{value:.2g} {plus_minus} {UNKNOWN}"
@@ -29,10 +30,12 @@ def rounded(value: float, error: float, plus_minus: str = "±") -> str:
     if -BEFORE <= digits <= AFTER:
         texts = [f"{round(x, digits) + 0.0:.{max(digits, 0)}f}" for x in (value, error)]
     elif digits > AFTER and abs(value) >= 10.0 ** (1 - AFTER // 2):
-        texts = [f"{value:.{AFTER}f}", f"{error:.1g}"]
+        texts = [f"{value:.{AFTER}f}", f"{max(error, 0.5 * 10.0**-AFTER):.1g}"]  # of what is written
     else:
         place = math.floor(math.log10(abs(value))) if value else 0
-        texts = [f"{round(value, digits) + 0.0:.{min(max(place + digits + 1, 1), AFTER + 1)}g}", f"{error:.2g}"]
+        known = max(place + digits + 1, 1)
+        left_out = 0.5 * 10.0 ** (place - AFTER) if value and known > AFTER + 1 else 0.0
+        texts = [f"{round(value, digits) + 0.0:.{min(known, AFTER + 1)}g}", f"{max(error, left_out):.2g}"]
     return f" {plus_minus} ".join(texts)
 
 

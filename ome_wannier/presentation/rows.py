@@ -98,6 +98,8 @@ def _explained(result: xr.Dataset, leading: str, spots: Sequence[Spot], units: s
                 mechanisms.append(("or, cross-gap parts:", ["" for _ in spots]))
                 notes.append(f"{OPEN}: pairs of occupied bands cancel in this part, its error exceeds half the total")
             mechanisms += _shares(result, exact, spots, numbers, factor)
+        elif any(cell.endswith(OPEN) for _, cells in mechanisms for cell in cells):
+            notes.append(f"{OPEN}: an error exceeds half of the total")
         lines += mechanisms
     for name, (label, times) in SPIN.items():
         if name in result and name != leading:
@@ -137,11 +139,9 @@ def _beside_each_other(result: xr.Dataset, names: Sequence[str], spots: Sequence
 
 
 def _unsure(name: str, numbers: Sequence[tuple[float, float] | str]) -> list[str]:
-    """What to do where the error of the largest number leaves its size open."""
-    value, error = max((n for n in numbers if not isinstance(n, str)), key=lambda n: abs(n[0]), default=(0.0, 0.0))
-    if error <= VAGUE * abs(value):
-        return []
-    return [elements.said(name) + UNSURE]
+    """What to do where the error of a number leaves its size open."""
+    known = [n for n in numbers if not isinstance(n, str)]
+    return [elements.said(name) + UNSURE] if any(error > VAGUE * abs(value) for value, error in known) else []
 
 
 def _first_row(result: xr.Dataset, name: str, spots: Sequence[Spot], units: str | None) -> _Row:

@@ -25,6 +25,7 @@ from ..presentation.numbers import prefixed, rounded
 from ..presentation.units import scale
 from ..runs.settings import TABLE
 from ..screening import table as tables
+from ..screening.descriptors import RESPONSE_UNIT
 from ..screening.store import DAMAGE, FAILED, Store
 from ..screening.table_units import factors, in_unit
 from ..sources.citations import cite
@@ -95,7 +96,7 @@ def of_database(db: str | Path, by: str, where: str | None, details: int, units:
     rows: list[dict[str, Any]] = []
     shown: list[dict[str, Any]] = []
     scales = [None] * len(ranked) if units is None else factors(ranked, units)
-    converted = ranked if units is None else in_unit(ranked, units).drop(columns="units")
+    converted = ranked if units is None else in_unit(ranked, units).drop(columns="response_units")
     for i, (one, in_units) in enumerate(zip(converted.to_dict("records"), scales, strict=True)):
         kept = {str(k): _plain(v) for k, v in one.items()}
         kept |= {} if in_units is None else {"response_unit": in_units[1]}
@@ -103,7 +104,11 @@ def of_database(db: str | Path, by: str, where: str | None, details: int, units:
         rows.append({**kept, "detail": None if found is None else len(shown)})
         shown += [] if found is None else [found]
     failed = everything[everything["status"] == FAILED] if "status" in everything else everything[:0]
-    meanings = [(d.name, d.unit, d.meaning) for d in screening.describe() if d.name in everything]
+    meanings = [
+        (d.name, (units if d.unit == RESPONSE_UNIT else None) or d.unit, d.meaning)
+        for d in screening.describe()
+        if d.name in everything
+    ]
     counts = everything["status"].value_counts().to_dict() if "status" in everything else {}
     said = ", ".join(f"{n} {status}" for status, n in counts.items())
     return Content(

@@ -94,8 +94,10 @@ def _cell(row: dict[str, Any], key: str) -> Cell:
         return Cell(value, value)
     error = row.get(f"{key}_error")
     if not key.endswith(_RESPONSES):
-        weak = error is not None and error >= abs(value)
-        text = f"{value:.4g}" if error is None else f"{rounded(value, error)} {pretty(units([key]).get(key, ''))}"
+        uncertain = f"{key}_error" in row  # perhaps by an amount that is not known
+        weak = uncertain and (error is None or error >= abs(value))
+        said = rounded(value, math.nan if error is None else error) if uncertain else f"{value:.4g}"
+        text = f"{said} {pretty(units([key]).get(key, ''))}" if uncertain else said
         text += " (still grows)" if still_grows(row, key) else ""
         return Cell(repr(value), text.replace("-", MINUS), weak)
     element = row.get(f"{key.rpartition('_')[0]}_element")

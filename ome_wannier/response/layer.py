@@ -235,13 +235,13 @@ def _warn_of_origin(request: Request, of_layer: Sequence[Block], found: Integral
         if moved.any():
             at = np.unravel_index(int(np.argmax(moved)), moved.shape)
             said.append(f"{block.of} {''.join(AXES[along[d][i]] for d, i in zip(block.dims, at[2:], strict=True))}")
-            share = max(share, float(drift[at] / np.maximum(value, least)[at]))
+            share = max(share, float(drift[at] / max(value.max(), least[at])))
     if said:
         kind, which = _kind(request.integrand.model), f"{', '.join(said[:2])}{', ...' * (len(said) > 2)}"
         most = f"{100 * share:.2g}%" if share < 1 else "100% and more"
         warn(
             f"a net current flows: {which} depend{'s' * (len(said) == 1)} on the origin across the {kind}, "
-            f"by {most} per Angstrom: give origin"
+            f"by up to {most} of the largest element per Angstrom: give origin"
         )
 
 

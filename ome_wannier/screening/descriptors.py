@@ -34,7 +34,7 @@ RESPONSES = ("alpha", "extrinsic")
 #: responses below this, in units of e^2/hbar Angstrom^(3-d), are zero to rounding
 ROUNDING = 1e-12
 #: what the unit of a response in a table is called
-RESPONSE_UNIT = "A/V (3D), A m/V (2D)"
+RESPONSE_UNIT = "A/V (3D), A m/V (2D), A m^2/V (1D)"
 #: share of the polarizability that the bands of `bands_needed` have to bring
 SHARE = 0.99
 #: points of the mesh that they are counted on, at most
@@ -56,7 +56,7 @@ DESCRIPTORS = (
     Descriptor("reason", "", "why it failed"),
     Descriptor("warning", "", "what the calculation warned of"),
     Descriptor("formula", "", "chemical formula, where the atoms are known"),
-    Descriptor("dimension", "", "number of periodic directions; responses are in A/V in three, in A m/V in two"),
+    Descriptor("dimension", "", "number of periodic directions, which decides the unit of responses"),
     Descriptor("orbitals", "", "number of bands of the model"),
     Descriptor("cell_size", "angstrom^dimension", "volume of the unit cell, of a layer its area, of a chain its length"),
     Descriptor("gap", "eV", "gap at the Fermi level in question, or above the bands that a filling fills; 0 for metals"),
@@ -107,7 +107,9 @@ def of_response(name: str) -> list[Descriptor]:
     return [
         Descriptor(f"{name}_max", unit, f"modulus of the element of {name} that exceeds its error most, over all Fermi levels"),
         Descriptor(f"{name}_max_error", unit, f"estimated error of {name}_max"),
-        Descriptor(f"{name}_element", "", f"axes of that element of {name}, moment first; none if all vanish by symmetry"),
+        Descriptor(
+            f"{name}_element", "", f"axes of that element of {name}, moment first; none (forbidden) if all vanish by symmetry"
+        ),
         Descriptor(f"{name}_fermi", "eV", f"Fermi level at which {name} is so large"),
         Descriptor(f"{name}_at_end", "", f"1 if {name} still grows towards that level, the first or last of all"),
         Descriptor(f"{name}_gap", unit, f"largest element of {name} at the level in question if there is a gap, with its sign"),
@@ -225,7 +227,7 @@ def bands_needed(model: Lattice, mesh: KMesh, level: float) -> int | None:
     if not share[-1, -1] > 0:
         return None
     enough = np.argwhere(share >= SHARE * share[-1, -1] * (1 - 1e-9))
-    return int(enough.sum(axis=1).min())
+    return min(int(enough.sum(axis=1).min()), n)  # of a metal bands count on both sides
 
 
 def responses(wanted: Sequence[Calculator]) -> list[Calculator]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def in_unit(table: pd.DataFrame, unit: str) -> pd.DataFrame:
-    """A table with its responses in another unit, which a column `units` names as pint parses it.
+    """A table with its responses in another unit, which a column `response_units` names as pint parses it.
 
     Raises
     ------
@@ -25,15 +25,15 @@ def in_unit(table: pd.DataFrame, unit: str) -> pd.DataFrame:
     columns = [d.name for d in describe() if d.unit == RESPONSE_UNIT and d.name in table]
     found[columns] = table[columns].mul([factor for factor, _ in factors(table, unit)], axis=0)
     dimensions = table.get("dimension", [math.nan] * len(table))
-    return found.assign(units=[parsable(ALPHA_UNIT[int(d)], unit) if d in ALPHA_UNIT else "" for d in dimensions])
+    return found.assign(response_units=[parsable(ALPHA_UNIT[int(d)], unit) if d in ALPHA_UNIT else "" for d in dimensions])
 
 
 def factors(table: pd.DataFrame, unit: str) -> list[tuple[float, str]]:
-    """Of each row what its responses in SI are multiplied by, and the unit as it is printed; nan and nothing of rows of no
-    known dimension. SettingsError as for `in_unit`."""
-    unknown = [math.nan] * len(table)
+    """Of each row what its responses in SI are multiplied by, and the unit as it is printed, nothing of rows of no known
+    dimension. SettingsError as for `in_unit`."""
+    unknown, stays = [math.nan] * len(table), (1.0 if unit == "SI" else math.nan, "")
     rows = zip(table.get("dimension", unknown), table.get("cell_size", unknown), strict=True)
     try:
-        return [of_cell(int(d), unit, cell if cell > 0 else None) if d in ALPHA_UNIT else (math.nan, "") for d, cell in rows]
+        return [of_cell(int(d), unit, cell if cell > 0 else None) if d in ALPHA_UNIT else stays for d, cell in rows]
     except SettingsError as wrong:
         raise SettingsError(f'{wrong}; rows are chosen by --where "dimension==3"') from wrong

@@ -13,7 +13,9 @@ from ome_wannier import screening
 from ome_wannier.cli import ranking
 from ome_wannier.errors import SettingsError
 from ome_wannier.presentation.per_current import of_currents, ratio
+from ome_wannier.report.page import _cell
 from ome_wannier.screening import table
+from ome_wannier.screening.table_units import in_unit
 
 RADIUS, RISE = 1.2, 0.8
 
@@ -99,6 +101,22 @@ def test_layers_and_crystals_are_ranked_together_by_what_a_current_gives() -> No
     assert "2 ± ? (open)" in said
     assert ranking.explained(found, ROWS, "extrinsic_per_current", None, [])[-1].startswith("2 rows have no extrinsic_per")
     assert table.units(["extrinsic_per_current"]) == {"extrinsic_per_current": "angstrom"}
+
+
+def test_tables_say_the_unit_of_each_row() -> None:
+    """Also where none was asked for: layers and crystals have different ones."""
+    assert list(in_unit(ROWS, "SI")["response_units"]) == ["A m/V", "A m/V", "A m/V", "A/V"]
+    foreign = ROWS.assign(dimension=[2, 2, np.nan, 3])  # a row of somebody else keeps its numbers in SI, not in other units
+    assert list(in_unit(foreign, "SI")["extrinsic_max"]) == list(ROWS["extrinsic_max"])
+    assert np.isnan(in_unit(foreign, "e2/h")["extrinsic_max"][2])
+
+
+def test_a_page_says_which_errors_are_not_known() -> None:
+    row = {"name": "a", "x_per_current": 1.234, "x_per_current_error": None, "gap": 1.23456}
+    cell = _cell(row, "x_per_current")
+    assert cell.text.startswith("1.2 ± ?")
+    assert cell.weak
+    assert _cell(row, "gap").text == "1.235"
 
 
 def test_an_error_that_is_not_known_is_larger_than_any() -> None:

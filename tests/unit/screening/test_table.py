@@ -117,7 +117,7 @@ def test_columns_come_in_order_with_what_counts_first(db: Path) -> None:
     assert columns[:4] == ["name", "status", "reason", "p_m"]
     assert columns[-1] == "key"
     assert columns.index("gap") < columns.index("total_max") < columns.index("extrinsic_gap")
-    assert units(["gap", "name", "total_max"]) == {"gap": "eV", "total_max": "A/V (3D), A m/V (2D)"}
+    assert units(["gap", "name", "total_max"]) == {"gap": "eV", "total_max": "A/V (3D), A m/V (2D), A m^2/V (1D)"}
 
 
 def test_files_hold_the_table(db: Path, tmp_path: Path) -> None:
@@ -173,7 +173,10 @@ def test_responses_in_another_unit() -> None:
     np.testing.assert_allclose(converted["total_max"], [1e-15 / quantum / 1e-10, 1e-6 / quantum], rtol=1e-12)
     np.testing.assert_allclose(converted["total_max_error"] / converted["total_max"], 0.1)
     assert list(converted["gap"]) == [1.0, 2.0]
-    assert list(converted["units"]) == ["elementary_charge^2/planck_constant*angstrom", "elementary_charge^2/planck_constant"]
+    assert list(converted["response_units"]) == [
+        "elementary_charge^2/planck_constant*angstrom",
+        "elementary_charge^2/planck_constant",
+    ]
     with pytest.raises(SettingsError, match=r"no unit 'ps/m' with 2 periodic directions.*--where"):
         in_unit(found, "ps/m")
 
@@ -187,7 +190,7 @@ def test_responses_per_cell_of_a_table() -> None:
     converted = in_unit(found, "mu_B per cell per V/nm")
     expected = [1e-15 * 10e-20 / magneton * 1e9, 1e-6 * 50e-30 / magneton * 1e9, 1e-24 * 2e-10 / magneton * 1e9, np.nan]
     np.testing.assert_allclose(converted["total_max"], expected, rtol=1e-8)
-    assert list(converted["units"]) == ["bohr_magneton/(V/nm)"] * 3 + [""]
+    assert list(converted["response_units"]) == ["bohr_magneton/(V/nm)"] * 3 + [""]
     with pytest.raises(SettingsError, match="needs the size of the cell"):
         in_unit(found.assign(cell_size=[10.0, np.nan, 2.0, np.nan]), "mu_B/cell per V/nm")
 
