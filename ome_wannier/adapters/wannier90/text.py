@@ -198,7 +198,7 @@ class Table:
         values = [number(token) for token in tokens]
         for i, value in enumerate(values):
             if value is None or (i < row.ints and (value != int(value) or abs(value) > LARGEST_INTEGER)):
-                kind = "an integer" if i < row.ints else "a finite real"
+                kind = f"an integer up to {LARGEST_INTEGER}" if i < row.ints else f"a finite real below {LARGEST_REAL:.0f}"
                 self.fail(index, f"{row.what}, with {kind} in column {i + 1}")
         if labels and labels[0] and values[row.ints - 2 : row.ints] != labels:
             self.fail(index, f"{row.what} with m = {labels[0]}, n = {labels[1]}")
