@@ -32,7 +32,7 @@ WANTED: dict[str, list[tuple[str, str, float, float, tuple[int, int, int] | None
     "tbg": [("extrinsic", "zy", 0.02, 100.0, (36, 36, 1))],
     "tbg-atomistic": [("extrinsic", "zx", 0.5, 600.0, (144, 144, 1))],
     "tmd-three-band": [("extrinsic", "zx", -0.1, 300.0, (96, 96, 1))],
-    "te": [("extrinsic", "xx", 5.9, 300.0, (48, 48, 40)), ("extrinsic", "zz", 5.9, 300.0, (48, 48, 40))],
+    "te": [("extrinsic", "xx", 5.9, 300.0, (64, 64, 52)), ("extrinsic", "zz", 5.9, 300.0, (64, 64, 52))],
     "tilted-dirac": [("total", "zy", 0.0, 0.0, None), ("total", "zy", 0.02, 0.0, None)],
     "tilted-dirac-lattice": [("total", "zy", 0.0, 300.0, (288, 288, 1))],
     "vse2": [("total", "zy", -0.281, 300.0, (48, 48, 1)), ("extrinsic", "zx", -0.5, 300.0, (96, 96, 1))],

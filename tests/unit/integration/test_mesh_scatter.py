@@ -117,10 +117,10 @@ def test_the_direction_that_scatters_most_counts():
 
 
 @pytest.mark.parametrize("along", [(1, 0), (0, 1), (1, 1), (1, -1)])
-@pytest.mark.parametrize("seed", [1, 104])
+@pytest.mark.parametrize("seed", [1, 3, 4])
 def test_lines_of_crossings_are_in_the_error(seed, along):
     """Weakly coupled chains: full bands nearly cross on lines along rows of the mesh, across them, or along its diagonals.
-    True is a mesh of eight times as many points per direction, certain to what every second point of it changes.
+    True is a mesh of twelve times as many points per direction, certain to what every second point of it changes.
     Errors are two standard deviations: of 1,266 elements of 72 such chains 3 were off by more than two errors, none by 2.3;
     before diagonals counted, by 9.8."""
     rng = np.random.default_rng([seed, 11])
@@ -132,12 +132,12 @@ def test_lines_of_crossings_are_in_the_error(seed, along):
     model = rebuilt(model, hamiltonian=model.hamiltonian * np.where(home > 0, 1.0, weak))
     names = ["dipole", "local", "orbital_moment"]
     settings = {"calculators": names, "fermi": 2.0, "temperature": 100.0, "symmetry": "off"}
-    fine, half = (ome.compute(model, (n, n, 1), **settings) for n in (208, 104))
+    fine, half = (ome.compute(model, (n, n, 1), **settings) for n in (320, 160))
     for n in (20, 26):
         found = ome.compute(model, (n, n, 1), **settings)
         for name in names:
             off, certain = abs(found[name] - fine[name]), abs(half[name] - fine[name])
-            assert float((off - certain - 3 * found[f"{name}_error"]).max()) < 0, (name, n)
+            assert float((off - certain - 2 * found[f"{name}_error"]).max()) < 0, (name, n)
 
 
 @pytest.mark.parametrize("size", [48, 60])

@@ -36,15 +36,11 @@ def test_value_is_rounded_with_its_error(value: float, error: float, text: str) 
 @given(st.floats(-1e9, 1e9), st.floats(1e-30, 1e9))
 def test_nothing_is_lost_that_the_error_knows(value: float, error: float) -> None:
     """The text names the value to 6% of its error (half of the second digit of 10, and the carry to 100), or to half of
-    its sixth digit, and an error of the same size, or that of this digit: never zero, never less than the text leaves out."""
+    its sixth digit after the point, or seventh in all; and an error of the same size: never zero, never less than this."""
     shown, plus_minus, uncertain = rounded(value, error, "+-").split(" ")
     assert plus_minus == "+-"
     assert re.fullmatch(r"-?[\d.]+(e[+-]\d+)?", shown)
-    assert float(uncertain) >= 0.5 * error
-    if float(uncertain) > 1.5 * error:  # what the text leaves out: half of the last of seven digits, or of six after the point
-        assert (
-            float(uncertain) <= max(5.1e-7, 5.1e-7 * abs(value))
-            if abs(value) >= 1e-3
-            else float(uncertain) <= 5.1e-7 * abs(value)
-        )
-    assert abs(float(shown) - value) <= max(0.06 * error, 1.001 * float(uncertain), 1e-6 * abs(value))
+    place = math.floor(math.log10(abs(value))) if value else -99
+    cut = 0.5 * 10.0 ** (-6 if abs(value) >= 1e-3 else place - 6)  # half of the last digit that is written, at most
+    assert float(uncertain) == pytest.approx(max(error, cut), rel=0.5)
+    assert abs(float(shown) - value) <= max(0.06 * error, 1.001 * cut)
