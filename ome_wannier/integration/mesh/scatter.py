@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from scipy.special import comb
 
 from ..avoided_crossings import alias
@@ -39,7 +40,7 @@ class Planes(NamedTuple):
     @classmethod
     def none(cls, occupation: Occupation, columns: int, size: Sequence[int]) -> Planes:
         """Of no points of a mesh of this size; none at all for no columns."""
-        planes = sum(number for _, number in directions(size)) if columns else 0
+        planes = int(directions(size)[1].sum()) if columns else 0
         shape = (planes, len(few(occupation)), len(occupation.temperature), columns)
         return cls(np.zeros(shape), np.zeros(planes), np.zeros(planes))
 
@@ -49,29 +50,34 @@ class Planes(NamedTuple):
 
     def scatter(self, size: Sequence[int]) -> Array:
         """(2, levels, temperatures, columns) the sum of the scatter and of its square, along the direction with the largest."""
-        ends = np.cumsum([number for _, number in directions(size)])[:-1].tolist()
+        ends = np.cumsum(directions(size)[1])[:-1].tolist()
         found = [np.zeros((2, *self.sums.shape[1:]))]
         for planes in zip(*(np.split(x, ends) for x in self), strict=True):
             found.append(_of_one_direction(*planes))
         return np.asarray(np.max(found, axis=0))
 
 
-def directions(size: Sequence[int]) -> list[tuple[NDArray[np.int64], int]]:
-    """Of a mesh of this size: (step, number), so that a point is in the plane (step @ index) % number of its direction.
+def directions(size: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of a mesh of this size: steps (d, 3) and numbers (d,), so that a point is in the planes (steps @ index) % numbers.
 
     Along each axis, and along diagonals of two axes of which one has as many points as the other or a multiple: elsewhere the
-    planes normal to them are so close that they resolve what lies in them.
+    planes normal to them are so close that they resolve what lies in them. Of square meshes in two dimensions 1 : 2 count as
+    diagonals, which are the second kind of mirror lines of hexagonal lattices.
     """
     axes = [i for i, n in enumerate(size) if n > 1]
-    found = [(np.eye(3, dtype=np.int64)[i], size[i]) for i in axes]
+    steps, numbers = [np.eye(3, dtype=np.int64)[i] for i in axes], [size[i] for i in axes]
+    slopes = [(1, 1), (1, -1)]
+    if len(axes) == 2 and numbers[0] == numbers[1]:
+        slopes += [(1, 2), (2, 1), (1, -2), (2, -1)]
     for i, j in combinations(axes, 2):
-        number = max(size[i], size[j])
-        if number % min(size[i], size[j]) == 0:
-            for sign in (1, -1):
+        most = max(size[i], size[j])
+        if most % min(size[i], size[j]) == 0:
+            for slope in slopes:
                 step = np.zeros(3, dtype=np.int64)
-                step[[i, j]] = number // size[i], sign * number // size[j]
-                found.append((step, number))
-    return found
+                step[[i, j]] = slope[0] * most // size[i], slope[1] * most // size[j]
+                steps.append(step)
+                numbers.append(most)
+    return np.array(steps, dtype=np.int64).reshape(-1, 3), np.array(numbers, dtype=np.int64)
 
 
 def few(occupation: Occupation) -> NDArray[np.int64]:
@@ -96,20 +102,17 @@ def with_rows(
     lost, levels = np.zeros(len(energies)), replace(occupation, fermi=occupation.fermi[few(occupation)])
     np.maximum.at(lost, near.point, alias(near.least, near.speeds))
     index, ends = mesh.index(k[there]), np.cumsum(there.sum(axis=1))[:-1]
+    steps, numbers = directions(mesh.size)
+    first = np.cumsum([0, *numbers[:-1]])
     for i, e, w, m in zip(*(np.split(x, ends) for x in (index, energies, weights, lost)), strict=True):
         if not len(m):
             continue
-        x, first = levels.filled(e, w).reshape(-1, *sums.shape[1:]), 0
-        for step, planes in directions(mesh.size):
-            plane = first + i @ step % planes  # one for all points of the row, or another one for each
-            if step[mesh.row_axis] == 0:
-                plane, given, most, points = plane[:1], x.sum(axis=0), m.max(), len(m)
-            else:
-                given, most, points = x, m, 1
-            sums[plane] += given
-            share[plane] = np.maximum(share[plane], most)
-            number[plane] += points
-            first += planes
+        planes = first + i @ steps.T % numbers  # (points, directions)
+        ends_of = np.arange(0, planes.size + 1, len(first))
+        of = csr_matrix((np.ones(planes.size), planes.ravel(), ends_of), (len(m), len(sums)))
+        sums += (of.T @ levels.filled(e, w).reshape(len(m), -1)).reshape(sums.shape)
+        np.maximum.at(share, planes, m[:, None])
+        number += np.bincount(planes.ravel(), minlength=len(number))
     return found
 
 
