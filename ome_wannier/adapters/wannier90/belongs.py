@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...common.errors import warn
+from ...common.errors import FileFormatError, warn
 from .files import RealSpaceMatrices
 from .text import Array, IntArray
 from .win import Win
@@ -54,6 +54,25 @@ def warn_of_another_calculation(
         )
 
 
+def refuse_degeneracies_of_others(main: Path, data: RealSpaceMatrices, win: Win | None) -> None:
+    """Refuse degeneracies that are those of the R vectors on the mesh of `.win`, in another order: R vectors that somebody
+    sorted alone. The sum of their inverses is right, and bands are off by electronvolts.
+
+    Raises
+    ------
+    FileFormatError : such a file.
+    """
+    if win is None or win.mesh is None:
+        return
+    count = _equivalent(data.R, win.mesh)
+    whole = round(float((1 / count).sum())) == np.prod(win.mesh)
+    if whole and not np.array_equal(count, data.ndegen) and np.array_equal(np.sort(count), np.sort(data.ndegen)):
+        first = int(np.argmax(count != data.ndegen))
+        R, n = data.R[first].tolist(), int(data.ndegen[first])
+        expected = f"degeneracies in the order of the R vectors, {count[first]} for R = {R} on the mesh of {win.path.name}"
+        raise FileFormatError(main, None, expected, f"{n}, and all of them in another order (were R vectors sorted alone?)")
+
+
 def meshes_of(data: RealSpaceMatrices) -> list[tuple[int, int, int]]:
     """The meshes of k points whose R vectors and degeneracies a file has, if these are as Wannier90 writes them."""
     points = round(float((1 / data.ndegen).sum()))
@@ -64,9 +83,16 @@ def meshes_of(data: RealSpaceMatrices) -> list[tuple[int, int, int]]:
 
 def are_of(data: RealSpaceMatrices, mesh: tuple[int, int, int]) -> bool:
     """Whether every R vector has as many equivalent ones on a mesh as its degeneracy says, and none is lacking."""
-    cell = np.mod(data.R, mesh) @ np.array([mesh[1] * mesh[2], mesh[2], 1])
+    count = _equivalent(data.R, mesh)
+    return round(float((1 / count).sum())) == np.prod(mesh) and np.array_equal(count, data.ndegen)
+
+
+def _equivalent(R: IntArray, mesh: tuple[int, int, int]) -> IntArray:
+    """Of each R vector (nR, 3) how many there are, itself included, that are equivalent on a mesh. Their inverses add up to the
+    number of classes."""
+    cell = np.mod(R, mesh) @ np.array([mesh[1] * mesh[2], mesh[2], 1])
     _, which, count = np.unique(cell, return_inverse=True, return_counts=True)
-    return len(count) == np.prod(mesh) and bool((count[which.reshape(-1)] == data.ndegen).all())
+    return np.asarray(count[which.reshape(-1)])
 
 
 def _shortest(R: IntArray, lattice: Array, mesh: tuple[int, ...]) -> bool:

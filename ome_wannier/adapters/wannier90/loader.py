@@ -19,7 +19,7 @@ from ...common.errors import AccuracyWarning, FileFormatError, ModelError, warn
 from ...models.real_space import RealSpace, directions, of_one_k_point
 from ...models.real_space_checks import HERMITICITY_TOLERANCE, checked, local_spin
 from ...models.tight_binding import TightBinding
-from .belongs import are_of, warn_of_another_calculation
+from .belongs import are_of, refuse_degeneracies_of_others, warn_of_another_calculation
 from .branch import on_branch
 from .crystal import Crystal, crystal, on_atoms
 from .files import RealSpaceMatrices, read_centres, read_hr, read_r, read_tb
@@ -74,6 +74,7 @@ def load(
     path, files, main, data, read = _found(seed, win)
     known = _crystal(path, data, read, lattice)
     cell = _check_win(main, data, read, known)
+    refuse_degeneracies_of_others(main, data, read)
     warn_of_another_calculation(main, data, read, cell, known.path if known else None)
     position = None if centres is not None else _in_files(files, data)
     if position is not None:

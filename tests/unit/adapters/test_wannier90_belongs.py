@@ -13,7 +13,7 @@ from ase.io import write
 
 from ome_wannier import load
 from ome_wannier.adapters.wannier90.files import read_tb
-from ome_wannier.common.errors import AccuracyWarning
+from ome_wannier.common.errors import AccuracyWarning, FileFormatError
 
 HBN = Path(__file__).parents[3] / "materials" / "hbn"
 CELL = read_tb(HBN / "hBN_tb.dat.gz").lattice
@@ -89,3 +89,31 @@ def test_files_whose_degeneracies_say_nothing(seed):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load(seed, centres=centres(seed))
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_degeneracies_of_r_vectors_that_were_sorted(seed, together):
+    """Blocks of R in another order: right with their degeneracies, refused with those of others, whose sum is right too."""
+    lines = seed.with_name("x_hr.dat").read_text().splitlines(keepends=True)
+    n, number = int(lines[1]), int(lines[2])
+    first = 3 - (-number // 15)
+    degeneracies, blocks = " ".join(lines[3:first]).split(), np.array(lines[first:], dtype=object).reshape(number, n * n)
+    win(seed, CELL)
+    plain = load(seed, centres=centres(seed))
+    half = np.random.default_rng(3).permutation(number // 2)
+    order = np.array(
+        [*half, number // 2, *(number - 1 - half[::-1])]
+    )  # R and -R stay opposite, whose degeneracies are compared
+    kept = [degeneracies[i] for i in order] if together else degeneracies
+    listed = [" ".join(kept[i : i + 15]) + "\n" for i in range(0, number, 15)]
+    seed.with_name("x_hr.dat").write_text("".join([*lines[:3], *listed, *blocks[order].ravel()]))
+    if together:
+        moved = load(seed, centres=centres(seed))
+        where = {tuple(R): H for R, H in zip(moved.R.tolist(), moved.hamiltonian, strict=True)}
+        for R, H in zip(plain.R.tolist(), plain.hamiltonian, strict=True):
+            np.testing.assert_allclose(where[tuple(R)], H, atol=1e-12)
+    else:
+        with pytest.raises(
+            FileFormatError, match=r"x_hr\.dat: expected degeneracies in the order of the R vectors, \d for R = .* x\.win"
+        ):
+            load(seed, centres=centres(seed))
