@@ -103,12 +103,12 @@ def with_rows(
     np.maximum.at(lost, near.point, alias(near.least, near.speeds))
     index, ends = mesh.index(k[there]), np.cumsum(there.sum(axis=1))[:-1]
     steps, numbers = directions(mesh.size)
-    first = np.cumsum([0, *numbers[:-1]])
+    first = np.cumsum(numbers) - numbers
     for i, e, w, m in zip(*(np.split(x, ends) for x in (index, energies, weights, lost)), strict=True):
         if not len(m):
             continue
         planes = first + i @ steps.T % numbers  # (points, directions)
-        ends_of = np.arange(0, planes.size + 1, len(first))
+        ends_of = len(first) * np.arange(len(m) + 1)
         of = csr_matrix((np.ones(planes.size), planes.ravel(), ends_of), (len(m), len(sums)))
         sums += (of.T @ levels.filled(e, w).reshape(len(m), -1)).reshape(sums.shape)
         np.maximum.at(share, planes, m[:, None])

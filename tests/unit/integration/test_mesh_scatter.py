@@ -89,6 +89,14 @@ def test_sums_over_planes_of_a_mesh(size, holes):
     assert first == len(found.sums)
 
 
+@pytest.mark.parametrize("size", [(1, 1, 1), (6, 1, 1), (1, 6, 1)])
+def test_a_direction_of_one_point_has_no_planes(size):
+    """Nor has a mesh of one point; parts are computed all the same."""
+    found = ome.compute(random_model(3, 2, 4), size, ["dipole", "local"], 0.0, temperature=300.0, symmetry="off")
+    assert np.isfinite(found["dipole"]).all()
+    assert not (found["local_error"] <= 0).any()  # of one point it is not known
+
+
 def of_planes(x, size, share=1.0):
     """The sum of the scatter and its square of one level, where planes of a mesh of this size give x (planes, columns)."""
     x = np.asarray(x)[:, None, None]
