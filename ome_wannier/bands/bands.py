@@ -15,11 +15,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.errors import ModelError
 from ..models.base import Matrices, Model
 from . import compiled, rotations
 from .degeneracy import Degeneracy, default_tol
-from .matrices import SPIN_REMEDY, _whole, adjoint
+from .matrices import _whole, adjoint
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -79,6 +78,7 @@ class Bands:
         self.kept: dict[Callable[[Bands], Any], Any] = {}
         self._products: dict[tuple[str, int, int], ComplexArray] = {}
         self._derivatives: dict[tuple[int, int], ComplexArray] = {}
+        self._operators: dict[str, ComplexArray] = {}
         self.model, self.k = model, k
         self.axes = model.axes
         self.moments = model.moments
@@ -300,13 +300,11 @@ class Bands:
             assert W is not None
         return self.rotate_hermitian(W)
 
-    @cached_property
-    def spins(self) -> ComplexArray:
-        """sigma (nk, 3, n, n), the spin operator in units of hbar/2."""
-        S = self.matrices.S
-        if S is None:
-            raise ModelError(f"this model has no spin operator: {SPIN_REMEDY}")
-        return self.rotate_hermitian(S)
+    def operator(self, name: str) -> ComplexArray:
+        """An operator of the model (nk, c, n, n), c = 1, or 3 components; "spin" is sigma, in units of hbar/2."""
+        if name not in self._operators:
+            self._operators[name] = self.rotate_hermitian(self.model.operator(name, self.k))
+        return self._operators[name]
 
     def matrices_with_curls(self) -> Matrices:
         """The matrices, with the curls of A: asked for again if they were not asked for at first."""

@@ -11,8 +11,6 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 Ints = NDArray[np.int64]
 
-SPIN_REMEDY = "give spin=, or spin_order= when loading spinor Wannier functions"
-
 
 def adjoint(X: ComplexArray) -> ComplexArray:
     """Conjugate transpose of every matrix of a stack."""

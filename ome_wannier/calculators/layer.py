@@ -115,17 +115,17 @@ def moment_by_level(bands: Bands) -> Array:
 
 def spin_gate(bands: Bands) -> Array:
     """The moment of the spin that E_z mixes in (layers.md eq. 5): (nk, n, spin_moment, gate) in Angstrom^3."""
-    return -SPIN_MOMENT * _mixed_by_gate(bands, bands.spins)
+    return -SPIN_MOMENT * _mixed_by_gate(bands, bands.operator("spin"))
 
 
 def spin_gate_surface(bands: Bands) -> Array:
     """-[Zbar m_i]_nn for -df/de with the spin moment (layers.md eq. 5): (nk, n, spin_moment, gate)."""
-    return SPIN_MOMENT * _shifted_by_gate(bands, bands.spins)
+    return SPIN_MOMENT * _shifted_by_gate(bands, bands.operator("spin"))
 
 
 def spin_by_level(bands: Bands) -> Array:
     """The spin moment of the states for -df/de, dM_i/dmu, the drift of `spin_gate`: (nk, n, spin_moment, gate, gate)."""
-    return -SPIN_MOMENT * _diagonals(bands, bands.spins)
+    return -SPIN_MOMENT * _diagonals(bands, bands.operator("spin"))
 
 
 # ---- the carriers ----------------------------------------------------------------------------------------------------

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bands.bands import Bands
-from ..bands.matrices import diagonal, row_trace
+from ..bands.matrices import row_trace
 from ..bands.outside_basis import basis_curvature
 from ..common.units import SPIN_MOMENT
+from . import operators
 from .geometry import berry_curvature, orbital_moment
 from .quantity import Combination, Observable
 
@@ -34,7 +35,7 @@ def band_curvature(bands: Bands) -> Array:
 
 def spin_moment(bands: Bands) -> Array:
     """-(g/2) (hbar^2/2m) [sigma_i]_nn (physics.md eq. 45): (nk, n, spin_moment) in eV Angstrom^2 (times e/hbar)."""
-    return -SPIN_MOMENT * np.stack([diagonal(bands.spins[:, i]) for i in range(3)], axis=-1)
+    return -SPIN_MOMENT * operators.expectation(bands, "spin")
 
 
 _REFERENCE = (

@@ -14,12 +14,16 @@ from ..common.errors import SettingsError
 
 Array = NDArray[np.float64]
 
-Dims = tuple[Literal["moment", "spin_moment", "field", "axis", "position", "lateral", "gate"], ...]
+Dims = tuple[
+    Literal["moment", "spin_moment", "operator_component", "field", "axis", "position", "current", "lateral", "gate"], ...
+]
 
 
-KINDS = ("alpha", "extrinsic", "polarizability", "curvature", "moment", "moment_slope", "drude", "ohmic", "own")
+#: kinds of an operator: its density, what a field makes of it, and its current
+OF_OPERATORS = ("density", "density_response", "density_extrinsic", "current_response")
+KINDS = ("alpha", "extrinsic", "polarizability", "curvature", "moment", "moment_slope", "drude", "ohmic", *OF_OPERATORS, "own")
 #: kinds whose unit contains the relaxation time
-WITH_TAU = ("extrinsic", "ohmic")
+WITH_TAU = ("extrinsic", "ohmic", "density_extrinsic")
 #: how the weights of a state are occupied, and the numbers of these: f, -df/de, k_B T log(1 + exp((mu - e) / k_B T))
 OCCUPATIONS = ("sea", "surface", "grand")
 SEA, SURFACE, GRAND = range(3)
@@ -34,23 +38,24 @@ class Observable:
     name, long_name : identifier and description.
     kind : how the integral is converted: "alpha" (response of the magnetization, e^2/hbar Angstrom^(3-d)), "extrinsic" (the
         same, per unit of time, times eV), "polarizability", "curvature", "moment", "moment_slope" (a moment per eV of the Fermi
-        level), "drude", "ohmic" (conductivity per unit of time, and with the relaxation time), or "own": multiplied by
-        `factor`, in `unit`.
+        level), "drude", "ohmic" (conductivity per unit of time, and with the relaxation time); of an operator whose elements
+        are in `unit` times `factor` "density", "density_response", "density_extrinsic" (what it adds up to, in equilibrium and
+        under a field), "current_response" (its current); or "own": multiplied by `factor`, in `unit`.
     occupation : "sea", weights times f(e), "surface", times -df/de, or "grand", times
         g(e) = k_B T log(1 + exp((mu - e) / k_B T)), whose derivative by the Fermi level is f.
     dims : what the component axes of the weights are.
     time_reversal, inversion : +1 even, -1 odd: a quantity that is odd vanishes in a crystal with that symmetry.
     equation, reference : the formula and where it comes from.
     weights : function of Bands returning (nk, n, *components): components of "moment" and "axis" run over
-        `bands.moments`, those of "spin_moment" over x, y, z, those of "field" and "position" over `bands.axes`; all three
-        Cartesian axes are accepted as well.
+        `bands.moments`, those of "spin_moment" and "operator_component" over x, y, z, those of "field", "position" and
+        "current" over `bands.axes`; all three Cartesian axes are accepted as well.
     order : covariant derivatives of the Hamiltonian that the weights need (1 or 2).
     curvature : whether they need the curvature of the Wannier basis.
     needs_spin : whether they need the spin operator.
     full_bands : what two bands, both full, give by each other where they nearly cross: it may "cancel", "alternate" in sign
         around the crossing (or grow no faster than 1 / gap), or "add" up to a peak.
     unit, factor : of kind "own": the reported unit, and what turns the integral of the weights (eV, Angstrom,
-        hbar = e = 1, per Angstrom^d) into it.
+        hbar = e = 1, per Angstrom^d) into it. Of kinds of an operator see there.
     """
 
     name: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..common import units
-from .quantity import Observable
+from .quantity import OF_OPERATORS, Observable
 from .registry import Term
 
 AXES = np.array(["x", "y", "z"])
@@ -16,6 +16,8 @@ def unit_of(observable: Term, dimension: int, tau: float) -> tuple[float, str]:
     """Factor from internal units (eV, Angstrom, hbar = e = 1) to the reported unit of an observable, and its name."""
     if isinstance(observable, Observable) and observable.kind == "own":
         return observable.factor, observable.unit
+    if isinstance(observable, Observable) and observable.kind in OF_OPERATORS:
+        return _of_operator(observable, dimension, tau)
     per = {3: "/angstrom", 2: "", 1: " angstrom", 0: " angstrom^2"}[dimension]
     metres = {3: "/m", 2: "", 1: " m", 0: " m^2"}[dimension]
     conductance = units.E2_OVER_HBAR * units.ANGSTROM ** (2 - dimension)
@@ -29,3 +31,19 @@ def unit_of(observable: Term, dimension: int, tau: float) -> tuple[float, str]:
         "drude": (conductance / (units.HBAR_EV_FS * 1e-15), f"S{metres}/s"),
         "ohmic": (conductance * tau / units.HBAR_EV_FS, f"S{metres}"),
     }[observable.kind]
+
+
+def _of_operator(observable: Observable, dimension: int, tau: float) -> tuple[float, str]:
+    """The same for kinds of an operator: its density, what a field of 1 V/m makes of it, and its current over charge."""
+    volume, unit = units.ANGSTROM**dimension, observable.unit
+    per = {3: "/m^3", 2: "/m^2", 1: "/m", 0: ""}[dimension]
+    per_field = {3: "/m^2/V", 2: "/m/V", 1: "/V", 0: " m/V"}[dimension]
+    metres = {3: "/m", 2: "", 1: " m", 0: " m^2"}[dimension]
+    conductance = units.E2_OVER_HBAR * units.ANGSTROM ** (2 - dimension)
+    factor, unit = {
+        "density": (1 / volume, f"{unit}{per}"),
+        "density_response": (units.ANGSTROM / volume, f"{unit}{per_field}"),
+        "density_extrinsic": (units.ANGSTROM / volume * tau / units.HBAR_EV_FS, f"{unit}{per_field}"),
+        "current_response": (conductance, f"{unit}/e S{metres}"),
+    }[observable.kind]
+    return factor * observable.factor, unit

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bands.bands import Bands
-from ..bands.traces import level_tensor, velocities_weighted
 from ..common.units import SPIN_MOMENT
+from . import operators
 from .quantity import PAPER, Combination, Observable
 
 Array = NDArray[np.float64]
@@ -18,7 +18,7 @@ def spin(bands: Bands) -> Array:
 
     physics.md eqs. 16 and 45.
     """
-    return -2 * SPIN_MOMENT * level_tensor(bands, bands.responses, bands.spins)
+    return -SPIN_MOMENT * operators.response(bands, "spin")
 
 
 def spin_extrinsic(bands: Bands) -> Array:
@@ -26,7 +26,7 @@ def spin_extrinsic(bands: Bands) -> Array:
 
     physics.md eqs. 43, 45.
     """
-    return SPIN_MOMENT * velocities_weighted(bands, bands.spins)
+    return -SPIN_MOMENT * operators.extrinsic(bands, "spin")
 
 
 def spin_along_moments(bands: Bands) -> Array:
@@ -77,6 +77,7 @@ CALCULATORS = (
         full_bands="cancel",
         needs_spin=True,
     ),
+    operators.hall_of("spin", "hbar", time_reversal=+1, inversion=+1, is_vector=True, needs_spin=True, factor=0.5),
     Combination(
         name="total_with_spin",
         long_name="intrinsic magneto-electric response, orbital and spin",

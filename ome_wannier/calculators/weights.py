@@ -27,9 +27,11 @@ def component_axes(axes: Sequence[int], moments: Sequence[int]) -> dict[str, tup
     return {
         "moment": tuple(moments),
         "spin_moment": (0, 1, 2),
+        "operator_component": (0, 1, 2),
         "axis": tuple(moments),
         "field": tuple(axes),
         "position": tuple(axes),
+        "current": tuple(axes),
         "lateral": tuple(i for i in range(3) if i not in moments),
         "gate": tuple(i for i in range(3) if i not in axes),
     }

@@ -14,6 +14,7 @@ from .kpoints.mesh import KMesh
 from .memory import WORKING_SET, bytes_per_point
 
 Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class _Chosen:
         """Matrices at the points that are wanted among `k` (rows, length, 3)."""
         found = self.model.matrices(k, order, curvature)
         return Matrices(*(None if X is None else X[self.use.ravel()] for X in found))  # type: ignore[arg-type]
+
+    def operator(self, name: str, k: Array) -> ComplexArray:
+        """An operator at the same points."""
+        return self.model.operator(name, k)[self.use.ravel()]
 
     def across(self, k: Array) -> Across:
         """The position across a layer or chain at the same points."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import ModelError
+from .operators import Operator
 from .outside_states import External, Outside
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ class Matrices(NamedTuple):
     W : (nk, axes, axes, n, n) eV Angstrom^2, [b, a] = D_b D_a H, or None.
     curl : (nk, pairs, n, n) Angstrom^2, d_a A_b - d_b A_a for all pairs a < b, or None; see `curvatures`.
     A : (nk, axes, n, n) Angstrom, the position operator r(k) inside the basis, or None.
-    S : (nk, 3, n, n), the spin operator in units of hbar/2 (Pauli matrices), or None if the model has none.
     slope : (nk, axes, n, n) eV Angstrom, d_a H where V is left to be made of it and A, which the eigenbasis makes cheaper.
     """
 
@@ -41,7 +41,6 @@ class Matrices(NamedTuple):
     W: ComplexArray | None = None
     curl: ComplexArray | None = None
     A: ComplexArray | None = None
-    S: ComplexArray | None = None
     slope: ComplexArray | None = None
 
     def velocities(self) -> ComplexArray:
@@ -88,6 +87,7 @@ class Model(Protocol):
     available : names of the calculators that it can give, or None for all.
     bounded : Cartesian axes across which it is bounded and knows the position, see `Layered`; none of crystals and k.p models.
     frame : (3, 3) rows are its axes in those of the user, where it was rotated to have Cartesian ones, or None.
+    operators : those that it was given beside its spin.
     """
 
     @property
@@ -115,6 +115,8 @@ class Model(Protocol):
     @property
     def has_spin(self) -> bool: ...
     @property
+    def operators(self) -> tuple[Operator, ...]: ...
+    @property
     def external(self) -> External | None: ...
     @property
     def available(self) -> tuple[str, ...] | None: ...
@@ -127,6 +129,10 @@ class Model(Protocol):
 
     def matrices(self, k: Array, order: int = 1, curvature: bool = False) -> Matrices:
         """Matrices at `k` up to the covariant derivative of the given order (0, 1 or 2)."""
+        ...
+
+    def operator(self, name: str, k: Array) -> ComplexArray:
+        """One of its operators at `k`, in the Wannier gauge: (nk, c, n, n), of "spin" in units of hbar/2 (Pauli matrices)."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..common.errors import ModelError
 from .base import Matrices, moment_axes, shown
+from .operators import Operator, Parity, absent, distinct, on_vectors
 from .real_space_checks import point
 
 Array = NDArray[np.float64]
@@ -33,6 +34,7 @@ class KDotP:
     scale : a typical |k| in 1/Angstrom, such as gap / velocity: the length over which the Hamiltonian changes.
     spin_degeneracy : number of electrons that each band holds, valleys included.
     spin : (n, n, 3) spin operator in units of hbar/2, or None.
+    operators : others of its operators, see `with_operator`.
 
     Raises
     ------
@@ -47,6 +49,7 @@ class KDotP:
     spin_degeneracy: int = 1
     name: str = "k.p"
     spin: ComplexArray | None = None
+    operators: tuple[Operator, ...] = ()
 
     has_zone: ClassVar[bool] = False
     # the position operator is i d/dk, and the model knows no states but its own
@@ -108,6 +111,8 @@ class KDotP:
         k = np.random.default_rng(0).normal(size=(16, self.dimension)) * self.scale
         digest = hashlib.sha256(repr((self.dimension, self.spin_degeneracy)).encode())
         digest.update(self._call(self.hamiltonian, k, 0, "hamiltonian").tobytes())
+        for operator in self.operators:
+            digest.update(repr(operator.about).encode() + operator.matrices.tobytes())
         return digest.hexdigest()
 
     def matrices(self, k: Array, order: int = 1, curvature: bool = False) -> Matrices:
@@ -117,10 +122,29 @@ class KDotP:
         H = self._call(self.hamiltonian, k, 0, "hamiltonian")
         if order == 0:
             return Matrices(H)
-        S = None
-        if self.spin is not None:
-            S = np.broadcast_to(np.moveaxis(np.asarray(self.spin, dtype=complex), 2, 0), (len(k), 3, *H.shape[1:]))
-        return Matrices(H, self._gradient(k), None if order == 1 else self._hessian(k), S=S)
+        return Matrices(H, self._gradient(k), None if order == 1 else self._hessian(k))
+
+    def operator(self, name: str, k: Array) -> ComplexArray:
+        """The operator of this name, which is the same at all `k`: (nk, c, n, n).
+
+        Raises
+        ------
+        ModelError : none of this name, or one of another shape.
+        """
+        known = ({} if self.spin is None else {"spin": self.spin}) | {o.name: o.matrices[0] for o in self.operators}
+        if name not in known:
+            raise absent(name, known)
+        X = np.moveaxis(np.asarray(known[name], dtype=complex), 2, 0)
+        return np.broadcast_to(X, (np.asarray(k).reshape(-1, np.shape(k)[-1]).shape[0], *X.shape))
+
+    def with_operator(
+        self, name: str, matrices: ArrayLike, *, unit: str = "1", time_reversal: Parity = 1, inversion: Parity = 1
+    ) -> KDotP:
+        """The same model with one more operator: (n, n) Hermitian, or (n, n, 3); see `TightBinding.with_operator`."""
+        home, n = np.zeros((1, 3), dtype=np.int64), self.n_orbitals
+        X = on_vectors(matrices, f"operator {name}", home, n)
+        new = Operator(name, X, unit, time_reversal, inversion).fitted(home, np.zeros(1, dtype=np.int64), n)
+        return replace(self, operators=distinct((*self.operators, new)))
 
     def _gradient(self, k: Array) -> ComplexArray:
         if self.gradient is not None:

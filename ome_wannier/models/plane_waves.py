@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..common.errors import ModelError
 from .base import Across, ComplexArray, Matrices, brief, shown
+from .operators import Operator, absent
 from .real_space_checks import HERMITICITY_TOLERANCE, checked, frozen
 
 Array = NDArray[np.float64]
@@ -69,6 +70,7 @@ class PlaneWaves:
     # nothing is known of waves beyond the cutoff: look at what moves with it
     external: ClassVar[None] = None
     has_spin: ClassVar[bool] = False
+    operators: ClassVar[tuple[Operator, ...]] = ()
     available: ClassVar[None] = None
     frame: ClassVar[None] = None
     # bands vary on the scale of the small zone, whatever its size
@@ -150,6 +152,10 @@ class PlaneWaves:
         images = ((fraction - np.round(fraction))[:, None] - _NEIGHBOURS) @ self.reciprocal
         distance = np.round(np.linalg.norm(images, axis=2) / np.abs(self.reciprocal).max(), 9)
         return np.asarray(images[np.arange(len(images)), np.argmin(distance, axis=1)])
+
+    def operator(self, name: str, k: Array) -> ComplexArray:
+        """It knows none: ModelError."""
+        raise absent(name, ())
 
     def matrices(self, k: Array, order: int = 1, curvature: bool = False) -> Matrices:
         """Matrices at fractional `k`, shape (..., 3), folded into the zone around Gamma; see `Matrices`."""

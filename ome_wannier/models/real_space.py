@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..common.errors import ModelError, warn
 from .alignment import rotation, snapped
 from .home_cells import connected, homes, relabelled, strongest_homes
+from .operators import Operator
 from .outside_states import External
 from .real_space_checks import checked, frozen, point
 
@@ -32,11 +33,13 @@ class RealSpace(NamedTuple):
     periodic: Directions = (True, True, True)
     homes: Ints | None = None
     frame: Array | None = None
+    operators: tuple[Operator, ...] = ()
 
     @property
     def matrices(self) -> list[ComplexArray | None]:
         """All matrices (nR, n, n, ...), None where there are none."""
-        return [self.hamiltonian, self.position, self.spin, *((None,) * 3 if self.external is None else self.external.arrays)]
+        outside = (None,) * 3 if self.external is None else self.external.arrays
+        return [self.hamiltonian, self.position, self.spin, *outside, *(o.matrices for o in self.operators)]
 
     @property
     def reduced(self) -> Array:
@@ -85,19 +88,29 @@ def laid_out(terms: RealSpace, asked: Directions | None) -> RealSpace:
 
 def moved_by(terms: RealSpace, moved: Ints, away: NDArray[np.bool_]) -> RealSpace:
     """The same with orbitals moved by cells (n, 3), and no R left along the directions `away` (see `relabelled`)."""
-    R, (H, position, spin, *outside) = relabelled(terms.R, terms.matrices, moved, away)
+    R, (H, position, spin, BB, CC, FF, *others) = relabelled(terms.R, terms.matrices, moved, away)
     assert H is not None
     t = moved @ terms.lattice
     external = terms.external
     if external is not None:
         assert position is not None
-        external = External(*outside).displaced(R, H, position, t)
+        external = External(BB, CC, FF).displaced(R, H, position, t)
     if position is not None:
         i = np.arange(len(moved))
         position[np.flatnonzero(~R.any(axis=1))[0], i, i] += t
     centres = None if terms.centres is None else terms.centres + t
     total = moved if terms.homes is None else terms.homes + moved
-    return RealSpace(terms.lattice, R, H, position, centres, spin, external, terms.periodic, total if total.any() else None)
+    operators = tuple(o.with_matrices(X) for o, X in zip(terms.operators, others, strict=True) if X is not None)
+    return terms._replace(
+        R=R,
+        hamiltonian=H,
+        position=position,
+        centres=centres,
+        spin=spin,
+        external=external,
+        homes=total if total.any() else None,
+        operators=operators,
+    )
 
 
 def of_one_k_point(terms: RealSpace, across: NDArray[np.bool_], name: str) -> RealSpace:
@@ -146,6 +159,7 @@ def turned(terms: RealSpace, Q: Array) -> RealSpace:
         centres=None if terms.centres is None else terms.centres @ Q.T,
         spin=_turned(terms.spin, Q),
         external=external,
+        operators=tuple(o.turned(Q) for o in terms.operators),
     )
 
 
@@ -160,7 +174,8 @@ def frozen_terms(terms: RealSpace) -> RealSpace:
     if external is not None:
         external = External(*(None if X is None else frozen(X) for X in external.arrays))
     arrays: dict[str, Any] = {k: frozen(v) for k, v in terms._asdict().items() if isinstance(v, np.ndarray)}
-    return terms._replace(**arrays, external=external)
+    operators = tuple(o.with_matrices(frozen(o.matrices)) for o in terms.operators)
+    return terms._replace(**arrays, external=external, operators=operators)
 
 
 def directions(given: Directions | None) -> Directions | None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..common.errors import ModelError
 from .base import Across, ComplexArray, Matrices, Structure, bounded_axes, brief, shown
 from .home_cells import homes_of_pairs
+from .operators import Operator, absent
 from .real_space_checks import HERMITICITY_TOLERANCE, checked, frozen, point
 from .sparse_levels import levels_below, middle_of_widest_gap, nearest_levels
 from .tight_binding import TightBinding
@@ -81,6 +82,7 @@ class SparseTightBinding:
     # nothing is known of the bands outside the window: look at what moves with it
     external: ClassVar[None] = None
     has_spin: ClassVar[bool] = False
+    operators: ClassVar[tuple[Operator, ...]] = ()
     available: ClassVar[tuple[str, ...]] = AVAILABLE
     # bands vary on the scale of the small zone, whatever its size
     default_points: ClassVar[int] = 24
@@ -196,6 +198,10 @@ class SparseTightBinding:
         if window > self.window:
             raise ModelError(f"narrowed({window}): this window has {self.window} bands")
         return replace(self, window=window, wider=self)
+
+    def operator(self, name: str, k: Array) -> ComplexArray:
+        """It knows none: ModelError."""
+        raise absent(name, ())
 
     def matrices(self, k: Array, order: int = 1, curvature: bool = False) -> Matrices:
         """Energies (as diagonal H) and velocities in the window at fractional `k`, shape (..., 3); see `Matrices`.

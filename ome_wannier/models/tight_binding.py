@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..common.errors import ModelError
 from .alignment import EXACT
 from .base import Across, Matrices, Structure, bounded_axes, brief, moment_axes, shown
 from .compiled import covariant, covariant_second, hermitian
 from .fourier import FourierSeries, SeriesSums
+from .operators import Operator, Parity, absent, distinct, on_vectors
 from .outside_states import External, ExternalSeries, Outside
 from .real_space import RealSpace, frozen_terms, given_homes, in_axes, laid_out
 from .real_space_checks import check_lattice, check_vectors, checked, hermitised, partners, spin_matrices
@@ -47,6 +48,7 @@ class TightBinding:
     hermiticity_error : eV or Angstrom, the largest non-Hermitian part that was averaged away before; the model adds its own.
     external : matrix elements with the states outside the basis, which complete moments and metric; needs `position`.
     homes : (n, 3) cells by which the orbitals have been moved from those of their source; found, not to be given.
+    operators : others of its operators, see `with_operator`.
     frame : (3, 3) rows are the axes of this model in those of its source, where a layer or chain in no Cartesian plane or line
         was rotated (see `alignment`), and everything above with it; found, not to be given.
 
@@ -69,6 +71,7 @@ class TightBinding:
     external: External | None = None
     homes: NDArray[np.int64] | None = None
     frame: Array | None = None
+    operators: tuple[Operator, ...] = ()
 
     has_zone: ClassVar[bool] = True
     by_rows: ClassVar[bool] = True
@@ -115,7 +118,8 @@ class TightBinding:
             raise ModelError("external is given without position: nothing is outside a basis whose position is diagonal")
         external = None if self.external is None else self.external.fitted(R, partner, n)
         homes = given_homes(self.homes, n)
-        given = RealSpace(lattice, R, H, position, centres, spin, external, homes=homes)
+        operators = distinct(o.fitted(R, partner, n) for o in self.operators)
+        given = RealSpace(lattice, R, H, position, centres, spin, external, homes=homes, operators=operators)
         terms = in_axes(laid_out(given, self.periodic))
         if self.frame is not None:
             earlier = checked(self.frame, "frame", float, (3, 3))
@@ -201,23 +205,29 @@ class TightBinding:
         digest = hashlib.sha256(repr((self.periodic, self.spin_degeneracy, self.R.shape, self.hamiltonian.shape)).encode())
         for a in (self.lattice, self.R, self.hamiltonian, self.position, self.centres, self.spin):
             digest.update(b"-" if a is None else np.ascontiguousarray(a).tobytes())
+        for operator in self.operators:
+            digest.update(repr(operator.about).encode() + operator.matrices.tobytes())
         for a in () if self.external is None else self.external.arrays:
             digest.update(b"-" if a is None else np.ascontiguousarray(a).tobytes())
         return digest.hexdigest()
 
     @cached_property
-    def _series(self) -> tuple[FourierSeries, FourierSeries | None, FourierSeries | None]:
-        """Fourier series of the Hamiltonian and, where there are any, of the position (axes of the field) and the spin.
+    def _series(self) -> tuple[FourierSeries, FourierSeries | None]:
+        """Fourier series of the Hamiltonian and, where there is one, of the position along the axes of the field.
 
         Of their upper triangles: the sums over R and -R, and their derivatives, are Hermitian.
         """
-        upper = np.triu_indices(self.n_orbitals)
+        H = FourierSeries(self.lattice, self.R, self.hamiltonian[:, *np.triu_indices(self.n_orbitals)])
+        return H, None if self.position is None else self._stacked(self.position[..., list(self.axes)])
 
-        def series(X: ComplexArray | None) -> FourierSeries | None:
-            return None if X is None else FourierSeries(self.lattice, self.R, np.moveaxis(X[:, *upper], 2, 1))
+    def _stacked(self, X: ComplexArray) -> FourierSeries:
+        """The series of the upper triangles of matrices (nR, n, n, c)."""
+        return FourierSeries(self.lattice, self.R, np.moveaxis(X[:, *np.triu_indices(self.n_orbitals)], 2, 1))
 
-        position = None if self.position is None else self.position[..., list(self.axes)]
-        return FourierSeries(self.lattice, self.R, self.hamiltonian[:, *upper]), series(position), series(self.spin)
+    @cached_property
+    def _operator_series(self) -> dict[str, FourierSeries]:
+        spin = {} if self.spin is None else {"spin": self._stacked(self.spin)}
+        return spin | {o.name: self._stacked(o.matrices) for o in self.operators}
 
     def matrices(self, k: Array, order: int = 1, curvature: bool = False) -> Matrices:
         """Matrices at fractional `k`, shape (..., 3), in the Wannier gauge; see `Matrices`.
@@ -226,17 +236,53 @@ class TightBinding:
         are summed direction by direction. The leading dimensions are flattened to nk in the answer.
         """
         axes = self.axes
-        series, position, spin = self._series
+        series, position = self._series
         h = _whole(series(k, order, axes))
         if order == 0:
             return Matrices(h.value)
         if position is None:
             assert self.centres is not None
-            matrices = _diagonal_position(h.value, h.first, h.second, self.centres[:, list(axes)])
-        else:
-            A, dA, curl = self._position(position, k, order, curvature)
-            matrices = _full_position(h.value, h.first, h.second, A, dA, curl)
-        return matrices if spin is None else matrices._replace(S=_whole(spin(k, 0, axes)).value)
+            return _diagonal_position(h.value, h.first, h.second, self.centres[:, list(axes)])
+        A, dA, curl = self._position(position, k, order, curvature)
+        return _full_position(h.value, h.first, h.second, A, dA, curl)
+
+    def operator(self, name: str, k: Array) -> ComplexArray:
+        """The operator of this name at fractional `k`, shape (..., 3), in the Wannier gauge: (nk, c, n, n).
+
+        Raises
+        ------
+        ModelError : none of this name.
+        """
+        if name not in self._operator_series:
+            raise absent(name, self._operator_series)
+        return _whole(self._operator_series[name](k, 0, self.axes)).value
+
+    def with_operator(
+        self,
+        name: str,
+        matrices: ArrayLike,
+        *,
+        unit: str = "1",
+        time_reversal: Parity = 1,
+        inversion: Parity = 1,
+    ) -> TightBinding:
+        """The same model with one more operator, whose calculators are `calculators.operators.calculators_of`.
+
+        Parameters
+        ----------
+        name : an identifier; calculators are <name>_expectation, <name>_response, <name>_extrinsic and <name>_hall.
+        matrices : (nR, n, n) on the model's own `R`, [r, i, j] = <0i|O|Rj>, or (n, n) within a cell; of a Cartesian vector
+            (nR, n, n, 3) or (n, n, 3), components along x, y, z. Hermitian: X(-R) is the adjoint of X(R).
+        unit : of the matrix elements, as pint reads it.
+        time_reversal, inversion : +1 even, -1 odd. They decide what symmetry allows, and are held against the matrices.
+
+        Raises
+        ------
+        ModelError : shapes that do not fit, matrices that are not Hermitian, a name that is taken or no identifier.
+        """
+        X = on_vectors(matrices, f"operator {name}", self.R, self.n_orbitals)
+        given = Operator(name, X, unit, time_reversal, inversion)
+        return replace(self, operators=(*self.operators, given if self.frame is None else given.turned(self.frame)))
 
     def across(self, k: Array) -> Across:
         """The position along the `bounded` axes at fractional `k`, see `Across`."""

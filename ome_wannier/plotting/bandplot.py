@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..calculators.operators import named_in
 from ..calculators.registry import Calculator, resolve, with_terms
 from ..common.errors import SettingsError
 from ..models.base import Lattice, Model, has_zone, require_model
@@ -149,7 +150,7 @@ def _draw_bands(
         ax.plot(x, e, color="0.35", linewidth=0.5, zorder=3)
     if asked is None:
         return
-    (calculator,), _ = resolve(with_terms([asked]))
+    (calculator,), _ = resolve(with_terms(named_in(model, [asked])))
     weights = table[calculator.name].sel(figures.component(component, figures.component_names(model, calculator))).values
     if np.isnan(weights).all():
         figures.refuse_missing(model, calculator, component, per_band=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ..calculators.operators import named_in
 from ..calculators.registry import Calculator, resolve
 from ..common.errors import SettingsError
 from ..common.units import KB
@@ -152,7 +153,7 @@ def _integrand(
     model: Model, asked: str | Calculator, k: Array, component: str | tuple[str, ...], fermi: float, temperature: float
 ) -> tuple[Array, Array, Calculator]:
     """Energies (nk, n), the integrand (nk,) of one component, and the calculator itself."""
-    (calculator,), _ = resolve([asked])
+    (calculator,), _ = resolve(named_in(model, [asked]))
     if not temperature > 0:
         raise SettingsError(f"temperature is {temperature} K: a map needs a positive one, as the width of the Fermi surface")
     energies, value, along = integrand(model, calculator, k.reshape(-1, k.shape[-1]), fermi, temperature * KB)

@@ -35,7 +35,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from ..bands.matrices import SPIN_REMEDY
 from ..calculators.blocks import HEIGHT, parts
 from ..calculators.quantity import GapTerm, Observable
 from ..calculators.registry import (
@@ -53,6 +52,7 @@ from ..calculators.weights import evaluate, side_by_side, unpacked
 from ..common.errors import SettingsError
 from ..integration.integral import Integrand
 from ..integration.occupation.histogram import Occupation
+from ..models.operators import SPIN_REMEDY
 from ..models.tight_binding import TightBinding
 from ..response.layer import choice_of
 from ..response.request import ALONG_CHAINS, has_elements, with_parts

@@ -23,6 +23,7 @@ from ..integration.integral import Integral, Integrand, Request
 from ..integration.kpoints.mesh import KMesh
 from ..integration.kpoints.polar import PolarMesh
 from ..integration.mesh.strategy import over_mesh
+from ..integration.operator_symmetry import obeyed
 from ..integration.rays.strategy import over_rays, to_tolerance
 from ..integration.tolerance import MAX_POINTS, goal_of
 from ..models.base import Model, has_zone
@@ -161,13 +162,15 @@ def compute(
     refuse_unfit(model, goal, checkpoint, gap_terms)
     with threadpool_limits(limits=1, user_api="blas"):
         degeneracy = Degeneracy.of(model, temperatures, degeneracy_tol)
-        group, level = group_of(model, symmetry), None
+        (group, alone), level = obeyed(group_of(model, symmetry), model, observables), None
         if filling is not None and has_zone(model):
             level, where = filled(model, filling, where, temperatures, group, observables)
         levels = given_levels(fermi) if level is None else level.spread(negligible(level.temperature, goal))
         integrand = Integrand(model, observables, occupation_of(model, observables, levels, temperatures), degeneracy)
         request = Request(integrand, [*wanted, *more], group, where, means, gap_terms, trial)
         found = placed(request, wanted, _integrated(request), choice)
+    if alone:
+        found = found._replace(attrs=found.attrs | {"symmetry_of_operators": alone})
     coordinates = levels, temperatures if np.ndim(temperature) else float(temperatures[0])
     return _labelled(replace(request, calculators=wanted), found, level, coordinates, float(tau), began)
 

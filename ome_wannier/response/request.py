@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..bands.matrices import SPIN_REMEDY
 from ..calculators.blocks import blocks, parts
+from ..calculators.operators import named_in
 from ..calculators.quantity import GapTerm, Observable
 from ..calculators.registry import Calculator, defaults, first_observable, get, needs_spin, resolve, with_chern_simons
 from ..common.checked_input import fault
@@ -25,6 +25,7 @@ from ..integration.kpoints.mesh import KMesh
 from ..integration.kpoints.polar import PolarMesh
 from ..integration.occupation.histogram import Occupation
 from ..models.base import Lattice, Model, has_zone, require_model
+from ..models.operators import SPIN_REMEDY
 from ..sources.load import ADAPTERS, adapter, load
 
 Array = NDArray[np.float64]
@@ -92,7 +93,7 @@ def consisting_of(
 ) -> tuple[list[Calculator], list[Calculator], tuple[Observable, ...], bool]:
     """The calculators asked for, by default all that are usable; the parts of a layer or chain that complete them; the
     observables that all consist of; and whether Chern-Simons parts are among their terms."""
-    wanted, terms = resolve(usable(model) if asked is None else asked)
+    wanted, terms = resolve(usable(model) if asked is None else named_in(model, asked))
     if include_chern_simons:
         wanted, terms = resolve(map(with_chern_simons, wanted))
     more: list[Calculator] = [*parts(model, [c.name for c in wanted])]

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from ..bands.degeneracy import Degeneracy
 from ..calculators.blocks import blocks
+from ..calculators.operators import named_in
 from ..calculators.quantity import Combination, Observable
 from ..calculators.registry import Calculator, combine, defaults, first_observable, resolve, with_terms
 from ..calculators.weights import component_axes, component_shapes, evaluate_at, unpacked
@@ -58,7 +59,7 @@ def tabulate(
     if points.ndim != 2 or points.shape[1] != (model.dimension if not has_zone(model) else 3):
         raise SettingsError(f"k has shape {points.shape}: expected (nk, 3), or (nk, d) for k.p")
     asked = [n for n in defaults(model.has_spin) if len(_occupations(n)) == 1] if calculators is None else calculators
-    wanted, terms = resolve(with_terms(asked))
+    wanted, terms = resolve(with_terms(named_in(model, asked)))
     for calculator in wanted:
         refuse_mixed(model, calculator)
     if not all(isinstance(t, Observable) for t in terms):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..calculators.operators import named_in
 from ..calculators.registry import Calculator, resolve
 from ..common.errors import ModelError, SettingsError
 from ..integration.band_ranges import Gap, Look
@@ -77,7 +78,9 @@ def planned(model: Model, source: Source | None, item: Item) -> Plan:
     ------
     SettingsError : no Fermi level is known.
     """
-    wanted, _ = resolve(item.settings.calculators or [n for n in CALCULATORS if n in (model.available or CALCULATORS)])
+    wanted, _ = resolve(
+        named_in(model, item.settings.calculators or [n for n in CALCULATORS if n in (model.available or CALCULATORS)])
+    )
     if item.settings.filling is not None and item.around is None and has_zone(model):
         gap = gap_of(model, item.settings.filling)
         return Plan(np.empty(0), None, gap if gap is not None and gap.is_open else None, wanted)

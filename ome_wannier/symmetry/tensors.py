@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 Axes = Mapping[str, tuple[int, ...]]
 
 #: component dimensions that turn like a magnetic moment
-AXIAL = ("moment", "spin_moment", "axis", "lateral")
+AXIAL = ("moment", "spin_moment", "operator_component", "axis", "lateral")
 #: entries of a projector below this are zero: lattice vectors are known to some seven digits
 SMALL = 1e-6
 

@@ -160,7 +160,9 @@ def test_origin(toy, observable):
 
 def indices(bands, dim):
     """Cartesian axes of a dimension: an orbital moment needs two periodic directions, a spin none."""
-    return {"moment": bands.moments, "axis": bands.moments, "spin_moment": (0, 1, 2)}.get(dim, bands.axes)
+    return {"moment": bands.moments, "axis": bands.moments, "spin_moment": (0, 1, 2), "operator_component": (0, 1, 2)}.get(
+        dim, bands.axes
+    )
 
 
 def turned(observable, tensor, Q, before, after):
@@ -168,7 +170,7 @@ def turned(observable, tensor, Q, before, after):
     full = np.zeros((3,) * len(observable.dims))
     full[np.ix_(*[indices(before, dim) for dim in observable.dims])] = tensor
     for i, dim in enumerate(observable.dims):
-        sign = np.linalg.det(Q) if dim in ("moment", "axis", "spin_moment") else 1.0
+        sign = np.linalg.det(Q) if dim in ("moment", "axis", "spin_moment", "operator_component") else 1.0
         full = np.moveaxis(np.tensordot(sign * Q, full, axes=(1, i)), 0, i)
     return full[np.ix_(*[indices(after, dim) for dim in observable.dims])]
 
@@ -340,11 +342,12 @@ class ConventionOne:
             for b in range(d):
                 i, j = min(a, b), max(a, b)
                 W[:, a, b] = along[i, i] if i == j else (along[i, j] - along[i, i] - along[j, j]) / 2
-        S = None
-        if self.model.has_spin:
-            phase = np.exp(1j * np.einsum("ka,rija->krij", k, self.vectors))
-            S = np.einsum("krij,rija->kaij", phase, self.model.spin)
-        return Matrices(self.H(k), V, W, S=S)
+        return Matrices(self.H(k), V, W)
+
+    def operator(self, name, k):
+        k = np.asarray(k).reshape(-1, 3) @ self.reciprocal
+        phase = np.exp(1j * np.einsum("ka,rija->krij", k, self.vectors))
+        return np.einsum("krij,rija->kaij", phase, self.model.spin)
 
 
 @cache

@@ -43,7 +43,7 @@ def te(seed):
 
 
 def spin_at(model, k):
-    return model.matrices(k, 1).S
+    return model.operator("spin", k)
 
 
 def test_packed_files_are_the_plain_ones(seed, te, tmp_path):

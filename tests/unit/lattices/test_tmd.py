@@ -59,7 +59,7 @@ def test_spin_splitting_at_K(material):
     e, u = np.linalg.eigh(model.matrices(K, 0).H)
     np.testing.assert_allclose(e[:, 1] - e[:, 0], 2 * MATERIALS[material].spin_orbit, rtol=1e-12)
     np.testing.assert_allclose(e[:, 3] - e[:, 2], 0, atol=1e-13)
-    spins = np.einsum("ki,kij,kj->k", u[:, :, 1].conj(), model.matrices(K, 1).S[:, 2], u[:, :, 1]).real
+    spins = np.einsum("ki,kij,kj->k", u[:, :, 1].conj(), model.operator("spin", K)[:, 2], u[:, :, 1]).real
     np.testing.assert_allclose(np.sort(spins), [-1, 1], atol=1e-12)
 
 
