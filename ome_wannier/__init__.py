@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .response.result_files import load_result, save
     from .response.tabulate import tabulate
     from .screening import rank, screen
+    from .sources import ready_operators as operators
     from .sources.citations import cite
     from .sources.convert import convert, to_pythtb, to_tbmodels, to_wannierberri
     from .sources.load import load
@@ -66,6 +67,7 @@ _HOME = {
 # Folders too that a name above does not stand for: `ome.errors.ModelError` needs no import of its own.
 _MODULES = {
     "executors": "common.executors",
+    "operators": "sources.ready_operators",
     **{
         name: name
         for name in (
@@ -94,6 +96,7 @@ __all__ = [
     "load_result",
     "local_within",
     "materials",
+    "operators",
     "rank",
     "save",
     "screen",

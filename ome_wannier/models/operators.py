@@ -28,7 +28,8 @@ class Operator:
     Parameters
     ----------
     name : an identifier, from which the names of its calculators are made.
-    matrices : (nR, n, n, c), [r, i, j] = <0i|O|Rj> on the model's R vectors, c = 1, or 3 for the components along x, y, z.
+    matrices : (nR, n, n, c), [r, i, j] = <0i|O|Rj> on the model's R vectors, c = 1, or 3 for the components along x, y, z; or
+        (1, n, n, c) of an operator within cells.
     unit : of its matrix elements, as pint reads it.
     time_reversal, inversion : +1 even, -1 odd. A vector that is even under inversion is axial, as an angular momentum.
     """
@@ -78,11 +79,22 @@ class Operator:
         """
         what = f"operator {self.name}"
         X = on_vectors(self.matrices, what, R, n)
+        if len(X) < len(R):
+            R, partner = np.zeros((1, 3), dtype=np.int64), np.zeros(1, dtype=np.int64)
         return self.with_matrices(frozen(hermitised(X, R, partner, what, self.unit)[0]))
+
+    def on(self, R: NDArray[np.int64]) -> ComplexArray:
+        """Its matrices on all R vectors."""
+        if len(self.matrices) == len(R):
+            return self.matrices
+        out = np.zeros((len(R), *self.matrices.shape[1:]), dtype=complex)
+        out[~R.any(axis=1)] = self.matrices
+        return out
 
 
 def on_vectors(matrices: ArrayLike, what: str, R: NDArray[np.int64], n: int) -> NDArray[Any]:
-    """Matrices (nR, n, n, c) of those given: (nR, n, n), (nR, n, n, c), or within a cell (n, n), (n, n, c); c is 1 or 3.
+    """Matrices (nR, n, n, c) of those given, (nR, n, n) or (nR, n, n, c); (1, n, n, c) of those within a cell, (n, n) or
+    (n, n, c). c is 1 or 3.
 
     Raises
     ------
@@ -93,9 +105,8 @@ def on_vectors(matrices: ArrayLike, what: str, R: NDArray[np.int64], n: int) -> 
     if shape in ((len(R), n, n), (n, n)):
         X, shape = X[..., None], (*shape, 1)
     if shape in ((n, n, 1), (n, n, 3)):
-        local, X = X, np.zeros((len(R), *shape), dtype=complex)
-        X[~R.any(axis=1)] = local
-    if X.ndim != 4 or X.shape[:3] != (len(R), n, n) or X.shape[3] not in (1, 3):
+        X = X[None]
+    if X.ndim != 4 or X.shape[0] not in (1, len(R)) or X.shape[1:3] != (n, n) or X.shape[3] not in (1, 3):
         raise ModelError(
             f"{what} has matrices of shape {shape}: expected ({len(R)}, {n}, {n}) or ({n}, {n}), for a vector with 3 more: "
             "on the model's R vectors, or within a cell"

@@ -39,7 +39,7 @@ class RealSpace(NamedTuple):
     def matrices(self) -> list[ComplexArray | None]:
         """All matrices (nR, n, n, ...), None where there are none."""
         outside = (None,) * 3 if self.external is None else self.external.arrays
-        return [self.hamiltonian, self.position, self.spin, *outside, *(o.matrices for o in self.operators)]
+        return [self.hamiltonian, self.position, self.spin, *outside, *(o.on(self.R) for o in self.operators)]
 
     @property
     def reduced(self) -> Array:

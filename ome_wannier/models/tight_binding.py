@@ -227,7 +227,12 @@ class TightBinding:
     @cached_property
     def _operator_series(self) -> dict[str, FourierSeries]:
         spin = {} if self.spin is None else {"spin": self._stacked(self.spin)}
-        return spin | {o.name: self._stacked(o.matrices) for o in self.operators}
+        return spin | {o.name: self._stacked(o.on(self.R)) for o in self.operators if len(o.matrices) > 1}
+
+    @cached_property
+    def _local(self) -> dict[str, ComplexArray]:
+        """Operators within cells (c, n, n), which are the same at all k."""
+        return {o.name: np.moveaxis(o.matrices[0], 2, 0) for o in self.operators if len(o.matrices) == 1}
 
     def matrices(self, k: Array, order: int = 1, curvature: bool = False) -> Matrices:
         """Matrices at fractional `k`, shape (..., 3), in the Wannier gauge; see `Matrices`.
@@ -253,8 +258,10 @@ class TightBinding:
         ------
         ModelError : none of this name.
         """
+        if name in self._local:
+            return np.broadcast_to(self._local[name], (np.asarray(k).reshape(-1, 3).shape[0], *self._local[name].shape))
         if name not in self._operator_series:
-            raise absent(name, self._operator_series)
+            raise absent(name, [*self._operator_series, *self._local])
         return _whole(self._operator_series[name](k, 0, self.axes)).value
 
     def with_operator(

@@ -149,24 +149,27 @@ def test_moved_and_turned_models_keep_their_operators():
 
 
 def test_operations_that_an_operator_breaks_are_not_used():
-    """Which layer an electron is in is not what a mirror between the layers leaves alone: the difference of two equal layers'
-    occupations is odd under it, that of one is neither."""
-    one = haldane(phi=0.0)
-    n = one.n_orbitals
-    R = one.R
+    """Inversion takes the upper of two layers to the lower: the occupation of one obeys nothing of it, and is not made to."""
+    one = TOYS["insulator_2d"].model
+    n, R = one.n_orbitals, one.R
+    partner = [int(np.flatnonzero((-r == R).all(axis=1))[0]) for r in R]
     H = np.zeros((len(R), 2 * n, 2 * n), dtype=complex)
-    H[:, :n, :n] = H[:, n:, n:] = one.hamiltonian
+    H[:, :n, :n], H[:, n:, n:] = one.hamiltonian, one.hamiltonian[partner]
     H[~R.any(axis=1), :n, n:] = H[~R.any(axis=1), n:, :n] = 0.3 * np.eye(n)
-    centres = np.concatenate([one.centres + [0, 0, 1.5], one.centres - [0, 0, 1.5]])
+    upper = one.centres + np.array([0, 0, 3.0])
+    centres = np.concatenate([upper, -upper])
     model = ome.TightBinding(one.lattice, R, H, centres=centres, periodic=one.periodic)
     top = model.with_operator("top", np.diag(np.repeat([1.0, 0.0], n)))
     found = ome.compute(top, (20, 20, 1), "top_expectation", fermi=0.1, temperature=2000.0)
     whole = ome.compute(top, (20, 20, 1), "top_expectation", fermi=0.1, temperature=2000.0, symmetry="off")
     np.testing.assert_allclose(found.top_expectation.values, whole.top_expectation.values, rtol=1e-12)
     assert "top" in found.attrs["symmetry_of_operators"]
-    assert len(found.attrs["symmetry_operations"]) < len(
-        ome.compute(top, (20, 20, 1), "extrinsic", fermi=0.1, temperature=2000.0).attrs["symmetry_operations"]
-    )
+    alone = ome.compute(top, (20, 20, 1), "berry_curvature", fermi=0.1, temperature=2000.0)
+    assert (alone.attrs["symmetry_group"], found.attrs["symmetry_group"]) == ("-1", "1")
+    both = model.with_operator("top", np.diag(np.repeat([1.0, -1.0], n)), inversion=-1)
+    odd = ome.compute(both, (20, 20, 1), "top_expectation", fermi=0.1, temperature=2000.0)
+    assert odd.top_expectation.values == 0
+    assert "inversion" in odd.top_expectation.attrs["forbidden_by"]
 
 
 @pytest.mark.parametrize(
