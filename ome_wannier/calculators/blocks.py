@@ -18,7 +18,7 @@ from ..bands.across import lateral_axes
 from ..bands.bands import Bands
 from ..models.base import Model
 from . import layer
-from .quantity import Combination, Dims, Observable
+from .quantity import Combination, Dims, Observable, is_share
 from .spin import spin
 from .weights import component_axes
 
@@ -170,10 +170,10 @@ _BLOCKS = (
 
 
 def only_helps(calculator: object) -> bool:
-    """Whether a calculator is the drift of a block, or says where carriers are: nobody asked for it."""
+    """Whether a calculator is the drift of a block, the share of a part, or says where carriers are: nobody waits for it."""
     if isinstance(calculator, Combination):
         return bool(calculator.of) and calculator.name.startswith("drift of ")
-    return calculator in (CARRIERS, HEIGHT)
+    return calculator in (CARRIERS, HEIGHT) or is_share(calculator)
 
 
 def knows_across(model: Model) -> bool:

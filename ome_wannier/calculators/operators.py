@@ -24,6 +24,7 @@ from ..models.operators import Operator
 from .quantity import Dims, Observable
 
 Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
 Parity = Literal[-1, 1]
 
 REFERENCE = "Garate, MacDonald, Phys. Rev. B 80, 134403 (2009)"
@@ -50,11 +51,15 @@ def extrinsic(bands: Bands, name: str) -> Array:
 
 def hall(bands: Bands, name: str) -> Array:
     """Tr[1/2 {v_a, O_i} S_b] (nk, n, c, current, field), in the unit of the operator times Angstrom^2."""
+    found = 2 * level_tensor(bands, bands.responses, currents(bands, name))
+    d = len(bands.axes)
+    return found.reshape(*found.shape[:2], -1, d, d)
+
+
+def currents(bands: Bands, name: str) -> ComplexArray:
+    """1/2 {v_a, O_i} (nk, c * axes, n, n), in the unit of the operator times eV Angstrom."""
     O, v = bands.operator(name), bands.velocities
-    currents = np.stack([gate.anticommutators(_whole(O[:, i]), v) for i in range(O.shape[1])], axis=1)
-    K, C, D, N, _ = currents.shape
-    found = 2 * level_tensor(bands, bands.responses, currents.reshape(K, C * D, N, N))
-    return found.reshape(K, N, C, D, -1)
+    return np.concatenate([gate.anticommutators(_whole(O[:, i]), v) for i in range(O.shape[1])], axis=1)
 
 
 @dataclass(frozen=True)

@@ -127,4 +127,13 @@ class GapTerm:
     needs_spin: bool = False
 
 
+#: between the name of a quantity and the number of a part of the material, in names of its shares
+PART = "__part_"
+
+
+def is_share(calculator: object) -> bool:
+    """Whether it is the share of a part of the material in a quantity."""
+    return isinstance(calculator, Observable) and PART in calculator.name
+
+
 PAPER = "Cullen, Arovas, Raimondi, Culcer (2025)"

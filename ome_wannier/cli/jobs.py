@@ -25,7 +25,7 @@ from ..presentation.long_table import write_csv
 from ..presentation.text import text
 from ..response.compute import compute
 from ..response.result_files import quantities, save
-from ..runs.plan import arguments, default_mesh, known_level, loader_options, source_of
+from ..runs.plan import arguments, default_mesh, known_level, loader_options, model_of, source_of
 from ..runs.settings import Settings
 from ..sources import library
 from ..sources.convert import convert as write_model
@@ -54,7 +54,7 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
         check_output(key, getattr(settings, key), endings)
     with kept_warnings() as said:
         source = source_of(settings)
-        model = source.load(**loader_options(settings))
+        model = model_of(source, settings)
         check_units(settings.units, model.dimension)
         settings = complete(settings, source, model, note)
         console.print(title_of(model.name), soft_wrap=True)  # before what may take long

@@ -7,7 +7,7 @@ from rich.console import Console
 from ..common.errors import SettingsError
 from ..models.base import has_zone
 from ..response.tabulate import tabulate
-from ..runs.plan import Known, known_level, loader_options, source_of
+from ..runs.plan import Known, known_level, model_of, source_of
 from ..runs.settings import Settings
 from .jobs import PLOT_FORMATS, Note, check_output
 
@@ -43,7 +43,7 @@ def draw(
         raise SettingsError("a map is drawn for one --temperature")
     (calculator,) = settings.calculators
     source = source_of(settings)
-    model = source.load(**loader_options(settings))
+    model = model_of(source, settings)
     if bands and not has_zone(model):
         raise SettingsError("--bands needs a lattice: a k.p model has no standard path")
     if bands:

@@ -1,4 +1,4 @@
-"""Which symmetries of a Hamiltonian an operator obeys: the occupation of one of two layers, for one, not what swaps them.
+"""Which symmetries of a Hamiltonian operators and parts obey: the occupation of one of two layers not what swaps them.
 
 Expectation values and responses of bands at random k points and at their images tell, as for the Hamiltonian itself.
 """
@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from ..bands.degeneracy import Degeneracy, default_tol
 from ..calculators.operators import calculators_of
-from ..calculators.quantity import Observable
+from ..calculators.quantity import Observable, is_share
 from ..calculators.weights import component_axes, component_shapes, evaluate_at, unpacked
 from ..models.base import Lattice, Model, has_zone
-from ..models.operators import Operator
 from ..symmetry.operations import Operation, largest_group, on_reciprocal
 from ..symmetry.tensors import transform
 from .hamiltonian_symmetry import Group
@@ -24,38 +23,37 @@ from .symmetry_violations import SAMPLE
 Array = NDArray[np.float64]
 
 #: share of its size that rounding may change an expectation value or a response by; what noise may (Te and MoS2: up to 0.01);
-#: and sizes that are zero, as a share of the operator's own (in 1/eV times Angstrom of a response)
+#: and sizes that are zero beside the largest
 ROUNDING, NOISY, ZERO = 1e-6, 0.05, 1e-8
 
 
 def obeyed(group: Group, model: Model, observables: Sequence[Observable]) -> tuple[Group, str]:
-    """The operations of a group that the operators obey whose calculators are asked for, and which of these are why others do
-    not count, in words."""
-    names = {o.name for o in observables}
-    asked = {o: [c for c in calculators_of(o) if c.name in names] for o in model.operators}
-    asked = {o: tested for o, tested in asked.items() if tested}
-    if not asked or not has_zone(model) or len(group.operations) == 1:
+    """The operations of a group that the operators obey whose calculators are asked for, and the parts whose shares are, and
+    in words which of these are why others do not count."""
+    if not has_zone(model) or len(group.operations) == 1:
         return group, ""
+    names = {o.name for o in observables}
+    tested = {o.name: [c for c in calculators_of(o) if c.name in names] for o in model.operators}
+    tested["parts of the material"] = [o for o in observables if is_share(o)]
     kept, why = list(group.operations), []
-    for operator, tested in asked.items():
-        measured = _violations(operator, tested, model, group.operations)
-        violations = dict(zip(map(id, group.operations), measured, strict=True))
-        held = [g for g in kept if violations[id(g)] <= (ROUNDING if g in group.exact else NOISY)]
+    for name, of_it in tested.items():
+        violations = _violations(of_it, model, group.operations) if of_it else {}
+        held = [g for g in kept if violations.get(id(g), 0.0) <= (ROUNDING if g in group.exact else NOISY)]
         if len(held) < len(kept):
-            why.append(operator.name)
+            why.append(name)
         kept = held
     if not why:
         return group, ""
     operations = largest_group(kept, model.lattice)
     exact = largest_group([g for g in kept if g in group.exact], model.lattice)
-    said = f"{', '.join(why)}: operations that do not take it to itself, by its declared parities, are not used"
+    said = f"{', '.join(why)}: operations that do not take them to themselves, by their declared parities, are not used"
     return group._replace(operations=operations, exact=exact), said
 
 
 def _violations(
-    operator: Operator, tested: Sequence[Observable], model: Lattice, operations: Sequence[Operation], seed: int = 11
-) -> list[float]:
-    """By what share the operator is not at images what operations make of it.
+    tested: Sequence[Observable], model: Lattice, operations: Sequence[Operation], seed: int = 11
+) -> dict[int, float]:
+    """By what share the weights of an operator at images are not what operations (by their id) make of them.
 
     The largest of what was asked for: of each the median over k points, as responses grow without a bound where bands nearly
     touch.
@@ -63,13 +61,13 @@ def _violations(
     k = np.round(np.random.default_rng(seed).uniform(-0.5, 0.5, (SAMPLE.n_points_noisy, 3)), 6) * np.array(model.periodic)
     along = component_axes(model.axes, model.moments)
     here = _weights(model, tested, k)
-    floor = ZERO * float(np.sqrt((np.abs(model.operator(operator.name, k)) ** 2).mean()))
-    out = []
+    floor = max(ZERO * max(float(np.median(_by_point(x))) for x in here), np.finfo(float).tiny)
+    out = {}
     for g in operations:
         there = _weights(model, tested, g.time_reversal * k @ on_reciprocal(g.rotation, model.lattice).T)
         changes = [y - transform(x, o, g, along) for x, y, o in zip(here, there, tested, strict=True)]
         shares = [_by_point(c) / np.maximum(_by_point(x), floor) for c, x in zip(changes, here, strict=True)]
-        out.append(max(float(np.median(share)) for share in shares))
+        out[id(g)] = max(float(np.median(share)) for share in shares)
     return out
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import ModelError
+from ..models.atomic_orbitals import Orbital, angular_momentum
 from ..models.tight_binding import TightBinding
 from .dirac import PAULI
 from .honeycomb import vectors
@@ -58,7 +59,7 @@ def tmd(
     """Three-band model of a 1H monolayer with spin-orbit coupling, an exchange field and strain.
 
     H = sum over nearest neighbours of the metal of d_z2, d_xy, d_x2-y2 hoppings + (spin_orbit / 2) L_z s_z + exchange . s.
-    The zigzag direction is x. Bands 1 and 2 of six are full.
+    The zigzag direction is x. Bands 1 and 2 of six are full. It knows the operator "L" of its orbitals.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ def tmd(
     cells, matrices = _hoppings(p)
     factors = np.exp(-beta * elongation(np.array(cells) @ lattice, tensor))
     onsite = np.kron(np.diag([p.e1, p.e2, p.e2]), IDENTITY) + np.kron(_LZ, coupling / 2 * PAULI[2])
-    return from_hoppings(
+    model = from_hoppings(
         deformed(lattice, tensor),
         np.zeros((3, 3)),
         onsite + np.kron(np.eye(3), np.tensordot(field, PAULI, axes=1)),
@@ -97,6 +98,8 @@ def tmd(
         name=f"{material} three bands (spin-orbit={coupling:g} eV, exchange={tuple(field.tolist())} eV, "
         f"strain={strain:g} at {strain_angle:g} deg)",
     )
+    orbitals = [Orbital(2, m, (0,), spin=s) for m in (0, 4, 3) for s in "ud"]
+    return model.with_operator("L", angular_momentum(orbitals), unit="hbar", time_reversal=-1)
 
 
 def _hoppings(p: ThreeBand) -> tuple[list[tuple[int, int, int]], list[Array]]:

@@ -96,9 +96,9 @@ def angular_momentum(orbitals: Sequence[Orbital]) -> ComplexArray:
     for members in groups.values():
         C = np.stack([_expansion(orbitals[i]) for i in members])
         if np.abs(C @ C.T - np.eye(len(members))).max() > _ORTHOGONAL:
-            some = orbitals[members[0]]
+            which = ", ".join(str(i + 1) for i in members[:6]) + (", ..." if len(members) > 6 else "")
             raise ModelError(
-                f"the orbitals of shell {some.shell} are not orthonormal (one stands twice, or hybrids beside their parts): "
+                f"the orbitals {which} of one atom are not orthonormal (one stands twice, or hybrids beside their parts): "
                 "which angular momentum they have is not known"
             )
         out[np.ix_(members, members)] = np.moveaxis(C @ L @ C.T, 0, -1)

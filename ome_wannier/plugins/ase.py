@@ -15,7 +15,7 @@ from ..common.errors import ModelError, SettingsError
 from ..models.tight_binding import is_tight_binding
 from ..presentation import elements
 from ..response.compute import compute
-from ..response.result_files import quantities
+from ..response.result_files import part_of, quantities
 from ..sources.load import load
 
 if TYPE_CHECKING:
@@ -169,7 +169,10 @@ def row(result: xr.Dataset) -> tuple[dict[str, float | str], dict[str, Any]]:
         )
     pairs: dict[str, float | str] = {}
     data: dict[str, Any] = {"ome_units": {}}
+    by = part_of(result)
     for key, values in result.data_vars.items():
+        if by in values.dims:
+            continue
         values = values.squeeze([d for d in SCAN if d in values.dims and values.sizes[d] == 1])
         name, full = f"ome_{key}", tensor(values)
         data[name] = full

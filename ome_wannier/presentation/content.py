@@ -17,6 +17,7 @@ from ..sources.library_entry import PREFIX
 from . import elements, rows
 from .largest import Point, in_reach
 from .numbers import EXACT
+from .part_rows import by_part
 from .rows import Table
 from .units import dimension_of
 
@@ -84,6 +85,7 @@ def summary(
     extrinsic = [name for name in EXTRINSIC if name in there]
     tables = rows.intrinsic(result, leading, points, units) if leading else []
     tables += rows.extrinsic(result, extrinsic, points, units)
+    tables += by_part(result, points, units)
     known = {leading, *extrinsic, *rows.PARTS, *rows.EXACT_PARTS, *rows.SPIN}
     others = [name for name in there if name not in known]
     rest = len([name for name in there if name not in {leading, *extrinsic, *rows.MECHANISMS}])

@@ -77,7 +77,7 @@ def intrinsic(result: xr.Dataset, leading: str, points: Sequence[Point], units: 
         return [_explained(result, leading, spots, units, "intrinsic")]
     first = _first_row(result, leading, spots, units)
     notes = _unsure(leading, first.numbers)
-    alone = Table(_title("intrinsic", result, leading, spots), first.unit, _columns(result, leading, spots), first.lines, notes)
+    alone = Table(_title("intrinsic", result, leading, spots), first.unit, columns(result, leading, spots), first.lines, notes)
     spots = spots_of(result, leading, points, split)
     return [alone, _explained(result, leading, spots, units, "largest that splits into mechanisms")] if spots else [alone]
 
@@ -104,7 +104,7 @@ def _explained(result: xr.Dataset, leading: str, spots: Sequence[Spot], units: s
     for name, (label, times) in SPIN.items():
         if name in result and name != leading:
             lines.append((label, [_cell(number_at(result, name, spot), factor * times) for spot in spots]))
-    return Table(_title(kind, result, leading, spots), unit, _columns(result, leading, spots), lines, notes)
+    return Table(_title(kind, result, leading, spots), unit, columns(result, leading, spots), lines, notes)
 
 
 def _nothing(kind: str, result: xr.Dataset, name: str) -> Table:
@@ -135,7 +135,7 @@ def _beside_each_other(result: xr.Dataset, names: Sequence[str], spots: Sequence
     lines += [(elements.said(name), [_cell(number_at(result, name, spot), factor) for spot in spots]) for name in more]
     about = result[first].attrs
     how = f"extrinsic, proportional to tau = {about['tau_fs']:g} fs" if "tau_fs" in about else "extrinsic"
-    return Table(_title(how, result, first, spots), unit, _columns(result, first, spots), lines, _unsure(first, numbers))
+    return Table(_title(how, result, first, spots), unit, columns(result, first, spots), lines, _unsure(first, numbers))
 
 
 def _unsure(name: str, numbers: Sequence[tuple[float, float] | str]) -> list[str]:
@@ -227,7 +227,7 @@ def _unit(result: xr.Dataset, name: str, numbers: Sequence[tuple[float, float] |
     return scale(values, str(result[name].attrs["units"]), units, result)
 
 
-def _columns(result: xr.Dataset, name: str, spots: Sequence[Spot]) -> list[str]:
+def columns(result: xr.Dataset, name: str, spots: Sequence[Spot]) -> list[str]:
     """Heading of each column: the element, where it is, and whether it is the largest of a scan."""
     temperatures = np.atleast_1d(result["temperature"].values)
     texts, titled = [], len(spots) > 2 and " = alpha_" in _title("", result, name, spots)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +31,7 @@ from ..symmetry.operations import Operation
 from . import doubts, elements, imposed_symmetry
 from .dataset import build
 from .layer import choice_of, placed
+from .parts import shares_of, with_shares
 from .provenance import provenance, with_warnings
 from .request import (
     consisting_of,
@@ -75,6 +76,7 @@ def compute(
     max_time: float | None = None,
     gate: str | None = None,
     origin: ArrayLike | None = None,
+    by: str | Mapping[str, Sequence[int]] | None = None,
 ) -> xr.Dataset:
     """Response tensors of a model as functions of the Fermi level and the temperature.
 
@@ -132,6 +134,10 @@ def compute(
         insulators, where nothing else has a meaning. In other gaps both are the same.
     origin : a Cartesian point in Angstrom, or of a layer a number along its normal, from which positions across it count; by
         default the mean of the centres. `<name>_per_angstrom` of the result says how much every element changes with it.
+    by : "site", "layer", "orbital", or the orbitals (from 0) of each part by its name: shares of the parts of the material,
+        `<name>_by_<part>` with one more dimension, of quantities that are traces of an operator O: of 1/2 {P_s, O}, P_s the
+        projector on the orbitals of a part. They add up to the whole where the parts are all orbitals, each once. With `rtol`
+        nothing waits for them. `without_shares` names what has none.
 
     Returns
     -------
@@ -151,6 +157,8 @@ def compute(
     began = time.perf_counter()
     model = model_of(model)
     wanted, more, observables, gap_terms = consisting_of(model, calculators, include_chern_simons)
+    given = shares_of(model, wanted, by)
+    more, observables = [*more, *given.observables], (*observables, *given.observables)
     temperatures = np.atleast_1d(numbers("temperature", temperature, "K"))
     validate(model, wanted, temperatures, tau, degeneracy_tol)
     if (fermi is None) == (filling is None):
@@ -172,7 +180,8 @@ def compute(
     if alone:
         found = found._replace(attrs=found.attrs | {"symmetry_of_operators": alone})
     coordinates = levels, temperatures if np.ndim(temperature) else float(temperatures[0])
-    return _labelled(replace(request, calculators=wanted), found, level, coordinates, float(tau), began)
+    result = _labelled(replace(request, calculators=wanted), found, level, coordinates, float(tau), began)
+    return with_shares(result, model, found, given, float(tau))
 
 
 def _integrated(request: Request) -> Integral:

@@ -25,10 +25,12 @@ Array = NDArray[np.float64]
 LARGEST = 1e100
 #: how the names of variables end that a quantity may have besides its error
 BESIDE = ("_raw", "_per_angstrom")
+#: dimensions of parts of the material
+PARTS = ("site", "layer", "orbital", "part")
 #: attributes that are lists: netCDF makes one of a single element a text or a number, and others arrays
 LISTS = (
     "warnings", "level_place", "symmetry_operations", "forbidden", "forbidden_by", "undefined", "undefined_by", "equal",
-    "chern_simons_occupied", "chern_simons_theta", "chern_simons_smallest_singular_value",
+    "orbitals", "chern_simons_occupied", "chern_simons_theta", "chern_simons_smallest_singular_value",
 )  # fmt: skip
 
 
@@ -93,7 +95,20 @@ def _fault(result: xr.Dataset) -> str:
             return f"{name[:60]} beyond {LARGEST:g}"
         if not isinstance(variable.attrs.get("units"), str):
             return f"{name[:60]} without a unit"
-    return _fault_beside(result)
+    return _fault_in_shares(result) or _fault_beside(result)
+
+
+def _fault_in_shares(result: xr.Dataset) -> str:
+    """Why the shares of parts are none, or nothing: reals of a quantity's dimensions and that of the parts, with errors."""
+    by = part_of(result)
+    for name in (str(v) for v in result.data_vars if by is not None and by in result[v].dims):
+        whole = name.removesuffix("_error").removesuffix(f"_by_{by}")
+        known = whole in result.data_vars and by in result.coords and f"{whole}_by_{by}_error" in result.data_vars
+        if not known or set(result[name].dims) != {*result[whole].dims, by} or result[name].dtype.kind != "f":
+            return f"{name[:60]} that is no share of {whole[:60]}"
+        if (np.abs(result[name].values[np.isfinite(result[name].values)].astype(float)) > LARGEST).any():
+            return f"{name[:60]} beyond {LARGEST:g}"
+    return ""
 
 
 def _fault_beside(result: xr.Dataset) -> str:
@@ -112,5 +127,11 @@ def _fault_beside(result: xr.Dataset) -> str:
 
 
 def quantities(result: xr.Dataset) -> list[str]:
-    """Names of the computed quantities, without their errors."""
-    return [str(v) for v in result.data_vars if f"{v}_error" in result.data_vars]
+    """Names of the computed quantities, without their errors and the shares of parts in them."""
+    there = [str(v) for v in result.data_vars if f"{v}_error" in result.data_vars]
+    return [name for name in there if not set(PARTS) & set(map(str, result[name].dims))]
+
+
+def part_of(result: xr.Dataset) -> str | None:
+    """The dimension of the parts of the material that a result has shares of, or None."""
+    return next((name for name in PARTS if name in result.dims), None)

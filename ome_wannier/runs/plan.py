@@ -19,6 +19,7 @@ from ..response.request import one_temperature
 from ..sources import library
 from ..sources.library_entry import Scan
 from ..sources.load import Source, locate, of_entry
+from ..sources.ready_operators import with_ready
 from .settings import TABLE, Settings, named
 
 
@@ -48,6 +49,19 @@ def loader_options(settings: Settings) -> dict[str, Any]:
     told = {name: getattr(settings, name) for name in named("loader")}
     given = {name: value for name, value in told.items() if value != TABLE[name].default and name != "parameters"}
     return given | (settings.parameters or {})
+
+
+def model_of(source: Source, settings: Settings) -> Model:
+    """The model of a source, with the operators that the calculators of the settings need and that come ready.
+
+    Raises
+    ------
+    ModelError : files that make no model; an operator that the model cannot have.
+    """
+    model = source.load(**loader_options(settings))
+    seed = source.seed if source.adapter == "wannier90" else None
+    found: Model = with_ready(model, settings.calculators or (), seed)
+    return found
 
 
 def arguments(settings: Settings) -> dict[str, Any]:

@@ -123,6 +123,10 @@ class Settings:
         unit="Angstrom",
     )
 
+    by: Literal["site", "layer", "orbital"] | None = _compute(
+        "Shares of the atoms, layers or orbitals in the quantities that have them.", "site|layer|orbital"
+    )
+
     def __post_init__(self) -> None:
         given = {s.name for s in fields(self) if getattr(self, s.name) is not None and getattr(self, s.name) is not False}
         for group, said in EXCLUSIVE.items():

@@ -125,7 +125,9 @@ def memory(value: object) -> int:
 
 def calculators(value: object) -> tuple[str, ...]:
     """Names that there are, each once; text may hold several with commas. Nothing is imported for them."""
+    from ..calculators.operators import ALIASES
     from ..calculators.registry import get, is_known
+    from ..sources.ready_operators import ready_in
 
     parts = [value] if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or not all(isinstance(p, str) for p in parts):
@@ -134,7 +136,7 @@ def calculators(value: object) -> tuple[str, ...]:
     if not names:
         raise ValueError("expected one or more names of calculators, found none")
     for name in names:
-        if not is_known(name):
+        if not is_known(name) and name not in ALIASES and ready_in(name) is None:
             get(name)  # which says what there is
     return names
 

@@ -17,9 +17,10 @@ from ..common.errors import ModelError, SettingsError
 from ..integration.band_ranges import Gap, Look
 from ..integration.filling import gap_of
 from ..models.base import Model, has_zone
-from ..runs.plan import known_level, level_of_filling, loader_options, source_of
+from ..runs.plan import known_level, level_of_filling, loader_options, model_of, source_of
 from ..runs.settings import named
 from ..sources.load import Source, load
+from ..sources.ready_operators import with_ready
 from .listing import Item
 
 Array = NDArray[np.float64]
@@ -46,14 +47,15 @@ def loaded(item: Item) -> tuple[Model, Source | None]:
     """The model, and where it comes from where that is a library entry or files."""
     if item.fault:
         raise ModelError(item.fault)
-    options = loader_options(item.settings)
+    options, wanted = loader_options(item.settings), item.settings.calculators or ()
     if item.model is not None:
-        return load(item.model, **options), None
+        return with_ready(load(item.model, **options), wanted, None), None
     if item.python:
         made = _from_python(item.python, item.settings.parameters or {})
-        return load(made, **{k: v for k, v in options.items() if k not in (item.settings.parameters or {})}), None
+        model = load(made, **{k: v for k, v in options.items() if k not in (item.settings.parameters or {})})
+        return with_ready(model, wanted, None), None
     source = source_of(item.settings)
-    return source.load(**options), source
+    return model_of(source, item.settings), source
 
 
 def _from_python(where: str, parameters: dict[str, Any]) -> Any:

@@ -143,6 +143,8 @@ def _losses(model: TightBinding, kind: str, order: str | None) -> Iterator[str]:
     """One line for each loss that the adapter of this kind does not speak of itself."""
     if model.external is not None:
         yield "the format has no place for matrix elements with states outside the basis (external)"
+    if model.operators:
+        yield f"the format has no place for the operators ({', '.join(o.name for o in model.operators)})"
     if model.frame is not None:
         yield "the layer or chain lies in no Cartesian plane or line and was rotated: what is written has the rotated axes"
     if model.structure is not None and kind in ("tbmodels", "pythtb"):

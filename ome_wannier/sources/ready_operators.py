@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from ..common.errors import FileFormatError, ModelError, warn
 from ..models.atomic_orbitals import Orbital, angular_momentum
 from ..models.operators import Operator
 from ..models.real_space_checks import local_spin
-from ..models.tight_binding import TightBinding
+from ..models.tight_binding import TightBinding, is_tight_binding
 
 __all__ = [
     "Operator",
@@ -32,10 +34,48 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 Ints = NDArray[np.int64]
 
+#: how the names of the calculators of an operator end
+ENDINGS = ("expectation", "response", "extrinsic", "hall")
 #: Angstrom; Wannier functions that are farther than this from the sites of their projections are no atomic orbitals
 ATOMIC = 0.5
 #: Angstrom along the normal between which there is a layer's end
 APART = 1.5
+
+
+#: the operators by the beginning of the names of their calculators
+READY = ("L", "layer", "height", "torque")
+
+
+def ready_in(name: str) -> str | None:
+    """The ready operator that a calculator of this name belongs to, such as "L" of "L_extrinsic"; None if none."""
+    first, last = name.split("_")[0], name.rsplit("_", 1)[-1]
+    return first if first in READY and last in ENDINGS else None
+
+
+def with_ready(model: Any, calculators: Iterable[object], seed: Path | None) -> Any:
+    """The model with the ready operators that calculators of these names need and that it does not have.
+
+    seed : of its Wannier90 files, whose projections say what orbitals the functions are; None of a model that is built.
+
+    Raises
+    ------
+    ModelError : a model that cannot have them.
+    """
+    wanted = dict.fromkeys(ready_in(name) for name in calculators if isinstance(name, str))
+    known = {o.name.split("_")[0] for o in model.operators}
+    for ready in [w for w in wanted if w is not None and w not in known]:
+        if not is_tight_binding(model):
+            raise ModelError(f"{ready}: only models with orbitals have this operator")
+        if ready == "L" and seed is None:
+            raise ModelError("L: this model does not say what orbitals it has: operators.with_angular_momentum takes them")
+        ways: dict[str, Callable[[], TightBinding]] = {
+            "L": partial(with_angular_momentum, model, str(seed)),
+            "layer": partial(with_layers, model),
+            "height": partial(with_height, model),
+            "torque": partial(with_torque, model),
+        }
+        model = ways[ready]()
+    return model
 
 
 def with_angular_momentum(model: TightBinding, orbitals: str | Path | Sequence[Orbital]) -> TightBinding:
@@ -60,8 +100,11 @@ def with_angular_momentum(model: TightBinding, orbitals: str | Path | Sequence[O
     """
     if isinstance(orbitals, str | Path):
         found, sites = _of_win(model, Path(orbitals))
+        try:
+            local = angular_momentum(found)
+        except ModelError as error:
+            raise ModelError(f"L: by the projections of {orbitals}, {error}") from error
         warn("L: each Wannier function is taken for the atomic orbital that it was projected onto")
-        local = angular_momentum(found)
         return model.with_operator("L", _between_cells(model, sites, local), unit="hbar", time_reversal=-1)
     found = list(orbitals)
     if len(found) != model.n_orbitals:

@@ -1,0 +1,150 @@
+"""Parts of the material in a response: atoms, layers, orbitals.
+
+A quantity that is a trace of an operator O has the share of a part s with the projector P_s on its orbitals
+
+    O_s = 1/2 {P_s, O} ,        sum_s O_s = O     where the parts are all orbitals, each once.
+
+Others have no unique share: a moment whose positions stand between different bands belongs to no place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bands.bands import Bands
+from ..bands.traces import interband_anticommutators, velocity_weighted_dipoles
+from ..common.units import SPIN_MOMENT
+from . import operators
+from .quantity import PART, Observable
+from .registry import Calculator, first_observable
+from .weights import component_axes
+
+Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+#: labels and orbitals
+Parts = Mapping[str, NDArray[np.int64]]
+
+
+class Trace(NamedTuple):
+    """A quantity as a factor times a trace of an operator (nk, i, n, n): "sum", "response" or "extrinsic"."""
+
+    kind: str
+    operator: Callable[[Bands], ComplexArray]
+    factor: float = 1.0
+
+
+def moment(bands: Bands) -> ComplexArray:
+    """The moment of Bloch electrons, 1/4 epsilon_imn {v_m, R_n}: its diagonal is physics.md eq. 44: (nk, moments, n, n)."""
+    return (velocity_weighted_dipoles(bands) + interband_anticommutators(bands)) / 2
+
+
+def _connections(bands: Bands) -> ComplexArray:
+    return bands.connections
+
+
+def _operator(bands: Bands, name: str) -> ComplexArray:
+    return bands.operator(name)
+
+
+_SPIN = partial(_operator, name="spin")
+TRACES = {
+    "dipole_polarizability": Trace("response", _connections),
+    "dipole": Trace("response", velocity_weighted_dipoles, 0.5),
+    "local_intraband": Trace("response", velocity_weighted_dipoles, 0.5),
+    "local": Trace("response", interband_anticommutators, 0.5),
+    "extrinsic": Trace("extrinsic", moment),
+    "orbital_moment": Trace("sum", moment),
+    "spin": Trace("response", _SPIN, -SPIN_MOMENT),
+    "spin_extrinsic": Trace("extrinsic", _SPIN, -SPIN_MOMENT),
+    "spin_magnetization": Trace("sum", _SPIN, -SPIN_MOMENT),
+    "spin_hall": Trace("response", partial(operators.currents, name="spin")),
+}
+#: to which states outside the basis add what no orbital has
+WITH_OUTSIDE = ("extrinsic", "orbital_moment")
+
+
+def trace_of(calculator: Calculator, external: bool) -> Trace | None:
+    """What a quantity is the trace of, or None: then its parts are not unique. external : the model knows states outside."""
+    if calculator.name in TRACES:
+        return None if external and calculator.name in WITH_OUTSIDE else TRACES[calculator.name]
+    weights = getattr(calculator, "weights", None)
+    if not isinstance(weights, operators.Weights):
+        return None
+    O = partial(operators.currents if weights.of is operators.hall else _operator, name=weights.name)
+    kind = "sum" if weights.of is operators.expectation else "extrinsic" if weights.of is operators.extrinsic else "response"
+    return Trace(kind, O)
+
+
+@dataclass(frozen=True, eq=False)
+class AllParts:
+    """The shares of all parts in a trace.
+
+    members : (parts, n), 1 where an orbital belongs to a part, else 0.
+    """
+
+    trace: Trace
+    members: Array
+
+    def __call__(self, bands: Bands) -> Array:
+        """(nk, n, parts, i, field), of a sum without a field (nk, n, parts, i)."""
+        O, U, factor = self.trace.operator(bands), bands.eigenvectors, self.trace.factor
+        if self.trace.kind == "sum":
+            return factor * _resolved(bands, np.eye(U.shape[1], dtype=complex)[None, None], O, self.members)[..., 0]
+        if self.trace.kind == "extrinsic":
+            inside = np.where(bands.same[:, None], bands.velocities, 0.0)
+            return -factor * _resolved(bands, inside, O, self.members)
+        return 2 * factor * _resolved(bands, _across_window(bands), O, self.members)
+
+
+def _resolved(bands: Bands, X: ComplexArray, O: ComplexArray, members: Array) -> Array:
+    """Re [X_b 1/2 {P_s, O_i}]_nn (nk, n, parts, i, b) of stacks X (nk, b, n, n) and O (nk, i, n, n), O Hermitian."""
+    U = bands.eigenvectors
+    W = U[:, None] @ O
+    XU = X @ np.conj(np.swapaxes(U, 1, 2))[:, None]
+    out = np.empty((*bands.energies.shape, len(members), O.shape[1], max(X.shape[1], 1)))
+    for i in range(O.shape[1]):
+        XW = X @ np.conj(np.swapaxes(W[:, i], 1, 2))[:, None]
+        for b in range(X.shape[1]):
+            of_orbitals = (XU[:, b] * np.swapaxes(W[:, i], 1, 2) + XW[:, b] * np.swapaxes(U, 1, 2)).real / 2
+            out[:, :, :, i, b] = of_orbitals @ members.T
+    return out
+
+
+def _across_window(bands: Bands) -> ComplexArray:
+    """B_b without pairs of bands on one side of the window of Fermi levels, whose two weights cancel in every sum."""
+    (below, above), n = bands.passed, np.arange(bands.energies.shape[1])
+    low, high = n < below[:, None], n >= above[:, None]
+    idle = (low[:, :, None] & low[:, None]) | (high[:, :, None] & high[:, None])
+    return np.where(idle[:, None], 0.0, bands.responses)
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """The weights of one part; those of all are made at once, and kept with the bands."""
+
+    whole: AllParts
+    number: int
+    dims: tuple[str, ...]
+
+    def __call__(self, bands: Bands) -> Array:
+        """(nk, n, *components)."""
+        if self.whole not in bands.kept:
+            bands.kept[self.whole] = self.whole(bands)
+        found, along = bands.kept[self.whole][:, :, self.number], component_axes(bands.axes, bands.moments)
+        return np.asarray(found.reshape(*found.shape[:2], *(len(along[d]) for d in self.dims)))
+
+
+def shares(calculator: Calculator, trace: Trace, parts: Parts, orbitals: int) -> list[Observable]:
+    """The observables of each part of a quantity."""
+    members = np.zeros((len(parts), orbitals))
+    for row, inside in zip(members, parts.values(), strict=True):
+        row[inside] = 1.0
+    whole, first = AllParts(trace, members), first_observable(calculator)
+    assert isinstance(first, Observable)
+    return [replace(first, name=f"{calculator.name}{PART}{i}", weights=Share(whole, i, first.dims)) for i in range(len(parts))]

@@ -1,0 +1,54 @@
+"""The table of the first screen that says which atoms, layers or orbitals make a response."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..response.result_files import part_of, quantities
+from . import elements
+from .largest import Point, Spot, in_reach, spots_of
+from .numbers import rounded
+from .rows import Table, columns
+from .units import scale
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: parts, and quantities, that are shown without being asked for
+PARTS, QUANTITIES = 6, 2
+
+
+def by_part(result: xr.Dataset, points: Sequence[Point], units: str | None) -> list[Table]:
+    """The shares of the largest parts in the largest element of the first quantities that have them."""
+    by = part_of(result)
+    if by is None:
+        return []
+    names = [n for n in quantities(result) if f"{n}_by_{by}" in result and in_reach(result, n)]
+    return [_table(result, name, by, spots_of(result, name, points), units) for name in names[:QUANTITIES]]
+
+
+def _table(result: xr.Dataset, name: str, by: str, spots: Sequence[Spot], units: str | None) -> Table:
+    values, errors = (_at(result[f"{name}_by_{by}{end}"], spots, name, result) for end in ("", "_error"))
+    factor, unit = scale(values, str(result[name].attrs["units"]), units, result)
+    order = np.argsort(-np.abs(values[:, 0]), kind="stable")[:PARTS]
+    labels = result[by].values
+    lines = [
+        (f"  {labels[i]}", [rounded(v * factor, e * abs(factor)) for v, e in zip(values[i], errors[i], strict=True)])
+        for i in order
+    ]
+    left = len(values) - len(order)
+    notes = [f"{left} more parts: ome.table(result)"] if left > 0 else []
+    return Table(f"{elements.said(name)} by {by}", unit, columns(result, name, spots), lines, notes)
+
+
+def _at(variable: xr.DataArray, spots: Sequence[Spot], name: str, result: xr.Dataset) -> np.ndarray:
+    """(parts, spots) of the elements that are shown."""
+    dims = list(elements.along(result[name]))
+    found = []
+    for spot in spots:
+        at = variable.sel(dict(zip(dims, spot.element, strict=True))).isel(fermi=spot.level)
+        found.append((at.isel(temperature=spot.temperature) if "temperature" in at.dims else at).values)
+    return np.stack(found, axis=1)

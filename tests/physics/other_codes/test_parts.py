@@ -1,0 +1,168 @@
+"""Shares of parts of the material against dense matrices in plain numpy, sums, and layers that do not couple."""
+
+import numpy as np
+import pytest
+from test_operators import KT, MU, NAMES, operator_of
+from toys import TOYS
+
+import ome_wannier as ome
+from ome_wannier.bands.bands import Bands
+from ome_wannier.bands.degeneracy import Degeneracy
+from ome_wannier.calculators.parts import TRACES, shares, trace_of
+from ome_wannier.calculators.registry import first_observable, get
+from ome_wannier.calculators.weights import evaluate
+
+#: what is resolved, without the spin, which random models need not know
+RESOLVED = [name for name in TRACES if not name.startswith("spin")]
+
+
+def eigenbasis(model, k):
+    """Energies, velocities and eigenvectors at one k, of the model's series in R alone."""
+    phase = np.exp(2j * np.pi * model.R @ k)
+    x = (model.R @ model.lattice)[:, list(model.axes)]
+    H = np.einsum("r,rij->ij", phase, model.hamiltonian)
+    dH = np.einsum("r,ra,rij->aij", phase, 1j * x, model.hamiltonian)
+    if model.position is None:
+        r = np.stack([np.diag(model.centres[:, a]).astype(complex) for a in model.axes])
+    else:
+        r = np.einsum("r,rija->aij", phase, model.position[..., list(model.axes)])
+    e, U = np.linalg.eigh(H)
+    return e, np.conj(U.T) @ (dH - 1j * (r @ H - H @ r)) @ U, U
+
+
+def anticommutator(X, Y):
+    """1/2 {X, Y}."""
+    return (X @ Y + Y @ X) / 2
+
+
+def dense(model, name, k, members):
+    """The share of the orbitals `members` in a quantity at one k, occupied at MU and KT: full matrices, one after the other."""
+    e, v, U = eigenbasis(model, k)
+    same = np.abs(e[:, None] - e) < 1e-6
+    gap = np.where(same, 1.0, e[:, None] - e)
+    R = np.where(same, 0.0, -1j * v / gap)
+    f = 1 / (1 + np.exp((e - MU) / KT))
+    rho = R / gap * (f[:, None] - f)
+    P = np.conj(U.T) @ np.diag(members) @ U
+    inside, pairs = v * same, [(m, n) for m, n in model_pairs(model)]
+    curl = {
+        "dipole": lambda m, n: (anticommutator(inside[m], R[n]) - anticommutator(inside[n], R[m])) / 2,
+        "local": lambda m, n: (anticommutator(v[m] - inside[m], R[n]) - anticommutator(v[n] - inside[n], R[m])) / 2,
+        "moment": lambda m, n: (anticommutator(v[m], R[n]) - anticommutator(v[n], R[m])) / 2,
+    }
+    if name == "dipole_polarizability":
+        return np.einsum("bpq,aqp->ab", rho, [anticommutator(P, r) for r in R]).real
+    if name in ("dipole", "local_intraband", "local"):
+        of = curl["local" if name == "local" else "dipole"]
+        return np.einsum("bpq,iqp->ib", rho, [anticommutator(P, of(m, n)) for m, n in pairs]).real
+    O = np.array([anticommutator(P, curl["moment"](m, n)) for m, n in pairs])
+    if name == "orbital_moment":
+        return np.einsum("p,ipp->i", f, O).real
+    return -np.einsum("p,bpq,iqp->ib", f * (1 - f) / KT, inside, O).real
+
+
+def model_pairs(model):
+    """The axes (m, n) of each moment, as positions among the axes of the field."""
+    return [(model.axes.index((i + 1) % 3), model.axes.index((i + 2) % 3)) for i in model.moments]
+
+
+@pytest.mark.parametrize("quantity", RESOLVED)
+@pytest.mark.parametrize("name", NAMES)
+def test_shares_are_those_of_dense_matrices(name, quantity):
+    """At random points, to 1e-10 of the largest; and they add up to the whole."""
+    model = TOYS[name].model
+    n = model.n_orbitals
+    parts = {"first": np.arange(n // 3 + 1), "rest": np.arange(n // 3 + 1, n)}
+    k = np.random.default_rng(4).uniform(-0.5, 0.5, (4, 3)) * np.array(model.periodic)
+    bands = Bands(model, k, degeneracy=Degeneracy(1e-6))
+    f = 1 / (1 + np.exp((bands.energies - MU) / KT))
+    calculator = get(quantity)
+    occupied = f if first_observable(calculator).occupation == "sea" else f * (1 - f) / KT
+    found = [
+        np.einsum("kn,kn...->k...", occupied, evaluate(o, bands))
+        for o in shares(calculator, trace_of(calculator, False), parts, n)
+    ]
+    whole = np.einsum("kn,kn...->k...", occupied, evaluate(first_observable(calculator), bands))
+    size = max(np.abs(x).max() for x in (*found, whole))
+    for share, inside in zip(found, parts.values(), strict=True):
+        expected = np.array([dense(model, quantity, q, np.isin(np.arange(n), inside).astype(float)) for q in k])
+        np.testing.assert_allclose(share, expected, rtol=0, atol=1e-10 * size)
+    np.testing.assert_allclose(sum(found), whole, rtol=0, atol=1e-11 * size)
+
+
+def test_shares_of_operators_are_operators():
+    """The share of a part in an operator is the operator 1/2 {P, O}, which a user can give himself."""
+    plain = TOYS["matrix_insulator_2d"].model
+    n = plain.n_orbitals
+    O = operator_of(plain, 5, 3)
+    s = np.isin(np.arange(n), [0, 2]).astype(float)
+    half = (s[:, None] + s)[None, :, :, None] / 2 * O
+    model = plain.with_operator("L", O, time_reversal=-1).with_operator("M", half, time_reversal=-1)
+    names = [f"{which}_{what}" for which in "LM" for what in ("expectation", "response", "extrinsic")]
+    found = ome.compute(model, (12, 12, 1), names, fermi=[0.1], temperature=2000.0, by={"a": [0, 2], "b": [1]}, symmetry="off")
+    for what in ("expectation", "response", "extrinsic"):
+        share, whole = found[f"L_{what}_by_part"].sel(part="a"), found[f"M_{what}"]
+        np.testing.assert_allclose(share.values, whole.values, atol=1e-10 * np.abs(found[f"L_{what}"].values).max())
+
+
+def test_layers_that_do_not_couple_have_what_each_has_alone():
+    """Two layers far apart, at other energies: shares by layer, and by the orbitals of each."""
+    lower = TOYS["insulator_2d"].model
+    R = lower.R
+    n, shift = lower.n_orbitals, 0.37
+    H = np.zeros((len(R), 2 * n, 2 * n), dtype=complex)
+    H[:, :n, :n], H[:, n:, n:] = lower.hamiltonian, -1.3 * lower.hamiltonian
+    H[~R.any(axis=1), n:, n:] += shift * np.eye(n)
+    centres = np.concatenate([lower.centres, lower.centres + np.array([0.1, 0.2, 6.0])])
+    both = ome.TightBinding(lower.lattice, R, H, centres=centres, periodic=lower.periodic)
+    other = ome.TightBinding(lower.lattice, R, H[:, n:, n:], centres=centres[n:], periodic=lower.periodic)
+    names = ["dipole", "local", "dipole_polarizability", "extrinsic", "orbital_moment"]
+    settings = {"kmesh": (14, 14, 1), "calculators": names, "fermi": [0.1], "temperature": 2000.0}
+    found = ome.compute(both, by="layer", **settings)
+    assert found.layer.values.tolist() == ["1", "2"]
+    for label, model in (("1", lower), ("2", other)):
+        alone = ome.compute(model, **settings)
+        for name in names:
+            share, value = found[f"{name}_by_layer"].sel(layer=label).values, alone[name].values
+            known = np.isfinite(share)  # of a layer: moments along its normal, fields in its plane
+            assert known.any()
+            np.testing.assert_allclose(share[known], value[known], atol=1e-9 * np.nanmax(np.abs(value)))
+            error = found[f"{name}_by_layer_error"].sel(layer=label).values
+            assert (error[known] >= 0).all()
+
+
+def test_what_has_no_shares_is_named_and_files_keep_them(tmp_path):
+    """`total` has none; a file gives back what was saved, the table has a row for each part."""
+    model = TOYS["insulator_2d"].model
+    found = ome.compute(model, (8, 8, 1), ["total", "dipole"], fermi=[0.1], temperature=2000.0, by="site")
+    assert found.attrs["without_shares"] == "total"
+    assert "total_by_site" not in found
+    ome.save(found, tmp_path / "r.nc")
+    again = ome.load_result(tmp_path / "r.nc")
+    assert np.array_equal(again.dipole_by_site.values, found.dipole_by_site.values, equal_nan=True)
+    rows = ome.table(again).query("quantity == 'dipole_by_site'")
+    assert set(rows["site"]) == set(found.site.values.tolist())
+    assert "dipole by site" in str(ome.summary(again))
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        ("atom", "one of site, layer, orbital"),
+        ({"a": [0, 99]}, "numbers of orbitals from 0"),
+        ({"a": []}, "numbers of orbitals from 0"),
+        ({"a": [0, 0]}, "numbers of orbitals from 0"),
+        ({"a": "x"}, "numbers of orbitals from 0"),
+        (3, "one of site, layer, orbital"),
+    ],
+)
+def test_parts_that_cannot_be(by, said):
+    """One line each."""
+    with pytest.raises(ome.errors.OMEError, match=said):
+        ome.compute(TOYS["insulator_2d"].model, (4, 4, 1), "dipole", fermi=0.1, temperature=900.0, by=by)
+
+
+def test_quantities_without_shares_alone_are_refused():
+    """A moment between different bands belongs to no place."""
+    with pytest.raises(ome.errors.SettingsError, match="no part has a share of its own in total"):
+        ome.compute(TOYS["insulator_2d"].model, (4, 4, 1), "total", fermi=0.1, temperature=900.0, by="site")

@@ -1,0 +1,123 @@
+"""Operators that come ready: on real files, on models that are built, and where they cannot be."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import ome_wannier as ome
+from ome_wannier.lattices.honeycomb import haldane
+from ome_wannier.lattices.tmd import _LZ, tmd
+from ome_wannier.models.atomic_orbitals import Orbital
+from ome_wannier.sources.ready_operators import layers_of, with_angular_momentum, with_height, with_layers, with_torque
+
+L_OF_P = [[0, 0, 0], [0, 0, -1j], [0, 1j, 0]]  # L_z of pz, px, py
+
+
+def seed_of(name):
+    """The seed of a library entry."""
+    entry = ome.materials.entry(name)
+    return entry.folder / entry.seed
+
+
+def test_tellurium_has_the_p_shells_of_its_projections():
+    """Functions come as up and down of pz, px, py on three atoms, each with its own x axis: about z that changes nothing."""
+    seed = seed_of("te")
+    with pytest.warns(ome.errors.AccuracyWarning, match="projected onto"):
+        model = with_angular_momentum(ome.load(seed), seed)
+    (L,) = model.operators
+    assert (L.unit, L.time_reversal, L.inversion, L.matrices.shape) == ("hbar", -1, 1, (1, 18, 18, 3))
+    expected = np.kron(np.eye(3), np.kron(L_OF_P, np.eye(2)))
+    np.testing.assert_allclose(L.matrices[0, :, :, 2], expected, atol=1e-12)
+    square = sum(L.matrices[0, :, :, a] @ L.matrices[0, :, :, a] for a in range(3))
+    np.testing.assert_allclose(square, 2 * np.eye(18), atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::ome_wannier.errors.AccuracyWarning")
+def test_a_turned_crystal_has_turned_responses():
+    """Tellurium in other Cartesian axes, its orbitals with it."""
+    model = ome.load(seed_of("te"))
+    orbitals = [Orbital(1, m, (atom,), spin=s) for atom in range(3) for m in range(3) for s in "ud"]
+    Q, _ = np.linalg.qr(np.random.default_rng(2).normal(size=(3, 3)))
+    Q *= np.sign(np.linalg.det(Q))
+    moved = replace(model, lattice=model.lattice @ Q.T, position=model.position @ Q.T)
+    turned = [o._replace(axes=tuple(map(tuple, Q.T))) for o in orbitals]
+    settings = {"kmesh": (4, 4, 4), "calculators": ["L_extrinsic", "L_hall"], "fermi": 5.9, "temperature": 3000.0}
+    a = ome.compute(with_angular_momentum(model, orbitals), symmetry="off", **settings)
+    b = ome.compute(with_angular_momentum(moved, turned), symmetry="off", **settings)
+    for name, turn in (("L_extrinsic", "ia,jb,ab->ij"), ("L_hall", "ia,jb,kc,abc->ijk")):
+        expected = np.einsum(turn, *[Q] * (turn.count(",")), a[name].values[0])
+        np.testing.assert_allclose(b[name].values[0], expected, atol=1e-8 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("vse2", "not orthonormal"), ("hbn", "Angstrom from the site"), ("cumnas", "ortho")]
+)
+def test_projections_that_do_not_say_what_they_are(name, said):
+    """Files of another program write an s for every orbital; functions between the atoms are no atomic orbitals."""
+    seed = seed_of(name)
+    with pytest.raises(ome.errors.ModelError, match=said):
+        with_angular_momentum(ome.load(seed), seed)
+
+
+def test_dichalcogenides_know_their_orbitals():
+    """L_z of z^2, xy, x^2 - y^2 as it stands in the Hamiltonian; L_x and L_y lead out of these three."""
+    (L,) = tmd().operators
+    np.testing.assert_allclose(L.matrices[0, :, :, 2], np.kron(_LZ, np.eye(2)), atol=1e-13)
+    assert np.abs(L.matrices[0, :, :, :2]).max() < 1e-13
+
+
+def bilayer():
+    """Two Haldane layers that couple, 3.4 Angstrom apart, the upper first."""
+    one = haldane()
+    n, R = one.n_orbitals, one.R
+    H = np.zeros((len(R), 2 * n, 2 * n), dtype=complex)
+    H[:, :n, :n] = H[:, n:, n:] = one.hamiltonian
+    H[~R.any(axis=1), :n, n:] = H[~R.any(axis=1), n:, :n] = 0.3 * np.eye(n)
+    centres = np.concatenate([one.centres + np.array([0, 0, 3.4]), one.centres])
+    return ome.TightBinding(one.lattice, R, H, centres=centres, periodic=one.periodic)
+
+
+def test_layers_from_the_lowest():
+    """Their electrons add up to all."""
+    model = with_layers(bilayer())
+    assert [x.tolist() for x in layers_of(model)] == [[2, 3], [0, 1]]
+    found = ome.compute(model, (8, 8, 1), ["layer_1_expectation", "layer_2_expectation"], fermi=0.0)
+    total = float(found.layer_1_expectation[0] + found.layer_2_expectation[0])
+    np.testing.assert_allclose(total, 2 / (model.cell * 1e-20), rtol=1e-12)
+
+
+def test_height_is_the_position_across():
+    """Of centres and of a matrix: what fields across mix with."""
+    model = with_height(bilayer())
+    k = np.random.default_rng(1).uniform(size=(3, 3)) * [1, 1, 0]
+    np.testing.assert_allclose(model.operator("height", k)[:, 0], model.across(k).Z[:, 0], atol=1e-14)
+    real = with_height(ome.load(seed_of("vse2")))
+    np.testing.assert_allclose(real.operator("height", k)[:, 0], real.across(k).Z[:, 0], atol=1e-10)
+
+
+def test_torque_of_an_exchange_field_is_its_cross_product_with_the_spin():
+    """H_xc = J . sigma alone is odd under time reversal: dS/dt = J x sigma."""
+    J = np.array([0.1, -0.2, 0.3])
+    model = with_torque(tmd(exchange=tuple(J)))
+    (torque,) = (o for o in model.operators if o.name == "torque")
+    sigma = model.spin[~model.R.any(axis=1)][0]
+    np.testing.assert_allclose(torque.on(model.R)[~model.R.any(axis=1)][0], np.cross(J, sigma), atol=1e-13)
+    assert np.abs(torque.on(model.R)[model.R.any(axis=1)]).max() < 1e-13
+    assert not np.abs(with_torque(tmd()).operators[-1].matrices).max() > 1e-13  # without a field there is none
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: with_layers(haldane()), "no gap of 1.5 Angstrom"),
+        (lambda: with_torque(haldane()), "no spin operator"),
+        (lambda: with_height(ome.load(seed_of("te"))), "only a layer"),
+        (lambda: with_layers(ome.load(seed_of("te"))), "only one of two has layers"),
+        (lambda: with_angular_momentum(haldane(), [Orbital(1, 0, (0,))]), "1 orbitals for a model of 2"),
+    ],
+)
+def test_models_that_cannot_have_them(make, said):
+    """One line each."""
+    with pytest.raises(ome.errors.ModelError, match=said):
+        make()
