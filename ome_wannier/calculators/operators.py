@@ -2,7 +2,8 @@
 
 The field makes the density matrix S_b = e E_b B_b (f_m - f_n) (physics.md eq. 15), and shifts the electrons of a Fermi surface:
 the response of an operator O is Tr[O S_b], its extrinsic response (e/hbar) tau E_b sum (d_b f_n) O_n, and its current along a
-is that of 1/2 {v_a, O}.
+is that of 1/2 {v_a, O}. Such a conductivity has the sign of what flows, as that of WannierBerri: of the operator 1, the number
+of electrons, it is minus the anomalous Hall conductivity over e.
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ def hall_of(
         occupation="sea",
         time_reversal=time_reversal,
         inversion=inversion,
-        equation="Tr[1/2 {v_a, O} S_b]",
+        equation="sigma_ab = Tr[1/2 {v_a, O} S_b]",
         reference=CURRENT_REFERENCE,
         weights=Weights(hall, name, is_vector),
         dims=(*first, "current", "field"),

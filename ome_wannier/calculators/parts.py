@@ -76,7 +76,9 @@ def trace_of(calculator: Calculator, external: bool) -> Trace | None:
     weights = getattr(calculator, "weights", None)
     if not isinstance(weights, operators.Weights):
         return None
-    O = partial(operators.currents if weights.of is operators.hall else _operator, name=weights.name)
+    if weights.of is operators.hall:
+        return Trace("response", partial(operators.currents, name=weights.name))
+    O = partial(_operator, name=weights.name)
     kind = "sum" if weights.of is operators.expectation else "extrinsic" if weights.of is operators.extrinsic else "response"
     return Trace(kind, O)
 

@@ -107,7 +107,7 @@ def test_spin_moments_are_an_operator():
 
 
 def test_the_identity_counts_electrons():
-    """The operator 1: its sum is the density, its response nothing, its current the anomalous Hall conductivity e^2/h C."""
+    """The operator 1: its sum is the density, its response nothing, its current minus the anomalous Hall conductivity."""
     model = haldane().with_operator("one", np.eye(2))
     found = ome.compute(model, (60, 60, 1), ["one_expectation", "one_response", "one_hall", "berry_curvature"], fermi=0.0)
     area = model.cell * 1e-20

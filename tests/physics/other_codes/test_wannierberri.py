@@ -426,6 +426,19 @@ def test_spin_extrinsic(name):
     close(ours, HALF_G * kinetic(model, theirs, "spin_moment", "field")[::2], 1e-9)
 
 
+@pytest.mark.parametrize("name", SPINFUL)
+def test_spin_hall_conductivity(name):
+    """SHC of the current 1/2 {v, sigma} in hbar/e S/m, indices (a, b, spin): factor +1; ours are (spin, a, b)."""
+    model, level = SPINFUL[name]
+    mesh, levels = mesh_of(model), np.linspace(level - 1.5, level + 1.5, 61)
+    current = {"spin_current_type": "simple"}
+    theirs = run(model, mesh, wb.static.SHC(Efermi=levels, kwargs_formula=current, degen_thresh=1e-5)).data
+    settings = {"temperature": 0.0, "degeneracy_tol": 1e-5, "symmetry": "off"}
+    ours = ome.compute(model, mesh, ["spin_hall"], levels, **settings)["spin_hall"]
+    expected = np.moveaxis(ours_from(model, theirs, "field", "field", "spin_moment"), 3, 1)
+    close(ours.values, expected, 1e-9)
+
+
 def test_spin_intrinsic():
     """spin against the spin terms of the spatial dispersion: proportional, with the factor -1/2.
 
