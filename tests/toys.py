@@ -351,6 +351,10 @@ def natural_size(observable, bands):
         np.max([np.linalg.norm(f(a), axis=(1, 2)) for a in d], axis=0)
         for f in (bands.velocity, bands.connection, bands.response)
     )
+    if observable.kind == "current_response":  # of sigma, whose norm is the root of the number of bands
+        return np.sqrt(bands.energies.shape[1]) * v * B
+    if observable.kind == "density":
+        return 1 + 0 * v
     if S is not None and observable.kind.startswith("moment"):
         return S + 0 * v
     if S is not None:

@@ -1,4 +1,4 @@
-"""The current that a shifted Fermi surface carries: Drude weight and ohmic conductivity."""
+"""What carries a current: Drude weight and ohmic conductivity, the density of states, and the number of electrons."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def squared_velocity(bands: Bands) -> Array:
     Velocities are blocks inside degenerate groups, and the trace of their product is taken (physics.md eq. 12).
     """
     return velocities_weighted(bands, bands.velocities)
+
+
+def states(bands: Bands) -> Array:
+    """1 of every state: (nk, n)."""
+    return np.ones_like(bands.energies)
 
 
 _REFERENCE = "Ashcroft, Mermin, Solid State Physics (1976), Eqs. (13.25), (13.26)"
@@ -44,5 +49,31 @@ CALCULATORS = (
         long_name="ohmic conductivity in the relaxation-time approximation",
         kind="ohmic",
         equation="sigma_ab = (e^2/hbar^2) tau sum_n (-df_n/de) v_a,n v_b,n",
+    ),
+    Observable(
+        name="dos",
+        long_name="density of states at the Fermi level, as wide as the temperature",
+        kind="density",
+        occupation="surface",
+        time_reversal=+1,
+        inversion=+1,
+        equation="g = sum_n (-df_n/de)",
+        reference="Ashcroft, Mermin, Solid State Physics (1976), Eq. (8.57)",
+        weights=states,
+        dims=(),
+        unit="1/eV",
+    ),
+    Observable(
+        name="electrons",
+        long_name="density of electrons in the bands of the model",
+        kind="density",
+        occupation="sea",
+        time_reversal=+1,
+        inversion=+1,
+        equation="n = sum_n f_n",
+        reference="Ashcroft, Mermin, Solid State Physics (1976), Eq. (2.46)",
+        weights=states,
+        dims=(),
+        full_bands="cancel",
     ),
 )

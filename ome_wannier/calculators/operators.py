@@ -174,8 +174,10 @@ def of_model(model: Model) -> dict[str, Observable]:
     return {c.name: c for operator in model.operators for c in calculators_of(operator)}
 
 
-def named_in(model: Model, asked: str | Iterable[str | Any]) -> list[str | Any]:
+def named_in(model: Model, asked: Any) -> Any:
     """What was asked for, with the calculators of the model's operators in place of their names."""
+    if not isinstance(asked, Iterable):
+        return asked  # `resolve` refuses it
     known = of_model(model)
     names = [name.strip() for name in asked.split(",") if name.strip()] if isinstance(asked, str) else asked
     return [known.get(c, ALIASES.get(c, c)) if isinstance(c, str) else c for c in names]

@@ -52,6 +52,11 @@ def _operator(bands: Bands, name: str) -> ComplexArray:
     return bands.operator(name)
 
 
+def _identity(bands: Bands) -> ComplexArray:
+    n = bands.energies.shape[1]
+    return np.broadcast_to(np.eye(n, dtype=complex), (len(bands.energies), 1, n, n))
+
+
 _SPIN = partial(_operator, name="spin")
 TRACES = {
     "dipole_polarizability": Trace("response", _connections),
@@ -60,6 +65,8 @@ TRACES = {
     "local": Trace("response", interband_anticommutators, 0.5),
     "extrinsic": Trace("extrinsic", moment),
     "orbital_moment": Trace("sum", moment),
+    "dos": Trace("sum", _identity),
+    "electrons": Trace("sum", _identity),
     "spin": Trace("response", _SPIN, -SPIN_MOMENT),
     "spin_extrinsic": Trace("extrinsic", _SPIN, -SPIN_MOMENT),
     "spin_magnetization": Trace("sum", _SPIN, -SPIN_MOMENT),

@@ -145,7 +145,10 @@ def complete(settings: Settings, source: Source, model: Model, note: Note) -> Se
         mesh, why = default_mesh(model, source)
         chosen["kmesh"] = mesh.size
         note(f"no --kmesh given: took {' '.join(map(str, mesh.size))}, {why}")
-    if settings.fermi is None and settings.filling is None:
+    if settings.carriers is not None and settings.fermi is None and settings.filling is None and entry is not None:
+        chosen["filling"] = entry.electrons(model)
+        note(f"no --filling given: --carriers are added to the {chosen['filling']:g} electrons of the library entry")
+    elif settings.fermi is None and settings.filling is None:
         known = known_level(model, source)
         if known is None:
             assert has_zone(model)  # others come from the library

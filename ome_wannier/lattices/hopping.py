@@ -38,9 +38,9 @@ def from_hoppings(
     hoppings : (R, X) with X_ij = <0i|H|Rj> in eV; X(-R) = X(R)^+ is added, for R = 0 too.
     spinful : every site has two orbitals, spin up and down along z, the spin running fastest.
     """
-    for name, given in {"lattice": lattice, "positions": positions, "onsite": onsite}.items():
+    for what, given in {"lattice": lattice, "positions": positions, "onsite": onsite}.items():
         if wrong := fault(given):
-            raise ModelError(f"{name} {wrong}")
+            raise ModelError(f"{what} {wrong}")
     terms: dict[tuple[int, int, int], ComplexArray] = {(0, 0, 0): np.array(onsite, dtype=complex)}
     for R, X in hoppings:
         if wrong := fault(X):

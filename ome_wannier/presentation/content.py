@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -154,7 +154,7 @@ def _facts(result: xr.Dataset, points: Sequence[Point]) -> list[tuple[str, str]]
     warm = f"{', '.join(f'{t:g}' for t in temperatures)} K"
     if len(temperatures) > COLUMNS:
         warm = f"{temperatures[0]:g} to {temperatures[-1]:g} K in {len(temperatures)} temperatures"
-    facts.append(("temperature", warm + (f"; tau = {about['tau_fs']:g} fs" if "tau_fs" in about else "")))
+    facts.append(("temperature", warm + _tau(about)))
     facts.append(("k points", sampling(result)))
     if about.get("symmetry_group"):
         noisy = about.get("symmetry_exact_group") not in (None, about["symmetry_group"])
@@ -162,6 +162,15 @@ def _facts(result: xr.Dataset, points: Sequence[Point]) -> list[tuple[str, str]]
         used = " (not used)" if about.get("symmetry") == "off" else how
         facts.append(("point group", f"{about['symmetry_group']}{used}"))
     return facts
+
+
+def _tau(about: Mapping[str, Any]) -> str:
+    """The relaxation time, or that it is a function."""
+    if "tau_fs" not in about:
+        return ""
+    return f"; tau = {about['tau_fs']:.4g} fs" + (
+        " at the first level, a function of the energy" if "tau_of_energy" in about else ""
+    )
 
 
 def _levels(result: xr.Dataset, points: Sequence[Point]) -> str:

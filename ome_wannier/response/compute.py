@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from ..bands.degeneracy import Degeneracy
 from ..calculators.registry import Calculator
+from ..calculators.scattering import scattered, times_of
 from ..common.errors import SettingsError
 from ..integration.adaptive.strategy import over_zone
 from ..integration.filling import Level, charged, negligible
@@ -35,12 +36,14 @@ from .parts import shares_of, with_shares
 from .provenance import provenance, with_warnings
 from .request import (
     consisting_of,
+    doped,
     filled,
     given_levels,
     model_of,
     numbers,
     occupation_of,
     refuse_unfit,
+    relaxation,
     resources,
     sampling,
     validate,
@@ -60,8 +63,9 @@ def compute(
     fermi: ArrayLike | None = None,
     *,
     filling: float | None = None,
+    carriers: float | None = None,
     temperature: float | Sequence[float] | Array = 300.0,
-    tau: float = 10.0,
+    tau: float | Callable[[Array], Any] = 10.0,
     memory: int = 2**30,
     degeneracy_tol: float | None = None,
     symmetry: str | Sequence[Operation] | Any = "auto",
@@ -91,9 +95,12 @@ def compute(
     filling : electrons per cell, instead of `fermi`; of plane waves and windows of bands those added to neutrality. The
         Fermi level differs between temperatures: one at a time. At T = 0 a gap has its level in the middle. `fermi_error_eV`
         of the result is what the mesh leaves open; what it may change is in the errors.
+    carriers : electrons per cm^2 of a layer (cm^3 of a crystal, cm of a chain) added to `filling`, which is then neutrality;
+        holes are negative.
     temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels; at a single
         one they are zero in a gap, and refused in bands.
-    tau : relaxation time in fs, for the extrinsic part and the ohmic conductivity.
+    tau : relaxation time in fs, for the extrinsic part and the ohmic conductivity; or a function of the energies (nk, n) of all
+        bands in eV that returns that of each state, such as lambda e: 10 * dos(mu) / dos(e), or of each band.
     memory : budget in bytes for the arrays of one batch of k points and for all sums; with `executor`, of each worker.
     degeneracy_tol : eV; levels closer than this form one degenerate group, and no others do. By default 0.05 k_B T of the
         lowest temperature, but 1e-6 to 1e-4 (1e-5 at T = 0), for Wannier functions with position matrix elements, which split
@@ -160,9 +167,13 @@ def compute(
     given = shares_of(model, wanted, by)
     more, observables = [*more, *given.observables], (*observables, *given.observables)
     temperatures = np.atleast_1d(numbers("temperature", temperature, "K"))
+    of_state, tau = relaxation(tau, checkpoint)
     validate(model, wanted, temperatures, tau, degeneracy_tol)
+    if of_state is not None:
+        observables = scattered(observables, of_state)
     if (fermi is None) == (filling is None):
         raise SettingsError("give either fermi (eV) or filling (electrons per cell)")
+    filling = doped(model, filling, carriers)
     choice = choice_of(model, gate, origin)
     means = resources(memory, progress, executor, checkpoint, resume)
     goal = goal_of(rtol, max_points, max_time)
@@ -181,6 +192,10 @@ def compute(
         found = found._replace(attrs=found.attrs | {"symmetry_of_operators": alone})
     coordinates = levels, temperatures if np.ndim(temperature) else float(temperatures[0])
     result = _labelled(replace(request, calculators=wanted), found, level, coordinates, float(tau), began)
+    if of_state is not None:
+        at_level = float(times_of(of_state, np.full((1, model.n_orbitals), levels[0])).mean())
+        for about in (result.attrs, *(v.attrs for v in result.data_vars.values() if "tau_fs" in v.attrs)):
+            about |= {"tau_fs": at_level, "tau_of_energy": "a function; tau_fs is its mean over bands at the first Fermi level"}
     return with_shares(result, model, found, given, float(tau))
 
 

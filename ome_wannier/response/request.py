@@ -14,8 +14,10 @@ from ..calculators.blocks import blocks, parts
 from ..calculators.operators import named_in
 from ..calculators.quantity import GapTerm, Observable
 from ..calculators.registry import Calculator, defaults, first_observable, get, needs_spin, resolve, with_chern_simons
+from ..calculators.scattering import Tau
 from ..common.checked_input import fault
 from ..common.errors import SettingsError
+from ..common.units import ANGSTROM
 from ..integration.band_ranges import Look
 from ..integration.filling import Level, in_gap, level_of
 from ..integration.hamiltonian_symmetry import Group
@@ -29,6 +31,8 @@ from ..models.operators import SPIN_REMEDY
 from ..sources.load import ADAPTERS, adapter, load
 
 Array = NDArray[np.float64]
+#: electrons per cm^d, more than any matter has
+LARGEST_DENSITY = 1e30
 #: quantities with a moment that chains have
 ALONG_CHAINS = ("total", "extrinsic", "spin", "spin_extrinsic", "total_with_spin")
 
@@ -148,6 +152,31 @@ def refuse_unfit(model: Model, goal: Goal | None, checkpoint: object, chern_simo
         raise SettingsError("checkpoint: with rtol no sum over fixed points is made that could be gone on with: leave it out")
     if goal is not None and chern_simons:
         raise SettingsError("rtol: the Chern-Simons part is computed on a mesh: give kmesh, or leave this part out")
+
+
+def doped(model: Model, filling: object, carriers: object) -> float | None:
+    """Electrons per cell of a filling with carriers, in cm^-d, added to it; None where no filling is given.
+
+    Raises
+    ------
+    SettingsError : no number; carriers without a filling, or without a cell.
+    """
+    if carriers is None:
+        return filling  # type: ignore[return-value]  # checked where it is used
+    if filling is None or not has_zone(model):
+        raise SettingsError("carriers are added to filling, the electrons per cell at neutrality: give filling as well")
+    if isinstance(carriers, str) or np.ndim(carriers) or not abs(float(carriers)) < LARGEST_DENSITY:  # type: ignore[arg-type]
+        raise SettingsError(f"carriers is {carriers!r}: give one number of electrons per cm^{len(model.axes)}")
+    return electrons(filling) + float(carriers) * model.cell * (ANGSTROM * 100) ** len(model.axes)  # type: ignore[arg-type]
+
+
+def relaxation(tau: Any, checkpoint: object) -> tuple[Tau | None, float]:
+    """A relaxation time that is a function of the energies, or None, and the number (fs) that is reported."""
+    if not callable(tau):
+        return None, tau
+    if checkpoint is not None:
+        raise SettingsError("checkpoint: what a function tau was is not kept in it: leave it out, or give a number")
+    return tau, 1.0
 
 
 def electrons(filling: object) -> float:

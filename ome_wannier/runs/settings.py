@@ -70,6 +70,9 @@ class Settings:
         "Fermi level(s) in eV: -0.3, or -0.5,0,0.5, or start:stop:number.", "EV", values.fermi, unit="eV"
     )
     filling: float | None = _compute("Electrons per cell.", None, values.number, unit="electrons per cell")
+    carriers: float | None = _compute(
+        "Electrons per cm^2 (cm^3 of a crystal) added to --filling; holes are negative.", "N", values.number, unit="1/cm^d"
+    )
     temperature: float | tuple[float, ...] = _compute("Temperature(s) in K: 300, or 0,300.", "K", values.numbers, 300.0, "K")
     tau: float = _compute("Relaxation time in fs, for the extrinsic part.", "FS", values.positive, 10.0, "fs")
     calculators: tuple[str, ...] | None = _compute(

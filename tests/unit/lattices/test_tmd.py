@@ -168,3 +168,8 @@ def test_strain_deforms_cell_and_hoppings():
 def test_refuses(settings):
     with pytest.raises(ModelError):
         tmd(**settings)
+
+
+def test_models_that_are_built_have_their_own_names():
+    """Once all of them were called "onsite"."""
+    assert tmd(material="WSe2").name.startswith("WSe2 three bands")

@@ -1,0 +1,95 @@
+"""What an experiment compares with: density of states, electrons, carriers, relaxation times of states."""
+
+import numpy as np
+import pytest
+from toys import TOYS
+
+import ome_wannier as ome
+from ome_wannier.common.units import HBAR_EV_FS, KB
+from ome_wannier.lattices.hopping import from_hoppings
+
+HOPPING, LENGTH = -0.7, 3.1
+
+
+def square():
+    """One band e = 2 t (cos kx a + cos ky a), two electrons."""
+    R = [(1, 0, 0), (0, 1, 0)]
+    lattice = np.diag([LENGTH, LENGTH, 10.0])
+    return from_hoppings(
+        lattice, np.zeros((1, 3)), np.zeros((1, 1)), [(r, [[HOPPING]]) for r in R], spin_degeneracy=2, name="square"
+    )
+
+
+def fermi(e, mu, T):
+    """f and -df/de."""
+    f = 1 / (1 + np.exp((e - mu) / (KB * T)))
+    return f, f * (1 - f) / (KB * T)
+
+
+def test_density_of_states_and_electrons_are_those_of_levels():
+    """Sums over the same points of a band in closed form, and the slope of the electrons by the level."""
+    T, mu, n = 1500.0, -0.4, 60
+    found = ome.compute(square(), (n, n, 1), ["dos", "electrons"], fermi=[mu, mu + 1e-4], temperature=T)
+    k = 2 * np.pi * np.arange(n) / n
+    e = 2 * HOPPING * (np.cos(k)[:, None] + np.cos(k))
+    f, surface = fermi(e, mu, T)
+    per_area = 2 / (LENGTH * 1e-10) ** 2
+    np.testing.assert_allclose(found.electrons[0], per_area * f.mean(), rtol=1e-6)
+    np.testing.assert_allclose(found.dos[0], per_area * surface.mean(), rtol=1e-5)
+    assert (found.dos.units, found.electrons.units) == ("1/eV/m^2", "1/m^2")
+    slope = float(found.electrons[1] - found.electrons[0]) / 1e-4
+    np.testing.assert_allclose(slope, found.dos.mean(), rtol=1e-4)
+
+
+def test_carriers_are_added_to_a_filling():
+    """In electrons per cm^2; holes are negative. Of a crystal per cm^3."""
+    settings = {"kmesh": (40, 40, 1), "calculators": "electrons", "temperature": 1000.0, "filling": 0.8}
+    without = ome.compute(square(), **settings)
+    for carriers in (3e13, -2e13):
+        found = ome.compute(square(), carriers=carriers, **settings)
+        np.testing.assert_allclose((found.electrons - without.electrons.values).values * 1e-4, carriers, rtol=1e-5)
+    model = TOYS["insulator_3d"].model
+    settings = {"kmesh": (8, 8, 8), "calculators": "electrons", "temperature": 3000.0, "filling": 1.1}
+    change = (ome.compute(model, carriers=2e20, **settings).electrons - ome.compute(model, **settings).electrons.values).values
+    np.testing.assert_allclose(change * 1e-6, 2e20, rtol=1e-5)
+
+
+def test_relaxation_times_of_states():
+    """sigma of tau(e) against the sum over the same points; a constant function is the number, an array one for each band."""
+    T, mu, n = 1500.0, -0.4, 60
+    model = square()
+    settings = {"kmesh": (n, n, 1), "calculators": "ohmic", "fermi": mu, "temperature": T}
+    found = ome.compute(model, tau=lambda e: 5.0 + 3.0 * e**2, **settings)
+    k = 2 * np.pi * np.arange(n) / n
+    e = 2 * HOPPING * (np.cos(k)[:, None] + np.cos(k))
+    v = -2 * HOPPING * LENGTH * np.sin(k)[:, None] + np.zeros_like(e)
+    expected = 2.434134807664281e-4 * 2 * (fermi(e, mu, T)[1] * v**2 * (5 + 3 * e**2)).mean() / LENGTH**2 / HBAR_EV_FS
+    np.testing.assert_allclose(found.ohmic.sel(position="x", field="x").item(), expected, rtol=1e-5)
+    np.testing.assert_allclose(found.attrs["tau_fs"], 5 + 3 * mu**2)
+    assert "function" in found.attrs["tau_of_energy"]
+    assert "a function of the energy" in str(ome.summary(found))
+    toy = TOYS["insulator_2d"].model
+    settings = {"kmesh": (12, 12, 1), "calculators": ["extrinsic", "total"], "fermi": 0.3, "temperature": 2000.0}
+    number = ome.compute(toy, tau=4.0, **settings)
+    for tau in (lambda e: 4.0, lambda e: np.full(e.shape[1], 4.0)):
+        same = ome.compute(toy, tau=tau, **settings)
+        for name in ("extrinsic", "total"):
+            np.testing.assert_allclose(same[name].values, number[name].values, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"fermi": 0.0, "tau": lambda e: -1.0}, "negative"),
+        ({"fermi": 0.0, "tau": lambda e: e[:, :0]}, "failed"),
+        ({"fermi": 0.0, "tau": lambda e: 1 / 0}, "failed: ZeroDivisionError"),
+        ({"fermi": 0.0, "carriers": 1e12}, "give filling as well"),
+        ({"filling": 1.0, "carriers": "many"}, "one number"),
+        ({"filling": 1.0, "carriers": [1e12, 2e12]}, "one number"),
+        ({"filling": 1.0, "carriers": np.inf}, "one number"),
+    ],
+)
+def test_settings_that_cannot_be(settings, said):
+    """One line each."""
+    with pytest.raises(ome.errors.SettingsError, match=said):
+        ome.compute(square(), (6, 6, 1), "ohmic", temperature=1000.0, **settings)
