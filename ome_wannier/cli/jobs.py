@@ -93,6 +93,8 @@ def _places(model: Lattice, result: xr.Dataset, settings: Settings, source: Sour
     gap = {} if within is None else {"gap_eV": [within.bottom, within.top], "gap_above_band": within.bands}
     known = known_level(model, source)
     level = {} if known is None else {"known_level_eV": known.level}
+    neutral = source.entry.electrons(model) if source.entry and not model.neutral else None
+    level |= {} if neutral is None else {"neutral_electrons": neutral}
     return gap | level | {"level_place": [place.text(model.dimension) for place in found]}
 
 

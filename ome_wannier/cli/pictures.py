@@ -10,7 +10,7 @@ import typer
 from .options import takes
 
 #: what may run along the axis
-AXES: tuple[Literal["fermi"], Literal["temperature"], Literal["mesh"]] = ("fermi", "temperature", "mesh")
+AXES: tuple[Literal["fermi", "carriers", "temperature", "mesh"], ...] = ("fermi", "carriers", "temperature", "mesh")
 
 
 @takes("units")
@@ -24,7 +24,9 @@ def plot(
     fermi: Annotated[float | None, typer.Option(metavar="EV", help="Bars, or convergence, at the nearest level.")] = None,
     against: Annotated[
         str | None,
-        typer.Option(metavar="fermi|temperature|mesh", help="What runs along the axis; mesh: convergence of several results."),
+        typer.Option(
+            metavar="fermi|carriers|temperature|mesh", help="What runs along the axis; mesh: convergence of several results."
+        ),
     ] = None,
     **given: Any,
 ) -> None:
@@ -38,7 +40,7 @@ def plot(
     check_output("output", output, PLOT_FORMATS)
     axis = next((name for name in AXES if name == against), None)
     if axis != against:
-        raise SettingsError(f"against: expected fermi, temperature or mesh, found {against!r}")
+        raise SettingsError(f"against: expected fermi, carriers, temperature or mesh, found {against!r}")
     asked = unit_of(given)
     found = [load_result(Path(name)) for name in results]
     picture(found, output, component or None, temperature=temperature, fermi=fermi, units=asked, against=axis)

@@ -15,6 +15,7 @@ from ..presentation.content import EXTRINSIC, LEADING, reference, sampling, titl
 from ..presentation.largest import largest
 from ..presentation.units import common_scale
 from . import figures
+from .carriers import axis_label
 from .scan import AT_MOST, component_title, label_below, legend_below
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ Array = NDArray[np.float64]
 #: levels that are drawn against temperature, at most
 LEVELS = 4
 #: what runs along the axis
-LEVEL_AXIS, ALIGNED_AXIS = "Fermi level (eV)", "Fermi level above the lower edge of the gap (eV)"
+ALIGNED_AXIS = "Fermi level above the lower edge of the gap (eV)"
 #: colours of results, styles of their temperatures
 COLOURS = (figures.BLUE, figures.VERMILION, figures.GREEN, figures.ORANGE, figures.PURPLE, figures.SKY)
 STYLES = ("-", "--", ":", "-.")
@@ -80,7 +81,8 @@ def compare(
     grid = figure.subplots(len(rows), columns, squeeze=False, sharex=True)
     for axes, (name, which) in zip(grid, rows.items(), strict=True):
         _draw_row(axes, curves, name, which, units)
-    label_below(grid, (LEVEL_AXIS if _zeros(shown) is None else ALIGNED_AXIS) if against == "fermi" else "temperature (K)")
+    level = ALIGNED_AXIS if _zeros(shown) is not None else axis_label(next(iter(shown.values())))
+    label_below(grid, level if against == "fermi" else "temperature (K)")
     legend_below(figure, grid.ravel())
     if len(shown) == 1:
         figure.suptitle(next(iter(shown)), fontsize="medium")

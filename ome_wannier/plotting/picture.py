@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from .bars import mechanisms
+from .carriers import against_carriers
 from .compare import compare
 from .convergence import convergence
-from .scan import fermi_scan
+from .scan import at_temperature, fermi_scan
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,7 +25,7 @@ def picture(
     temperature: float | None = None,
     fermi: float | None = None,
     units: str | None = None,
-    against: Literal["fermi", "temperature", "mesh"] | None = None,
+    against: Literal["fermi", "carriers", "temperature", "mesh"] | None = None,
 ) -> Figure:
     """A scan with its parts, lines that compare, or bars of the mechanisms where there is one level, or `fermi` names one.
 
@@ -33,12 +34,14 @@ def picture(
     results : from `compute`. path : where to save it. components, temperature, units : as for `fermi_scan`.
     fermi : eV, the nearest level, of bars, of lines against the temperature, or of convergence.
     against : what runs along the axis; by default the Fermi level where there are several, or else bars. "mesh": the number of
-        k points of several results of one model, see `convergence`.
+        k points of several results of one model, see `convergence`. "carriers": see `against_carriers`.
 
     Raises
     ------
     SettingsError : nothing to draw, or nothing that runs along the axis.
     """
+    if against == "carriers":
+        results, against = [against_carriers(at_temperature(r, temperature)) for r in results], "fermi"
     if against == "mesh":
         return convergence(results, path, components, fermi=fermi, temperature=temperature, units=units)
     scans = any(r.sizes["fermi"] > 1 for r in results)

@@ -18,6 +18,7 @@ from ..presentation.largest import largest
 from ..presentation.units import scale as unit_of
 from ..response.result_files import quantities
 from . import figures
+from .carriers import axis_label
 from .parts import COLOURS, PARTS, SAID, has_open_parts, split
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def fermi_scan(
     grid = figure.subplots(len(rows), columns, squeeze=False, sharex=True)
     for axes, names, (wanted, _) in zip(grid, rows, chosen, strict=True):
         _draw_row(axes, at, names, wanted, gap, scale, units)
-    label_below(grid, "Fermi level (eV)")
+    label_below(grid, axis_label(at))
     legend_below(figure, grid.ravel())
     notes = {note for _, note in chosen if note}
     notes |= {PALE_NOTE} if has_open_parts(at, rows) else set()

@@ -673,3 +673,23 @@ def test_levels_of_different_materials_count_from_their_gaps(strained, plane) ->
     box = many.legends[0].get_window_extent()
     assert box.x0 >= 0
     assert box.x1 <= many.bbox.x1
+
+
+def test_against_carriers() -> None:
+    """Electrons per cm^2 above the bands below the gap, holes negative; the numbers are those of the Fermi levels."""
+    model = ome.load("haldane")
+    levels = np.linspace(-1.5, 1.5, 13)
+    result = ome.compute(model, (24, 24, 1), ["extrinsic", "electrons"], levels, temperature=400.0)
+    result.attrs |= {"gap_eV": [-0.5, 0.5], "gap_above_band": 1}
+    figure = plotting.picture([result], None, against="carriers")
+    (line, *_) = [x for ax in figure.axes for x in ax.lines if len(x.get_xdata()) == len(levels)]
+    expected = (result.electrons.values - 1 / (model.cell * 1e-20)) * 1e-4 / 1e12
+    np.testing.assert_allclose(line.get_xdata(), expected)
+    assert expected[0] < 0 < expected[-1]
+    assert "carriers" in {ax.get_xlabel().split()[0] for ax in figure.axes if ax.get_xlabel()}
+    with pytest.raises(SettingsError, match="has no electrons"):
+        plotting.picture([result.drop_vars(["electrons", "electrons_error"])], None, against="carriers")
+    with pytest.raises(SettingsError, match="neutrality is not known"):
+        plotting.picture(
+            [result.assign_attrs({}).drop_attrs().assign_attrs(cell=1.0, periodic="TTF")], None, against="carriers"
+        )
