@@ -50,6 +50,8 @@ def dense(model, name, k, members):
         "local": lambda m, n: (anticommutator(v[m] - inside[m], R[n]) - anticommutator(v[n] - inside[n], R[m])) / 2,
         "moment": lambda m, n: (anticommutator(v[m], R[n]) - anticommutator(v[n], R[m])) / 2,
     }
+    if name in ("dos", "electrons"):
+        return np.einsum("p,pp->", f if name == "electrons" else f * (1 - f) / KT, P).real
     if name == "dipole_polarizability":
         return np.einsum("bpq,aqp->ab", rho, [anticommutator(P, r) for r in R]).real
     if name in ("dipole", "local_intraband", "local"):
