@@ -169,15 +169,15 @@ def hall_of(
     )
 
 
-def of_model(model: Model) -> dict[str, Observable]:
-    """The calculators of the operators that a model was given, by name."""
-    return {c.name: c for operator in model.operators for c in calculators_of(operator)}
-
-
 def named_in(model: Model, asked: Any) -> Any:
     """What was asked for, with the calculators of the model's operators in place of their names."""
+    return named_among(model.operators, asked)
+
+
+def named_among(operators: Iterable[Operator], asked: Any) -> Any:
+    """The same with the calculators of these operators."""
     if not isinstance(asked, Iterable):
         return asked  # `resolve` refuses it
-    known = of_model(model)
+    known = {c.name: c for operator in operators for c in calculators_of(operator)}
     names = [name.strip() for name in asked.split(",") if name.strip()] if isinstance(asked, str) else asked
     return [known.get(c, ALIASES.get(c, c)) if isinstance(c, str) else c for c in names]

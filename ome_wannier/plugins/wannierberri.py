@@ -36,6 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from ..calculators.blocks import HEIGHT, parts
+from ..calculators.operators import named_among
 from ..calculators.quantity import GapTerm, Observable
 from ..calculators.registry import (
     Calculator,
@@ -52,7 +53,7 @@ from ..calculators.weights import evaluate, side_by_side, unpacked
 from ..common.errors import SettingsError
 from ..integration.integral import Integrand
 from ..integration.occupation.histogram import Occupation
-from ..models.operators import SPIN_REMEDY
+from ..models.operators import SPIN_REMEDY, Operator
 from ..models.tight_binding import TightBinding
 from ..response.layer import choice_of
 from ..response.request import ALONG_CHAINS, has_elements, with_parts
@@ -81,6 +82,8 @@ class OME:
         Where the functions span no invariant subspace, WannierBerri's own moments hold -i/2 [A_m,nn N_n,nn + N_m,nn^* A_n,nn -
         (m <-> n)] besides, N_nn = <u_n|H Q|d u_n>, which depends on the choice of centres: 0.5% of extrinsic for Te, see tests.
     gate, origin : of layers and chains, as in `compute`.
+    operators : `ome_wannier.operators.Operator` with matrices within a cell, or on the R vectors of the System; `calculators`
+        may then name X_expectation, X_response, X_extrinsic and X_hall of each.
     save_mode : "bin", "txt", "bin+txt" or "none": what WannierBerri's run writes, one file per quantity.
 
     Raises
@@ -99,6 +102,7 @@ class OME:
     save_mode: str = "bin+txt"
     gate: str | None = None
     origin: ArrayLike | None = None
+    operators: tuple[Operator, ...] = ()
     comment: str = field(default="orbital magneto-electric response (ome_wannier)", init=False)
     allow_path: bool = field(default=False, init=False)
     allow_grid: bool = field(default=True, init=False)
@@ -112,7 +116,7 @@ class OME:
             if not isinstance(number, int | float | np.number) or not 0 <= number < np.inf:
                 raise SettingsError(f"{name} is {number!r}: give a number >= 0")
         object.__setattr__(self, "calculators", _portable(self.calculators))
-        observables = _resolved(self.calculators, False)[1]
+        observables = _resolved(self.calculators, False, self.operators)[1]
         self._occupation(observables)
 
     def _occupation(self, observables: Sequence[Observable]) -> Occupation:
@@ -126,8 +130,8 @@ class OME:
 
     def __call__(self, data_K: Any) -> Tensors:
         """The tensors of the k points of one FFT grid, their mean over these points, by the name of the calculator."""
-        model = model_of(data_K.system, self.external_terms, self.spin_degeneracy)
-        wanted, observables = _resolved(self.calculators, model.has_spin)
+        model = model_of(data_K.system, self.external_terms, self.spin_degeneracy, self.operators)
+        wanted, observables = _resolved(self.calculators, model.has_spin, self.operators)
         _check(model, wanted)
         choice, more = choice_of(model, self.gate, self.origin), parts(model, [c.name for c in wanted])
         observables = list(with_parts(observables, more))
@@ -163,7 +167,7 @@ class OMETabulator:
     Parameters
     ----------
     calculator : a name or calculator; not one that mixes terms that are occupied in different ways, as `total` does.
-    degeneracy_tol : eV. ibands : bands to keep (set by TabulatorAll). external_terms : as for `OME`.
+    degeneracy_tol : eV. ibands : bands to keep (set by TabulatorAll). external_terms, operators : as for `OME`.
 
     Numbers are those of `ome_wannier.tabulate`: the integrand in units of hbar = e = 1, eV and Angstrom, indices as in `OME`.
     """
@@ -172,12 +176,13 @@ class OMETabulator:
     degeneracy_tol: float | None = None
     ibands: Any = None
     external_terms: bool = False
+    operators: tuple[Operator, ...] = ()
     allow_path = False
     allow_grid = False
 
     def __post_init__(self) -> None:
         self.calculator = _portable([self.calculator])[0]  # type: ignore[index]
-        (calculator,), observables = _resolved(with_terms([self.calculator]), False)
+        (calculator,), observables = _resolved(with_terms([self.calculator]), False, self.operators)
         if len({o.occupation for o in observables}) > 1:
             raise SettingsError(f"{calculator.name} mixes terms that are occupied in different ways: ask for its terms instead")
         self.comment = f"{calculator.long_name} (ome_wannier.tabulate)"
@@ -186,8 +191,9 @@ class OMETabulator:
         """WannierBerri's KBandResult of the k points of one FFT grid, or of a path."""
         from .wannierberri_kband import PartialResult
 
-        model = model_of(data_K.system, self.external_terms, 1)  # numbers of single bands do not count electrons
-        (calculator,), _ = _resolved(with_terms([self.calculator]), model.has_spin)
+        # numbers of single bands do not count electrons
+        model = model_of(data_K.system, self.external_terms, 1, self.operators)
+        (calculator,), _ = _resolved(with_terms([self.calculator]), model.has_spin, self.operators)
         _check(model, [calculator])
         observables = observables_of(model, [calculator])
         found: dict[str, list[Array]] = {o.name: [] for o in observables}
@@ -223,9 +229,9 @@ def _portable(asked: Asked) -> Asked:
     return tuple(ours.get(id(c), c) for c in asked)
 
 
-def _resolved(asked: Asked, has_spin: bool) -> tuple[list[Calculator], list[Observable]]:
+def _resolved(asked: Any, has_spin: bool, operators: Sequence[Operator] = ()) -> tuple[list[Calculator], list[Observable]]:
     """Calculators, and the observables that they consist of."""
-    wanted, terms = resolve(defaults(has_spin) if asked is None else asked)
+    wanted, terms = resolve(defaults(has_spin) if asked is None else named_among(operators, asked))
     for term in terms:
         if isinstance(term, GapTerm):
             raise SettingsError(f"{term.name} is a property of a gap, not a sum over k points: use ome_wannier.compute")

@@ -17,6 +17,7 @@ from ..bands.degeneracy import Degeneracy
 from ..calculators.quantity import Observable
 from ..integration.band_ranges import Look
 from ..integration.memory import WORKING_SET, bytes_per_point
+from ..models.operators import Operator
 from ..models.tight_binding import TightBinding
 
 Array = NDArray[np.float64]
@@ -26,20 +27,27 @@ INSIDE, OUTSIDE = ("Ham", "AA", "SS"), ("BB", "CC", "FF", "GG", "OO")
 
 _DEGENERACIES: WeakKeyDictionary[TightBinding, dict[Any, Degeneracy]] = WeakKeyDictionary()
 _GAPS: WeakKeyDictionary[TightBinding, dict[bytes, NDArray[np.bool_]]] = WeakKeyDictionary()
-_MODELS: WeakKeyDictionary[Any, dict[tuple[bool, int | None], tuple[int, TightBinding]]] = WeakKeyDictionary()
+_MODELS: WeakKeyDictionary[Any, dict[tuple[Any, ...], tuple[int, TightBinding]]] = WeakKeyDictionary()
 #: bands of the k points that were last asked for, with what they were made for: tabulators of one TabulatorAll share them
 _LAST: dict[str, Any] = {}
 
 
-def model_of(system: Any, external_terms: bool, spin_degeneracy: int | None) -> TightBinding:
+def model_of(
+    system: Any, external_terms: bool, spin_degeneracy: int | None, operators: Sequence[Operator] = ()
+) -> TightBinding:
     """The model of a System, kept as long as the system lives and its matrices do not change.
 
-    spin_degeneracy : electrons per band; None: what the System says, or one, with a warning.
+    spin_degeneracy : electrons per band; None: what the System says, or one, with a warning. operators : that it is given, on
+        the R vectors of the System, or within a cell.
     """
     mark = _mark(system, (*INSIDE, *OUTSIDE) if external_terms else INSIDE)
-    kept, key = _MODELS.setdefault(system, {}), (external_terms, spin_degeneracy)
+    kept, key = _MODELS.setdefault(system, {}), (external_terms, spin_degeneracy, *operators)
     if key not in kept or kept[key][0] != mark:
-        kept[key] = mark, load(system, spin_degeneracy, external_terms)
+        model = load(system, spin_degeneracy, external_terms)
+        for o in operators:
+            T, P = o.time_reversal, o.inversion
+            model = model.with_operator(o.name, o.matrices, unit=o.unit, time_reversal=T, inversion=P)
+        kept[key] = mark, model
     return kept[key][1]
 
 

@@ -18,6 +18,7 @@ from ome_wannier.calculators import Observable, first_observable, get, resolve
 from ome_wannier.calculators.reported_units import unit_of
 from ome_wannier.calculators.weights import component_axes, evaluate
 from ome_wannier.errors import AccuracyWarning, SettingsError
+from ome_wannier.models.operators import Operator
 from ome_wannier.plugins.wannierberri import OME, OMETabulator
 
 wannierberri = pytest.importorskip("wannierberri")
@@ -103,6 +104,39 @@ def test_numbers_are_those_of_compute(name):
             atol += rounding(model, key, mesh, levels, (200.0, 400.0), TOL)
         np.testing.assert_allclose(cut(model, ours[key].data, dims), value, rtol=0, atol=atol)
         assert theirs[key].attrs["units"] in ours[key].comment
+
+
+@pytest.mark.parametrize("name", ["te", "random_2d", "random_3d"])
+def test_operators_are_those_of_compute(name):
+    """Operators that are given to the calculator, within a cell and on R vectors, in a run and band by band."""
+    make, mesh, levels = MODELS[name]
+    model = make()
+    system = export(model)
+    n, R = model.n_orbitals, np.asarray(system.rvec.iRvec)
+    rng = np.random.default_rng(3)
+    local = rng.normal(size=(n, n, 3)) + 1j * rng.normal(size=(n, n, 3))
+    local = (local + np.conj(np.swapaxes(local, 0, 1))) / 2
+    along = np.array(model.hamiltonian)[..., None]  # the energy, on all R
+    assert np.array_equal(R, model.R)
+    L, E = Operator("L", local[None], "hbar", -1, 1), Operator("E", along, "eV")
+    ours = model.with_operator("L", local, unit="hbar", time_reversal=-1).with_operator("E", along[..., 0], unit="eV")
+    asked = ["L_response", "L_extrinsic", "L_hall", "E_expectation"]
+    settings = {"temperature": 400.0, "tau": TAU, "degeneracy_tol": TOL, "symmetry": "off"}
+    expected = ome.compute(ours, mesh, asked, levels, **settings)
+    calculator = OME(levels, asked, 400.0, TAU, TOL, spin_degeneracy=model.spin_degeneracy, operators=(L, E), save_mode="bin")
+    theirs = run(system, mesh, {"ome": calculator}, use_irred_kpt=False, symmetrize=False)["ome"]
+    for key in asked:
+        value = split(model, expected[key]).values
+        dims = expected[key].dims[1:]
+        np.testing.assert_allclose(cut(model, theirs[key].data, dims), value, rtol=0, atol=1e-6 * np.abs(value).max())
+        assert expected[key].attrs["units"] in theirs[key].comment
+    table = wb.TabulatorAll({"L": OMETabulator("L_response", TOL, operators=(L,))}, mode="grid")
+    found = run(system, mesh, {"t": table}, use_irred_kpt=False, symmetrize=False)["t"]
+    k = found.kpoints
+    single = ome.tabulate(ours, k, ["L_response"], degeneracy_tol=TOL)
+    value = single["L_response"].values
+    data = cut(model, found.results["L"].data, ("operator_component", "field"))
+    np.testing.assert_allclose(data, value[..., : data.shape[-1]], rtol=0, atol=1e-6 * np.abs(value).max())
 
 
 EVERY = ["total", "extrinsic", "spin", "spin_extrinsic", "total_with_spin", "magnetization", "magnetization_dmu", "dipole"]
