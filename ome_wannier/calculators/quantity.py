@@ -131,6 +131,11 @@ class GapTerm:
 PART = "__part_"
 
 
+def whole_of(name: str) -> str:
+    """The quantity that this is the name of, or of a share in it."""
+    return name.partition(PART)[0]
+
+
 def is_share(calculator: object) -> bool:
     """Whether it is the share of a part of the material in a quantity."""
     return isinstance(calculator, Observable) and PART in calculator.name

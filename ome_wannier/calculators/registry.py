@@ -24,7 +24,7 @@ from . import (
     semiclassical,
     spin,
 )
-from .quantity import Combination, GapTerm, Observable
+from .quantity import Combination, GapTerm, Observable, whole_of
 
 Term: TypeAlias = Observable | GapTerm
 Calculator: TypeAlias = Term | Combination
@@ -155,8 +155,8 @@ def resolve(asked: str | Iterable[str | Calculator]) -> tuple[list[Calculator], 
 
 
 def shown(calculators: Iterable[Calculator]) -> list[str]:
-    """The quantities that these are or are parts of, each once, without what only helps to place a layer."""
-    said = [c.of if isinstance(c, Combination) and c.of else c.name for c in calculators if c.name not in _TERMS]
+    """The quantities that these are, or are parts or shares of, each once, without what only helps to place a layer."""
+    said = [c.of if isinstance(c, Combination) and c.of else whole_of(c.name) for c in calculators if c.name not in _TERMS]
     return list(dict.fromkeys(said))
 
 

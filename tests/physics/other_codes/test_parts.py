@@ -168,3 +168,10 @@ def test_quantities_without_shares_alone_are_refused():
     """A moment between different bands belongs to no place."""
     with pytest.raises(ome.errors.SettingsError, match="no part has a share of its own in total"):
         ome.compute(TOYS["insulator_2d"].model, (4, 4, 1), "total", fermi=0.1, temperature=900.0, by="site")
+
+
+def test_warnings_name_the_quantity_and_no_share():
+    """A coarse mesh is said of what was asked for."""
+    with pytest.warns(ome.errors.AccuracyWarning, match="Fermi surfaces") as said:
+        ome.compute(TOYS["metal_2d"].model, (6, 6, 1), "extrinsic", fermi=0.0, temperature=50.0, by="orbital")
+    assert not any("__part_" in str(w.message) for w in said)
