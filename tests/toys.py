@@ -353,6 +353,8 @@ def natural_size(observable, bands):
     )
     if observable.kind == "current_response":  # of sigma, whose norm is the root of the number of bands
         return np.sqrt(bands.energies.shape[1]) * v * B
+    if observable.kind == "density_response":
+        return R * R
     if observable.kind == "density":
         return 1 + 0 * v
     if S is not None and observable.kind.startswith("moment"):

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ..bands.bands import Bands
 from ..bands.traces import level_tensor, velocity_weighted_dipoles
+from ..common.units import ANGSTROM, HBAR_EV_FS
 from .quantity import PAPER, Combination, Observable
 
 Array = NDArray[np.float64]
@@ -18,6 +19,14 @@ def dipole_polarizability(bands: Bands) -> Array:
     The trace of B_b R_a over a full shell is the quantum metric over the gap.
     """
     return 2 * level_tensor(bands, bands.responses, bands.connections)
+
+
+def metric_velocity(bands: Bands) -> Array:
+    """2 Re [R_b R_a] of pairs across the level: (nk, n, position, field) in Angstrom^2, times e/hbar a velocity per field.
+
+    Each pair of bands times its hbar / (e_m - e_n), the time of their interference, is its share of `dipole_polarizability`.
+    """
+    return 2 * level_tensor(bands, bands.connections, bands.connections)
 
 
 def dipole(bands: Bands) -> Array:
@@ -42,6 +51,21 @@ CALCULATORS = (
         weights=dipole_polarizability,
         full_bands="cancel",
         dims=("position", "field"),
+    ),
+    Observable(
+        name="metric_velocity",
+        long_name="quantum-metric velocity of the field-induced dipole, per field",
+        kind="density_response",
+        occupation="sea",
+        time_reversal=+1,
+        inversion=+1,
+        equation="v_a = (2e/hbar) E_b sum_ou Re [R_b,ou R_a,uo],  <r_a> = sum v_ou hbar/(e_u - e_o)",
+        reference=f"{PAPER}, Eq. (1): the displacement as a velocity times the Zitterbewegung time",
+        weights=metric_velocity,
+        full_bands="cancel",
+        dims=("position", "field"),
+        unit="m/s",
+        factor=ANGSTROM / (HBAR_EV_FS * 1e-15),
     ),
     Observable(
         name="dipole",

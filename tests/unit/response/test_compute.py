@@ -59,6 +59,7 @@ def test_values_are_the_sums_over_the_mesh(name):
         "ohmic": units.E2_OVER_HBAR * 1e-10 ** (2 - d) * 7.0 / units.HBAR_EV_FS,
         "current_response": units.E2_OVER_HBAR * 1e-10 ** (2 - d) / 2,  # the spin is half of sigma
         "density": 1e10**d,
+        "density_response": 1e-20 * 1e10**d / (units.HBAR_EV_FS * 1e-15),  # of the metric velocity
     }
     for n in possible(toy.model):
         calculator = get(n)

@@ -93,3 +93,27 @@ def test_settings_that_cannot_be(settings, said):
     """One line each."""
     with pytest.raises(ome.errors.SettingsError, match=said):
         ome.compute(square(), (6, 6, 1), "ohmic", temperature=1000.0, **settings)
+
+
+@pytest.mark.parametrize("name", ["two_band", "haldane", "insulator_3d"])
+def test_the_dipole_is_a_velocity_times_a_time(name):
+    """Of two bands the displacement over the quantum-metric velocity is hbar / gap at every k, of more between the extremes;
+    the integral is that of the quantum metric."""
+    toy = TOYS[name]
+    model, names = toy.model, ["metric_velocity", "dipole_polarizability"]
+    k = np.random.default_rng(6).uniform(-0.5, 0.5, (7, 3)) * np.array(model.periodic)
+    found = ome.tabulate(model, k, names)
+    energies = found.energy.values
+    for a in "xy":
+        v, d = (found[n].sel(position=a, field=a).values[:, 0] for n in names)
+        time = -d / v  # of the lowest band: the field pushes it down the pairs
+        gaps = energies[:, 1:] - energies[:, :1]
+        assert (time <= 1 / gaps.min(axis=1) * (1 + 1e-9)).all()
+        assert (time >= 1 / gaps.max(axis=1) * (1 - 1e-9)).all()
+    settings = {"kmesh": toy.mesh, "fermi": toy.fermi, "temperature": 600.0, "symmetry": "off"}
+    whole = ome.compute(model, calculators=["metric_velocity", "quantum_metric"], **settings)
+    d = sum(model.periodic)
+    # 2 e / hbar times the metric, from 1/angstrom^(d - 2) to m^2/m^d
+    factor = 2 / (HBAR_EV_FS * 1e-15) * 1e-10 ** (2 - d)
+    np.testing.assert_allclose(whole.metric_velocity.values, factor * whole.quantum_metric.values, rtol=1e-12)
+    assert whole.metric_velocity.units == {2: "m/s/m/V", 3: "m/s/m^2/V"}[d]
