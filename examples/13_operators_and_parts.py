@@ -20,7 +20,7 @@ for degrees in np.linspace(0, 90, 4):
     model = tmd(material="WSe2", strain=0.03, exchange=(0.1 * np.sin(angle), 0.0, 0.1 * np.cos(angle)))
     model = ome.operators.with_torque(model)
     at = ome.compute(model, (48, 48, 1), ["spin_extrinsic", "torque_extrinsic"], fermi=-0.05, temperature=1000.0).isel(fermi=0)
-    spin = at.spin_extrinsic.sel(spin_moment="z", field="x").item(), at.spin_extrinsic_error.sel(spin_moment="z", field="x").item()
-    torque = at.torque_extrinsic.sel(operator_component="y", field="x").item()
-    error = at.torque_extrinsic_error.sel(operator_component="y", field="x").item()
-    print(f"{degrees:5.0f}   {spin[0]:9.2e} +- {spin[1]:.0e}       {torque:9.2e} +- {error:.0e}")
+    spin, torque = {"spin_moment": "z", "field": "x"}, {"operator_component": "y", "field": "x"}
+    numbers = [at[f"spin_extrinsic{end}"].sel(spin).item() for end in ("", "_error")]
+    numbers += [at[f"torque_extrinsic{end}"].sel(torque).item() for end in ("", "_error")]
+    print("{:5.0f}   {:9.2e} +- {:.0e}       {:9.2e} +- {:.0e}".format(degrees, *numbers))
