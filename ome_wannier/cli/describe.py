@@ -54,7 +54,7 @@ def describe(settings: Settings, console: Console) -> None:
     if model.frame is not None:
         _say(console, [("axes", f"{axes_line(model.frame)} in yours: it was rotated; results are in yours")])
     look, level = Look.at(model), _level(model, settings, source)
-    _say(console, _gap(model, level, settings, source))
+    _say(console, [*_gap(model, level, settings, source), *_known(model, settings, source)])
     if source.entry and source.entry.caution:
         _say(console, [("caution", source.entry.caution)])
     candidates = operations(model)
@@ -182,6 +182,15 @@ def _gap(model: Lattice, level: Level | None, settings: Settings, source: Source
             kind = f"none: band {n} ends at {gap.bottom:.4f} eV, {n + 1} begins at {gap.top:.4f} eV, {-gap.width:.4f} eV below"
         text = f"{kind}; {filling:g} electrons per cell fill {filled:g} bands"
     return [("gap", text), ("level", f"{level.value:.4f} eV {level.about()['filling_level']}")]
+
+
+def _known(model: Lattice, settings: Settings, source: Source) -> list[tuple[str, str]]:
+    """The level that the library or the files name, which need not be that of the filling, and the scan that `run` takes."""
+    known = known_level(model, source)
+    if known is None:
+        return []
+    taken = lines.fermi_line(replace(settings, fermi=known.scan or known.level, filling=None))
+    return [("Fermi level", f"{known.level:.4f} eV {known.origin}; run takes {taken}")]
 
 
 def _print_bands(model: Lattice, look: Look, level: Level | None, settings: Settings, source: Source, console: Console) -> None:

@@ -13,7 +13,7 @@ from ..common.errors import ModelError
 from ..integration.occupation.fermi import REACH
 from ..response.result_files import quantities
 from ..sources import library
-from ..sources.library_entry import PREFIX
+from ..sources.library_entry import PREFIX, Entry
 from . import elements, rows
 from .largest import Point, in_reach
 from .numbers import EXACT
@@ -133,13 +133,14 @@ def _points(result: xr.Dataset, fermi: float | None, temperature: float | None) 
 
 def title_of(model: str) -> str:
     """What the model of this name is called: with the title of its entry where it is from the library."""
-    name = model or "unnamed model"
-    if name.startswith(PREFIX):
-        bare = name.removeprefix(PREFIX)
-        entry = bare.split(" (")[0]
-        if entry in library.names():
-            return f"{bare}: {library.entry(entry).title}"
-    return name
+    entry = _entry(model)
+    return f"{model.removeprefix(PREFIX)}: {entry.title}" if entry else model or "unnamed model"
+
+
+def _entry(model: str) -> Entry | None:
+    """The entry of the library that a model of this name is from."""
+    name = model.removeprefix(PREFIX).split(" (")[0]
+    return library.entry(name) if model.startswith(PREFIX) and name in library.names() else None
 
 
 def _facts(result: xr.Dataset, points: Sequence[Point]) -> list[tuple[str, str]]:
@@ -159,7 +160,8 @@ def _facts(result: xr.Dataset, points: Sequence[Point]) -> list[tuple[str, str]]
         how = f" (exactly {about['symmetry_exact_group']}; what the others change is in the errors)" if noisy else ""
         used = " (not used)" if about.get("symmetry") == "off" else how
         facts.append(("point group", f"{about['symmetry_group']}{used}"))
-    return facts
+    entry = _entry(str(about.get("model", "")))
+    return [*facts, ("caution", entry.caution)] if entry and entry.caution else facts
 
 
 def _levels(result: xr.Dataset, points: Sequence[Point]) -> str:
@@ -170,8 +172,17 @@ def _levels(result: xr.Dataset, points: Sequence[Point]) -> str:
     if "filling_level" in about:
         texts.append(str(about["filling_level"]))
     if len(chosen) < len(levels):
-        texts.append(f"{len(levels)} levels from {levels[0]:g} to {levels[-1]:g} eV")
+        texts.append(f"{len(levels)} levels from {levels[0]:g} to {levels[-1]:g} eV{_stands_for(result, chosen)}")
     return "; ".join(texts)
+
+
+def _stands_for(result: xr.Dataset, chosen: Sequence[int]) -> str:
+    """What a level of a scan is that is shown because it is the nearest to that of the material, but not that."""
+    known, levels = result.attrs.get("known_level_eV"), result["fermi"].values
+    if known is None or not levels[0] <= known <= levels[-1] or list(chosen) != [int(np.argmin(abs(levels - known)))]:
+        return ""
+    same = f"{levels[chosen[0]]:.4f}" == f"{known:.4f}"
+    return "" if same else f", this nearest to the material's {known:.4f} eV"
 
 
 def sampling(result: xr.Dataset) -> str:
@@ -209,6 +220,8 @@ def _notes(result: xr.Dataset, shown: Sequence[str], tables: Sequence[Table], re
         if "left_out" in result[name].attrs and diagonal:
             notes.append(f"{elements.said(name)} leaves out: {result[name].attrs['left_out']}")
     notes += _across(result, tables)
+    if any(column.endswith(f"{rows.END})") for table in tables for column in table.columns):
+        notes.append(f"{rows.END}: the first or last level, beyond which it may be larger: widen the scan")
     if result.attrs.get("fermi_surface"):
         notes.append(str(result.attrs["fermi_surface"]))
     if any(EXACT in cell for table in tables for _, cells in table.rows for cell in cells):

@@ -36,6 +36,10 @@ SPIN = {"spin": ("spin", 1.0), "total_with_spin": ("orbital and spin", 1.0)}
 VAGUE = 0.5
 #: what is said of a response whose error exceeds so much of it
 UNSURE = ": error above half of it; finer mesh, smaller rtol, higher T"
+#: share that is zero as it is written, in whole percent
+NEGLIGIBLE = 0.005
+#: marks the largest of a scan that is at its first or last level
+END = "end"
 #: letters that a share takes
 WIDE = 5
 #: a share that is left open
@@ -96,10 +100,10 @@ def _explained(result: xr.Dataset, leading: str, spots: Sequence[Spot], units: s
                 notes.append("dipole, itinerant, local: open, as pairs of full bands cancel in them: --all")
             else:
                 mechanisms.append(("or, cross-gap parts:", ["" for _ in spots]))
-                notes.append(f"{OPEN}: pairs of occupied bands cancel in this part, its error exceeds half the total")
+                notes.append("cross-gap parts: without pairs of occupied bands, which cancel in the others")
             mechanisms += _shares(result, exact, spots, numbers, factor)
-        elif any(cell.endswith(OPEN) for _, cells in mechanisms for cell in cells):
-            notes.append(f"{OPEN}: an error exceeds half of the total")
+        if any(cell.endswith(OPEN) for _, cells in mechanisms for cell in cells):
+            notes.append(f"{OPEN}: an error exceeds half of the total, or the part itself")
         lines += mechanisms
     for name, (label, times) in SPIN.items():
         if name in result and name != leading:
@@ -179,7 +183,7 @@ def _shares(
     totals: Sequence[tuple[float, float] | str],
     factor: float,
 ) -> list[tuple[str, list[str]]]:
-    """A row for each part: value, error and share of the total; "?" where the error of the part leaves the share open."""
+    """A row for each part: value, error and share of the total; "?" where errors leave the share open."""
     table: dict[str, list[tuple[str, str]]] = {}
     for name, (label, times) in parts.items():
         cells = []
@@ -199,8 +203,9 @@ def _shares(
 
 
 def _share(value: float, error: float, total: float, of_total: float) -> str:
-    """A share in percent."""
-    if not (np.isfinite(error) and error < VAGUE * abs(total) and of_total < VAGUE * abs(total)):
+    """A share in percent; of a part that its error exceeds there is none, unless it is 0% anyhow."""
+    sure = error < max(abs(value), NEGLIGIBLE * abs(total))
+    if not (sure and error < VAGUE * abs(total) and of_total < VAGUE * abs(total)):
         return OPEN
     return f"{round(100 * value / total) + 0}%"
 
@@ -228,7 +233,7 @@ def _unit(result: xr.Dataset, name: str, numbers: Sequence[tuple[float, float] |
 
 
 def _columns(result: xr.Dataset, name: str, spots: Sequence[Spot]) -> list[str]:
-    """Heading of each column: the element, where it is, and whether it is the largest of a scan."""
+    """Heading of each column: the element and where it is; of the largest of a scan whether it is open, or at the end."""
     temperatures = np.atleast_1d(result["temperature"].values)
     texts, titled = [], len(spots) > 2 and " = alpha_" in _title("", result, name, spots)
     for spot in spots:
@@ -237,8 +242,8 @@ def _columns(result: xr.Dataset, name: str, spots: Sequence[Spot]) -> list[str]:
         at = f"{which}at {level} eV".lstrip()
         warm = f", {temperatures[spot.temperature]:g} K" if len(temperatures) > 1 else ""
         beyond = beyond_error(result, name, spot.element)[spot.level, spot.temperature] > 0
-        which = f" ({'largest' if beyond else 'largest, open'})" if spot.largest else ""
-        texts.append(at + warm + which)
+        doubts = ["open"] * (not beyond) + [END] * (spot.level in (0, result.sizes["fermi"] - 1))
+        texts.append(at + warm + (f" ({', '.join(['largest', *doubts])})" if spot.largest else ""))
     return texts
 
 

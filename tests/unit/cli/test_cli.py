@@ -126,7 +126,7 @@ class TestRun:
         said = " ".join(out.split())
         assert re.search(r"Fermi level -0\.\d+ eV in the gap of 0\.\d+ eV, -0\.4\d+ to -0\.1\d+ eV above band 13; 151", said)
         assert re.search(r"^total +\S+ ± \S+ +\S+ ± \S+$", out, re.MULTILINE)
-        assert re.search(r"^intrinsic \(\wA m/V\)\n +\w\w at -0.28 eV +\w\w at -?0.\d+ eV \(largest, open\)", out, re.MULTILINE)
+        assert re.search(r"^intrinsic \(\wA m/V\)\n +\w\w at -0.28 eV +\w\w at 0.05 eV \(largest, open, end\)", out, re.MULTILINE)
         assert "xz, zx of total: forbidden by mirror normal to (1, 0, 0) x time reversal" in said
         assert not re.search(r"\b0(\.0*)? ± 0(\.0*)?\b", out)
         assert len(out.splitlines()) <= 30
@@ -402,6 +402,7 @@ class TestInfo:
         assert len(out.splitlines()) <= 30
         assert "next          ome-wannier run hbn\n" in out
         assert "all of intrinsic: forbidden by time reversal" in out
+        assert "Fermi level   -0.9000 eV from the library entry hbn; run takes -5 to -0.5 eV in 181 levels\n" in out
         assert "no  " not in out
         code, out, err = run("info", "hbn", "--all")
         assert (code, err) == (0, "")
@@ -421,6 +422,13 @@ class TestInfo:
             assert part in out
         assert re.search(r"2-4 +-11\.\d+ +-3\.1\d+ +4\.4\d+ +3", out)
         assert re.search(r"time reversal +\S+ +\S+ +\S+ +to rounding", out)
+
+    def test_every_level_says_what_it_is(self, run: Run) -> None:
+        """That of the library, as `materials` lists it, that of the filling, and the levels that `run` takes."""
+        out = run("info", "cumnas")[1]
+        assert re.search(r"level +8\.\d{4} eV holds 42 electrons per cell at 300 K, to 0\.\d+ eV\n", out)
+        assert "Fermi level   8.7045 eV from the library entry cumnas; run takes 8.2 to 9.2 eV in 101 levels\n" in out
+        assert "CuMnAs, antiferromagnet (Neel vector along x), metal: Fermi level 8.7045 eV\n" in run("materials")[1]
 
     def test_symmetries_that_hold_but_for_noise(self, run: Run) -> None:
         """They are told from those that hold to rounding, and so are the zeros that they demand."""
