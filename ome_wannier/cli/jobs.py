@@ -31,6 +31,7 @@ from ..sources import library
 from ..sources.convert import convert as write_model
 from ..sources.load import Source
 from . import lines, tables
+from .streams import in_one_place
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -205,7 +206,7 @@ def _print_result(result: xr.Dataset, settings: Settings, console: Console) -> N
     """The first screen; with --all every quantity and element at the levels and temperatures that it shows, too."""
     plus_minus = "±" if "utf" in console.encoding.lower() else "+-"
     shown = replace(summary(result, units=settings.units), title="")
-    if sys.stdout.isatty() and sys.stderr.isatty():  # the same screen has them above, in full
+    if in_one_place():  # which has them above, in full
         shown = replace(shown, warnings=[])
     console.print(text(shown, plus_minus), soft_wrap=True)
     if not settings.all:
