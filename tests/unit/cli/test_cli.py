@@ -126,7 +126,9 @@ class TestRun:
         said = " ".join(out.split())
         assert re.search(r"Fermi level -0\.\d+ eV in the gap of 0\.\d+ eV, -0\.4\d+ to -0\.1\d+ eV above band 13; 151", said)
         assert re.search(r"^total +\S+ ± \S+ +\S+ ± \S+$", out, re.MULTILINE)
-        assert re.search(r"^intrinsic \(\wA m/V\)\n +\w\w at -0.28 eV +\w\w at 0.05 eV \(largest, open, end\)", out, re.MULTILINE)
+        assert re.search(
+            r"^intrinsic \(\wA m/V\)\n +\w\w at -0.28 eV +\w\w at 0.05 eV \(largest, open, end\)", out, re.MULTILINE
+        )
         assert "xz, zx of total: forbidden by mirror normal to (1, 0, 0) x time reversal" in said
         assert not re.search(r"\b0(\.0*)? ± 0(\.0*)?\b", out)
         assert len(out.splitlines()) <= 30

@@ -589,6 +589,49 @@ def test_a_comparison_says_how_each_was_computed_and_what_is_forbidden(strained,
         assert "b: 6 x 6 x 1, 36 points; tau = 3 fs; gate: level" in said
 
 
+def alone(strained, name, called=None):
+    """The result with one quantity, which may be called by the name of another."""
+    one = strained.isel(temperature=0)[[name, f"{name}_error"]]
+    return one if called is None else one.rename({name: called, f"{name}_error": f"{called}_error"})
+
+
+@pytest.mark.parametrize("how", ["lines", "bars"])
+def test_a_comparison_of_what_shares_no_element_says_so(strained, how) -> None:
+    """A line each on what was not computed, one for all, and nothing where there is no number, not even a zero."""
+    draw = {"lines": plotting.compare, "bars": lambda r: plotting.mechanisms(r, fermi=0.3)}[how]
+    apart = {"a": alone(strained, "total"), "b": alone(strained, "extrinsic"), "c": alone(strained, "total", "quantum_metric")}
+    nothing = "no element is of two of these: there is nothing to compare"
+    figure = draw({k: apart[k] for k in "ab"})
+    said = figure.get_suptitle().replace("\n", " ")
+    assert re.search(r"^a: 12 x .*; gate: density; not computed: extrinsic b: .*; not computed: total no element", said)
+    assert nothing in said
+    drawn = [len(ax.lines) if how == "lines" else sum(np.isfinite(p.get_height()) for p in ax.patches) for ax in panels(figure)]
+    assert set(drawn) == {2 if how == "lines" else 1}  # a curve and the line at zero
+    assert "not computed: total, extrinsic" in draw({k: apart[k] for k in "abc"}).get_suptitle().replace("\n", " ")
+    assert nothing not in draw({"a": apart["a"], "b": apart["a"]}).get_suptitle().replace("\n", " ")
+
+
+def test_bars_of_results_none_of_which_has_a_response(strained) -> None:
+    results = {name: alone(strained, "total", name) for name in ("quantum_metric", "berry_curvature")}
+    figure = plotting.mechanisms(results, fermi=0.3)
+    assert {t.get_text() for ax in panels(figure) for t in ax.get_xticklabels()} == {"quantum metric", "berry curvature"}
+
+
+def test_a_comparison_names_the_drawn_elements_that_one_lacks(strained) -> None:
+    """Of the total zx, which the other has, not all that symmetry forbids."""
+    one = strained.isel(temperature=0)[["total", "total_error"]]
+    assert "zx" in one["total"].attrs["forbidden"]
+    figure = plotting.compare({"a": one, "b": one.assign(total=without_marks(one["total"]))}, components=["zx", "zy"])
+    assert re.search(r"; zx of total: forbidden by mirror", figure.get_suptitle().replace("\n", " "))
+
+
+def without_marks(variable):
+    """A quantity that nothing forbids."""
+    found = variable.copy()
+    found.attrs = {k: v for k, v in variable.attrs.items() if not k.startswith("forbidden")}
+    return found
+
+
 def test_against_temperature(strained) -> None:
     figure = plotting.compare(strained, fermi=0.3, against="temperature")
     assert panels(figure)[-1].get_xlabel() == "temperature (K)"
@@ -651,6 +694,9 @@ def test_convergence_refuses(finer, plane) -> None:
         plotting.convergence([finer[0], other])
     with pytest.raises(SettingsError, match=r"different relaxation times \(10.0, 20.0\)"):
         plotting.convergence([finer[0], finer[1].assign_attrs(tau_fs=20.0)])
+    apart = [finer[0][["total", "total_error"]], finer[1][["extrinsic", "extrinsic_error"]]]
+    with pytest.raises(SettingsError, match="no two of these results have total or extrinsic together"):
+        plotting.convergence(apart)
     with pytest.raises(SettingsError, match=r"64 k points has no level 0.1 eV"):
         plotting.picture([finer[0], finer[1].isel(fermi=[0])], None, fermi=0.1, against="mesh")
 
