@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 COLUMNS, OTHERS = 3, 6
 #: the intrinsic response: the first of these that is there is explained
 LEADING = ("total", "total_with_spin", "semiclassical", "spin")
+#: why there is no point group of a k.p model
+NO_GROUP = "not looked for: a k.p model has no atoms and no lattice"
 #: the extrinsic response
 EXTRINSIC = ("extrinsic", "spin_extrinsic", "extrinsic_with_spin")
 
@@ -160,6 +162,8 @@ def _facts(result: xr.Dataset, points: Sequence[Point]) -> list[tuple[str, str]]
         how = f" (exactly {about['symmetry_exact_group']}; what the others change is in the errors)" if noisy else ""
         used = " (not used)" if about.get("symmetry") == "off" else how
         facts.append(("point group", f"{about['symmetry_group']}{used}"))
+    elif "PolarMesh" in str(about.get("kmesh")):
+        facts.append(("point group", NO_GROUP))
     entry = _entry(str(about.get("model", "")))
     return [*facts, ("caution", entry.caution)] if entry and entry.caution else facts
 

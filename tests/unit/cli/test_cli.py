@@ -396,6 +396,7 @@ class TestInfo:
         code, out, err = run("info", "tilted-dirac", "--all")
         assert (code, err) == (0, "")
         assert "k.p" in out
+        assert "point group   not looked for: a k.p model has no atoms and no lattice\n" in out
         assert "parameter     mass = 0.01 eV" in out
 
     def test_library_entry(self, run: Run) -> None:

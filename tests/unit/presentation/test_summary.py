@@ -174,6 +174,14 @@ def test_a_level_of_a_scan_says_what_it_stands_for(haldane) -> None:
     assert "nearest" not in str(ome.summary(haldane.assign_attrs(known_level_eV=0.31), fermi=-0.2))
 
 
+def test_a_model_without_a_lattice_says_why_it_has_no_point_group(haldane) -> None:
+    cone = ome.load("tilted-dirac")
+    why = "point group  not looked for: a k.p model has no atoms and no lattice"
+    for how in ({"kmesh": ome.PolarMesh(8, 8)}, {"rtol": 0.3}):
+        assert why in str(ome.summary(ome.compute(cone, calculators=["total"], fermi=[0.0], **how)))
+    assert "not looked for" not in str(ome.summary(haldane))
+
+
 def test_a_caution_of_the_library_is_on_the_first_screen(haldane) -> None:
     caution = ome.materials.entry("cumnas").caution
     for name, said in (("library/cumnas", True), ("library/cumnas (a=1)", True), ("library/te", False), ("cumnas", False)):
