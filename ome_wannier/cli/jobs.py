@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 Note = Callable[[str], None]
 
+#: seconds after which a run says what takes less
+LONG = 20.0
 #: suffixes that a picture may have
 PLOT_FORMATS = (".png", ".pdf", ".svg", ".jpg")
 OUTPUT_FORMATS = {"output": (".nc",), "plot": PLOT_FORMATS, "csv": (".csv",)}
@@ -76,12 +79,31 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
 def _computed(model: Model, settings: Settings, note: Note) -> xr.Dataset:
     """The result; what a checkpoint keeps of a run that is interrupted is said."""
     try:
-        with _executor(settings) as executor:
-            return compute(model, **arguments(settings), progress=console_is_watched(), executor=executor)
+        with _executor(settings) as executor, _hint(settings, note):
+            return compute(model, **arguments(settings), progress=True, executor=executor)
     except (KeyboardInterrupt, SystemExit):  # Ctrl-C, SIGTERM
         if settings.checkpoint and Path(settings.checkpoint).exists():
             note(f"kept {settings.checkpoint}: the same command with --resume goes on from there")
         raise
+
+
+@contextmanager
+def _hint(settings: Settings, note: Note) -> Iterator[None]:
+    """Say once, where it takes long, what takes less."""
+    ways = ["a smaller --kmesh"]
+    if settings.rtol is not None:
+        scan = settings.fermi is not None and not isinstance(settings.fermi, float)
+        ways = ["fewer --calculators, such as total"] * (settings.calculators is None)
+        ways += ["one --fermi level"] * scan + ["a larger --rtol", "--max-time SECONDS, which ends it"]
+    ways += ["--workers N"] if not (settings.workers or settings.dask or settings.mpi) else []
+    text = f"this takes more than {LONG:.0f} s; what takes less: {', '.join(ways)}"
+    timer = threading.Timer(LONG, note, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _places(model: Lattice, result: xr.Dataset, settings: Settings, source: Source) -> dict[str, Any]:

@@ -25,7 +25,7 @@ import typer
 from typer.testing import CliRunner
 
 import ome_wannier as ome
-from ome_wannier.cli import app, main
+from ome_wannier.cli import app, jobs, main
 from ome_wannier.integration import band_ranges as info
 from ome_wannier.runs.settings import TABLE, named
 
@@ -470,6 +470,31 @@ class TestInfo:
         assert "unknown (the atoms are not given)" in out
         assert "no _wsvec.dat" in out
         assert "give --filling" in out
+
+
+@pytest.mark.parametrize(
+    ("given", "ways"),
+    [
+        (("--kmesh", "24", "24", "1"), "a smaller --kmesh, --workers N"),
+        (("--kmesh", "24", "24", "1", "--workers", "1"), "a smaller --kmesh"),
+        (
+            ("--rtol", "0.5"),
+            "fewer --calculators, such as total, one --fermi level, a larger --rtol, --max-time SECONDS, which ends it, "
+            "--workers N",
+        ),
+        (
+            ("--rtol", "0.5", "--fermi", "0", "--calculators", "total"),
+            "a larger --rtol, --max-time SECONDS, which ends it, --workers N",
+        ),
+    ],
+)
+def test_a_long_run_says_what_takes_less(run: Run, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...], ways: str) -> None:
+    monkeypatch.setattr(jobs, "LONG", 0.0)
+    assert f"this takes more than 0 s; what takes less: {ways}\n" in run("run", "haldane", *given)[2]
+
+
+def test_a_short_run_is_silent(run: Run) -> None:
+    assert "takes" not in run("run", "haldane", "--fermi", "0", "--kmesh", "4", "4", "1", "--calculators", "total")[2]
 
 
 def test_material_that_is_built(run: Run) -> None:
