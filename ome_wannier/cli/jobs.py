@@ -237,5 +237,7 @@ def _print_result(result: xr.Dataset, settings: Settings, console: Console) -> N
         console.print(f"\nFermi level {float(at['fermi']):.4f} eV; {float(at['temperature']):g} K", soft_wrap=True)
         for part in tables.tensor_tables(at, plus_minus, settings.units):
             console.print(part)
+        for part in tables.origin_tables(at, settings.units):
+            console.print(part)
     for line in [*legend(result, quantities(result)), *lines.about_lines(result)]:
         console.print(line, soft_wrap=True)

@@ -15,7 +15,7 @@ from ..presentation.content import EXTRINSIC, LEADING, reference, sampling, titl
 from ..presentation.largest import largest
 from ..presentation.units import common_scale
 from . import figures
-from .scan import AT_MOST, component_title, label_below, legend_below
+from .scan import AT_MOST, TICKS, component_title, is_rounding, label_below, legend_below
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -156,7 +156,8 @@ def _names(named: Mapping[str, xr.Dataset]) -> list[str]:
 def _elements(named: Mapping[str, xr.Dataset], name: str, asked: Sequence[str | tuple[str, ...]] | None) -> list[str]:
     """Elements of a row: those asked for that some result allows, or the largest."""
     there = [r for r in named.values() if name in r]
-    every = list(dict.fromkeys(e for r in there for e in elements.independent(r[name])))
+    every = list(dict.fromkeys(e for r in there for e in elements.independent(r[name]) if not is_rounding(r[name], e)))
+    every = every or list(dict.fromkeys(e for r in there for e in elements.independent(r[name])))
     if asked is not None:
         known = {e for r in there for e in elements.names(r[name])}
         wanted = ["".join(e) for e in asked]
@@ -236,6 +237,7 @@ def _draw_row(axes: Sequence[Axes], curves: Sequence[Curve], name: str, which: S
             ax.plot(curve.x, value, curve.style, color=curve.colour, linewidth=1.5, label=curve.label)
         ax.axhline(0, color="0.3", linewidth=0.6)
         ax.margins(x=0)
+        ax.locator_params(axis="x", nbins=TICKS)
         ax.set_title(component_title(dict(zip(elements.along(drawn[0].result[name]), e, strict=True))))
     axes[0].set_ylabel(f"{elements.said(name)} ({unit})")
     for ax in axes[len(which) :]:

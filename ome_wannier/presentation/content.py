@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..calculators.reported_units import ROUNDING
 from ..common.errors import ModelError
 from ..integration.occupation.fermi import REACH
 from ..response.result_files import quantities
@@ -16,7 +17,7 @@ from ..sources import library
 from ..sources.library_entry import PREFIX, Entry
 from . import elements, rows
 from .largest import Point, in_reach
-from .numbers import EXACT
+from .numbers import EXACT, NEGLIGIBLE
 from .rows import Table
 from .units import dimension_of
 
@@ -231,6 +232,8 @@ def _notes(result: xr.Dataset, shown: Sequence[str], tables: Sequence[Table], re
     if any(EXACT in cell for table in tables for _, cells in table.rows for cell in cells):
         surface = f"of a Fermi surface: no band within {REACH:.0f} k_BT"
         notes.append(f"{EXACT}: every term is zero ({surface}), or known in closed form")
+    if any(NEGLIGIBLE in cell for table in tables for _, cells in table.rows for cell in cells):
+        notes.append(f"{NEGLIGIBLE}: with its error below {ROUNDING:g} of the natural unit (e^2/hbar, eV, Å), as rounding is")
     if any("±" in cell for table in tables for _, cells in table.rows for cell in cells):
         notes.append("±: numerical error of the calculation, not of DFT or its Wannier functions")
     if rest:

@@ -13,8 +13,8 @@ from typing import Any
 
 from ..common.units import ALPHA_UNIT
 from ..presentation.html import fragment
-from ..presentation.numbers import prefixed, pretty, rounded
-from ..screening.table import still_grows, units
+from ..presentation.numbers import NEGLIGIBLE, prefixed, pretty, rounded
+from ..screening.table import least, still_grows, units
 from .content import MINUS, Content
 
 #: what the scatter plot needs of a row
@@ -114,5 +114,6 @@ def _cell(row: dict[str, Any], key: str) -> Cell:
         return Cell("0", "forbidden" if element == "none" else "0")
     own, asked = ALPHA_UNIT.get(int(row.get("dimension") or 3), "A/V"), row.get("response_unit")
     factor, unit = (1.0, asked) if asked else prefixed([value], own)
-    shown = rounded(value * factor, math.nan if error is None else error * factor).replace("-", MINUS)
-    return Cell(repr(value), f"{shown} {unit}", error is not None and error >= abs(value))
+    shown = rounded(value * factor, math.nan if error is None else error * factor, least=least(row, key) * factor)
+    text = shown if shown == NEGLIGIBLE else f"{shown} {unit}".replace("-", MINUS)
+    return Cell(repr(value), text, error is not None and error >= abs(value))

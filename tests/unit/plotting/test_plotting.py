@@ -611,6 +611,14 @@ def test_a_comparison_of_what_shares_no_element_says_so(strained, how) -> None:
     assert nothing not in draw({"a": apart["a"], "b": apart["a"]}).get_suptitle().replace("\n", " ")
 
 
+def test_elements_that_are_rounding_are_not_drawn() -> None:
+    """Of a k.p model nobody knows the symmetry: the cone forbids zx of the total and zy of the extrinsic response."""
+    cone = ome.load("tilted-dirac")
+    result = ome.compute(cone, ome.PolarMesh(16, 8), ["total", "extrinsic"], [-0.02, 0.0, 0.02])
+    for figure in (plotting.fermi_scan(result), plotting.compare({"a": result, "b": result})):
+        assert [re.search(r"alpha_\{(..)\}", ax.get_title()).group(1) for ax in panels(figure)] == ["zy", "zx"]
+
+
 def test_bars_of_results_none_of_which_has_a_response(strained) -> None:
     results = {name: alone(strained, "total", name) for name in ("quantum_metric", "berry_curvature")}
     figure = plotting.mechanisms(results, fermi=0.3)

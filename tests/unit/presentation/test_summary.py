@@ -166,6 +166,42 @@ def test_the_largest_at_the_end_of_a_scan_says_so(haldane) -> None:
         assert "end)" not in str(ome.summary(result.isel(fermi=[at])))
 
 
+def test_reasons_of_two_kinds_are_two_sentences(haldane) -> None:
+    result = haldane.copy(deep=True)
+    result["extrinsic"][:] = np.nan
+    names = elements.names(result["extrinsic"])
+    marks = {"forbidden": names[1:], "forbidden_by": ["inversion x time reversal"], "missing": "E_z drives no current"}
+    result["extrinsic"].attrs = {k: v for k, v in haldane["extrinsic"].attrs.items() if k not in marks} | marks
+    said = " ".join(str(ome.summary(result)).split())
+    assert " extrinsic: forbidden by inversion x time reversal. Not defined: E_z drives no current " in said
+
+
+@pytest.mark.parametrize(("value", "error"), [(0.0, 4.1e-69), (1e-30, 3e-30), (-2e-30, 0.0)])
+def test_what_is_less_than_rounding_is_no_number(haldane, value, error) -> None:
+    """1e-12 e^2/hbar angstrom is 2.4e-26 A m/V: in the tables of a summary and in those of --all, a part or the response."""
+    for name in ("itinerant", "extrinsic"):
+        result = haldane.copy(deep=True)
+        result[name][:], result[f"{name}_error"][:] = value, error
+        text = str(ome.summary(result, fermi=0.1))
+        (line,) = re.findall(rf"^ *{name}  .*$", text, re.MULTILINE)
+        assert "  0 (negligible)" in line
+        assert "0 (negligible): with its error below 1e-12 of the natural unit (e^2/hbar, eV, Å), as rounding is" in " ".join(
+            text.split()
+        )
+        assert "10⁻" not in text
+        cells = [c for t in tables.tensor_tables(result.isel(fermi=7)) for column in t.columns for c in column.cells]
+        assert "0 (negligible)" in cells
+    larger = haldane.copy(deep=True)
+    larger["itinerant"][:], larger["itinerant_error"][:] = value, 3e-26
+    assert "negligible" not in str(ome.summary(larger, fermi=0.1))
+
+
+def test_a_quantity_of_a_user_may_be_of_any_size(haldane) -> None:
+    mine = haldane.assign(mine=1e-3 * haldane["extrinsic"] * 1e-12, mine_error=1e-4 * abs(haldane["extrinsic"]) * 1e-12)
+    mine["mine"].attrs |= haldane["extrinsic"].attrs
+    assert "negligible" not in str(ome.summary(mine, fermi=-0.6))
+
+
 def test_a_level_of_a_scan_says_what_it_stands_for(haldane) -> None:
     near = str(ome.summary(haldane.assign_attrs(known_level_eV=0.31)))
     assert "this nearest to the material's 0.3100 eV" in " ".join(near.split())
