@@ -191,7 +191,7 @@ def _known(model: Model, settings: Settings, source: Source) -> list[tuple[str, 
     if known is None:
         return []
     taken = lines.fermi_line(replace(settings, fermi=known.scan or known.level, filling=None))
-    return [("Fermi level", f"{known.level:.4f} eV {known.origin}; run takes {taken}")]
+    return [("Fermi level", f"{known.level:.4f} eV, {known.origin}; run takes {taken}")]
 
 
 def _print_bands(model: Lattice, look: Look, level: Level | None, settings: Settings, source: Source, console: Console) -> None:

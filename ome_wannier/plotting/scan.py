@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 ENTRY, LETTER = 0.65, 0.085
 #: opacity of what is less than its error
 PALE, PALE_NOTE = 0.25, "pale: parts less than their errors"
-#: numbers along the horizontal axis of a panel, at most
+#: numbers along an axis of a panel, at most
 TICKS = 6
 #: components drawn when none are asked for
 AT_MOST = 3
@@ -198,7 +198,8 @@ def _draw_row(
         if kind == "symlog":
             _logarithmic(ax, here[there[-1]].values * factor)
         if gap is not None:
-            ax.axvspan(*gap, color="0.92", zorder=0, label="gap")
+            low, high = np.clip(gap, *result["fermi"].values[[0, -1]])
+            ax.axvspan(low, high, color="0.92", zorder=0, label="gap")
         ax.axhline(0, color="0.3", linewidth=0.6)
         ax.margins(x=0)
         ax.locator_params(axis="x", nbins=TICKS)
@@ -216,12 +217,17 @@ def _scale(values: Array) -> str:
 
 def _logarithmic(ax: Axes, values: Array) -> None:
     """A scale that is linear below the size that nine tenths of the values exceed, three decades at least."""
+    from matplotlib.ticker import SymmetricalLogLocator
+
     size = np.abs(values[values != 0])
     largest = float(size.max(initial=0.0)) or 1.0
     threshold = float(np.quantile(size, 0.1)) if size.size else largest
     threshold = 10.0 ** np.floor(np.log10(max(threshold, 1e-6 * largest)))
     ax.set_yscale("symlog", linthresh=threshold, linscale=0.7)
     ax.set_ylim(-3 * largest, 3 * largest)
+    ticks = SymmetricalLogLocator(base=10, linthresh=threshold)
+    ticks.set_params(numticks=TICKS)
+    ax.yaxis.set_major_locator(ticks)
 
 
 def _lines(ax: Axes, result: xr.Dataset, parts: Sequence[str], factor: float) -> None:

@@ -96,6 +96,8 @@ def _unit(key: str) -> str:
 
 def _cell(row: dict[str, Any], key: str) -> Cell:
     value = row.get(key)
+    if key.endswith("_fermi") and row.get(f"{key.removesuffix('_fermi')}_element") == "none":
+        value = None  # of what is forbidden there is no level
     if value is None or value == "none":
         text = "forbidden" if value == "none" else ""
         return Cell(text, text)

@@ -405,7 +405,7 @@ class TestInfo:
         assert len(out.splitlines()) <= 30
         assert "next          ome-wannier run hbn\n" in out
         assert "all of intrinsic: forbidden by time reversal" in out
-        assert "Fermi level   -0.9000 eV from the library entry hbn; run takes -5 to -0.5 eV in 181 levels\n" in out
+        assert "Fermi level   -0.9000 eV, from the library entry hbn; run takes -5 to -0.5 eV in 181 levels\n" in out
         assert "no  " not in out
         code, out, err = run("info", "hbn", "--all")
         assert (code, err) == (0, "")
@@ -430,7 +430,7 @@ class TestInfo:
         """That of the library, as `materials` lists it, that of the filling, and the levels that `run` takes."""
         out = run("info", "cumnas")[1]
         assert re.search(r"level +8\.\d{4} eV holds 42 electrons per cell at 300 K, to 0\.\d+ eV\n", out)
-        assert "Fermi level   8.7045 eV from the library entry cumnas; run takes 8.2 to 9.2 eV in 101 levels\n" in out
+        assert "Fermi level   8.7045 eV, from the library entry cumnas; run takes 8.2 to 9.2 eV in 101 levels\n" in out
         assert "CuMnAs, antiferromagnet (Neel vector along x), metal: Fermi level 8.7045 eV\n" in run("materials")[1]
 
     def test_symmetries_that_hold_but_for_noise(self, run: Run) -> None:

@@ -143,6 +143,14 @@ def test_scan_shows_errors_gap_model_and_units(result2) -> None:
     assert_allclose([gap.get_x(), gap.get_x() + gap.get_width()], [-0.2, 0.3])
 
 
+def test_a_gap_wider_than_the_scan_does_not_widen_it(result2) -> None:
+    figure = plotting.fermi_scan(result2, gap=(-0.2, 3.0), temperature=100.0)
+    for ax in panels(figure):
+        gap = next(p for p in ax.patches if p.get_label() == "gap")
+        assert_allclose([gap.get_x(), gap.get_x() + gap.get_width()], [-0.2, 1.0])
+        assert_allclose(ax.get_xlim(), [-1.0, 1.0])
+
+
 def test_scan_draws_the_element_that_the_summary_shows(result3) -> None:
     """It exceeds its error most; three others are larger, within their errors."""
     sure, noisy = ("y", "z"), [("x", "x"), ("x", "y"), ("z", "x")]

@@ -21,7 +21,7 @@ from windows import SIZES, resized
 import ome_wannier as ome
 from ome_wannier import screening
 from ome_wannier.errors import FileFormatError, SettingsError, StoreError
-from ome_wannier.report import content, report
+from ome_wannier.report import content, page, report
 from ome_wannier.screening.store import FAILED, Store
 from ome_wannier.units import convert_alpha
 
@@ -135,6 +135,11 @@ def test_details_are_the_numbers_of_the_database(folder: Path) -> None:
     assert detail["fermi"] == pytest.approx(stored["ome_fermi"].tolist())
     assert any("arXiv" in c or "doi" in c for c in detail["cite"])
     assert dict(detail["facts"])["kmesh"].startswith("KMesh")
+
+
+def test_what_is_forbidden_has_no_level() -> None:
+    row = {"total_fermi": 0.8, "total_element": "none", "extrinsic_fermi": 0.7, "extrinsic_element": "zx"}
+    assert [page._cell(row, f"{name}_fermi").text for name in ("total", "extrinsic")] == ["", "0.7"]
 
 
 def test_what_symmetry_forbids_is_said(folder: Path) -> None:
