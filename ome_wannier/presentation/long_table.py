@@ -10,7 +10,6 @@ from . import elements
 from .units import in_unit, parsable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -25,7 +24,7 @@ def table(result: xr.Dataset, units: str | None = None) -> pd.DataFrame:
     """All quantities as a long table: quantity, fermi, temperature, component (such as "zy"), value, error, units, note.
 
     Elements that symmetry forbids, and those that are not defined, have nan as value and error, and the reason as note; what
-    the calculation gave for them is in the result. Rows `<name>_per_angstrom` of layers and chains say what the origin changes.
+    the calculation gave for them is in the result.
 
     Parameters
     ----------
@@ -51,22 +50,31 @@ def table(result: xr.Dataset, units: str | None = None) -> pd.DataFrame:
         frame[["value", "error"]] = (frame[["value", "error"]] * factor).mask(frame["note"] != "")
         frame["quantity"], frame["units"] = name, parsable(own, units)
         frames.append(frame[list(COLUMNS)])
-        if f"{name}_per_angstrom" in result:
-            frames.append(_change(result[f"{name}_per_angstrom"], gone, factor, parsable(own, units)))
     return pd.concat(frames, ignore_index=True)
 
 
-def _change(moved: xr.DataArray, gone: Mapping[str, str], factor: float, units: str) -> pd.DataFrame:
-    """Rows of what an origin that moves by one angstrom across changes; of chains the last letter is the direction."""
-    frame = moved.to_dataframe(name="value").reset_index()
-    frame["component"] = frame[list(elements.along(moved))].agg("".join, axis=1)
-    undefined = {e: why for e, why in gone.items() if why.startswith(elements.UNDEFINED)}
-    frame["note"] = [undefined.get(c[:2], "no error is estimated") for c in frame["component"]]
-    frame["value"] = frame["value"] * factor
-    return frame.assign(quantity=str(moved.name), error=float("nan"), units=f"{units} / angstrom")[list(COLUMNS)]
+def origin_table(result: xr.Dataset, units: str | None = None) -> pd.DataFrame:
+    """The same of what an origin that moves by one angstrom across changes: rows `<name>_per_angstrom`, without errors; none of
+    crystals. Of chains the last letter of a component is the direction in which the origin moves."""
+    import pandas as pd
+
+    frames = [pd.DataFrame(columns=list(COLUMNS))]
+    for name in (n for n in quantities(result) if f"{n}_per_angstrom" in result):
+        moved, own = result[f"{name}_per_angstrom"], str(result[name].attrs["units"])
+        frame = moved.to_dataframe(name="value").reset_index()
+        frame["component"] = frame[list(elements.along(moved))].agg("".join, axis=1)
+        gone = {e: why for e, why in elements.reasons(result[name]).items() if why.startswith(elements.UNDEFINED)}
+        frame["note"] = [gone.get(component[:2], "no error is estimated") for component in frame["component"]]
+        frame["value"] *= in_unit(own, units, result)[0]
+        frame = frame.assign(quantity=str(moved.name), error=float("nan"), units=f"{parsable(own, units)} / angstrom")
+        frames.append(frame[list(COLUMNS)])
+    return pd.concat(frames[1:] or frames, ignore_index=True)
 
 
 def write_csv(result: xr.Dataset, path: str | Path, units: str | None = None) -> None:
-    """Write the long table as text, whole or not at all; a dash stands for numbers that are not there."""
-    found = table(result, units)
+    """Write the long table and what the origin changes as text, whole or not at all; a dash stands for numbers that are not
+    there."""
+    import pandas as pd
+
+    found = pd.concat([part for part in (table(result, units), origin_table(result, units)) if len(part)], ignore_index=True)
     whole(path, lambda file: found.to_csv(file, index=False, na_rep=elements.DASH))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pint
 import pytest
 import toys
@@ -11,6 +12,7 @@ from numpy.testing import assert_allclose
 import ome_wannier as ome
 from ome_wannier.cli import tables
 from ome_wannier.presentation import elements
+from ome_wannier.presentation.long_table import origin_table, write_csv
 from ome_wannier.screening import descriptors
 from ome_wannier.screening.table_units import in_unit
 
@@ -28,16 +30,20 @@ def change(two, name):
     return (two[1][name] - two[0][name]).values[0]
 
 
-def test_a_long_table_has_it_for_every_element(two) -> None:
-    table = ome.table(two[0], units="e2/h").query("quantity == 'total_per_angstrom'")
+def test_a_file_has_it_for_every_element(two, tmp_path) -> None:
+    table = origin_table(two[0], units="e2/h").query("quantity == 'total_per_angstrom'")
     assert list(table["component"]) == elements.names(two[0]["total"])
     quantum = 1.602176634e-19**2 / 6.62607015e-34 * 1e-10
     assert_allclose(table["value"], change(two, "total").ravel() / quantum, rtol=1e-6, atol=1e-9)
     assert table["error"].isna().all()
     assert set(table["note"]) == {"no error is estimated"}
-    gone = ome.table(two[0]).query("quantity == 'extrinsic_per_angstrom' and component == 'xz'")
+    gone = origin_table(two[0]).query("quantity == 'extrinsic_per_angstrom' and component == 'xz'")
     assert gone["value"].isna().all()
     assert gone["note"].str.startswith("not defined: field z").all()
+    write_csv(two[0], tmp_path / "x.csv", "e2/h")
+    both = pd.read_csv(tmp_path / "x.csv", na_values="-")
+    assert len(both) == len(ome.table(two[0])) + len(origin_table(two[0]))
+    assert_allclose(both.query("quantity == 'total_per_angstrom'")["value"], table["value"])
     (unit,) = set(table["units"])
     assert pint.UnitRegistry().parse_units(unit).is_compatible_with("e^2/planck_constant")
 
@@ -59,14 +65,14 @@ def test_all_that_is_printed_has_it(two, name) -> None:
 def test_a_screening_has_the_most(two, name) -> None:
     pairs = descriptors.of_result(two[0], 0.1, None, 10.0)
     assert pairs[f"{name}_per_angstrom"] == pytest.approx(np.nanmax(abs(change(two, name))), rel=1e-6)
-    import pandas as pd
-
     row = pd.DataFrame([pairs | {"dimension": 2}])
     quantum = 1.602176634e-19**2 / 6.62607015e-34 * 1e-10
     assert in_unit(row, "e2/h")[f"{name}_per_angstrom"][0] == pytest.approx(pairs[f"{name}_per_angstrom"] / quantum)
 
 
-def test_crystals_have_none() -> None:
+def test_crystals_have_none(tmp_path) -> None:
     crystal = ome.compute(toys.random_model(4, dimension=3, n=3), (2, 2, 2), ["total"], [0.1], temperature=900.0)
     assert tables.origin_tables(crystal.isel(fermi=0)) == []
-    assert set(ome.table(crystal)["quantity"]) == {"total"}
+    assert len(origin_table(crystal)) == 0
+    write_csv(crystal, tmp_path / "x.csv")
+    assert set(pd.read_csv(tmp_path / "x.csv")["quantity"]) == {"total"}
