@@ -22,7 +22,7 @@ from ..integration.level_place import places
 from ..models.base import Lattice, Model, has_zone
 from ..presentation.content import check_units, summary, title_of
 from ..presentation.elements import legend
-from ..presentation.long_table import write_csv
+from ..presentation.long_table import origin_table, table, write_csv
 from ..presentation.text import text
 from ..response.compute import compute
 from ..response.result_files import quantities, save
@@ -35,6 +35,7 @@ from . import lines, tables
 from .streams import in_one_place
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
     from rich.console import Console
 
@@ -186,7 +187,7 @@ def write(result: xr.Dataset, settings: Settings) -> tuple[list[Path], list[OSEr
     """Write the files that the settings ask for, each whole or not at all; the paths, and why others could not be written."""
     ways: list[tuple[str | None, Callable[[str], object]]] = [
         (settings.output, lambda path: save(result, path)),
-        (settings.csv, lambda path: write_csv(result, path, settings.units)),
+        (settings.csv, lambda path: write_csv(path, *_tables(result, settings))),
         (settings.plot, lambda path: _draw(result, path, settings)),
     ]
     written: list[Path] = []
@@ -201,6 +202,12 @@ def write(result: xr.Dataset, settings: Settings) -> tuple[list[Path], list[OSEr
         else:
             written.append(Path(path))
     return written, failures
+
+
+def _tables(result: xr.Dataset, settings: Settings) -> list[pd.DataFrame]:
+    """The numbers of a result as text has them; with --all what the origin changes, too, as it is printed."""
+    found = [table(result, settings.units)]
+    return [*found, origin_table(result, settings.units)] if settings.all else found
 
 
 def _draw(result: xr.Dataset, path: str, settings: Settings) -> None:

@@ -71,10 +71,9 @@ def origin_table(result: xr.Dataset, units: str | None = None) -> pd.DataFrame:
     return pd.concat(frames[1:] or frames, ignore_index=True)
 
 
-def write_csv(result: xr.Dataset, path: str | Path, units: str | None = None) -> None:
-    """Write the long table and what the origin changes as text, whole or not at all; a dash stands for numbers that are not
-    there."""
+def write_csv(path: str | Path, *tables: pd.DataFrame) -> None:
+    """Write tables of one kind below each other as text, whole or not at all; a dash stands for numbers that are not there."""
     import pandas as pd
 
-    found = pd.concat([part for part in (table(result, units), origin_table(result, units)) if len(part)], ignore_index=True)
+    found = pd.concat([part for part in tables if len(part)], ignore_index=True)
     whole(path, lambda file: found.to_csv(file, index=False, na_rep=elements.DASH))

@@ -81,6 +81,14 @@ class TestRun:
         assert set(pd.read_csv("a.csv")["quantity"]) == {"total", "extrinsic"}
         assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
+    def test_all_that_is_printed_is_in_the_text_file(self, run: Run) -> None:
+        """With --all what the origin changes, too."""
+        _, out, _ = run("run", "vse2", *QUICK, "--fermi", "0", "--all", "--csv", "a.csv")
+        for name in ("total", "extrinsic"):
+            assert f" {name}, per Å of origin " in out
+        every = {"total", "extrinsic", "total_per_angstrom", "extrinsic_per_angstrom"}
+        assert set(pd.read_csv("a.csv")["quantity"]) == every
+
     def test_is_what_compute_gives(self, run: Run) -> None:
         assert run("run", "hbn", *QUICK, "--fermi=-3.3", "-o", "a.nc", "--temperature", "100,300", "--tau", "5")[0] == 0
         expected = ome.compute(ome.load("hbn"), (4, 4, 1), ["total", "extrinsic"], -3.3, temperature=[100, 300], tau=5)

@@ -40,7 +40,7 @@ def test_a_file_has_it_for_every_element(two, tmp_path) -> None:
     gone = origin_table(two[0]).query("quantity == 'extrinsic_per_angstrom' and component == 'xz'")
     assert gone["value"].isna().all()
     assert gone["note"].str.startswith("not defined: field z").all()
-    write_csv(two[0], tmp_path / "x.csv", "e2/h")
+    write_csv(tmp_path / "x.csv", ome.table(two[0], "e2/h"), origin_table(two[0], "e2/h"))
     both = pd.read_csv(tmp_path / "x.csv", na_values="-")
     assert len(both) == len(ome.table(two[0])) + len(origin_table(two[0]))
     assert_allclose(both.query("quantity == 'total_per_angstrom'")["value"], table["value"])
@@ -74,5 +74,5 @@ def test_crystals_have_none(tmp_path) -> None:
     crystal = ome.compute(toys.random_model(4, dimension=3, n=3), (2, 2, 2), ["total"], [0.1], temperature=900.0)
     assert tables.origin_tables(crystal.isel(fermi=0)) == []
     assert len(origin_table(crystal)) == 0
-    write_csv(crystal, tmp_path / "x.csv")
+    write_csv(tmp_path / "x.csv", ome.table(crystal), origin_table(crystal))
     assert set(pd.read_csv(tmp_path / "x.csv")["quantity"]) == {"total"}
