@@ -30,7 +30,10 @@ PAGES = [
 ]
 README = PAGES[0].read_text(encoding="utf-8")
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-HEADER = ["| name | what it is | formula | zero with | unit in 3D, 2D |", "| --- | --- | --- | --- | --- |"]
+HEADER = [
+    "| name | what it is | formula | zero with | unit in 3D, 2D | dimensions |",
+    "| --- | --- | --- | --- | --- | --- |",
+]
 
 
 def blocks(language: str) -> list[str]:
@@ -46,6 +49,7 @@ def row(calculator: Calculator) -> str:
     units = [unit_of(observable, d, 1.0)[1].replace("angstrom", "Å") for d in (3, 2)]
     formula = calculator.equation.replace("|", r"\|")
     cells = [f"`{calculator.name}`{star}", calculator.long_name, f"`{formula}`", ", ".join(zero) or "-", ", ".join(units)]
+    cells.append(", ".join(observable.dims))
     return f"| {' | '.join(cells)} |"
 
 

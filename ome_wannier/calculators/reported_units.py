@@ -5,11 +5,28 @@ from __future__ import annotations
 import numpy as np
 
 from ..common import units
+from ..common.errors import SettingsError
 from .quantity import OF_OPERATORS, Observable
-from .registry import Term
+from .registry import Term, first_observable, get
 
 AXES = np.array(["x", "y", "z"])
 INDEX_ORDER = "M_i = alpha_ij E_j: moment axis i first, field axis j second"
+
+
+#: numbers below this, in the natural units of their quantity (eV, Angstrom, e^2/hbar), are zero to rounding
+ROUNDING = 1e-12
+
+
+def negligible(name: str, unit: str) -> float:
+    """What numbers of a quantity, in its SI unit, have to exceed to be more than rounding; 0 of a user's own quantities."""
+    try:
+        observable = first_observable(get(name))
+    except SettingsError:
+        return 0.0
+    if isinstance(observable, Observable) and observable.kind == "own":
+        return 0.0
+    factors = {named: factor for factor, named in (unit_of(observable, d, units.HBAR_EV_FS) for d in range(4))}
+    return ROUNDING * abs(factors.get(unit, 0.0))
 
 
 def unit_of(observable: Term, dimension: int, tau: float) -> tuple[float, str]:

@@ -19,9 +19,9 @@ from ..integration.filling import Level, full_bands
 from ..integration.hamiltonian_symmetry import Group, among
 from ..integration.symmetry_violations import operations
 from ..models.alignment import axes_line, axis_names
-from ..models.base import Lattice, has_zone
+from ..models.base import Lattice, Model, has_zone
 from ..models.tight_binding import TightBinding, is_tight_binding
-from ..presentation.content import title_of
+from ..presentation.content import NO_GROUP, title_of
 from ..presentation.elements import legend_of
 from ..response.elements import about as marks
 from ..response.imposed_symmetry import broken_line
@@ -48,13 +48,14 @@ def describe(settings: Settings, console: Console) -> None:
     _say(console, [("model", lines.model_line(model))])
     if not has_zone(model):
         _say(console, [("k.p", f"a function of k in {model.dimension} dimensions, integrated along rays to infinity")])
+        _say(console, [("point group", NO_GROUP), *_known(model, settings, source)])
         _say(console, _next(settings, ["run {}"]) if not settings.all else _origin(source, settings))
         return
     _say(console, [("periodic", lines.periodic_line(model))])
     if model.frame is not None:
         _say(console, [("axes", f"{axes_line(model.frame)} in yours: it was rotated; results are in yours")])
     look, level = Look.at(model), _level(model, settings, source)
-    _say(console, _gap(model, level, settings, source))
+    _say(console, [*_gap(model, level, settings, source), *_known(model, settings, source)])
     if source.entry and source.entry.caution:
         _say(console, [("caution", source.entry.caution)])
     candidates = operations(model)
@@ -182,6 +183,15 @@ def _gap(model: Lattice, level: Level | None, settings: Settings, source: Source
             kind = f"none: band {n} ends at {gap.bottom:.4f} eV, {n + 1} begins at {gap.top:.4f} eV, {-gap.width:.4f} eV below"
         text = f"{kind}; {filling:g} electrons per cell fill {filled:g} bands"
     return [("gap", text), ("level", f"{level.value:.4f} eV {level.about()['filling_level']}")]
+
+
+def _known(model: Model, settings: Settings, source: Source) -> list[tuple[str, str]]:
+    """The level that the library or the files name, which need not be that of the filling, and the scan that `run` takes."""
+    known = known_level(model, source)
+    if known is None:
+        return []
+    taken = lines.fermi_line(replace(settings, fermi=known.scan or known.level, filling=None))
+    return [("Fermi level", f"{known.level:.4f} eV, {known.origin}; run takes {taken}")]
 
 
 def _print_bands(model: Lattice, look: Look, level: Level | None, settings: Settings, source: Source, console: Console) -> None:

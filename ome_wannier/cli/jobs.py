@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from ..integration.level_place import places
 from ..models.base import Lattice, Model, has_zone
 from ..presentation.content import check_units, summary, title_of
 from ..presentation.elements import legend
-from ..presentation.long_table import write_csv
+from ..presentation.long_table import origin_table, table, write_csv
 from ..presentation.text import text
 from ..response.compute import compute
 from ..response.result_files import quantities, save
@@ -31,13 +32,17 @@ from ..sources import library
 from ..sources.convert import convert as write_model
 from ..sources.load import Source
 from . import lines, tables
+from .streams import in_one_place
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
     from rich.console import Console
 
 Note = Callable[[str], None]
 
+#: seconds after which a run says what takes less
+LONG = 20.0
 #: suffixes that a picture may have
 PLOT_FORMATS = (".png", ".pdf", ".svg", ".jpg")
 OUTPUT_FORMATS = {"output": (".nc",), "plot": PLOT_FORMATS, "csv": (".csv",)}
@@ -75,12 +80,31 @@ def run(settings: Settings, console: Console, note: Note) -> xr.Dataset:
 def _computed(model: Model, settings: Settings, note: Note) -> xr.Dataset:
     """The result; what a checkpoint keeps of a run that is interrupted is said."""
     try:
-        with _executor(settings) as executor:
-            return compute(model, **arguments(settings), progress=console_is_watched(), executor=executor)
+        with _executor(settings) as executor, _hint(settings, note):
+            return compute(model, **arguments(settings), progress=True, executor=executor)
     except (KeyboardInterrupt, SystemExit):  # Ctrl-C, SIGTERM
         if settings.checkpoint and Path(settings.checkpoint).exists():
             note(f"kept {settings.checkpoint}: the same command with --resume goes on from there")
         raise
+
+
+@contextmanager
+def _hint(settings: Settings, note: Note) -> Iterator[None]:
+    """Say once, where it takes long, what takes less."""
+    ways = ["a smaller --kmesh"]
+    if settings.rtol is not None:
+        scan = settings.fermi is not None and not isinstance(settings.fermi, float)
+        ways = ["fewer --calculators, such as total"] * (settings.calculators is None)
+        ways += ["one --fermi level"] * scan + ["a larger --rtol", "--max-time SECONDS, which ends it"]
+    ways += ["--workers N"] if not (settings.workers or settings.dask or settings.mpi) else []
+    text = f"this takes more than {LONG:.0f} s; what takes less: {', '.join(ways)}"
+    timer = threading.Timer(LONG, note, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _places(model: Lattice, result: xr.Dataset, settings: Settings, source: Source) -> dict[str, Any]:
@@ -168,7 +192,7 @@ def write(result: xr.Dataset, settings: Settings) -> tuple[list[Path], list[OSEr
     """Write the files that the settings ask for, each whole or not at all; the paths, and why others could not be written."""
     ways: list[tuple[str | None, Callable[[str], object]]] = [
         (settings.output, lambda path: save(result, path)),
-        (settings.csv, lambda path: write_csv(result, path, settings.units)),
+        (settings.csv, lambda path: write_csv(path, *_tables(result, settings))),
         (settings.plot, lambda path: _draw(result, path, settings)),
     ]
     written: list[Path] = []
@@ -183,6 +207,12 @@ def write(result: xr.Dataset, settings: Settings) -> tuple[list[Path], list[OSEr
         else:
             written.append(Path(path))
     return written, failures
+
+
+def _tables(result: xr.Dataset, settings: Settings) -> list[pd.DataFrame]:
+    """The numbers of a result as text has them; with --all what the origin changes, too, as it is printed."""
+    found = [table(result, settings.units)]
+    return [*found, origin_table(result, settings.units)] if settings.all else found
 
 
 def _draw(result: xr.Dataset, path: str, settings: Settings) -> None:
@@ -210,7 +240,7 @@ def _print_result(result: xr.Dataset, settings: Settings, console: Console) -> N
     """The first screen; with --all every quantity and element at the levels and temperatures that it shows, too."""
     plus_minus = "±" if "utf" in console.encoding.lower() else "+-"
     shown = replace(summary(result, units=settings.units), title="")
-    if sys.stdout.isatty() and sys.stderr.isatty():  # the same screen has them above, in full
+    if in_one_place():  # which has them above, in full
         shown = replace(shown, warnings=[])
     console.print(text(shown, plus_minus), soft_wrap=True)
     if not settings.all:
@@ -218,6 +248,8 @@ def _print_result(result: xr.Dataset, settings: Settings, console: Console) -> N
     for at in tables.shown(result):
         console.print(f"\nFermi level {float(at['fermi']):.4f} eV; {float(at['temperature']):g} K", soft_wrap=True)
         for part in tables.tensor_tables(at, plus_minus, settings.units):
+            console.print(part)
+        for part in tables.origin_tables(at, settings.units):
             console.print(part)
     for line in [*legend(result, quantities(result)), *lines.about_lines(result)]:
         console.print(line, soft_wrap=True)

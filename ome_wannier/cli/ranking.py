@@ -58,7 +58,7 @@ def explained(found: pd.DataFrame, every: pd.DataFrame, by: str, where: str | No
     lines = []
     told = table.meanings([name for name in table.units(shown) if name != f"{by}_error"])
     lines += [f"{name}: {meaning}" for name, meaning in told.items()]
-    if f"{by}_error" in found and not (found[f"{by}_error"] <= found[by].abs()).all():
+    if f"{by}_error" in found and any(is_open(row, by) for row in found.to_dict("records")):
         lines.append(f"{OPEN}: the error exceeds the value, or is not known (?)")
     if any(table.still_grows(row, name) for row in found.to_dict("records") for name in shown):
         lines.append(f"{END}: first or last level, towards which it still grows: widen screen --around START:STOP:N")
@@ -79,7 +79,8 @@ def _scaled(found: pd.DataFrame, by: str, units: str | None) -> tuple[list[float
     if not response or len(dimensions) != 1 or dimensions[0] not in ALPHA_UNIT:
         return [1.0] * len(found), "" if response else pretty(table.units([by]).get(by, ""))
     if units is None:
-        sizes = [abs(v) for v in found[by] if v and math.isfinite(v)] or [e for e in found[f"{by}_error"] if e > 0]
+        floor = max((_least(row, by) for row in found.to_dict("records")), default=0.0)
+        sizes = [abs(v) for v in found[by] if v and math.isfinite(v)] or [e for e in found[f"{by}_error"] if e > floor]
         factor, unit = prefixed(sorted(sizes)[len(sizes) // 2 :][:1], ALPHA_UNIT[int(dimensions[0])])
         return [factor] * len(found), unit
     each = factors(found, units)
@@ -96,14 +97,31 @@ def _ranked(row: dict[Any, Any], by: str, factor: float) -> str:
     value, error = float(row[by]), float(row.get(f"{by}_error", math.nan))
     if row.get(element_of(by)) == "none":
         return "forbidden"
-    said = rounded(value * factor, abs(error) * factor)
-    return said if error <= abs(value) else f"{said} {OPEN}"
+    said = rounded(value * factor, abs(error) * factor, least=_least(row, by) * factor)
+    return f"{said} {OPEN}" if is_open(row, by) else said
+
+
+def is_open(row: dict[Any, Any], by: str) -> bool:
+    """Whether the error of a number exceeds it, or is not known; not of what is forbidden, or rounding, error and all."""
+    if row.get(element_of(by)) == "none":
+        return False
+    value, error = abs(float(row[by])), float(row.get(f"{by}_error", math.nan))
+    return not (error <= value or max(value, error) < _least(row, by))
+
+
+def _least(row: dict[Any, Any], by: str) -> float:
+    """What the response of a row has to exceed to be more than rounding."""
+    from ..screening.table import least
+
+    return least(row, by)
 
 
 def _cell(row: dict[Any, Any], name: str) -> str:
     from ..screening.table import still_grows
 
     value = row[name]
+    if name.endswith("_fermi") and row.get(f"{name.removesuffix('_fermi')}_element") == "none":
+        return "-"
     if name.endswith("_element") and value == "none":
         return "-"
     if name == "converged" and value in (0, 1):

@@ -152,7 +152,7 @@ def rank(
     from ..screening import table
     from . import _console, _note
     from .pictures import unit_of
-    from .ranking import element_of, explained, parts, printed
+    from .ranking import explained, is_open, parts, printed
 
     asked, console = unit_of(given), _console()
     every = screening.frame(db)
@@ -171,10 +171,9 @@ def rank(
         console.print(f"{number} of {len(found)} rows")
     if lines := explained(found, every, column, where, [name for name in shown if columns is not None or name != column]):
         console.print("\n".join(lines), soft_wrap=True)
-    allowed = found[found[element_of(column)] != "none"] if element_of(column) in found else found
-    vague = allowed[~(allowed[f"{column}_error"] <= allowed[column].abs())] if f"{column}_error" in found else found[:0]
-    if len(vague):
-        _note(f"warning: errors larger than the values, or not known: {_listed(vague['name'].tolist())}")
+    vague = [row for row in found.to_dict("records") if is_open(row, column)] if f"{column}_error" in found else []
+    if vague:
+        _note(f"warning: errors larger than the values, or not known: {_listed([row['name'] for row in vague])}")
 
 
 def _columns(found: pd.DataFrame, asked: str | None, by: str) -> list[str]:

@@ -49,6 +49,14 @@ class Patient:
         return getattr(self._stream, name)
 
 
+def in_one_place() -> bool:
+    """Whether standard output and error go to the same terminal, file or pipe."""
+    try:
+        return os.path.sameopenfile(sys.stdout.fileno(), sys.stderr.fileno())
+    except (OSError, ValueError):  # streams without numbers
+        return False
+
+
 @contextmanager
 def patient() -> Iterator[tuple[Patient, Patient]]:
     """Standard output and error for the time of a command.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..calculators.reported_units import negligible
 from ..integration.band_ranges import groups
 from ..presentation import elements
 from ..presentation.content import reference
@@ -31,6 +32,8 @@ Array = NDArray[np.float64]
 SHOWN = 3
 #: how a zero is printed that only symmetries which hold but for noise demand
 NOISY = "-*"
+#: how the variable is called that says what the origin changes
+PER_ANGSTROM = "_per_angstrom"
 
 
 def shown(result: xr.Dataset) -> list[xr.Dataset]:
@@ -75,11 +78,40 @@ def _tensor_table(result: xr.Dataset, names: Sequence[str], plus_minus: str, uni
     return table
 
 
+def origin_tables(result: xr.Dataset, units: str | None = None) -> list[Table]:
+    """What each element of a layer or chain changes by when the origin moves by one angstrom across, for a result at one Fermi
+    level and temperature: a table for each quantity that has such; of chains a column for each direction."""
+    found = []
+    for name in quantities(result):
+        if f"{name}{PER_ANGSTROM}" not in result:
+            continue
+        moved = result[f"{name}{PER_ANGSTROM}"]
+        factor, unit = scale(moved.values, str(result[name].attrs["units"]), units, result)
+        least = negligible(name, str(result[name].attrs["units"]))
+        *lead, last = elements.along(moved).items()
+        columns = [*(d for d, _ in lead[1:]), *(f"{last[0]} {axis}" for axis in last[1]), "unit"]
+        table = _table(f"{name}, per Å of origin", *columns)
+        texts = [_change(float(x), factor, least) for x in moved.values.ravel()]
+        for i, row in enumerate(product(*(axes for _, axes in lead))):
+            here = texts[i * len(last[1]) : (i + 1) * len(last[1])]
+            table.add_row(f"{lead[0][0]} {row[0]}", *row[1:], *here, f"{unit} / Å" if i == 0 else "")
+        found.append(table)
+    return found
+
+
+def _change(value: float, factor: float, least: float) -> str:
+    """A number without an error; a dash for what does not exist."""
+    if not math.isfinite(value):
+        return elements.DASH
+    return "0" if abs(value) < least else f"{value * factor:.4g}"
+
+
 def _element(result: xr.Dataset, name: str, element: str, factor: float, plus_minus: str) -> str:
     """An element with its error; of one that symmetry forbids a dash, and what it was before symmetry was imposed."""
     value, error = (float(elements.element(result[n], element)) * factor for n in (name, f"{name}_error"))
     if element not in elements.reasons(result[name]):
-        return rounded(value, abs(error), plus_minus)
+        least = negligible(name, str(result[name].attrs["units"])) * abs(factor)
+        return rounded(value, abs(error), plus_minus, least)
     if f"{name}_raw" not in result or not math.isfinite(value):
         return elements.DASH
     raw = float(elements.element(result[f"{name}_raw"], element)) * factor

@@ -51,9 +51,8 @@ def mechanisms(
     leading = LEADING[:1] if any("total" in r for r in bars.values()) else LEADING
     groups = [names for names in (_quantities(bars, leading), _quantities(bars, EXTRINSIC)) if names]
     if not groups:
-        first = next(iter(bars.values()))
-        rest = [n for n in elements.distinct(first) if elements.allowed(first[n])]
-        groups = [[n] for n in rest[:4]]
+        rest = dict.fromkeys(n for r in bars.values() for n in elements.distinct(r) if elements.allowed(r[n]))
+        groups = [[n] for n in list(rest)[:4]]
     if not groups:
         raise SettingsError("nothing to draw: symmetry forbids every element")
     if component is not None:  # not of a response of which nothing has it, unless that is all there is
@@ -61,16 +60,15 @@ def mechanisms(
     widths = [1.2 + 0.5 * len(names) * max(len(bars), 2) for names in groups]
     figure = figures.new(1.5 + sum(widths), 4.2)
     grid = figure.subplots(1, len(groups), squeeze=False, width_ratios=widths)[0]
-    for ax, names in zip(grid, groups, strict=True):
-        _draw(ax, bars, names, component, units)
+    drawn = {names[0]: [_draw(ax, bars, names, component, units)] for ax, names in zip(grid, groups, strict=True)}
     if len(bars) > 1:
         legend_below(figure, grid)
-    first = next(iter(bars.values()))
-    notes = [line for names in groups for line in elements.legend(first, names[:1])]
     if len(shown) == 1:
+        first = next(iter(bars.values()))
+        notes = [line for names in groups for line in elements.legend(first, names[:1])]
         titled(figure, first, [f"Fermi level {float(first['fermi']):.4g} eV", *notes])
     else:
-        tell(figure, shown, [names[0] for names in groups])
+        tell(figure, shown, drawn)
     figures.save(figure, path)
     return figure
 
@@ -97,8 +95,8 @@ def _with(bars: Mapping[str, xr.Dataset], name: str, component: str | None) -> l
     return [r for r in bars.values() if name in r and component in elements.allowed(r[name])]
 
 
-def _draw(ax: Axes, bars: Mapping[str, xr.Dataset], names: Sequence[str], component: str | None, units: str | None) -> None:
-    """Groups of bars, one for each quantity, a bar for each result in it."""
+def _draw(ax: Axes, bars: Mapping[str, xr.Dataset], names: Sequence[str], component: str | None, units: str | None) -> str:
+    """Groups of bars, one for each quantity, a bar for each result that has it; the element."""
     there = [r for r in bars.values() if names[0] in r and elements.allowed(r[names[0]])]
     first = next(iter(_with(bars, names[0], component)), there[0])
     one = first.expand_dims("fermi")
@@ -117,13 +115,15 @@ def _draw(ax: Axes, bars: Mapping[str, xr.Dataset], names: Sequence[str], compon
         value, error = (np.array([n[j] for n in numbers]) * factor for j in (0, 1))
         pale = [0.35 if not abs(v) > e else 1.0 for v, e in zip(value, error, strict=True)]
         colours = [figures.faded(COLOURS[i % len(COLOURS)], a) for a in pale]
-        ax.bar(x, np.nan_to_num(value), width, color=colours, label=label)
-        ax.errorbar(x, np.nan_to_num(value), np.nan_to_num(error), fmt="none", ecolor="0.2", capsize=3, linewidth=1)
+        ax.bar(x, value, width, color=colours, label=label)  # nothing where there is none
+        ax.errorbar(x, value, error, fmt="none", ecolor="0.2", capsize=3, linewidth=1)
     said = [MECHANISMS[n][0] if n in MECHANISMS else elements.said(n) for n in names]
     ax.set_xticks(range(len(names)), said, rotation=20 if len(names) > 2 else 0)
+    ax.set_xlim(-0.6, len(names) - 0.4)
     ax.axhline(0, color="0.3", linewidth=0.6)
     ax.set_ylabel(unit)
     ax.set_title(component_title(dict(zip(elements.along(first[names[0]]), element, strict=True))))
+    return element
 
 
 def _number(result: xr.Dataset, name: str, element: str) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from ..presentation.largest import largest
 from ..presentation.units import common_scale
 from . import figures
 from .carriers import axis_label
-from .scan import AT_MOST, component_title, label_below, legend_below
+from .scan import AT_MOST, TICKS, component_title, is_rounding, label_below, legend_below
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -87,13 +87,14 @@ def compare(
     if len(shown) == 1:
         figure.suptitle(next(iter(shown)), fontsize="medium")
     else:
-        tell(figure, shown, list(rows))
+        tell(figure, shown, rows)
     figures.save(figure, path)
     return figure
 
 
-def tell(figure: Figure, shown: Mapping[str, xr.Dataset], names: Sequence[str]) -> None:
-    """Above a figure of several results a line for each: how it was computed, and what of the quantities symmetry forbids."""
+def tell(figure: Figure, shown: Mapping[str, xr.Dataset], drawn: Mapping[str, Sequence[str]]) -> None:
+    """Above a figure of several results a line for each: how it was computed, and what of the elements that are drawn of some
+    quantities it does not have, and why; and whether no two of them have one together."""
     from textwrap import wrap
 
     lines = []
@@ -101,10 +102,19 @@ def tell(figure: Figure, shown: Mapping[str, xr.Dataset], names: Sequence[str]) 
         about = result.attrs
         tau = [f"tau = {about['tau_fs']:g} fs"] if "tau_fs" in about else []
         gate = [f"gate: {str(about['gate']).partition(':')[0]}"] if about.get("gate") else []
-        gone = [n for n in names if n in result and not elements.allowed(result[n])]
-        lines.append(f"{label}: {'; '.join([sampling(result), *tau, *gate, *elements.legend(result, gone)])}")
+        there = [n for n in drawn if n in result]
+        without = [elements.said(n) for n in drawn if n not in result]
+        gone = elements.legend(result, there, among=drawn) + ([f"not computed: {', '.join(without)}"] if without else [])
+        lines.append(f"{label}: {'; '.join([sampling(result), *tau, *gate, *gone])}")
+    if len(shown) > 1 and all(len(_having(shown, n, e)) < 2 for n, which in drawn.items() for e in which):
+        lines.append("no element is of two of these: there is nothing to compare")
     width = int(13 * figure.get_figwidth())
     figure.suptitle("\n".join(part for line in lines for part in wrap(line, width)), fontsize="small")
+
+
+def _having(shown: Mapping[str, xr.Dataset], name: str, element: str) -> list[str]:
+    """Which results have an element of a quantity."""
+    return [label for label, r in shown.items() if name in r and element in elements.allowed(r[name])]
 
 
 def rows_of(shown: Mapping[str, xr.Dataset], components: Sequence[str | tuple[str, ...]] | None) -> dict[str, list[str]]:
@@ -148,7 +158,8 @@ def _names(named: Mapping[str, xr.Dataset]) -> list[str]:
 def _elements(named: Mapping[str, xr.Dataset], name: str, asked: Sequence[str | tuple[str, ...]] | None) -> list[str]:
     """Elements of a row: those asked for that some result allows, or the largest."""
     there = [r for r in named.values() if name in r]
-    every = list(dict.fromkeys(e for r in there for e in elements.independent(r[name])))
+    every = list(dict.fromkeys(e for r in there for e in elements.independent(r[name]) if not is_rounding(r[name], e)))
+    every = every or list(dict.fromkeys(e for r in there for e in elements.independent(r[name])))
     if asked is not None:
         known = {e for r in there for e in elements.names(r[name])}
         wanted = ["".join(e) for e in asked]
@@ -228,6 +239,7 @@ def _draw_row(axes: Sequence[Axes], curves: Sequence[Curve], name: str, which: S
             ax.plot(curve.x, value, curve.style, color=curve.colour, linewidth=1.5, label=curve.label)
         ax.axhline(0, color="0.3", linewidth=0.6)
         ax.margins(x=0)
+        ax.locator_params(axis="x", nbins=TICKS)
         ax.set_title(component_title(dict(zip(elements.along(drawn[0].result[name]), e, strict=True))))
     axes[0].set_ylabel(f"{elements.said(name)} ({unit})")
     for ax in axes[len(which) :]:

@@ -62,7 +62,11 @@ def convergence(
     _check_alike(results)
     ordered = sorted(results, key=points)
     at = _at(ordered, fermi, temperature)
-    rows = rows_of({str(i): one.expand_dims("fermi") for i, one in enumerate(at)}, components)
+    every = rows_of({str(i): one.expand_dims("fermi") for i, one in enumerate(at)}, components)
+    rows = {name: which for name, which in every.items() if sum(name in one for one in at) > 1}
+    if not rows:
+        names = " or ".join(map(elements.said, every))
+        raise SettingsError(f"no two of these results have {names} together: nothing converges")
     columns = max(map(len, rows.values()))
     figure = figures.new(max(1.2 + 3.6 * columns, 6.0), 1.3 + 2.5 * len(rows))
     grid = figure.subplots(len(rows), columns, squeeze=False, sharex=True)

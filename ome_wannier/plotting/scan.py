@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..calculators.reported_units import negligible
 from ..common.errors import SettingsError
 from ..presentation import elements
 from ..presentation.content import title_of
@@ -33,6 +34,8 @@ Array = NDArray[np.float64]
 ENTRY, LETTER = 0.65, 0.085
 #: opacity of what is less than its error
 PALE, PALE_NOTE = 0.25, "pale: parts less than their errors"
+#: numbers along an axis of a panel, at most
+TICKS = 6
 #: components drawn when none are asked for
 AT_MOST = 3
 
@@ -141,7 +144,8 @@ def _components(
         found = [figures.component(c, along) for c in asked]
         gone = elements.reasons(result[leading])
         return [c for c in found if "".join(c.values()) not in gone], ""
-    free = elements.independent(result[leading])
+    there = elements.independent(result[leading])
+    free = [e for e in there if not is_rounding(result[leading], e)] or there
     every = [dict(zip(along, name, strict=True)) for name in free]
     if len(every) <= AT_MOST:
         return every, ""
@@ -153,6 +157,12 @@ def _components(
     drawn = sorted(np.lexsort((size, shown, first))[::-1][:AT_MOST].tolist())
     which = "those of the split, and the largest" if any(first) else f"the {AT_MOST} largest"
     return [every[i] for i in drawn], f"{which} of {len(every)} components"
+
+
+def is_rounding(variable: xr.DataArray, element: str) -> bool:
+    """Whether an element is rounding everywhere, as it may be of k.p models, of which no symmetry is known."""
+    least = negligible(str(variable.name), str(variable.attrs["units"]))
+    return 0 < float(np.nan_to_num(abs(elements.element(variable, element))).max()) < least
 
 
 def _known(values: xr.DataArray) -> bool:
@@ -189,9 +199,11 @@ def _draw_row(
         if kind == "symlog":
             _logarithmic(ax, here[there[-1]].values * factor)
         if gap is not None:
-            ax.axvspan(*gap, color="0.92", zorder=0, label="gap")
+            low, high = np.clip(gap, *result["fermi"].values[[0, -1]])
+            ax.axvspan(low, high, color="0.92", zorder=0, label="gap")
         ax.axhline(0, color="0.3", linewidth=0.6)
         ax.margins(x=0)
+        ax.locator_params(axis="x", nbins=TICKS)
     what = "intrinsic" if {"total", *PARTS} & set(names) else said(names[0])
     axes[0].set_ylabel(f"{what} ({unit})")
     for ax in axes[len(wanted) :]:
@@ -206,12 +218,17 @@ def _scale(values: Array) -> str:
 
 def _logarithmic(ax: Axes, values: Array) -> None:
     """A scale that is linear below the size that nine tenths of the values exceed, three decades at least."""
+    from matplotlib.ticker import SymmetricalLogLocator
+
     size = np.abs(values[values != 0])
     largest = float(size.max(initial=0.0)) or 1.0
     threshold = float(np.quantile(size, 0.1)) if size.size else largest
     threshold = 10.0 ** np.floor(np.log10(max(threshold, 1e-6 * largest)))
     ax.set_yscale("symlog", linthresh=threshold, linscale=0.7)
     ax.set_ylim(-3 * largest, 3 * largest)
+    ticks = SymmetricalLogLocator(base=10, linthresh=threshold)
+    ticks.set_params(numticks=TICKS)
+    ax.yaxis.set_major_locator(ticks)
 
 
 def _lines(ax: Axes, result: xr.Dataset, parts: Sequence[str], factor: float) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..calculators.reported_units import negligible
 from ..common.errors import SettingsError
 from ..presentation import elements
 from ..presentation.content import reference
@@ -100,13 +101,14 @@ def _draw_table(ax: Axes, at: xr.Dataset, name: str, factor: float, limit: float
     """One tensor (or vector, as a row) as a heat map with its numbers."""
     at = elements.trimmed(at, name)
     variable, size = at[name], _table_size(at[name])
+    least = negligible(name, str(variable.attrs["units"])) * abs(factor)
     gone = np.array([e in elements.reasons(variable) for e in elements.names(variable)]).reshape(size)
     values = np.where(gone, np.nan, variable.values.reshape(size) * factor)
     errors = np.abs(at[f"{name}_error"].values.reshape(size) * factor)
     weak = ~(np.abs(values) > errors)
     ax.imshow(values, cmap=figures.DIVERGING, vmin=-limit, vmax=limit, aspect="auto", alpha=np.where(weak, 0.3, 1.0))
     for (i, j), value in np.ndenumerate(values):
-        text = elements.DASH if gone[i, j] else _cell(float(value), float(errors[i, j]))
+        text = elements.DASH if gone[i, j] else _cell(float(value), float(errors[i, j]), least)
         dark = abs(value) > 0.6 * limit and not weak[i, j]
         ax.text(j, i, text, ha="center", va="center", color="white" if dark else "black")
     along = list(elements.along(variable).items())
@@ -119,8 +121,8 @@ def _draw_table(ax: Axes, at: xr.Dataset, name: str, factor: float, limit: float
     ax.set_title(f"{said(name) if times != 1.0 else label} ({unit})", fontsize="medium")
 
 
-def _cell(value: float, error: float) -> str:
+def _cell(value: float, error: float, least: float) -> str:
     """Value and error on two lines; a dash for none."""
     if not np.isfinite(value):
         return "\N{EN DASH}"
-    return rounded(value, error).replace(" ", "\n", 1).replace("-", "\N{MINUS SIGN}")
+    return rounded(value, error, least=least).replace(" ", "\n", 1).replace("-", "\N{MINUS SIGN}")

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..calculators.reported_units import ROUNDING
 from ..common.errors import ModelError
 from ..integration.occupation.fermi import REACH
 from ..response.result_files import quantities
 from ..sources import library
-from ..sources.library_entry import PREFIX
+from ..sources.library_entry import PREFIX, Entry
 from . import elements, rows
 from .largest import Point, in_reach
-from .numbers import EXACT
+from .numbers import EXACT, NEGLIGIBLE
 from .part_rows import by_part
 from .rows import Table
 from .units import dimension_of
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 COLUMNS, OTHERS = 3, 6
 #: the intrinsic response: the first of these that is there is explained
 LEADING = ("total", "total_with_spin", "semiclassical", "spin")
+#: why there is no point group of a k.p model
+NO_GROUP = "not looked for: a k.p model has no atoms and no lattice"
 #: the extrinsic response
 EXTRINSIC = ("extrinsic", "spin_extrinsic", "extrinsic_with_spin")
 
@@ -135,13 +138,14 @@ def _points(result: xr.Dataset, fermi: float | None, temperature: float | None) 
 
 def title_of(model: str) -> str:
     """What the model of this name is called: with the title of its entry where it is from the library."""
-    name = model or "unnamed model"
-    if name.startswith(PREFIX):
-        bare = name.removeprefix(PREFIX)
-        entry = bare.split(" (")[0]
-        if entry in library.names():
-            return f"{bare}: {library.entry(entry).title}"
-    return name
+    entry = _entry(model)
+    return f"{model.removeprefix(PREFIX)}: {entry.title}" if entry else model or "unnamed model"
+
+
+def _entry(model: str) -> Entry | None:
+    """The entry of the library that a model of this name is from."""
+    name = model.removeprefix(PREFIX).split(" (")[0]
+    return library.entry(name) if model.startswith(PREFIX) and name in library.names() else None
 
 
 def _facts(result: xr.Dataset, points: Sequence[Point]) -> list[tuple[str, str]]:
@@ -161,7 +165,10 @@ def _facts(result: xr.Dataset, points: Sequence[Point]) -> list[tuple[str, str]]
         how = f" (exactly {about['symmetry_exact_group']}; what the others change is in the errors)" if noisy else ""
         used = " (not used)" if about.get("symmetry") == "off" else how
         facts.append(("point group", f"{about['symmetry_group']}{used}"))
-    return facts
+    elif "PolarMesh" in str(about.get("kmesh")):
+        facts.append(("point group", NO_GROUP))
+    entry = _entry(str(about.get("model", "")))
+    return [*facts, ("caution", entry.caution)] if entry and entry.caution else facts
 
 
 def _tau(about: Mapping[str, Any]) -> str:
@@ -181,8 +188,17 @@ def _levels(result: xr.Dataset, points: Sequence[Point]) -> str:
     if "filling_level" in about:
         texts.append(str(about["filling_level"]))
     if len(chosen) < len(levels):
-        texts.append(f"{len(levels)} levels from {levels[0]:g} to {levels[-1]:g} eV")
+        texts.append(f"{len(levels)} levels from {levels[0]:g} to {levels[-1]:g} eV{_stands_for(result, chosen)}")
     return "; ".join(texts)
+
+
+def _stands_for(result: xr.Dataset, chosen: Sequence[int]) -> str:
+    """What a level of a scan is that is shown because it is the nearest to that of the material, but not that."""
+    known, levels = result.attrs.get("known_level_eV"), result["fermi"].values
+    if known is None or not levels[0] <= known <= levels[-1] or list(chosen) != [int(np.argmin(abs(levels - known)))]:
+        return ""
+    same = f"{levels[chosen[0]]:.4f}" == f"{known:.4f}"
+    return "" if same else f", this nearest to the material's {known:.4f} eV"
 
 
 def sampling(result: xr.Dataset) -> str:
@@ -220,11 +236,15 @@ def _notes(result: xr.Dataset, shown: Sequence[str], tables: Sequence[Table], re
         if "left_out" in result[name].attrs and diagonal:
             notes.append(f"{elements.said(name)} leaves out: {result[name].attrs['left_out']}")
     notes += _across(result, tables)
+    if any(column.endswith(f"{rows.END})") for table in tables for column in table.columns):
+        notes.append(f"{rows.END}: the first or last level, beyond which it may be larger: widen the scan")
     if result.attrs.get("fermi_surface"):
         notes.append(str(result.attrs["fermi_surface"]))
     if any(EXACT in cell for table in tables for _, cells in table.rows for cell in cells):
         surface = f"of a Fermi surface: no band within {REACH:.0f} k_BT"
         notes.append(f"{EXACT}: every term is zero ({surface}), or known in closed form")
+    if any(NEGLIGIBLE in cell for table in tables for _, cells in table.rows for cell in cells):
+        notes.append(f"{NEGLIGIBLE}: with its error below {ROUNDING:g} of the natural unit (e^2/hbar, eV, Å), as rounding is")
     if any("±" in cell for table in tables for _, cells in table.rows for cell in cells):
         notes.append("±: numerical error of the calculation, not of DFT or its Wannier functions")
     if rest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -110,18 +110,22 @@ def said(name: str) -> str:
     return name.replace("_", " ")
 
 
-def legend(result: xr.Dataset, which: list[str], undefined: bool = True) -> list[str]:
+def legend(
+    result: xr.Dataset, which: Sequence[str], undefined: bool = True, among: Mapping[str, Collection[str]] | None = None
+) -> list[str]:
     """What the dashes of some quantities stand for, a line for each reason: "zx of total, dipole: forbidden by ...".
 
-    undefined : those that are not defined, too, beside those that are forbidden.
+    undefined : those that are not defined, too, beside those that are forbidden. among : elements of each quantity, others are
+    left out; by default all.
     """
     lines: dict[str, dict[str, list[str]]] = {}
     for name in which:
         gone = reasons(result[name])
         for reason in dict.fromkeys(r for r in gone.values() if undefined or not r.startswith(UNDEFINED)):
             elements = [e for e, r in gone.items() if r == reason]
-            text = "" if len(elements) == len(names(result[name])) else ", ".join(elements)
-            lines.setdefault(reason, {}).setdefault(text, []).append(said(name))
+            every = len(elements) == len(names(result[name]))
+            if wanted := elements if among is None else [e for e in elements if e in among[name]]:
+                lines.setdefault(reason, {}).setdefault("" if every else ", ".join(wanted), []).append(said(name))
     return _lines(lines)
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+#: columns of the table
+COLUMNS = ("quantity", "fermi", "temperature", "component", "value", "error", "units", "note")
+
+
 def table(result: xr.Dataset, units: str | None = None) -> pd.DataFrame:
     """All quantities as a long table: quantity, fermi, temperature, component (such as "zy"), value, error, units, note.
 
@@ -45,7 +49,7 @@ def table(result: xr.Dataset, units: str | None = None) -> pd.DataFrame:
         frame["note"] = [gone.get(component, "") for component in frame["component"]]
         frame[["value", "error"]] = (frame[["value", "error"]] * factor).mask(frame["note"] != "")
         frame["quantity"], frame["units"] = name, parsable(own, units)
-        frames.append(frame[["quantity", "fermi", "temperature", "component", "value", "error", "units", "note"]])
+        frames.append(frame[list(COLUMNS)])
     by = part_of(result)
     shares = (
         [] if by is None else [_shares(result, name, by, units) for name in quantities(result) if f"{name}_by_{by}" in result]
@@ -62,11 +66,30 @@ def _shares(result: xr.Dataset, name: str, by: str, units: str | None) -> pd.Dat
     frame["component"] = frame[components].agg("".join, axis=1) if components else ""
     frame[["value", "error"]] *= in_unit(own, units, result)[0]
     frame["quantity"], frame["units"], frame["note"] = f"{name}_by_{by}", parsable(own, units), ""
-    kept = ["quantity", "fermi", "temperature", "component", "value", "error", "units", "note", by]
-    return frame[kept].dropna(subset=["value"])
+    return frame[[*COLUMNS, by]].dropna(subset=["value"])
 
 
-def write_csv(result: xr.Dataset, path: str | Path, units: str | None = None) -> None:
-    """Write the long table as text, whole or not at all; a dash stands for numbers that are not there."""
-    found = table(result, units)
+def origin_table(result: xr.Dataset, units: str | None = None) -> pd.DataFrame:
+    """The same of what an origin that moves by one angstrom across changes: rows `<name>_per_angstrom`, without errors; none of
+    crystals. Of chains the last letter of a component is the direction in which the origin moves."""
+    import pandas as pd
+
+    frames = [pd.DataFrame(columns=list(COLUMNS))]
+    for name in (n for n in quantities(result) if f"{n}_per_angstrom" in result):
+        moved, own = result[f"{name}_per_angstrom"], str(result[name].attrs["units"])
+        frame = moved.to_dataframe(name="value").reset_index()
+        frame["component"] = frame[list(elements.along(moved))].agg("".join, axis=1)
+        gone = {e: why for e, why in elements.reasons(result[name]).items() if why.startswith(elements.UNDEFINED)}
+        frame["note"] = [gone.get(component[:2], "no error is estimated") for component in frame["component"]]
+        frame["value"] *= in_unit(own, units, result)[0]
+        frame = frame.assign(quantity=str(moved.name), error=float("nan"), units=f"{parsable(own, units)} / angstrom")
+        frames.append(frame[list(COLUMNS)])
+    return pd.concat(frames[1:] or frames, ignore_index=True)
+
+
+def write_csv(path: str | Path, *tables: pd.DataFrame) -> None:
+    """Write tables of one kind below each other as text, whole or not at all; a dash stands for numbers that are not there."""
+    import pandas as pd
+
+    found = pd.concat([part for part in tables if len(part)], ignore_index=True)
     whole(path, lambda file: found.to_csv(file, index=False, na_rep=elements.DASH))

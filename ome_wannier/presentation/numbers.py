@@ -11,19 +11,24 @@ from numpy.typing import ArrayLike
 AFTER, BEFORE = 6, 4
 #: how an error that is not known is written, and a number without one
 UNKNOWN, EXACT = "?", "(exact)"
+#: how a number is written that is less than rounding, its error too
+NEGLIGIBLE = "0 (negligible)"
 
 _PREFIXES = {e: p for e, p in zip(range(-18, 19, 3), [*"afpnµm", "", *"kMGTPE"], strict=True)}
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def rounded(value: float, error: float, plus_minus: str = "±") -> str:
+def rounded(value: float, error: float, plus_minus: str = "±", least: float = 0.0) -> str:
     """A value and its error, both rounded to two digits of the error: "-13.60 ± 0.48"; "1 (exact)" where the error is zero.
 
     Of a value of which no more digits are written the error is not less than what they leave out. An error that is not finite
-    is not known, and two digits of the value are written: "1.2 ± ?".
+    is not known, and two digits of the value are written: "1.2 ± ?". Numbers below `least`, with errors below it, are
+    `NEGLIGIBLE`; zeros that are exact stay exact.
     """
     if not math.isfinite(error):
         return f"{value:.2g} {plus_minus} {UNKNOWN}"
+    if 0 < max(abs(value), error) < least:
+        return NEGLIGIBLE
     if error == 0:
         return f"{value + 0.0:.4g} {EXACT}"
     digits = 1 - math.floor(math.log10(error))

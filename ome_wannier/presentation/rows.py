@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..calculators.reported_units import negligible
 from . import elements, per_current
 from .largest import Point, Spot, beyond_error, in_reach, number_at, spots_of
 from .numbers import rounded
@@ -36,6 +37,10 @@ SPIN = {"spin": ("spin", 1.0), "total_with_spin": ("orbital and spin", 1.0)}
 VAGUE = 0.5
 #: what is said of a response whose error exceeds so much of it
 UNSURE = ": error above half of it; finer mesh, smaller rtol, higher T"
+#: share that is zero as it is written, in whole percent
+NEGLIGIBLE = 0.005
+#: marks the largest of a scan that is at its first or last level
+END = "end"
 #: letters that a share takes
 WIDE = 5
 #: a share that is left open
@@ -76,7 +81,7 @@ def intrinsic(result: xr.Dataset, leading: str, points: Sequence[Point], units: 
     if not split or split.issuperset(spot.element for spot in spots):
         return [_explained(result, leading, spots, units, "intrinsic")]
     first = _first_row(result, leading, spots, units)
-    notes = _unsure(leading, first.numbers)
+    notes = _unsure(result, leading, first.numbers)
     alone = Table(_title("intrinsic", result, leading, spots), first.unit, columns(result, leading, spots), first.lines, notes)
     spots = spots_of(result, leading, points, split)
     return [alone, _explained(result, leading, spots, units, "largest that splits into mechanisms")] if spots else [alone]
@@ -85,7 +90,7 @@ def intrinsic(result: xr.Dataset, leading: str, points: Sequence[Point], units: 
 def _explained(result: xr.Dataset, leading: str, spots: Sequence[Spot], units: str | None, kind: str) -> Table:
     """A response at some spots with what makes it."""
     numbers, factor, unit, lines = _first_row(result, leading, spots, units)
-    notes = _unsure(leading, numbers)
+    notes = _unsure(result, leading, numbers)
     if leading == "total":
         parts = {name: about for name, about in MECHANISMS.items() if name in result}
         mechanisms = _shares(result, parts, spots, numbers, factor)
@@ -96,21 +101,24 @@ def _explained(result: xr.Dataset, leading: str, spots: Sequence[Spot], units: s
                 notes.append("dipole, itinerant, local: open, as pairs of full bands cancel in them: --all")
             else:
                 mechanisms.append(("or, cross-gap parts:", ["" for _ in spots]))
-                notes.append(f"{OPEN}: pairs of occupied bands cancel in this part, its error exceeds half the total")
+                notes.append("cross-gap parts: without pairs of occupied bands, which cancel in the others")
             mechanisms += _shares(result, exact, spots, numbers, factor)
-        elif any(cell.endswith(OPEN) for _, cells in mechanisms for cell in cells):
-            notes.append(f"{OPEN}: an error exceeds half of the total")
+        if any(cell.endswith(OPEN) for _, cells in mechanisms for cell in cells):
+            notes.append(f"{OPEN}: an error exceeds half of the total, or the part itself")
         lines += mechanisms
     for name, (label, times) in SPIN.items():
         if name in result and name != leading:
-            lines.append((label, [_cell(number_at(result, name, spot), factor * times) for spot in spots]))
+            lines.append((label, [_cell(result, name, number_at(result, name, spot), factor * times) for spot in spots]))
     return Table(_title(kind, result, leading, spots), unit, columns(result, leading, spots), lines, notes)
 
 
 def _nothing(kind: str, result: xr.Dataset, name: str) -> Table:
     """A heading for a response of which no element is left, with the reason."""
     why = dict.fromkeys(elements.reasons(result[name]).values())
-    return Table(f"{kind}: {', '.join(why)}", "", [], [])
+    forbidden = ", ".join(reason for reason in why if not reason.startswith(elements.UNDEFINED))
+    undefined = [reason for reason in why if reason.startswith(elements.UNDEFINED)]
+    first, *more = [forbidden] * bool(forbidden) + undefined
+    return Table(". ".join([f"{kind}: {first}", *(reason[0].upper() + reason[1:] for reason in more)]), "", [], [])
 
 
 def extrinsic(result: xr.Dataset, names: Sequence[str], points: Sequence[Point], units: str | None) -> list[Table]:
@@ -132,15 +140,18 @@ def _beside_each_other(result: xr.Dataset, names: Sequence[str], spots: Sequence
     """Extrinsic responses at the spots of the first."""
     first, *more = names
     numbers, factor, unit, lines = _first_row(result, first, spots, units)
-    lines += [(elements.said(name), [_cell(number_at(result, name, spot), factor) for spot in spots]) for name in more]
+    for name in more:
+        lines.append((elements.said(name), [_cell(result, name, number_at(result, name, spot), factor) for spot in spots]))
     about = result[first].attrs
     how = f"extrinsic, proportional to tau = {about['tau_fs']:g} fs" if "tau_fs" in about else "extrinsic"
-    return Table(_title(how, result, first, spots), unit, columns(result, first, spots), lines, _unsure(first, numbers))
+    notes = _unsure(result, first, numbers)
+    return Table(_title(how, result, first, spots), unit, columns(result, first, spots), lines, notes)
 
 
-def _unsure(name: str, numbers: Sequence[tuple[float, float] | str]) -> list[str]:
+def _unsure(result: xr.Dataset, name: str, numbers: Sequence[tuple[float, float] | str]) -> list[str]:
     """What to do where the error of a number leaves its size open."""
-    known = [n for n in numbers if not isinstance(n, str)]
+    least = _least(result, name)
+    known = [n for n in numbers if not isinstance(n, str) and not max(abs(n[0]), n[1]) < least]
     return [elements.said(name) + UNSURE] if any(error > VAGUE * abs(value) for value, error in known) else []
 
 
@@ -148,7 +159,7 @@ def _first_row(result: xr.Dataset, name: str, spots: Sequence[Spot], units: str 
     """The response itself, whose size decides the unit of its table."""
     numbers = [number_at(result, name, spot) for spot in spots]
     factor, unit = _unit(result, name, numbers, units)
-    return _Row(numbers, factor, unit, [(elements.said(name), [_cell(n, factor) for n in numbers])])
+    return _Row(numbers, factor, unit, [(elements.said(name), [_cell(result, name, n, factor) for n in numbers])])
 
 
 def others(result: xr.Dataset, names: Sequence[str], point: Point, units: str | None) -> list[Table]:
@@ -160,7 +171,7 @@ def others(result: xr.Dataset, names: Sequence[str], point: Point, units: str | 
             number = number_at(result, name, spots[0])
             factor, unit = _unit(result, name, [number], units)
             which = elements.with_equals(result[name], spots[0].element)
-            lines.append((elements.said(name), [which, _cell(number, factor), unit]))
+            lines.append((elements.said(name), [which, _cell(result, name, number, factor), unit]))
         else:
             notes += elements.legend(result, [name])
     if CONDUCTIVITY in names:
@@ -168,8 +179,15 @@ def others(result: xr.Dataset, names: Sequence[str], point: Point, units: str | 
     return [Table("others, the largest element", "", ["element", "value", "unit"], lines, notes)] if lines or notes else []
 
 
-def _cell(number: tuple[float, float] | str, factor: float) -> str:
-    return number if isinstance(number, str) else rounded(number[0] * factor, number[1] * abs(factor))
+def _cell(result: xr.Dataset, name: str, number: tuple[float, float] | str, factor: float) -> str:
+    if isinstance(number, str):
+        return number
+    return rounded(number[0] * factor, number[1] * abs(factor), least=_least(result, name) * abs(factor))
+
+
+def _least(result: xr.Dataset, name: str) -> float:
+    """What a number of a quantity and its error have to exceed to be more than rounding."""
+    return negligible(name, str(result[name].attrs["units"]))
 
 
 def _shares(
@@ -179,7 +197,7 @@ def _shares(
     totals: Sequence[tuple[float, float] | str],
     factor: float,
 ) -> list[tuple[str, list[str]]]:
-    """A row for each part: value, error and share of the total; "?" where the error of the part leaves the share open."""
+    """A row for each part: value, error and share of the total; "?" where errors leave the share open."""
     table: dict[str, list[tuple[str, str]]] = {}
     for name, (label, times) in parts.items():
         cells = []
@@ -187,7 +205,7 @@ def _shares(
             number = number_at(result, name, spot)
             known = not isinstance(number, str) and not isinstance(total, str)
             share = _share(number[0] * times, number[1] * times, *total) if known else ""  # type: ignore[operator]
-            cells.append((_cell(number, factor * times), share))
+            cells.append((_cell(result, name, number, factor * times), share))
         if {cell for cell, _ in cells} != {elements.DASH}:  # of an element that is not split
             table[f"  {label}"] = cells
     # all shares of a screen in one column, narrow where all are open
@@ -199,8 +217,9 @@ def _shares(
 
 
 def _share(value: float, error: float, total: float, of_total: float) -> str:
-    """A share in percent."""
-    if not (np.isfinite(error) and error < VAGUE * abs(total) and of_total < VAGUE * abs(total)):
+    """A share in percent; of a part that its error exceeds there is none, unless it is 0% anyhow."""
+    sure = error < max(abs(value), NEGLIGIBLE * abs(total))
+    if not (sure and error < VAGUE * abs(total) and of_total < VAGUE * abs(total)):
         return OPEN
     return f"{round(100 * value / total) + 0}%"
 
@@ -222,13 +241,13 @@ def _largest_error(result: xr.Dataset, parts: Mapping[str, tuple[str, float]], s
 
 def _unit(result: xr.Dataset, name: str, numbers: Sequence[tuple[float, float] | str], units: str | None) -> tuple[float, str]:
     """The unit of a table, by the values of what it explains; by their errors where these are zero."""
-    known = [n for n in numbers if not isinstance(n, str)]
+    known = [n for n in numbers if not isinstance(n, str) and not max(abs(n[0]), n[1]) < _least(result, name)]
     values = [v for v, _ in known if v] or [e for _, e in known]
     return scale(values, str(result[name].attrs["units"]), units, result)
 
 
 def columns(result: xr.Dataset, name: str, spots: Sequence[Spot]) -> list[str]:
-    """Heading of each column: the element, where it is, and whether it is the largest of a scan."""
+    """Heading of each column: the element and where it is; of the largest of a scan whether it is open, or at the end."""
     temperatures = np.atleast_1d(result["temperature"].values)
     texts, titled = [], len(spots) > 2 and " = alpha_" in _title("", result, name, spots)
     for spot in spots:
@@ -237,8 +256,8 @@ def columns(result: xr.Dataset, name: str, spots: Sequence[Spot]) -> list[str]:
         at = f"{which}at {level} eV".lstrip()
         warm = f", {temperatures[spot.temperature]:g} K" if len(temperatures) > 1 else ""
         beyond = beyond_error(result, name, spot.element)[spot.level, spot.temperature] > 0
-        which = f" ({'largest' if beyond else 'largest, open'})" if spot.largest else ""
-        texts.append(at + warm + which)
+        doubts = ["open"] * (not beyond) + [END] * (spot.level in (0, result.sizes["fermi"] - 1))
+        texts.append(at + warm + (f" ({', '.join(['largest', *doubts])})" if spot.largest else ""))
     return texts
 
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import calculators, screening
 from ..calculators.registry import EQUAL
+from ..calculators.reported_units import negligible
 from ..common.errors import warn
 from ..common.units import ALPHA_UNIT
 from ..plotting.figures import PURPLE, VERMILION
@@ -105,7 +106,7 @@ def of_database(db: str | Path, by: str, where: str | None, details: int, units:
         shown += [] if found is None else [found]
     failed = everything[everything["status"] == FAILED] if "status" in everything else everything[:0]
     meanings = [
-        (d.name, (units if d.unit == RESPONSE_UNIT else None) or d.unit, d.meaning)
+        (d.name, d.unit if units is None else d.unit.replace(RESPONSE_UNIT, units), d.meaning)
         for d in screening.describe()
         if d.name in everything
     ]
@@ -293,7 +294,7 @@ def _at_level(name: str, value: Array, error: Array | None, data: dict[str, Any]
     None, a dash, stands for what symmetry forbids or nobody defines. Columns of which nothing is defined are left out.
     """
     factor, unit = scaled(value, data["ome_units"][f"ome_{name}"])
-    gone = _gone(data, name)
+    gone, least = _gone(data, name), negligible(name, data["ome_units"][f"ome_{name}"]) * factor
     lines = value.reshape(-1, 3) if value.ndim else value.reshape(1, 1)
     wrong = None if error is None else error.reshape(lines.shape)
     rows, columns = [], [j for j in range(lines.shape[1]) if np.isfinite(lines[:, j]).any()]
@@ -303,7 +304,8 @@ def _at_level(name: str, value: Array, error: Array | None, data: dict[str, Any]
         for j, x in ((j, float(line[j])) for j in columns):
             e = math.nan if wrong is None else abs(float(wrong[i, j])) * factor
             element = f"{axis}{AXES[j]}" if value.ndim else ""
-            cells.append(None if element in gone or not math.isfinite(x) else rounded(x * factor, e).replace("-", MINUS))
+            text = rounded(x * factor, e, least=least).replace("-", MINUS)
+            cells.append(None if element in gone or not math.isfinite(x) else text)
         if any(cell is not None for cell in cells):
             rows.append({"moment": axis, "cells": cells})
     return {"name": said(name), "unit": unit, "rows": rows, "columns": [AXES[j] for j in columns] if value.ndim else [""]}

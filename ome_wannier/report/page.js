@@ -15,6 +15,15 @@
     return made;
   };
 
+  // ---- the library that draws, which is packed: figures come after it, everything else is there before
+
+  async function unpacked(id) {
+    const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (letter) => letter.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  }
+  const ready = unpacked("plotly").then((code) => { element("script", code, document.head); });
+  ready.catch(() => element("p", "The figures need a browser of 2023 or later.", document.querySelector("header")));
+
   // ---- the details of one material
 
   function drawScan(scan, detail, parent, at) {
@@ -41,10 +50,11 @@
       chosen.curves.forEach((c) => traces.push({ x: x, y: c.y, name: c.name, mode: one ? "markers" : "lines",
         line: { color: c.colour, width: c === lead ? 2.5 : 1.5 }, marker: { color: c.colour },
         error_y: one && c === lead && chosen.error ? { type: "data", array: chosen.error } : undefined }));
-      Plotly.react(plot, traces, layout({
+      const look = layout({
         xaxis: { title: { text: "Fermi level (eV)" } }, yaxis: { automargin: true, title: { standoff: 8, text: "α<sub>" + chosen.name + "</sub> (" + escaped(scan.unit) + ")" } },
         shapes: [{ type: "line", x0: detail.level, x1: detail.level, yref: "paper", y0: 0, y1: 1, line: { color: "#999", width: 1, dash: "dot" } }],
-      }), config);
+      });
+      ready.then(() => Plotly.react(plot, traces, look, config));
     };
     select.addEventListener("change", draw);
     draw();
@@ -73,9 +83,9 @@
     plot.className = "plot";
     plot.setAttribute("role", "img");
     plot.setAttribute("aria-label", "Map of k space");
-    Plotly.newPlot(plot, [{ type: "heatmap", x: detail.kmap.x, y: detail.kmap.x, z: detail.kmap.z, colorscale: "RdBu", zmid: 0 }],
+    ready.then(() => Plotly.newPlot(plot, [{ type: "heatmap", x: detail.kmap.x, y: detail.kmap.x, z: detail.kmap.z, colorscale: "RdBu", zmid: 0 }],
       layout({ xaxis: { title: { text: "k<sub>1</sub> (reciprocal vectors)" }, constrain: "domain" },
-        yaxis: { title: { text: "k<sub>2</sub>" }, scaleanchor: "x", constrain: "domain" } }), config);
+        yaxis: { title: { text: "k<sub>2</sub>" }, scaleanchor: "x", constrain: "domain" } }), config));
   }
 
   function drawAbout(detail, parent) {
@@ -98,7 +108,7 @@
     if (!detail) return;
     document.getElementById("h-detail").textContent = detail.name;
     const parts = ["scans", "tensors", "kmap", "about"].map((id) => document.getElementById(id));
-    parts[0].querySelectorAll(".plot").forEach((p) => Plotly.purge(p));
+    parts[0].querySelectorAll(".plot").forEach((p) => ready.then(() => Plotly.purge(p)));
     parts.forEach((p) => p.replaceChildren());
     if (detail.fermi) {
       detail.states.forEach((state) => {
@@ -189,11 +199,11 @@
       const more = { xaxis: { title: { text: "integrated quantum metric" } }, yaxis: axis(named[0] || "", traces[0]), showlegend: traces.length > 1 };
       if (traces.length > 1) Object.assign(more, { yaxis2: Object.assign(axis(named[1], traces[1]), { overlaying: "y", side: "right", showgrid: false }), margin: { l: 72, r: 80, t: 36, b: 48 },
         legend: { orientation: "h", y: 1.02, yanchor: "bottom" } });
-      Plotly.react(plot, traces, layout(more), config);
+      ready.then(() => Plotly.react(plot, traces, layout(more), config));
     };
     which.addEventListener("change", draw);
     draw();
-    plot.on("plotly_click", (event) => { if (event.points[0].customdata !== null) show(event.points[0].customdata, true); });
+    ready.then(() => plot.on("plotly_click", (event) => { if (event.points[0].customdata !== null) show(event.points[0].customdata, true); }));
   }
 
   if (content.details.length) show(0, false); else document.getElementById("detail").hidden = true;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import math
 from dataclasses import asdict, dataclass, replace
@@ -11,8 +13,8 @@ from typing import Any
 
 from ..common.units import ALPHA_UNIT
 from ..presentation.html import fragment
-from ..presentation.numbers import prefixed, pretty, rounded
-from ..screening.table import still_grows, units
+from ..presentation.numbers import NEGLIGIBLE, prefixed, pretty, rounded
+from ..screening.table import least, still_grows, units
 from .content import MINUS, Content
 
 #: what the scatter plot needs of a row
@@ -36,7 +38,6 @@ class Cell:
 def render(content: Content) -> str:
     """The HTML text. Everything that is not ours is escaped: in text by the template, in data by `_data`."""
     from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
 
     rows = [
         {"name": str(row["name"]), "detail": row["detail"], "cells": [_cell(row, key) for key, _ in content.columns]}
@@ -51,10 +52,18 @@ def render(content: Content) -> str:
             rows=rows,
             style=Markup(_part("page.css")),
             data=Markup(_data(content)),
-            plotly=Markup(get_plotlyjs().replace("</script", "<\\/script")),
+            plotly=_packed_plotly(),
             script=Markup(_part("page.js")),
         )
     )
+
+
+@cache
+def _packed_plotly() -> str:
+    """The library that draws, a third as long as it is: gzip in base64, which the page unpacks."""
+    from plotly.offline import get_plotlyjs
+
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
 
 
 @cache
@@ -87,6 +96,8 @@ def _unit(key: str) -> str:
 
 def _cell(row: dict[str, Any], key: str) -> Cell:
     value = row.get(key)
+    if key.endswith("_fermi") and row.get(f"{key.removesuffix('_fermi')}_element") == "none":
+        value = None  # of what is forbidden there is no level
     if value is None or value == "none":
         text = "forbidden" if value == "none" else ""
         return Cell(text, text)
@@ -105,5 +116,6 @@ def _cell(row: dict[str, Any], key: str) -> Cell:
         return Cell("0", "forbidden" if element == "none" else "0")
     own, asked = ALPHA_UNIT.get(int(row.get("dimension") or 3), "A/V"), row.get("response_unit")
     factor, unit = (1.0, asked) if asked else prefixed([value], own)
-    shown = rounded(value * factor, math.nan if error is None else error * factor).replace("-", MINUS)
-    return Cell(repr(value), f"{shown} {unit}", error is not None and error >= abs(value))
+    shown = rounded(value * factor, math.nan if error is None else error * factor, least=least(row, key) * factor)
+    text = shown if shown == NEGLIGIBLE else f"{shown} {unit}".replace("-", MINUS)
+    return Cell(repr(value), text, error is not None and error >= abs(value))

@@ -118,7 +118,7 @@ def compute(
         the model; those that the Hamiltonian breaks by more than 30 meV are dropped with a warning, from 3 meV on one says so.
     include_chern_simons : add the Chern-Simons part to `total`, `total_with_spin` and `semiclassical` (3D insulators).
     trial : (n, occupied) trial orbitals for the Chern-Simons part; by default they are looked for.
-    progress : show a progress bar on anything over two seconds.
+    progress : show a progress bar on anything over two seconds; a line every half minute where there is no terminal.
     executor : any `concurrent.futures.Executor`, see `executors`: its workers sum the blocks of the mesh, 64 at most, which
         are added in fixed order, so the result does not depend on it. What is small beside that stays in this process: the
         Fermi level of a filling, symmetries, the Chern-Simons part, k.p models.

@@ -12,7 +12,7 @@ from ..bands.bands import Bands
 from ..bands.degeneracy import Degeneracy
 from ..calculators.quantity import Observable
 from ..calculators.registry import Calculator, first_observable, get, names
-from ..common.units import ALPHA_UNIT, ANGSTROM, E2_OVER_HBAR
+from ..calculators.reported_units import negligible
 from ..integration.band_ranges import Gap
 from ..integration.kpoints.mesh import KMesh
 from ..integration.memory import WORKING_SET, bytes_per_point
@@ -31,10 +31,10 @@ Array = NDArray[np.float64]
 FIRST = ("total", "extrinsic")
 #: kinds of calculators that are responses of a magnetization, whose elements are compared
 RESPONSES = ("alpha", "extrinsic")
-#: responses below this, in units of e^2/hbar Angstrom^(3-d), are zero to rounding
-ROUNDING = 1e-12
 #: what the unit of a response in a table is called
 RESPONSE_UNIT = "A/V (3D), A m/V (2D), A m^2/V (1D)"
+#: and of what the origin changes of one
+PER_ANGSTROM = f"{RESPONSE_UNIT}, per angstrom"
 #: share of the polarizability that the bands of `bands_needed` have to bring
 SHARE = 0.99
 #: points of the mesh that they are counted on, at most
@@ -115,6 +115,7 @@ def of_response(name: str) -> list[Descriptor]:
         Descriptor(f"{name}_gap", unit, f"largest element of {name} at the level in question if there is a gap, with its sign"),
         Descriptor(f"{name}_gap_error", unit, f"estimated error of {name}_gap"),
         Descriptor(f"{name}_gap_element", "", f"axes of that element of {name}"),
+        Descriptor(f"{name}_per_angstrom", PER_ANGSTROM, f"most that an element of {name} changes with the origin of a layer"),
         Descriptor(f"{name}_removed", unit, f"most that a symmetry which holds but for noise takes from {name}"),
         Descriptor(f"{name}_removed_error", unit, f"numerical error of {name}_removed; {name}_max_error holds both"),
     ]
@@ -128,6 +129,9 @@ def of_result(result: xr.Dataset, reference: float, gap: Gap | None, tau: float)
         known = at[name].attrs.get("index_order") or "spin_moment" in at[name].dims
         if known:
             pairs |= _of_response(at[name], at[f"{name}_error"], reference if gap else None)
+            if f"{name}_per_angstrom" in at:
+                change = float(np.nanmax(abs(at[f"{name}_per_angstrom"].values), initial=0.0))
+                pairs[f"{name}_per_angstrom"] = change if change > negligible(name, at[name].attrs["units"]) else 0.0
             if f"{name}_raw" in at:
                 removed = np.nan_to_num(abs(at[f"{name}_raw"] - at[name]).values)
                 most = np.unravel_index(int(np.argmax(removed)), removed.shape)
@@ -153,8 +157,7 @@ def _of_response(value: xr.DataArray, error: xr.DataArray, middle: float | None)
     """The largest element over the Fermi levels, and in the middle of the gap."""
     name, levels = value.name, value.coords["fermi"].values
     axes = [value.coords[d].values for d in value.dims if d != "fermi"]
-    lengths = {unit: 3 - dimension for dimension, unit in ALPHA_UNIT.items()}
-    rounding = ROUNDING * E2_OVER_HBAR * ANGSTROM ** lengths.get(value.attrs["units"], 0)
+    rounding = negligible(str(name), value.attrs["units"])
     allowed = np.isin(element_names(value), list(reasons(value)), invert=True).reshape(
         [len(a) for a in axes]
     )  # of the elements

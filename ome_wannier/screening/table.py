@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..calculators.reported_units import negligible
 from ..common.errors import SettingsError, warn
 from ..common.safe_write import whole
 from ..common.sqlite_file import check_length
+from ..common.units import ALPHA_UNIT
 from ..presentation.per_current import CONDUCTIVITY, SUFFIX
 from .descriptors import describe
 from .store import DONE, Store
@@ -130,7 +132,10 @@ def _column(by: str, table: pd.DataFrame) -> str:
 
 
 def _nearest(name: str, table: pd.DataFrame) -> str:
-    first, *more = difflib.get_close_matches(name, [str(c) for c in table], 3, cutoff=0.0)
+    every = [str(c) for c in table]
+    if re.search("sig|/", name):  # which no column has: a ratio is meant
+        every += [f"{d.name.removesuffix(SUFFIX)}/sigma" for d in describe() if d.name.endswith(SUFFIX)]
+    first, *more = difflib.get_close_matches(name, every, 3, cutoff=0.0)
     return f"did you mean {', '.join([first, *more])}?"
 
 
@@ -264,10 +269,17 @@ def still_grows(row: dict[Any, Any], column: str) -> bool:
     return column.endswith("_fermi") and row.get(f"{column.removesuffix('_fermi')}_at_end") == 1
 
 
+def least(row: dict[Any, Any], column: str) -> float:
+    """What the number in a column of a response, in SI, has to exceed to be more than rounding; 0 of other columns."""
+    name, _, kind = column.rpartition("_")
+    unit = ALPHA_UNIT.get(row.get("dimension", 0), "")
+    return negligible(name, unit) if kind in ("max", "gap") else 0.0
+
+
 def meanings(names: Sequence[str]) -> dict[str, str]:
     """What columns are, with the unit of those that have one."""
     known = {d.name: f"{d.meaning}, in {d.unit}" if d.unit else d.meaning for d in describe()}
     return {name: known[name] for name in names if name in known}
 
 
-__all__ = ["DONE", "EXPORTS", "column_of", "export", "frame", "meanings", "rank", "select", "still_grows", "units"]
+__all__ = ["DONE", "EXPORTS", "column_of", "export", "frame", "least", "meanings", "rank", "select", "still_grows", "units"]

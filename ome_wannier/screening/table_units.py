@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..common.errors import SettingsError
 from ..common.units import ALPHA_UNIT
 from ..presentation.units import of_cell, parsable
-from .descriptors import RESPONSE_UNIT, describe
+from .descriptors import PER_ANGSTROM, RESPONSE_UNIT, describe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ def in_unit(table: pd.DataFrame, unit: str) -> pd.DataFrame:
     SettingsError : a unit that a row's dimension does not have, or one per cell, where a row does not know its cell.
     """
     found = table.copy()
-    columns = [d.name for d in describe() if d.unit == RESPONSE_UNIT and d.name in table]
+    columns = [d.name for d in describe() if d.unit in (RESPONSE_UNIT, PER_ANGSTROM) and d.name in table]
     found[columns] = table[columns].mul([factor for factor, _ in factors(table, unit)], axis=0)
     dimensions = table.get("dimension", [math.nan] * len(table))
     return found.assign(response_units=[parsable(ALPHA_UNIT[int(d)], unit) if d in ALPHA_UNIT else "" for d in dimensions])

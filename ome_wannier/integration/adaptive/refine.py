@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,16 +68,20 @@ def refine(
     shape = (job.integrand.levels, job.mix.shape[1])
     kept: dict[int, _Class] = {}
     cells, limit, points, widest, began = start, np.ones(shape), 0, 0.0, time.monotonic()
+    said = "k points"
     while True:
-        generation = _generation(job, cells, limit, resources, budget.deadline if points else None)
+        seen = partial(track, description=said, enabled=resources.progress, began=began)
+        generation = _generation(job, cells, limit, resources, budget.deadline if points else None, seen)
         if generation is None:
             break  # out of time: as it was before these cells were halved
         found, widest = generation[0], max(widest, generation[1])
         points += len(cells.half) * per_cell
         classes = _merged(kept, found)
         limit = tolerance(total(classes.values()))
-        if (error_of(total(classes.values())) <= limit).all():
+        error = error_of(total(classes.values()))
+        if (error <= limit).all():
             break
+        said = f"k points beyond {points}, errors up to {float((error / limit).max()):.2g} x rtol"
         left = budget.points - points
         if budget.deadline is not None:
             rate = points / max(time.monotonic() - began, 1e-9)
@@ -102,9 +107,9 @@ def total(classes: Iterable[_Class]) -> Part:
 
 
 def _generation(
-    job: CellJob, cells: Cells, limit: Array, resources: Resources, deadline: float | None
+    job: CellJob, cells: Cells, limit: Array, resources: Resources, deadline: float | None, seen: Callable[..., Any]
 ) -> tuple[dict[int, _Class], float] | None:
-    """Evaluate cells, by class, with the widest degenerate group in eV; None when time is out."""
+    """Evaluate cells, by class, with the widest degenerate group in eV; None when time is out. seen : `track` of this work."""
     step = max(1, min(ADAPTIVE.block, ADAPTIVE.block_bytes // job.bytes_per_point) // len(job.rule.nodes))
     items = [(Cells(*(x[s : s + step] for x in cells)), limit) for s in range(0, len(cells.half), step)]
     places: dict[int, list[tuple[Cells, Array]]] = {}
@@ -112,7 +117,7 @@ def _generation(
     widest = 0.0
     waiting = job.waiting(job.bytes_of_classes // (3 * job.octaves))  # a block has cells of a third of them
     with closing(ordered(resources.executor, integrate, job, items, waiting)) as results:
-        for block, _ in track(items, "k points", resources.progress):
+        for block, _ in seen(items):
             if deadline is not None and time.monotonic() > deadline:
                 return None
             found = next(results)

@@ -25,7 +25,7 @@ import typer
 from typer.testing import CliRunner
 
 import ome_wannier as ome
-from ome_wannier.cli import app, main
+from ome_wannier.cli import app, jobs, main
 from ome_wannier.integration import band_ranges as info
 from ome_wannier.runs.settings import TABLE, named
 
@@ -81,6 +81,14 @@ class TestRun:
         assert set(pd.read_csv("a.csv")["quantity"]) == {"total", "extrinsic"}
         assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
+    def test_all_that_is_printed_is_in_the_text_file(self, run: Run) -> None:
+        """With --all what the origin changes, too."""
+        _, out, _ = run("run", "vse2", *QUICK, "--fermi", "0", "--all", "--csv", "a.csv")
+        for name in ("total", "extrinsic"):
+            assert f" {name}, per Å of origin " in out
+        every = {"total", "extrinsic", "total_per_angstrom", "extrinsic_per_angstrom"}
+        assert set(pd.read_csv("a.csv")["quantity"]) == every
+
     def test_is_what_compute_gives(self, run: Run) -> None:
         assert run("run", "hbn", *QUICK, "--fermi=-3.3", "-o", "a.nc", "--temperature", "100,300", "--tau", "5")[0] == 0
         expected = ome.compute(ome.load("hbn"), (4, 4, 1), ["total", "extrinsic"], -3.3, temperature=[100, 300], tau=5)
@@ -126,7 +134,9 @@ class TestRun:
         said = " ".join(out.split())
         assert re.search(r"Fermi level -0\.\d+ eV in the gap of 0\.\d+ eV, -0\.4\d+ to -0\.1\d+ eV above band 13; 151", said)
         assert re.search(r"^total +\S+ ± \S+ +\S+ ± \S+$", out, re.MULTILINE)
-        assert re.search(r"^intrinsic \(\wA m/V\)\n +\w\w at -0.28 eV +\w\w at -?0.\d+ eV \(largest, open\)", out, re.MULTILINE)
+        assert re.search(
+            r"^intrinsic \(\wA m/V\)\n +\w\w at -0.28 eV +\w\w at 0.05 eV \(largest, open, end\)", out, re.MULTILINE
+        )
         assert "xz, zx of total: forbidden by mirror normal to (1, 0, 0) x time reversal" in said
         assert not re.search(r"\b0(\.0*)? ± 0(\.0*)?\b", out)
         assert len(out.splitlines()) <= 30
@@ -394,6 +404,7 @@ class TestInfo:
         code, out, err = run("info", "tilted-dirac", "--all")
         assert (code, err) == (0, "")
         assert "k.p" in out
+        assert "point group   not looked for: a k.p model has no atoms and no lattice\n" in out
         assert "parameter     mass = 0.01 eV" in out
 
     def test_library_entry(self, run: Run) -> None:
@@ -402,6 +413,7 @@ class TestInfo:
         assert len(out.splitlines()) <= 30
         assert "next          ome-wannier run hbn\n" in out
         assert "all of intrinsic: forbidden by time reversal" in out
+        assert "Fermi level   -0.9000 eV, from the library entry hbn; run takes -5 to -0.5 eV in 181 levels\n" in out
         assert "no  " not in out
         code, out, err = run("info", "hbn", "--all")
         assert (code, err) == (0, "")
@@ -421,6 +433,13 @@ class TestInfo:
             assert part in out
         assert re.search(r"2-4 +-11\.\d+ +-3\.1\d+ +4\.4\d+ +3", out)
         assert re.search(r"time reversal +\S+ +\S+ +\S+ +to rounding", out)
+
+    def test_every_level_says_what_it_is(self, run: Run) -> None:
+        """That of the library, as `materials` lists it, that of the filling, and the levels that `run` takes."""
+        out = run("info", "cumnas")[1]
+        assert re.search(r"level +8\.\d{4} eV holds 42 electrons per cell at 300 K, to 0\.\d+ eV\n", out)
+        assert "Fermi level   8.7045 eV, from the library entry cumnas; run takes 8.2 to 9.2 eV in 101 levels\n" in out
+        assert "CuMnAs, antiferromagnet (Neel vector along x), metal: Fermi level 8.7045 eV\n" in run("materials")[1]
 
     def test_symmetries_that_hold_but_for_noise(self, run: Run) -> None:
         """They are told from those that hold to rounding, and so are the zeros that they demand."""
@@ -459,6 +478,31 @@ class TestInfo:
         assert "unknown (the atoms are not given)" in out
         assert "no _wsvec.dat" in out
         assert "give --filling" in out
+
+
+@pytest.mark.parametrize(
+    ("given", "ways"),
+    [
+        (("--kmesh", "24", "24", "1"), "a smaller --kmesh, --workers N"),
+        (("--kmesh", "24", "24", "1", "--workers", "1"), "a smaller --kmesh"),
+        (
+            ("--rtol", "0.5"),
+            "fewer --calculators, such as total, one --fermi level, a larger --rtol, --max-time SECONDS, which ends it, "
+            "--workers N",
+        ),
+        (
+            ("--rtol", "0.5", "--fermi", "0", "--calculators", "total"),
+            "a larger --rtol, --max-time SECONDS, which ends it, --workers N",
+        ),
+    ],
+)
+def test_a_long_run_says_what_takes_less(run: Run, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...], ways: str) -> None:
+    monkeypatch.setattr(jobs, "LONG", 0.0)
+    assert f"this takes more than 0 s; what takes less: {ways}\n" in run("run", "haldane", *given)[2]
+
+
+def test_a_short_run_is_silent(run: Run) -> None:
+    assert "takes" not in run("run", "haldane", "--fermi", "0", "--kmesh", "4", "4", "1", "--calculators", "total")[2]
 
 
 def test_material_that_is_built(run: Run) -> None:

@@ -103,3 +103,23 @@ def test_without_a_place_for_compiled_code(tmp_path: Path) -> None:
     assert found.returncode == 0, found.stderr
     assert found.stderr.count("NUMBA_CACHE_DIR") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("end", "printed", "noted"),
+    [
+        ("", 1, 1),
+        ("> x.txt; cat x.txt", 1, 1),
+        ("| cat", 1, 1),
+        ("2>&1", 1, 0),
+        ("2>&1 | cat", 1, 0),
+        ("> x.txt 2>&1; cat x.txt", 1, 0),
+        ("2>/dev/null", 1, 0),
+    ],
+)
+def test_a_warning_is_said_once_in_each_place(tmp_path: Path, end: str, printed: int, noted: int) -> None:
+    """In the file or pipe that the answer goes to, and on standard error, which may be the same."""
+    found = shell(f"ome run haldane --kmesh 4 4 1 --fermi=-1 --calculators total {end}", tmp_path)
+    said = "does not resolve"
+    assert " ".join(found.stdout.split()).count(said) == printed
+    assert found.stderr.count(said) == noted

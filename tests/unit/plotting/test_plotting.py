@@ -143,6 +143,14 @@ def test_scan_shows_errors_gap_model_and_units(result2) -> None:
     assert_allclose([gap.get_x(), gap.get_x() + gap.get_width()], [-0.2, 0.3])
 
 
+def test_a_gap_wider_than_the_scan_does_not_widen_it(result2) -> None:
+    figure = plotting.fermi_scan(result2, gap=(-0.2, 3.0), temperature=100.0)
+    for ax in panels(figure):
+        gap = next(p for p in ax.patches if p.get_label() == "gap")
+        assert_allclose([gap.get_x(), gap.get_x() + gap.get_width()], [-0.2, 1.0])
+        assert_allclose(ax.get_xlim(), [-1.0, 1.0])
+
+
 def test_scan_draws_the_element_that_the_summary_shows(result3) -> None:
     """It exceeds its error most; three others are larger, within their errors."""
     sure, noisy = ("y", "z"), [("x", "x"), ("x", "y"), ("z", "x")]
@@ -589,6 +597,57 @@ def test_a_comparison_says_how_each_was_computed_and_what_is_forbidden(strained,
         assert "b: 6 x 6 x 1, 36 points; tau = 3 fs; gate: level" in said
 
 
+def alone(strained, name, called=None):
+    """The result with one quantity, which may be called by the name of another."""
+    one = strained.isel(temperature=0)[[name, f"{name}_error"]]
+    return one if called is None else one.rename({name: called, f"{name}_error": f"{called}_error"})
+
+
+@pytest.mark.parametrize("how", ["lines", "bars"])
+def test_a_comparison_of_what_shares_no_element_says_so(strained, how) -> None:
+    """A line each on what was not computed, one for all, and nothing where there is no number, not even a zero."""
+    draw = {"lines": plotting.compare, "bars": lambda r: plotting.mechanisms(r, fermi=0.3)}[how]
+    apart = {"a": alone(strained, "total"), "b": alone(strained, "extrinsic"), "c": alone(strained, "total", "quantum_metric")}
+    nothing = "no element is of two of these: there is nothing to compare"
+    figure = draw({k: apart[k] for k in "ab"})
+    said = figure.get_suptitle().replace("\n", " ")
+    assert re.search(r"^a: 12 x .*; gate: density; not computed: extrinsic b: .*; not computed: total no element", said)
+    assert nothing in said
+    drawn = [len(ax.lines) if how == "lines" else sum(np.isfinite(p.get_height()) for p in ax.patches) for ax in panels(figure)]
+    assert set(drawn) == {2 if how == "lines" else 1}  # a curve and the line at zero
+    assert "not computed: total, extrinsic" in draw({k: apart[k] for k in "abc"}).get_suptitle().replace("\n", " ")
+    assert nothing not in draw({"a": apart["a"], "b": apart["a"]}).get_suptitle().replace("\n", " ")
+
+
+def test_elements_that_are_rounding_are_not_drawn() -> None:
+    """Of a k.p model nobody knows the symmetry: the cone forbids zx of the total and zy of the extrinsic response."""
+    cone = ome.load("tilted-dirac")
+    result = ome.compute(cone, ome.PolarMesh(16, 8), ["total", "extrinsic"], [-0.02, 0.0, 0.02])
+    for figure in (plotting.fermi_scan(result), plotting.compare({"a": result, "b": result})):
+        assert [re.search(r"alpha_\{(..)\}", ax.get_title()).group(1) for ax in panels(figure)] == ["zy", "zx"]
+
+
+def test_bars_of_results_none_of_which_has_a_response(strained) -> None:
+    results = {name: alone(strained, "total", name) for name in ("quantum_metric", "berry_curvature")}
+    figure = plotting.mechanisms(results, fermi=0.3)
+    assert {t.get_text() for ax in panels(figure) for t in ax.get_xticklabels()} == {"quantum metric", "berry curvature"}
+
+
+def test_a_comparison_names_the_drawn_elements_that_one_lacks(strained) -> None:
+    """Of the total zx, which the other has, not all that symmetry forbids."""
+    one = strained.isel(temperature=0)[["total", "total_error"]]
+    assert "zx" in one["total"].attrs["forbidden"]
+    figure = plotting.compare({"a": one, "b": one.assign(total=without_marks(one["total"]))}, components=["zx", "zy"])
+    assert re.search(r"; zx of total: forbidden by mirror", figure.get_suptitle().replace("\n", " "))
+
+
+def without_marks(variable):
+    """A quantity that nothing forbids."""
+    found = variable.copy()
+    found.attrs = {k: v for k, v in variable.attrs.items() if not k.startswith("forbidden")}
+    return found
+
+
 def test_against_temperature(strained) -> None:
     figure = plotting.compare(strained, fermi=0.3, against="temperature")
     assert panels(figure)[-1].get_xlabel() == "temperature (K)"
@@ -651,6 +710,9 @@ def test_convergence_refuses(finer, plane) -> None:
         plotting.convergence([finer[0], other])
     with pytest.raises(SettingsError, match=r"different relaxation times \(10.0, 20.0\)"):
         plotting.convergence([finer[0], finer[1].assign_attrs(tau_fs=20.0)])
+    apart = [finer[0][["total", "total_error"]], finer[1][["extrinsic", "extrinsic_error"]]]
+    with pytest.raises(SettingsError, match="no two of these results have total or extrinsic together"):
+        plotting.convergence(apart)
     with pytest.raises(SettingsError, match=r"64 k points has no level 0.1 eV"):
         plotting.picture([finer[0], finer[1].isel(fermi=[0])], None, fermi=0.1, against="mesh")
 

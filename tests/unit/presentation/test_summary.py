@@ -120,6 +120,112 @@ def test_parts_that_all_are_open_give_way_to_those_that_are_sure(haldane, unsure
     assert "dipole, itinerant, local: open" in text
 
 
+@pytest.mark.parametrize(
+    ("value", "error", "of_total", "said"),
+    [
+        (0.26, 0.12, 0.3, "26%"),
+        (0.26, 0.48, 0.3, "?"),  # below half of the total, but more than the part
+        (-0.26, 0.48, 0.3, "?"),
+        (0.26, 0.26, 0.3, "?"),
+        (0.9, 0.51, 0.3, "?"),
+        (0.9, 0.1, 0.5, "?"),
+        (0.001, 0.002, 0.3, "0%"),  # 0 as it is written, whatever the error makes of it
+        (0.001, 0.006, 0.3, "?"),
+        (0.0, 0.0, 0.3, "0%"),
+        (0.26, np.nan, 0.3, "?"),
+        (0.26, 0.12, np.nan, "?"),
+    ],
+)
+@pytest.mark.parametrize("scale", [1.0, 4.2e-17])
+def test_a_share_of_what_is_not_known_is_open(haldane, value, error, of_total, said, scale) -> None:
+    """A part of a total of one: its share, or a question mark with what it means."""
+    result = haldane.copy(deep=True)
+    for name in ("total", "dipole", "itinerant", "local", *rows.EXACT_PARTS):
+        result[name][:], result[f"{name}_error"][:] = 0.0, 0.0
+    result["total"][:], result["total_error"][:] = scale, of_total * scale
+    result["itinerant"][:], result["itinerant_error"][:] = value * scale, error * scale
+    text = str(ome.summary(result, fermi=0.1))
+    (line,) = re.findall(r"^  itinerant  .*$", text, re.MULTILINE)
+    assert line.split()[-1] == said
+    assert ("?: an error exceeds half of the total, or the part itself" in text) == (said == "?")
+
+
+def test_the_largest_at_the_end_of_a_scan_says_so(haldane) -> None:
+    """At the first or the last level, in a word and in a line; not elsewhere, and not of levels that are all shown."""
+    for at in (0, 6, 12):
+        result = haldane.copy(deep=True)
+        for name in ("total", "extrinsic"):
+            result[f"{name}_error"][:] = 1e-3 * abs(haldane[name]).max()
+            result[name][{"fermi": at}] = 10 * abs(haldane[name]).max()
+        text = str(ome.summary(result))
+        if at == 6:
+            assert "end" not in text.split()  # the largest is at the level that stands for the scan
+            continue
+        assert len(re.findall(rf"at {LEVELS[at]:g} eV \(largest, end\)", text)) == 2
+        assert "end: the first or last level, beyond which it may be larger: widen the scan" in text
+        assert "end)" not in str(ome.summary(result.isel(fermi=[at])))
+
+
+def test_reasons_of_two_kinds_are_two_sentences(haldane) -> None:
+    result = haldane.copy(deep=True)
+    result["extrinsic"][:] = np.nan
+    names = elements.names(result["extrinsic"])
+    marks = {"forbidden": names[1:], "forbidden_by": ["inversion x time reversal"], "missing": "E_z drives no current"}
+    result["extrinsic"].attrs = {k: v for k, v in haldane["extrinsic"].attrs.items() if k not in marks} | marks
+    said = " ".join(str(ome.summary(result)).split())
+    assert " extrinsic: forbidden by inversion x time reversal. Not defined: E_z drives no current " in said
+
+
+@pytest.mark.parametrize(("value", "error"), [(0.0, 4.1e-69), (1e-30, 3e-30), (-2e-30, 0.0)])
+def test_what_is_less_than_rounding_is_no_number(haldane, value, error) -> None:
+    """1e-12 e^2/hbar angstrom is 2.4e-26 A m/V: in the tables of a summary and in those of --all, a part or the response."""
+    for name in ("itinerant", "extrinsic"):
+        result = haldane.copy(deep=True)
+        result[name][:], result[f"{name}_error"][:] = value, error
+        text = str(ome.summary(result, fermi=0.1))
+        (line,) = re.findall(rf"^ *{name}  .*$", text, re.MULTILINE)
+        assert "  0 (negligible)" in line
+        assert "0 (negligible): with its error below 1e-12 of the natural unit (e^2/hbar, eV, Å), as rounding is" in " ".join(
+            text.split()
+        )
+        assert "10⁻" not in text
+        cells = [c for t in tables.tensor_tables(result.isel(fermi=7)) for column in t.columns for c in column.cells]
+        assert "0 (negligible)" in cells
+    larger = haldane.copy(deep=True)
+    larger["itinerant"][:], larger["itinerant_error"][:] = value, 3e-26
+    assert "negligible" not in str(ome.summary(larger, fermi=0.1))
+
+
+def test_a_quantity_of_a_user_may_be_of_any_size(haldane) -> None:
+    mine = haldane.assign(mine=1e-3 * haldane["extrinsic"] * 1e-12, mine_error=1e-4 * abs(haldane["extrinsic"]) * 1e-12)
+    mine["mine"].attrs |= haldane["extrinsic"].attrs
+    assert "negligible" not in str(ome.summary(mine, fermi=-0.6))
+
+
+def test_a_level_of_a_scan_says_what_it_stands_for(haldane) -> None:
+    near = str(ome.summary(haldane.assign_attrs(known_level_eV=0.31)))
+    assert "this nearest to the material's 0.3100 eV" in " ".join(near.split())
+    for known in (0.3, 9.0):
+        assert "nearest" not in str(ome.summary(haldane.assign_attrs(known_level_eV=known)))
+    assert "nearest" not in str(ome.summary(haldane.assign_attrs(known_level_eV=0.31), fermi=-0.2))
+
+
+def test_a_model_without_a_lattice_says_why_it_has_no_point_group(haldane) -> None:
+    cone = ome.load("tilted-dirac")
+    why = "point group  not looked for: a k.p model has no atoms and no lattice"
+    for how in ({"kmesh": ome.PolarMesh(8, 8)}, {"rtol": 0.3}):
+        assert why in str(ome.summary(ome.compute(cone, calculators=["total"], fermi=[0.0], **how)))
+    assert "not looked for" not in str(ome.summary(haldane))
+
+
+def test_a_caution_of_the_library_is_on_the_first_screen(haldane) -> None:
+    caution = ome.materials.entry("cumnas").caution
+    for name, said in (("library/cumnas", True), ("library/cumnas (a=1)", True), ("library/te", False), ("cumnas", False)):
+        text = " ".join(str(ome.summary(haldane.assign_attrs(model=name))).split())
+        assert (caution in text) == said
+    assert "cumnas-minimal" in ome.summary(haldane.assign_attrs(model="library/cumnas"))._repr_html_()
+
+
 def test_fields_across_a_layer_have_no_column_where_nothing_is_defined() -> None:
     """In the printed table, the picture and the report: the metric of a layer has two columns, its response three."""
     model = toys.random_model(3, n=3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import os
 import re
@@ -13,12 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from plotly.offline import get_plotlyjs
 from windows import SIZES, resized
 
 import ome_wannier as ome
 from ome_wannier import screening
 from ome_wannier.errors import FileFormatError, SettingsError, StoreError
-from ome_wannier.report import content, report
+from ome_wannier.report import content, page, report
 from ome_wannier.screening.store import FAILED, Store
 from ome_wannier.units import convert_alpha
 
@@ -134,6 +137,11 @@ def test_details_are_the_numbers_of_the_database(folder: Path) -> None:
     assert dict(detail["facts"])["kmesh"].startswith("KMesh")
 
 
+def test_what_is_forbidden_has_no_level() -> None:
+    row = {"total_fermi": 0.8, "total_element": "none", "extrinsic_fermi": 0.7, "extrinsic_element": "zx"}
+    assert [page._cell(row, f"{name}_fermi").text for name in ("total", "extrinsic")] == ["", "0.7"]
+
+
 def test_what_symmetry_forbids_is_said(folder: Path) -> None:
     found = data(folder / "s.html")
     (row,) = [r for r in found["rows"] if r["name"].startswith("tmd")]
@@ -168,6 +176,15 @@ def test_the_page_needs_nothing_else(folder: Path) -> None:
     policy = next(a["content"] for _, a in found.elements if a.get("http-equiv") == "Content-Security-Policy")
     assert policy is not None
     assert policy.startswith("default-src 'none'")
+
+
+def test_the_library_that_draws_is_there_once_and_packed(folder: Path) -> None:
+    """Unpacked it is what plotly ships, to the last letter; it is most of the page."""
+    page = (folder / "s.html").read_text(encoding="utf-8")
+    (packed,) = re.findall(r'<script type="text/plain" id="plotly">([A-Za-z0-9+/=]+)</script>', page)
+    assert gzip.decompress(base64.b64decode(packed)).decode() == get_plotlyjs()
+    assert len(packed) < 0.45 * len(get_plotlyjs())
+    assert len(page) < len(packed) + 200_000
 
 
 def test_a_result_alone(result: Any, tmp_path: Path) -> None:
@@ -286,8 +303,12 @@ def test_an_empty_selection_is_a_page(folder: Path, tmp_path: Path) -> None:
 
 
 def opened(browser: Any, path: Path, size: str) -> None:
+    """Figures are there a moment after the page: the library that draws them is packed."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
     resized(browser, size)
     browser.get(path.as_uri())
+    WebDriverWait(browser, 30).until(lambda b: b.execute_script("return !!window.Plotly"))
 
 
 def names(browser: Any) -> list[str]:
@@ -367,6 +388,19 @@ def test_a_result_in_a_browser(result: Any, browser: Any, size: str, tmp_path: P
     assert browser.execute_script("return document.querySelectorAll('#scans .main-svg').length")
     assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
     assert not browser.execute_script("return [...document.querySelectorAll('#scatter, #ranked')].some(e => e.offsetParent)")
+
+
+@pytest.mark.long
+@pytest.mark.outside
+def test_a_browser_that_cannot_unpack_shows_all_but_the_figures(result: Any, browser: Any, tmp_path: Path) -> None:
+    report(result, tmp_path / "r.html")
+    old = {"source": "delete window.DecompressionStream"}
+    script = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", old)
+    browser.get((tmp_path / "r.html").as_uri())
+    browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+    assert "The figures need a browser of 2023 or later." in browser.find_element("tag name", "header").text
+    assert browser.execute_script("return document.querySelectorAll('#tensors td').length") > 2
+    assert browser.get_log("browser") is not None  # of what failed: the next page begins without
 
 
 def test_the_command_writes_it(folder: Path, tmp_path: Path) -> None:

@@ -133,6 +133,9 @@ def test_a_column_that_no_row_has_says_what_it_is_and_needs() -> None:
         screening.rank(bare, "metric")
     with pytest.raises(SettingsError, match=r"no column 'extrinsc_max': did you mean extrinsic_max, \w+, \w+\?"):
         screening.rank(bare, "extrinsc_max")
+    for close in ("extrinsic_sigma", "extrinsic/sigm", "extrinsic/ sigma_"):
+        with pytest.raises(SettingsError, match=r"did you mean extrinsic/sigma, "):
+            screening.rank(bare, close)
 
 
 def test_the_first_screen_has_it_where_the_conductivity_is() -> None:

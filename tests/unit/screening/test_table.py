@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from ome_wannier import screening
+from ome_wannier.cli import ranking
 from ome_wannier.errors import SettingsError, StoreError
 from ome_wannier.screening.store import DONE, FAILED, FORBIDDEN, Store
 from ome_wannier.screening.table import select, units
@@ -163,6 +164,26 @@ def test_rows_are_ranked_by_what_exceeds_their_errors() -> None:
     numbers = {"total_max": [9.0, 2.0, 5.0, 1.0, 0.0, 1.0], "total_max_error": [8.9, 0.1, np.nan, 0.2, 0.0, 3.0]}
     found = pd.DataFrame({"name": list("abcdef"), "status": [DONE] * 6, **numbers})
     assert list(screening.rank(found)["name"]) == ["b", "d", "a", "f", "c", "e"]
+
+
+def test_a_ranking_has_no_number_less_than_rounding() -> None:
+    """And does not call it open, nor show the level of a response that is forbidden."""
+    rows = {
+        "name": ["a", "b", "c"],
+        "dimension": [2, 2, 2],
+        "total_max": [1e-16, 0.0, 0.0],
+        "total_max_error": [1e-17, 4e-69, 0.0],
+    }
+    found = pd.DataFrame({**rows, "total_element": ["zx", "zx", "none"], "total_fermi": [0.1, 0.2, 0.3]})
+    table = ranking.printed(found, ["name", "total_max", "total_fermi"], "total_max", None)
+    assert [list(c.cells) for c in table.columns] == [
+        list("abc"),
+        ["100 ± 10", "0 (negligible)", "forbidden"],
+        ["0.1", "0.2", "-"],
+    ]
+    assert "(open)" not in " ".join(ranking.explained(found, found, "total_max", None, ["name", "total_max"]))
+    larger = found.assign(total_max_error=[1e-17, 3e-26, 0.0])
+    assert "(open)" in " ".join(ranking.explained(larger, larger, "total_max", None, ["name", "total_max"]))
 
 
 def test_responses_in_another_unit() -> None:
