@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +19,10 @@ from numpy.typing import NDArray
 from ..bands.across import lateral_axes
 from ..bands.bands import Bands
 from ..models.base import Model
+from ..models.operators import Operator
 from . import layer
-from .quantity import Combination, Dims, Observable, is_share
+from .operators import Weights
+from .quantity import Combination, Dim, Dims, Observable, is_share
 from .spin import spin
 from .weights import component_axes
 
@@ -169,6 +173,41 @@ _BLOCKS = (
 )
 
 
+def _of_operator(operator: Operator) -> Block:
+    """The response of an operator to a field across a layer or chain."""
+    first: tuple[Dim, ...] = ("operator_component",) if operator.is_vector else ()
+    found = _operator_terms(*operator.about[:4], operator.is_vector)
+    for term in found:
+        _MADE[term.name] = term
+    gate, surface, by_level = (term.name for term in found)
+    return Block(f"{operator.name}_response", (*first, "gate"), (gate, surface), (by_level,))
+
+
+#: terms of the operators of models, by their names, which say what they are
+_MADE: dict[str, Observable] = {}
+
+
+def made_term(name: str) -> Observable | None:
+    """The term of this name of an operator of some model, or None."""
+    return _MADE.get(name)
+
+
+@lru_cache(maxsize=256)
+def _operator_terms(name: str, unit: str, T: Parity, P: Parity, is_vector: bool) -> tuple[Observable, ...]:
+    tag = crc32(repr((unit, T, P, is_vector)).encode())
+    first: tuple[Dim, ...] = ("operator_component",) if is_vector else ()
+    odd: Parity = -1 if P > 0 else 1
+    base = _term(f"{name}_gate_{tag:x}", Weights(layer.operator_gate, name, is_vector), (*first, "gate"))
+    base = replace(base, kind="density_response", time_reversal=T, inversion=odd, unit=unit, curvature=False)
+    surface = Weights(layer.operator_gate_surface, name, is_vector)
+    by_level, dims = Weights(layer.operator_by_level, name, is_vector), (*first, "gate", "gate")
+    return (
+        base,
+        replace(base, name=f"{name}_gate_surface_{tag:x}", occupation="surface", weights=surface),
+        replace(base, name=f"{name}_by_level_{tag:x}", occupation="surface", weights=by_level, dims=dims, inversion=P),
+    )
+
+
 def only_helps(calculator: object) -> bool:
     """Whether a calculator is the drift of a block, the share of a part, or says where carriers are: nobody waits for it."""
     if isinstance(calculator, Combination):
@@ -183,8 +222,11 @@ def knows_across(model: Model) -> bool:
 
 def blocks(model: Model, names: Sequence[str]) -> list[Block]:
     """The blocks of quantities beyond what these are by themselves; none of models that are no layers."""
+    if not knows_across(model):
+        return []
     empty = [dim for dim, along in component_axes(model.axes, model.moments).items() if not along]
-    return [b for b in _BLOCKS if b.of in names and not set(b.dims) & set(empty)] if knows_across(model) else []
+    every = [*_BLOCKS, *(_of_operator(o) for o in model.operators)]
+    return [b for b in every if b.of in names and not set(b.dims) & set(empty)]
 
 
 def parts(model: Model, names: Sequence[str]) -> list[Combination | Observable]:

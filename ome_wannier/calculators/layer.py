@@ -110,6 +110,24 @@ def moment_by_level(bands: Bands) -> Array:
     return orbital_moment(bands)[..., None, None]
 
 
+# ---- operators of a model ----------------------------------------------------------------------------------------------
+
+
+def operator_gate(bands: Bands, name: str) -> Array:
+    """2 Re[B_g O_i]_nn, what a field across mixes into an operator (layers.md eq. 5): (nk, n, c, gate), times Angstrom/eV."""
+    return _mixed_by_gate(bands, bands.operator(name))
+
+
+def operator_gate_surface(bands: Bands, name: str) -> Array:
+    """-[rbar_g O_i]_nn for -df/de (layers.md eq. 5): (nk, n, c, gate), times Angstrom."""
+    return -_shifted_by_gate(bands, bands.operator(name))
+
+
+def operator_by_level(bands: Bands, name: str) -> Array:
+    """[O_i]_nn for -df/de, the drift of `operator_gate`: (nk, n, c, gate, gate), in the unit of the operator."""
+    return _diagonals(bands, bands.operator(name))
+
+
 # ---- spin ------------------------------------------------------------------------------------------------------------
 
 

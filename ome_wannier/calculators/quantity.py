@@ -14,9 +14,8 @@ from ..common.errors import SettingsError
 
 Array = NDArray[np.float64]
 
-Dims = tuple[
-    Literal["moment", "spin_moment", "operator_component", "field", "axis", "position", "current", "lateral", "gate"], ...
-]
+Dim = Literal["moment", "spin_moment", "operator_component", "field", "axis", "position", "current", "lateral", "gate"]
+Dims = tuple[Dim, ...]
 
 
 #: kinds of an operator: its density, what a field makes of it, and its current

@@ -173,6 +173,6 @@ def first_observable(calculator: Calculator) -> Term:
 
 
 def _term(name: str) -> Term:
-    calculator = _TERMS[name] if name in _TERMS else get(name)
+    calculator = _TERMS.get(name) or blocks.made_term(name) or get(name)
     assert not isinstance(calculator, Combination)
     return calculator

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bands.degeneracy import Degeneracy, default_tol
-from ..calculators.operators import calculators_of
 from ..calculators.quantity import Observable, is_share
 from ..calculators.weights import component_axes, component_shapes, evaluate_at, unpacked
 from ..models.base import Lattice, Model, has_zone
@@ -32,8 +31,8 @@ def obeyed(group: Group, model: Model, observables: Sequence[Observable]) -> tup
     in words which of these are why others do not count."""
     if not has_zone(model) or len(group.operations) == 1:
         return group, ""
-    names = {o.name for o in observables}
-    tested = {o.name: [c for c in calculators_of(o) if c.name in names] for o in model.operators}
+    of_operator = {o.name: [x for x in observables if getattr(x.weights, "name", None) == o.name] for o in model.operators}
+    tested: dict[str, list[Observable]] = dict(of_operator)
     tested["parts of the material"] = [o for o in observables if is_share(o)]
     kept, why = list(group.operations), []
     for name, of_it in tested.items():

@@ -169,7 +169,7 @@ class Form:
         along = component_axes(model.axes, model.moments)
         for block in (b for b in blocks(model, [calculator.name]) if b.drifts):
             drift = _turned(values[block.drift], [along[d] for d in (*block.dims, "gate")], model)
-            key = by_origin(calculator.name, block.dims[1])
+            key = by_origin(calculator.name, block.dims[-1])
             more = self.result(drift, block.combinations[1], factor, key)
             out[key] = out[key] + more if key in out else more
         return out

@@ -85,14 +85,14 @@ def placed(request: Request, wanted: Sequence[Calculator], found: Integral, choi
         )
     values, errors, raw = dict(found.values), dict(found.errors), dict(found.raw)
     for block in of_layer:
-        fixed = density[:, None, None] & (block.dims[1] == "gate")
+        fixed = density[:, None, None] & (block.dims[-1] == "gate")
         for part in (values, raw) if raw else (values,):
             part[block.name] = part[block.name] + _times(np.where(fixed, _height(part), choice.shift), part[block.drift])
         z, drift = np.where(fixed, _height(found.values), choice.shift), np.abs(found.values[block.drift])
-        unsure = np.where(fixed, _height_error(found), 0.0) if block.dims[1] == "gate" else np.zeros_like(z)
+        unsure = np.where(fixed, _height_error(found), 0.0) if block.dims[-1] == "gate" else np.zeros_like(z)
         errors[block.name] = errors[block.name] + _times(np.abs(z), errors[block.drift]) + _times(unsure, drift)
         for part in (values, errors, raw) if raw else (values, errors):
-            part[block.drift] = np.where(fixed[..., None, None], 0.0, part[block.drift])
+            part[block.drift] = np.where(_beside(fixed, part[block.drift]), 0.0, part[block.drift])
     out = found._replace(values=values, errors=errors, raw=raw, attrs=found.attrs | _about(request, choice, density, chern))
     if not choice.given and not _middle_is_fixed(request):
         _warn_of_origin(request, of_layer, out)
@@ -177,7 +177,12 @@ def _centre(model: Model) -> Array:
 
 def _times(z: Array, drift: Array) -> Array:
     """z (nf, nT, gate) times a drift (nf, nT, *components, gate)."""
-    return np.asarray((z[..., None, None, :] * drift).sum(axis=-1))
+    return np.asarray((_beside(z, drift) * drift).sum(axis=-1))
+
+
+def _beside(z: NDArray[Any], drift: Array) -> NDArray[Any]:
+    """z (nf, nT, gate) with the dimensions of a drift (nf, nT, *components, gate)."""
+    return z.reshape(*z.shape[:-1], *(1,) * (drift.ndim - z.ndim), z.shape[-1])
 
 
 def _height(values: Values) -> Array:
@@ -225,7 +230,7 @@ def _warn_of_origin(request: Request, of_layer: Sequence[Block], found: Integral
     """Warn, once, of elements of fields in the plane that depend on the origin by more than their errors per Angstrom."""
     along = component_axes(request.integrand.model.axes, request.integrand.model.moments)
     said, share = [], 0.0
-    for block in (b for b in of_layer if b.dims[1] == "field"):
+    for block in (b for b in of_layer if b.dims[-1] == "field"):
         value, drift = np.abs(found.values[block.name]), np.linalg.norm(found.values[block.drift], axis=-1)
         least = np.nan_to_num(
             np.maximum(found.errors[block.name], np.linalg.norm(found.errors[block.drift], axis=-1)), nan=np.inf
