@@ -63,7 +63,6 @@ def compute(
     fermi: ArrayLike | None = None,
     *,
     filling: float | None = None,
-    carriers: float | None = None,
     temperature: float | Sequence[float] | Array = 300.0,
     tau: float | Callable[[Array], Any] = 10.0,
     memory: int = 2**30,
@@ -80,6 +79,7 @@ def compute(
     max_time: float | None = None,
     gate: str | None = None,
     origin: ArrayLike | None = None,
+    carriers: float | None = None,
     by: str | Mapping[str, Sequence[int]] | None = None,
 ) -> xr.Dataset:
     """Response tensors of a model as functions of the Fermi level and the temperature.
@@ -95,8 +95,6 @@ def compute(
     filling : electrons per cell, instead of `fermi`; of plane waves and windows of bands those added to neutrality. The
         Fermi level differs between temperatures: one at a time. At T = 0 a gap has its level in the middle. `fermi_error_eV`
         of the result is what the mesh leaves open; what it may change is in the errors.
-    carriers : electrons per cm^2 of a layer (cm^3 of a crystal, cm of a chain) added to `filling`, which is then neutrality;
-        holes are negative.
     temperature : K; an array adds a dimension. At T = 0 Fermi-surface terms use the spacing of the Fermi levels; at a single
         one they are zero in a gap, and refused in bands.
     tau : relaxation time in fs, for the extrinsic part and the ohmic conductivity; or a function of the energies (nk, n) of all
@@ -141,6 +139,8 @@ def compute(
         insulators, where nothing else has a meaning. In other gaps both are the same.
     origin : a Cartesian point in Angstrom, or of a layer a number along its normal, from which positions across it count; by
         default the mean of the centres. `<name>_per_angstrom` of the result says how much every element changes with it.
+    carriers : 1/cm^d, electrons per cm^2 of a layer, cm^3 of a crystal, cm of a chain, added to `filling`, which is then that
+        of neutrality; holes are negative.
     by : "site", "layer", "orbital", or the orbitals (from 0) of each part by its name: shares of the parts of the material,
         `<name>_by_<part>` with one more dimension, of quantities that are traces of an operator O: of 1/2 {P_s, O}, P_s the
         projector on the orbitals of a part. They add up to the whole where the parts are all orbitals, each once. With `rtol`
