@@ -233,7 +233,9 @@ def _executor(settings: Settings) -> AbstractContextManager[Executor | None]:
         return executors.dask(settings.dask)
     if settings.mpi:
         return executors.mpi()
-    return nullcontext() if settings.workers is None else executors.processes(settings.workers)
+    if settings.workers is None:
+        return nullcontext()
+    return executors.Alone() if settings.workers == 1 else executors.processes(settings.workers)
 
 
 def _print_result(result: xr.Dataset, settings: Settings, console: Console) -> None:

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from . import helpers
 from .errors import WorkerError
 
 Job = TypeVar("Job")
@@ -36,14 +37,15 @@ MPI_START = "mpiexec -n 4 python -m mpi4py.futures -m ome_wannier run SEED --mpi
 
 
 class Processes(Executor):
-    """Worker processes of this machine, started when the first work comes and anew after one of them died.
+    """Worker processes of this machine, started when the first work comes and anew after one of them died; they end when they
+    had nothing to do for so many seconds, `idle`.
 
     Unlike those of `concurrent.futures.ProcessPoolExecutor` they do not import the main script again, so it needs no
     `if __name__ == "__main__"`.
     """
 
-    def __init__(self, number: int) -> None:
-        self._number = number
+    def __init__(self, number: int, idle: int | None = None) -> None:
+        self._number, self._idle = number, idle
         self._pool: Any = None
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -56,7 +58,9 @@ class Processes(Executor):
         from loky import ProcessPoolExecutor
 
         with _undisturbed():
-            self._pool = ProcessPoolExecutor(self._number, initializer=_follow, initargs=(os.getpid(),))
+            env = {helpers.MARK: str(os.getpid())}
+            told: dict[str, Any] = {"timeout": self._idle, "initializer": _follow, "initargs": (os.getpid(),)}
+            self._pool = ProcessPoolExecutor(self._number, env=env, **told)
             return self._pool.submit(fn, *args, **kwargs)  # type: ignore[no-any-return]
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -127,19 +131,42 @@ def dask(address: str) -> Iterator[Executor]:
         yield client.get_executor()
 
 
+class Alone(Executor):
+    """This process without helpers: it does what it is given at once."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Call the function."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
 def ordered(
-    executor: Executor | None, function: Callable[[Job, Item], Result], job: Job, items: Sequence[Item], ahead: int
+    executor: Executor | None,
+    function: Callable[[Job, Item], Result],
+    job: Job,
+    items: Sequence[Item],
+    ahead: int,
+    most: int = 1,
 ) -> Generator[Result, None, None]:
     """function(job, item) of every item in their order; at most `ahead` of them are computed or waiting to be taken.
 
-    The job goes to each worker once (with MPI and unknown executors, with each item); without an executor all is done here.
-    A block whose worker died is given to another one, once.
+    The job goes to each worker once (with MPI and unknown executors, with each item); without an executor all is done here, and
+    by helpers where that takes long (`helpers`), `most` processes in all. A block whose worker died is given to another one,
+    once.
 
     Raises
     ------
     WorkerError : a job that cannot be sent, an executor that is broken, a block that was lost twice.
     """
     if executor is None:
+        ways = helpers.Ways(lambda n: Processes(n, helpers.IDLE), lambda pool: _sender(pool, function, job))
+        yield from helpers.helped(function, job, items, (ahead, most), ways)
+        return
+    if isinstance(executor, Alone):
         for item in items:
             yield function(job, item)
         return

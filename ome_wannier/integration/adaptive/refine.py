@@ -116,7 +116,8 @@ def _generation(
     parts: dict[int, Part] = {}
     widest = 0.0
     waiting = job.waiting(job.bytes_of_classes // (3 * job.octaves))  # a block has cells of a third of them
-    with closing(ordered(resources.executor, integrate, job, items, waiting)) as results:
+    most = resources.memory // (job.bytes_of_classes + step * len(job.rule.nodes) * job.bytes_per_point)
+    with closing(ordered(resources.executor, integrate, job, items, waiting, most)) as results:
         for block, _ in seen(items):
             if deadline is not None and time.monotonic() > deadline:
                 return None

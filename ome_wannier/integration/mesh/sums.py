@@ -83,8 +83,9 @@ def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkp
     check_sums(resources.memory, occupation, columns, number)
     state = State(np.zeros((number, occupation.n_rows, columns)), Unseen.none(occupation, columns), planes, 0, 0.0)
     ahead = int(2 * resources.memory // histograms) - 1
+    most = int(resources.memory // (histograms + each * length * together))
     total, unseen, planes, _, widest = _add_blocks(
-        MeshJob(integrand, points, length, together), blocks, state, ahead, resources, checkpoint
+        MeshJob(integrand, points, length, together), blocks, state, (ahead, most), resources, checkpoint
     )
     norm = model.spin_degeneracy / model.cell  # physics.md eqs. 18 and 19
     unseen = with_scatter(unseen, occupation, planes, mesh.size, full)
@@ -194,18 +195,18 @@ def _add_blocks(
     job: MeshJob,
     blocks: Sequence[tuple[int, int]],
     state: State,
-    ahead: int,
+    at_once: tuple[int, int],
     resources: Resources,
     checkpoint: Checkpoint | None,
 ) -> State:
-    """The sum of all blocks, from the checkpoint on if it has a state."""
+    """The sum of all blocks, from the checkpoint on if it has a state; at_once : `ahead` and `most` of `ordered`."""
     total, missed, planes, done, widest = state if checkpoint is None else checkpoint.state_like(state, len(blocks))
     adding = False
     todo = blocks[done:]
     with ExitStack() as stack:
         if resources.executor is not None or checkpoint is not None:
             stack.enter_context(soft_termination())
-        results = stack.enter_context(closing(ordered(resources.executor, block_sum, job, todo, ahead)))
+        results = stack.enter_context(closing(ordered(resources.executor, block_sum, job, todo, *at_once)))
         try:
             for _ in track(todo, "k points", resources.progress):
                 block = next(results)
