@@ -68,8 +68,8 @@ bench: $(VENV)/.installed-test
 
 # not materials/*/dft: those scripts are records of what was run
 lint: $(VENV)/.installed-dev
-	$(BIN)/ruff check ome_wannier tests examples
-	$(BIN)/ruff format --check ome_wannier tests examples
+	$(BIN)/ruff check ome_wannier tests examples hatch_build.py
+	$(BIN)/ruff format --check ome_wannier tests examples hatch_build.py
 	$(BIN)/mypy
 
 examples: $(VENV)/.installed
