@@ -8,6 +8,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+import importlib
 import shutil
 import signal
 import warnings
@@ -62,9 +63,21 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture(scope="session", autouse=True)
+def kernels() -> None:
+    """Kernels are compiled, ten seconds in a clean clone, before the first test: none has that in its time or its output."""
+    from ome_wannier.common import object_code
+    from ome_wannier.common.kernels import KERNELS
+
+    for module in object_code.MODULES:
+        importlib.import_module(f"ome_wannier.{module}")
+    for kernel in KERNELS.values():
+        assert kernel.run
+
+
 @pytest.fixture(scope="session")
-def compiled() -> None:
-    """Numba has compiled what a run needs, a minute in a clean clone: it is not the time of the test that comes first."""
+def compiled(kernels: None) -> None:
+    """All that a run needs has been imported: that is not the time of the test that comes first."""
     import ome_wannier as ome
 
     with warnings.catch_warnings():

@@ -33,59 +33,64 @@ depend on a side of p are cut into panels of bands p, because a sum over s on on
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ..common.compiled import SMALL, jit, product
-from .compiled import response, row_product
+from ..common.compiled import SMALL, as_real, block_product, row_product
+from ..common.kernels import Shape, inner, kernel
+from .compiled import response
 
 #: bands in a panel and in a block: products of fewer rows are slower than what they leave out
 PANEL = 24
 
 
-@jit
-def interband(v, R, e, groups, passed, pairs):  # type: ignore[no-untyped-def]
+@kernel(
+    "z4 z4 f2 i2 i2 i1 i1 i2 -> F4 + f3 z3",
+    lambda v, R, e, first, end, below, above, pairs: (
+        (*e.shape, len(pairs), v.shape[1]),
+        (2, len(pairs), v.shape[1]),
+        (4, *v.shape[2:]),
+    ),
+)
+def interband(v, R, e, first, end, below, above, pairs, out, both, space):  # type: ignore[no-untyped-def]
     """Weights whose sum over the bands below a Fermi level is Q, both circulations (physics.md eq. 37): (nk, n, pairs, axes).
 
     v, R : (nk, axes, n, n), R = -i v / (e_m - e_n). e : (nk, n) energies. pairs : (pairs, 2) axes m, n.
-    groups : first, end (nk, n) of the group of each band.
-    passed : below, above (nk,), bands from below[k] to above[k] may be passed by the Fermi level; both are bounds of groups.
+    first, end : (nk, n) of the group of each band.
+    below, above : (nk,), bands from below[k] to above[k] may be passed by the Fermi level; both are bounds of groups.
         What lies below is the weight of band 0.
     """
     K, D, N, _ = v.shape
-    (first, end), (below, above) = groups, passed
-    out = np.zeros((K, N, len(pairs), D))
-    both = np.zeros((2, len(pairs), D))
-    space = np.empty((2, N * N), dtype=np.complex128)
     for k in range(K):
         start, stop = below[k], above[k]
         if 0 < start < N:
-            both[:] = 0.0
-            _partition(v[k], R[k], e[k], start, pairs, both)
-            out[k, 0] += both[0] + both[1]
+            _partition(v[k], R[k], e[k], start, pairs, both, space)
+            for i in range(len(pairs)):
+                for b in range(D):
+                    out[k, 0, i, b] += both[0, i, b] + both[1, i, b]
         if start < stop:
-            _pairs_of_passed((v[k], R[k], e[k]), (first[k], end[k]), (start, stop), pairs, space, out[k])
+            _pairs_of_passed(v[k], R[k], e[k], first[k], end[k], start, stop, pairs, space, out[k])
             if D == 3 and N > 2:
-                panels = _cuts(start, stop)
-                for i in range(len(panels) - 1):
-                    _triples_around(R[k], panels[i], panels[i + 1], space, out[k])
-    return out
+                parts = _parts(start, stop)
+                for i in range(parts):
+                    _triples_around(R[k], _cut(start, stop, parts, i), _cut(start, stop, parts, i + 1), space, out[k])
 
 
-@jit
-def _pairs_of_passed(state, group, panel, pairs, space, out):  # type: ignore[no-untyped-def]
+@inner("z3 z3 f1 i1 i1 i0 i0 i2 z3 f3")
+def _pairs_of_passed(v, R, e, first, end, start, stop, pairs, space, out):  # type: ignore[no-untyped-def]
     """Re [B_b (v_m R_n + R_n vbar_m - v_n R_m - R_m vbar_n)]_pp, p from start to stop, added to out (n, pairs, axes).
 
-    The first term of physics.md eq. 37. state : v, R, e. group : first and end of each band's. panel : start and stop.
+    The first term of physics.md eq. 37. first, end : of the group of each band.
     """
-    (v, R, e), (first, end), (start, stop) = state, group, panel
     D, N, _ = v.shape
     w = stop - start
-    one, two = space[0, : w * N].reshape(w, N), space[1, : w * N].reshape(w, N)
-    found, left = space[0, : w * N].view(np.float64).reshape(1, w, 2 * N), R.view(np.float64)
+    one, two = space[0], space[1]
+    found, left = as_real(space), as_real(R)
     for i in range(len(pairs)):
-        m, n = pairs[i]
-        product(R[n, start:stop], v[m], one)
-        product(R[m, start:stop], v[n], two)
+        m, n = pairs[i, 0], pairs[i, 1]
+        block_product(w, N, N, R[n], start, 0, v[m], 0, 0, one, 0)
+        block_product(w, N, N, R[m], start, 0, v[n], 0, 0, two, 0)
         for p in range(start, stop):
             for q in range(N):
                 one[p - start, q] -= two[p - start, q]
@@ -96,10 +101,10 @@ def _pairs_of_passed(state, group, panel, pairs, space, out):  # type: ignore[no
             for q in range(N):  # R is zero in the group
                 one[p - start, q] *= 0.0 if first[p] <= q < end[p] else 1.0 / (e[p] - e[q])
             for b in range(D):
-                out[p, i, b] += row_product(left, b, p, found, 0, p - start, (0, N))
+                out[p, i, b] += row_product(left, b, p, found, 0, p - start, 0, N)
 
 
-@jit
+@inner("z3 i0 i0 z3 f3")
 def _triples_around(R, start, stop, space, out):  # type: ignore[no-untyped-def]
     """Re i sum_abc epsilon_abc sum_{q > p > s} R_a,pq R_b,qs R_c,sp of a panel of bands p, added to out[p, i, i].
 
@@ -109,64 +114,64 @@ def _triples_around(R, start, stop, space, out):  # type: ignore[no-untyped-def]
     w = stop - start
     lower = stop <= N - start
     low, high = (0, stop) if lower else (start, N)
-    rows = np.zeros((2, w, high - low), dtype=np.complex128)
-    one, two = space[0, : w * N].reshape(w, N), space[1, : w * N].reshape(w, N)
+    one, two = space[0], space[1]
     for c in range(3):
         a, b = (c + 1) % 3, (c + 2) % 3
         for p in range(start, stop):
             for s in range(low, high):
                 inside = s < p if lower else s > p
-                rows[0, p - start, s - low] = R[a, p, s] if inside else 0.0
-                rows[1, p - start, s - low] = R[b, p, s] if inside else 0.0
-        product(rows[0], R[b, low:high], one)
-        product(rows[1], R[a, low:high], two)
+                space[2, p - start, s] = R[a, p, s] if inside else 0.0
+                space[3, p - start, s] = R[b, p, s] if inside else 0.0
+        block_product(w, high - low, N, space[2], 0, low, R[b], low, 0, one, 0)
+        block_product(w, high - low, N, space[3], 0, low, R[a], low, 0, two, 0)
         for p in range(start, stop):
             total = 0.0
-            for q in range(p + 1, N) if lower else range(p):
+            for q in range(p + 1 if lower else 0, N if lower else p):
                 z, r = one[p - start, q] - two[p - start, q], R[c, p, q]
                 total += z.real * r.imag - z.imag * r.real
             for i in range(3):
                 out[p, i, i] += total
 
 
-@jit
-def local(v, R, e, groups, passed, pairs):  # type: ignore[no-untyped-def]
+def _local_shapes(v: Any, R: Any, e: Any, first: Any, end: Any, below: Any, above: Any, pairs: Any) -> tuple[Shape, ...]:
+    """Of `local`: rows and columns of a panel are fewer than 2 PANEL."""
+    D, N = v.shape[1:3]
+    W = min(N, 2 * PANEL)
+    return (*e.shape, len(pairs), D), (2, len(pairs), D), (D, N, N), (4, N, N), (3, D, W, N), (2, D * D, W, W)
+
+
+@kernel("z4 z4 f2 i2 i2 i1 i1 i2 -> F4 + f3 z3 z3 z4 z4", _local_shapes)
+def local(v, R, e, first, end, below, above, pairs, out, both, B, space, rows, products):  # type: ignore[no-untyped-def]
     """The same for the local circulation alone; v may be any Hermitian matrices: (nk, n, pairs, axes)."""
     K, D, N, _ = v.shape
-    (first, end), (below, above) = groups, passed
-    out = np.zeros((K, N, len(pairs), D))
-    both = np.zeros((2, len(pairs), D))
-    blocks = _cuts(0, N)
-    B = np.empty((D, N, N), dtype=np.complex128)
-    space = np.empty((3, D, N * N), dtype=np.complex128)
-    rows = np.empty((3, D, N * 2 * PANEL), dtype=np.complex128)
-    products = np.empty((2, D * D, 4 * PANEL * PANEL), dtype=np.complex128)
+    blocks = _parts(0, N)
     for k in range(K):
-        if 0 < below[k] < N:
-            both[:] = 0.0
-            _partition(v[k], R[k], e[k], below[k], pairs, both)
-            out[k, 0] += both[0]
-        if below[k] < above[k]:
-            response(R[k], e[k], first[k], end[k], B)
+        low, high = below[k], above[k]
+        if 0 < low < N:
+            _partition(v[k], R[k], e[k], low, pairs, both, space)
+            for i in range(len(pairs)):
+                for b in range(D):
+                    out[k, 0, i, b] += both[0, i, b]
+        if low >= high:
+            continue
+        response(R[k], e[k], first[k], end[k], B)
         if N <= SMALL:
-            _one_by_one((v[k], R[k], B), (first[k], end[k]), (below[k], above[k]), pairs, out[k])
-        elif below[k] < above[k]:
-            columns = (
-                _columns(v[k], blocks, space[0]),
-                _columns(R[k], blocks, space[1]),
-                _columns(B, blocks, space[2]),
-            )
-            panels = _cuts(below[k], above[k])
-            for i in range(len(panels) - 1):
-                ends = panels[i], panels[i + 1], first[k, panels[i]]
-                _rows(v[k], R[k], first[k], ends, rows)
-                for j in range(len(blocks) - 1):
-                    block = blocks[j], blocks[j + 1]
-                    if block[1] > ends[0]:
-                        _passed_from_above(v[k], B, (rows, columns), (ends, block, end[k]), pairs, products, out[k])
-                    if block[0] < ends[1]:
-                        _passed_from_below(B, (rows, columns), (ends, block, first[k]), pairs, products, out[k])
-    return out
+            _one_by_one(k, v, R, B, first, end, low, high, pairs, out)
+            continue
+        panels = _parts(low, high)
+        for i in range(panels):
+            start, stop = _cut(low, high, panels, i), _cut(low, high, panels, i + 1)
+            since = first[k, start]
+            _rows(v[k], R[k], first[k], start, stop, since, rows)
+            for j in range(blocks):
+                left, right = _cut(0, N, blocks, j), _cut(0, N, blocks, j + 1)
+                if right > start:
+                    _products(rows[0], v[k], start, N, stop - start, left, right, 0, products[0])
+                    _products(rows[1], B, 0, stop, stop - start, left, right, 1, products[1])
+                    _passed_from_above(v[k], B, start, stop, left, right, end[k], pairs, products, out[k])
+                if left < stop:
+                    _products(rows[2], R[k], since, N, stop - start, left, right, 0, products[0])
+                    _passed_from_below(B, start, stop, left, right, first[k], pairs, products, out[k])
 
 
 def itinerant(v, R, e, groups, passed, pairs):  # type: ignore[no-untyped-def]
@@ -174,177 +179,142 @@ def itinerant(v, R, e, groups, passed, pairs):  # type: ignore[no-untyped-def]
     N, (first, end), (below, above) = v.shape[-1], groups, passed
     v, R = (np.ascontiguousarray(x[..., ::-1, ::-1]) for x in (v, R))
     e, first, end = (np.ascontiguousarray(x[:, ::-1]) for x in (e, N - end, N - first))
-    found = local(v, R, e, (first, end), (N - above, N - below), pairs)[:, ::-1]
+    found = local(v, R, e, first, end, N - above, N - below, pairs)[:, ::-1]
     band = np.arange(N)
     out = np.where(((band >= below[:, None]) & (band < above[:, None]))[:, :, None, None], found, 0.0)
     out[:, 0] -= found.sum(axis=1)  # the exchanged Q of all bands that are empty when the Fermi level is below the window
     return out
 
 
-@jit
-def _one_by_one(state, group, panel, pairs, out):  # type: ignore[no-untyped-def]
-    """Local part of a_p of the bands of a panel, term by term, added to out (n, pairs, axes): for few bands.
+@inner("i0 z4 z4 z3 i2 i2 i0 i0 i2 f4")
+def _one_by_one(k, v, R, B, first, end, start, stop, pairs, out):  # type: ignore[no-untyped-def]
+    """Local part of a_p of the bands of a panel, term by term, added to out (nk, n, pairs, axes): for few bands.
 
-    physics.md eqs. 35 and 36. state : v, R, B.
+    physics.md eqs. 35 and 36.
     """
-    (v, R, B), (first, end), (below, above) = state, group, panel
-    D, N, _ = v.shape
-    for p in range(below, above):
+    D, N, _ = B.shape
+    for p in range(start, stop):
         for i in range(len(pairs)):
-            m, n = pairs[i]
-            for q in range(first[p]):
+            m, n = pairs[i, 0], pairs[i, 1]
+            for q in range(first[k, p]):
                 E = 0j
-                for s in range(first[p], N):
-                    E += R[n, q, s] * v[m, s, p] - R[m, q, s] * v[n, s, p]
+                for s in range(first[k, p], N):
+                    E += R[k, n, q, s] * v[k, m, s, p] - R[k, m, q, s] * v[k, n, s, p]
                 for b in range(D):
-                    out[p, i, b] += (B[b, p, q] * E).real
-            for q in range(end[p], N):
+                    out[k, p, i, b] += (B[b, p, q] * E).real
+            for q in range(end[k, p], N):
                 E = 0j
-                for s in range(end[p], N):
-                    E += v[m, q, s] * R[n, s, p] - v[n, q, s] * R[m, s, p]
+                for s in range(end[k, p], N):
+                    E += v[k, m, q, s] * R[k, n, s, p] - v[k, n, q, s] * R[k, m, s, p]
                 for b in range(D):
                     F_n = F_m = 0j
-                    for s in range(first[p]):
-                        F_n += B[b, q, s] * R[n, s, p]
-                        F_m += B[b, q, s] * R[m, s, p]
-                    out[p, i, b] += (B[b, p, q] * E + v[m, p, q] * F_n - v[n, p, q] * F_m).real
+                    for s in range(first[k, p]):
+                        F_n += B[b, q, s] * R[k, n, s, p]
+                        F_m += B[b, q, s] * R[k, m, s, p]
+                    out[k, p, i, b] += (B[b, p, q] * E + v[k, m, p, q] * F_n - v[k, n, p, q] * F_m).real
 
 
-@jit
-def _cuts(start, stop):  # type: ignore[no-untyped-def]
-    """Bounds of equal parts of the bands from start to stop, of PANEL to 2 PANEL bands (fewer if there are no more)."""
-    parts = max(1, (stop - start) // PANEL)
-    return np.array([start + (stop - start) * i // parts for i in range(parts + 1)])
+@inner("i0 i0")
+def _parts(start, stop):  # type: ignore[no-untyped-def]
+    """How many parts of PANEL to 2 PANEL bands (one of fewer if there are no more) there are from start to stop."""
+    return max(1, (stop - start) // PANEL)
 
 
-@jit
-def _columns(X, blocks, out):  # type: ignore[no-untyped-def]
-    """The blocks of columns of X (axes, n, n), each in one piece for BLAS: in `out`, or X itself if it is one block."""
-    D, N, _ = X.shape
-    if len(blocks) == 2:
-        return X.reshape(D, N * N)
-    for a in range(D):
-        for j in range(len(blocks) - 1):
-            start, stop = blocks[j], blocks[j + 1]
-            out[a, N * start : N * stop].reshape(N, stop - start)[:] = X[a, :, start:stop]
-    return out
+@inner("i0 i0 i0 i0")
+def _cut(start, stop, parts, i):  # type: ignore[no-untyped-def]
+    """The first band of the i-th of equal parts."""
+    return start + (stop - start) * i // parts
 
 
-@jit
-def _partition(v, R, e, o, pairs, out):  # type: ignore[no-untyped-def]
-    """Q (physics.md eq. 34) of the lowest o bands occupied, local and itinerant, added to out (2, pairs, axes)."""
+@inner("z3 z3 f1 i0 i2 f3 z3")
+def _partition(v, R, e, o, pairs, out, found):  # type: ignore[no-untyped-def]
+    """Q (physics.md eq. 34) of the lowest o bands occupied, local and itinerant: out (2, pairs, axes). found : space."""
     D, N, _ = v.shape
     u = N - o
-    # blocks in one piece each, for BLAS
-    R_ou = np.empty((D, o, u), dtype=np.complex128)
-    v_oo, v_uu = np.empty((D, o, o), dtype=np.complex128), np.empty((D, u, u), dtype=np.complex128)
-    for a in range(D):
-        R_ou[a], v_oo[a], v_uu[a] = R[a, :o, o:], v[a, :o, :o], v[a, o:, o:]
-    found = np.empty((4, o, u), dtype=np.complex128)
-    left, right = R_ou.view(np.float64), found.view(np.float64)
+    left, right = as_real(R), as_real(found)
     for i in range(len(pairs)):
-        m, n = pairs[i]
-        product(R_ou[n], v_uu[m], found[0])
-        product(R_ou[m], v_uu[n], found[1])
-        product(v_oo[m], R_ou[n], found[2])
-        product(v_oo[n], R_ou[m], found[3])
+        m, n = pairs[i, 0], pairs[i, 1]
+        block_product(o, u, u, R[n], 0, o, v[m], o, o, found[0], o)
+        block_product(o, u, u, R[m], 0, o, v[n], o, o, found[1], o)
+        block_product(o, o, u, v[m], 0, 0, R[n], 0, o, found[2], o)
+        block_product(o, o, u, v[n], 0, 0, R[m], 0, o, found[3], o)
+        for part in range(2):
+            for b in range(D):
+                out[part, i, b] = 0.0
         for p in range(o):
-            for q in range(u):
-                inverse = 1.0 / (e[p] - e[o + q])
+            for q in range(o, N):
+                inverse = 1.0 / (e[p] - e[q])
                 found[0, p, q] = inverse * (found[0, p, q] - found[1, p, q])
                 found[2, p, q] = inverse * (found[2, p, q] - found[3, p, q])
             for b in range(D):
                 for part in range(2):
-                    out[part, i, b] += row_product(left, b, p, right, 2 * part, p, (0, u))
+                    out[part, i, b] += row_product(left, b, p, right, 2 * part, p, o, N)
 
 
-@jit
-def _rows(v, R, first, ends, out):  # type: ignore[no-untyped-def]
-    """Rows p of a panel, each (w, as many s as the sum runs over) in one piece.
+@inner("z3 z3 i1 i0 i0 i0 z4")
+def _rows(v, R, first, start, stop, low, out):  # type: ignore[no-untyped-def]
+    """Rows p of a panel, as far as sums over s run.
 
     0: R_ps above p. 1: R_ps below p. 2: v_ps but for the bands below p's group.
     """
     D, N, _ = v.shape
-    start, stop, low = ends
-    w = stop - start
     for a in range(D):
-        above, below = out[0, a, : w * (N - start)].reshape(w, N - start), out[1, a, : w * stop].reshape(w, stop)
-        since = out[2, a, : w * (N - low)].reshape(w, N - low)
         for p in range(start, stop):
             for s in range(start, N):
-                above[p - start, s - start] = R[a, p, s] if s > p else 0.0
+                out[0, a, p - start, s] = R[a, p, s] if s > p else 0.0
             for s in range(stop):
-                below[p - start, s] = R[a, p, s] if s < p else 0.0
+                out[1, a, p - start, s] = R[a, p, s] if s < p else 0.0
             for s in range(low, N):
-                since[p - start, s - low] = v[a, p, s] if s >= first[p] else 0.0
+                out[2, a, p - start, s] = v[a, p, s] if s >= first[p] else 0.0
 
 
-@jit
-def _products(rows, columns, ends, block, same, shape, out):  # type: ignore[no-untyped-def]
-    """rows[a] @ columns[b] summed over s from ends[0] to ends[1], for axes a == b or not: out[a * D + b] as (w, block).
-
-    shape : rows in the panel, and bands.
-    """
-    D, (w, N) = len(rows), shape
-    start, stop = ends
-    t = block[1] - block[0]
+@inner("z3 z3 i0 i0 i0 i0 i0 i0 z3")
+def _products(rows, X, start, stop, w, left, right, same, out):  # type: ignore[no-untyped-def]
+    """out[a * D + b] = rows[a] @ X[b] summed over s from start to stop, columns left to right; a == b too if same is 1."""
+    D = len(X)
     for a in range(D):
-        left = rows[a, : w * (stop - start)].reshape(w, stop - start)
         for b in range(D):
-            if same or a != b:
-                right = columns[b, N * block[0] : N * block[1]].reshape(N, t)[start:stop]
-                product(left, right, out[a * D + b, : w * t].reshape(w, t))
+            if same == 1 or a != b:
+                block_product(w, stop - start, right - left, rows[a], 0, start, X[b], start, left, out[a * D + b], 0)
 
 
-@jit
-def _passed_from_above(v, B, sides, place, pairs, products, out):  # type: ignore[no-untyped-def]
-    """The local terms of a_p with q in a block, above the end of p's group.
-
-    place : ends of the panel, block, edges of groups.
-    """
-    (rows, columns), (ends, block, edge) = sides, place
-    D, N, _ = v.shape
-    start, stop, _ = ends
-    w, t = stop - start, block[1] - block[0]
-    _products(rows[0], columns[0], (start, N), block, False, (w, N), products[0])
-    _products(rows[1], columns[2], (0, stop), block, True, (w, N), products[1])
-    V, C, offset = v.view(np.float64), B.view(np.float64), 2 * block[0]
-    Rv, RB = products[0].view(np.float64), products[1].view(np.float64)
+@inner("z3 z3 i0 i0 i0 i0 i1 i2 z4 f3")
+def _passed_from_above(v, B, start, stop, left, right, edge, pairs, products, out):  # type: ignore[no-untyped-def]
+    """The local terms of a_p with q from left to right, above the end (edge) of p's group."""
+    D, w, t = len(v), stop - start, right - left
+    V, C = as_real(v), as_real(B)
+    Rv, RB = as_real(products[0]), as_real(products[1])
     for i in range(len(pairs)):
-        m, n = pairs[i]
+        m, n = pairs[i, 0], pairs[i, 1]
         one, two = n * D + m, m * D + n
-        for j in range(2 * w * t):  # E^+ takes the place of one of the products that it is made of
-            Rv[one, j] -= Rv[two, j]
+        for p in range(w):
+            for q in range(2 * t):  # E^+ takes the place of one of the products that it is made of
+                Rv[one, p, q] -= Rv[two, p, q]
         for p in range(start, stop):
-            row = 2 * t * (p - start) - offset
             for b in range(D):
                 total = 0.0
                 f, g = n * D + b, m * D + b
-                for q in range(2 * max(edge[p], block[0]), 2 * block[1]):
+                for q in range(2 * max(edge[p], left), 2 * right):
                     # F enters with a minus, for B is anti-Hermitian
-                    total += C[b, p, q] * Rv[one, row + q] - V[m, p, q] * RB[f, row + q] + V[n, p, q] * RB[g, row + q]
+                    x, y = RB[f, p - start, q - 2 * left], RB[g, p - start, q - 2 * left]
+                    total += C[b, p, q] * Rv[one, p - start, q - 2 * left] - V[m, p, q] * x + V[n, p, q] * y
                 out[p, i, b] += total
 
 
-@jit
-def _passed_from_below(B, sides, place, pairs, products, out):  # type: ignore[no-untyped-def]
-    """The local terms of a_p with q in a block, below the first band of p's group; place as above."""
-    (rows, columns), (ends, block, edge) = sides, place
-    D, N, _ = B.shape
-    start, stop, low = ends
-    w, t = stop - start, block[1] - block[0]
-    _products(rows[2], columns[1], (low, N), block, False, (w, N), products[0])
-    C, offset = B.view(np.float64), 2 * block[0]
-    vR = products[0].view(np.float64)
+@inner("z3 i0 i0 i0 i0 i1 i2 z4 f3")
+def _passed_from_below(B, start, stop, left, right, edge, pairs, products, out):  # type: ignore[no-untyped-def]
+    """The local terms of a_p with q from left to right, below the first band (edge) of p's group."""
+    D, w, t = len(B), stop - start, right - left
+    C, vR = as_real(B), as_real(products[0])
     for i in range(len(pairs)):
-        m, n = pairs[i]
+        m, n = pairs[i, 0], pairs[i, 1]
         one, two = n * D + m, m * D + n
-        for j in range(2 * w * t):
-            vR[two, j] -= vR[one, j]
+        for p in range(w):
+            for q in range(2 * t):
+                vR[two, p, q] -= vR[one, p, q]
         for p in range(start, stop):
-            row = 2 * t * (p - start) - offset
             for b in range(D):
                 total = 0.0
-                for q in range(2 * block[0], 2 * min(edge[p], block[1])):
-                    total += C[b, p, q] * vR[two, row + q]
+                for q in range(2 * left, 2 * min(edge[p], right)):
+                    total += C[b, p, q] * vR[two, p - start, q - 2 * left]
                 out[p, i, b] += total

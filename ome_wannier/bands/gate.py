@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..common.compiled import jit, product
+from ..common.compiled import block_product, product
+from ..common.kernels import inner, kernel
 
 
-@jit
-def anticommutators(Z, v):  # type: ignore[no-untyped-def]
+@kernel("z3 z4 -> z4 + z2", lambda Z, v: (v.shape, v.shape[2:]))
+def anticommutators(Z, v, out, P):  # type: ignore[no-untyped-def]
     """1/2 {Z, v_a} (nk, d, n, n) of Hermitian Z (nk, n, n) and v (nk, d, n, n)."""
     K, D, N, _ = v.shape
-    out, P = np.empty((K, D, N, N), dtype=np.complex128), np.empty((N, N), dtype=np.complex128)
     for k in range(K):
         for a in range(D):
             product(Z[k], v[k, a], P)
@@ -30,72 +30,66 @@ def anticommutators(Z, v):  # type: ignore[no-untyped-def]
                 for q in range(p, N):
                     x = (P[p, q] + np.conj(P[q, p])) / 2
                     out[k, a, p, q], out[k, a, q, p] = x, np.conj(x)
-    return out
 
 
-@jit
-def moment(state, more, groups, passed):  # type: ignore[no-untyped-def]
-    """Weights (nk, n, 2) with f and with g. state : v, R (nk, 2, n, n) along x and y, Z, B_z (nk, n, n), energies (nk, n).
+@kernel(
+    "z4 z4 z3 z3 f2 z4 z3 i2 i2 i1 i1 -> F3 + z3 z3 z3 z3 z3 z2 z2",
+    lambda v, R, Z, *_: ((*Z.shape[:2], 2), *[v.shape[1:]] * 5, Z.shape[1:], Z.shape[1:]),
+)
+def moment(v, R, Z, B, e, DZ, F, first, end, below, above, out, D, x, A, C, P, z, other):  # type: ignore[no-untyped-def]
+    """Weights (nk, n, 2) with f and with g. v, R (nk, 2, n, n) along x and y, Z, B_z (nk, n, n), energies (nk, n).
 
-    more : D_a Z (nk, 2, n, n) and F (nk, n, n), of no points where both are zero: with None it would be compiled twice. groups,
-    passed : as of `Bands`; what lies below is of band 0.
+    D_a Z (nk, 2, n, n) and F (nk, n, n) are of no points where both are zero. first, end; below, above : groups and passed, as
+    of `Bands`; what lies below is of band 0. The others are space.
     """
-    v, R, Z, B, e = state
-    (first, end), (below, above) = groups, passed
-    K, _, N, _ = v.shape
-    out = np.zeros((K, N, 2))
-    space = np.empty((4, N * N), dtype=np.complex128)
-    DZ, F = np.zeros((2, N, N), dtype=np.complex128), np.zeros((N, N), dtype=np.complex128)
-    for k in range(K):
-        if len(more[1]) > 0:
-            DZ, F = more[0][k], more[1][k]
+    for k in range(len(v)):
         start, stop = below[k], above[k]
         if start > 0:  # of all bands too, where the basis' own curvature is left
-            _partition((v[k], Z[k], e[k]), (DZ, F), start, out[k, 0])
+            _partition(k, v, Z, e, DZ, F, start, out, x, A, C, P, z, other)
         if start < stop:
-            _passed((v[k], R[k], Z[k], B[k], e[k]), (DZ, F), (first[k], end[k]), (start, stop), space, out[k])
-    return out
+            _passed(k, v, R, Z, B, e, DZ, F, first, end, start, stop, D, z, other, out)
 
 
-@jit
-def _passed(state, more, group, panel, space, out):  # type: ignore[no-untyped-def]
-    """The weights of the bands p of a panel, added to out (n, 2)."""
-    (v, R, Z, B, e), (DZ, F), (first, end), (start, stop) = state, more, group, panel
-    N, w = len(Z), stop - start
-    D = np.empty((2, w, N), dtype=np.complex128)
+@inner("i0 z4 z4 z3 z3 f2 z4 z3 i2 i2 i0 i0 z3 z2 z2 f3")
+def _passed(k, v, R, Z, B, e, DZ, F, first, end, start, stop, D, Bv, vB, out):  # type: ignore[no-untyped-def]
+    """The weights of the bands p of a panel, added to out (nk, n, 2)."""
+    N, w, more = Z.shape[1], stop - start, len(F) > 0
     for a in range(2):
-        Bv, vB = space[0, : w * N].reshape(w, N), space[1, : w * N].reshape(w, N)
-        product(B[start:stop], v[a], Bv)
-        product(v[a, start:stop], B, vB)
+        block_product(w, N, N, B[k], start, 0, v[k, a], 0, 0, Bv, 0)
+        block_product(w, N, N, v[k, a], start, 0, B[k], 0, 0, vB, 0)
         for p in range(w):
             for q in range(N):
-                D[a, p, q] = Bv[p, q] - vB[p, q] + DZ[a, start + p, q]
+                D[a, p, q] = Bv[p, q] - vB[p, q]
+                if more:
+                    D[a, p, q] += DZ[k, a, start + p, q]
     for p in range(start, stop):
         f = g = 0.0
         for q in range(N):
-            x, y = R[0, p, q], R[1, p, q]
+            x, y = R[k, 0, p, q], R[k, 1, p, q]
             dx, dy = D[0, p - start, q], D[1, p - start, q]
             Zx = Zy = xZ = yZ = 0j  # [Zbar, R_a] = Za - aZ
-            for s in range(first[p], end[p]):
-                Zx += Z[p, s] * R[0, s, q]
-                Zy += Z[p, s] * R[1, s, q]
-            for s in range(first[q], end[q]):
-                xZ += R[0, p, s] * Z[s, q]
-                yZ += R[1, p, s] * Z[s, q]
+            for s in range(first[k, p], end[k, p]):
+                Zx += Z[k, p, s] * R[k, 0, s, q]
+                Zy += Z[k, p, s] * R[k, 1, s, q]
+            for s in range(first[k, q], end[k, q]):
+                xZ += R[k, 0, p, s] * Z[k, s, q]
+                yZ += R[k, 1, p, s] * Z[k, s, q]
             f += (dx * np.conj(y) - x * np.conj(dy)).real - (xZ * np.conj(y)).imag + 3 * (Zx * np.conj(y)).imag
-            if q < first[p] or q >= end[p]:
-                inverse = 1.0 / (e[p] - e[q])
+            if q < first[k, p] or q >= end[k, p]:
+                inverse = 1.0 / (e[k, p] - e[k, q])
                 xz, yz = inverse * (-1j * dx - Zx + xZ), inverse * (-1j * dy - Zy + yZ)
-                g += -2 * (xz * np.conj(y) + x * np.conj(yz)).imag + 2 * (B[p, q] * F[q, p]).real
-            else:
-                f -= (Z[p, q] * F[q, p]).real
-        out[p, 0] += f
-        out[p, 1] += g
+                g -= 2 * (xz * np.conj(y) + x * np.conj(yz)).imag
+                if more:
+                    g += 2 * (B[k, p, q] * F[k, q, p]).real
+            elif more:
+                f -= (Z[k, p, q] * F[k, q, p]).real
+        out[k, p, 0] += f
+        out[k, p, 1] += g
 
 
-@jit
-def _partition(state, more, o, out):  # type: ignore[no-untyped-def]
-    """The weights of the lowest o bands together, added to out (2,), as those of one at the energy e[0].
+@inner("i0 z4 z3 f2 z4 z3 i0 f3 z3 z3 z3 z3 z2 z2")
+def _partition(k, v, Z, e, DZ, F, o, out, x, A, B, P, z, other):  # type: ignore[no-untyped-def]
+    """The weights of the lowest o bands together, added to out (nk, n, 2), as those of one at the energy e[0].
 
     All products are of matrices without the Fermi level, which stands in weights of their elements alone: with x = v_ou / h,
     z = Z_ou / h, A_a = Z_oo x_a, B_a = x_a Z_uu and P_a = v_a,oo z - z v_a,uu the four lines of layers.md eq. 8 are
@@ -103,42 +97,41 @@ def _partition(state, more, o, out):  # type: ignore[no-untyped-def]
         Im sum_ou (a_u / h - c) [x_x A_y^* + A_x x_y^*] + (a_o / h + c) [B_y x_x^* + x_y B_x^*]
                   + (a_o + a_u) / 2h [x_x P_y^* - x_y P_x^*] ,      a = 2 (e - mu),  c = 1/2 .
     """
-    (v, Z, e), (DZ, F) = state, more
-    N = len(e)
-    shape = (2, o, N - o)
-    x, A = np.empty(shape, dtype=np.complex128), np.empty(shape, dtype=np.complex128)
-    B, P = np.empty(shape, dtype=np.complex128), np.empty(shape, dtype=np.complex128)
-    z, other = np.empty((o, N - o), dtype=np.complex128), np.empty((o, N - o), dtype=np.complex128)
-    Z_oo, Z_uu = Z[:o, :o].copy(), Z[o:, o:].copy()
+    N, more = Z.shape[1], len(F) > 0
+    u = N - o
     for p in range(o):
-        for q in range(N - o):
-            inverse = 1.0 / (e[o + q] - e[p])
-            z[p, q], x[0, p, q], x[1, p, q] = Z[p, o + q] * inverse, v[0, p, o + q] * inverse, v[1, p, o + q] * inverse
+        for q in range(u):
+            inverse = 1.0 / (e[k, o + q] - e[k, p])
+            z[p, q] = Z[k, p, o + q] * inverse
+            x[0, p, q], x[1, p, q] = v[k, 0, p, o + q] * inverse, v[k, 1, p, o + q] * inverse
     for d in range(2):
-        product(Z_oo, x[d], A[d])
-        product(x[d], Z_uu, B[d])
-        product(v[d, :o, :o].copy(), z, P[d])
-        product(z, v[d, o:, o:].copy(), other)
+        block_product(o, o, u, Z[k], 0, 0, x[d], 0, 0, A[d], 0)
+        block_product(o, u, u, x[d], 0, 0, Z[k], o, o, B[d], 0)
+        block_product(o, o, u, v[k, d], 0, 0, z, 0, 0, P[d], 0)
+        block_product(o, u, u, z, 0, 0, v[k, d], o, o, other, 0)
         for p in range(o):
-            for q in range(N - o):
+            for q in range(u):
                 P[d, p, q] -= other[p, q]
     value = slope = 0.0  # at mu = e[0], and the derivative by mu
     for p in range(o):
-        for q in range(N - o):
-            inverse = 1.0 / (e[o + q] - e[p])
+        for q in range(u):
+            inverse = 1.0 / (e[k, o + q] - e[k, p])
             x0, x1 = x[0, p, q], x[1, p, q]
             upper = (x0 * np.conj(A[1, p, q]) + A[0, p, q] * np.conj(x1)).imag
             lower = (B[1, p, q] * np.conj(x0) + x1 * np.conj(B[0, p, q])).imag
             mixed = (x0 * np.conj(P[1, p, q]) - x1 * np.conj(P[0, p, q])).imag
-            mixed += (DZ[0, p, o + q] * np.conj(x1) + x0 * np.conj(DZ[1, p, o + q])).imag
-            basis = (np.conj(z[p, q]) * F[p, o + q]).real
-            a_o, a_u = 2 * (e[p] - e[0]), 2 * (e[o + q] - e[0])
+            basis = 0.0
+            if more:
+                mixed += (DZ[k, 0, p, o + q] * np.conj(x1) + x0 * np.conj(DZ[k, 1, p, o + q])).imag
+                basis = (np.conj(z[p, q]) * F[k, p, o + q]).real
+            a_o, a_u = 2 * (e[k, p] - e[k, 0]), 2 * (e[k, o + q] - e[k, 0])
             value += (
                 (a_u * inverse - 0.5) * upper + (a_o * inverse + 0.5) * lower + (a_o + a_u) / 2 * inverse * mixed + a_o * basis
             )
             slope -= 2 * (inverse * (upper + lower + mixed) + basis)
-    for p in range(o):
-        for q in range(o):
-            value -= (Z[p, q] * F[q, p]).real
-    out[0] += value
-    out[1] += slope
+    if more:
+        for p in range(o):
+            for q in range(o):
+                value -= (Z[k, p, q] * F[k, q, p]).real
+    out[k, 0, 0] += value
+    out[k, 0, 1] += slope

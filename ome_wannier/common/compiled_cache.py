@@ -1,91 +1,96 @@
-"""Where compiled code is kept: where numba keeps it, or in a temporary folder where nothing else can be written."""
+"""Where compiled code is kept for other processes: in the user's cache, or in a temporary folder where that cannot be written.
+
+A file is a hash of the code and the code; what is damaged is made again.
+"""
 
 from __future__ import annotations
 
 import atexit
 import functools
+import hashlib
 import os
 import shutil
+import sys
 import tempfile
-from typing import Any
-
-import numba
+from pathlib import Path
 
 from .errors import warn
 
 SAID = (
-    "nothing can be kept where numba keeps compiled code ({}): it is compiled {}, which takes a minute each time; "
+    "compiled code cannot be kept ({}): it is compiled {}, which takes some seconds each time; "
     "set NUMBA_CACHE_DIR to a folder that you can write to"
 )
+LENGTH = hashlib.sha256().digest_size
 
 
-def cached(compiled: Any) -> Any:
-    """Let a function that numba compiles be kept for other processes; without a place for it in this one alone."""
-    if not _kept(compiled) and _temporary_folder():
-        _kept(compiled)
-    return compiled
-
-
-def _kept(compiled: Any) -> bool:
-    """Whether numba finds a place that can be written to."""
+def read(path: Path) -> bytes | None:
+    """The code in a file; None if there is none, or it is damaged."""
     try:
-        compiled.enable_caching()
-    except (RuntimeError, OSError):
-        return False
-    compiled._cache = Lenient(compiled._cache)
-    return True
+        found = path.read_bytes()
+    except OSError:
+        return None
+    code = found[LENGTH:]
+    return code if found[:LENGTH] == hashlib.sha256(code).digest() else None
+
+
+def write(path: Path, code: bytes) -> None:
+    """Keep code in a file that is whole or not there; what stands in the way is said once."""
+    try:
+        part, name = tempfile.mkstemp(dir=path.parent)
+        try:
+            with os.fdopen(part, "wb") as file:
+                file.write(hashlib.sha256(code).digest() + code)
+            os.replace(name, path)
+        except OSError:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        _say_unsaved(f"{error.strerror or error}")
 
 
 @functools.cache
-def _temporary_folder() -> bool:
-    """Have numba keep code in a folder of this process, which its workers find and which ends with it; said once.
+def folder(name: str) -> Path | None:
+    """A folder of this name where code is kept, made if there is none; None if nothing can be written anywhere."""
+    return _made(_root() / "ome_wannier" / name) or _temporary(name)
 
-    Returns
-    -------
-    whether there is a place for one.
-    """
-    settings: Any = numba.config
+
+def _root() -> Path:
+    """Where numba was told to keep code, or where programs keep what they can make again."""
+    if given := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(given)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path("~/AppData/Local").expanduser())
+    if sys.platform == "darwin":
+        return Path("~/Library/Caches").expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+
+
+def _made(place: Path) -> Path | None:
+    """The folder, if it can be written to."""
     try:
-        folder = tempfile.mkdtemp(prefix="ome_wannier-numba-")
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return place if os.access(place, os.W_OK | os.X_OK) else None
+
+
+def _temporary(name: str) -> Path | None:
+    """A folder of this process, which its workers find and which ends with it; said once."""
+    try:
+        root = tempfile.mkdtemp(prefix="ome_wannier-compiled-")
     except OSError:
         warn(SAID.format("no folder is writable", "for this process alone"), RuntimeWarning)
-        return False
-    atexit.register(_remove, folder, os.getpid())
-    os.environ["NUMBA_CACHE_DIR"] = settings.CACHE_DIR = folder
+        return None
+    atexit.register(_remove, root, os.getpid())
+    os.environ["NUMBA_CACHE_DIR"] = root
     warn(SAID.format("no folder is writable", "into a temporary folder"), RuntimeWarning)
-    return True
+    return _made(Path(root) / "ome_wannier" / name)
 
 
 def _remove(folder: str, owner: int) -> None:
     """Remove the folder, unless this is a fork of the process that made it."""
     if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-class Lenient:
-    """A cache of numba whose losses (a full disk, a damaged file) cost time alone."""
-
-    def __init__(self, cache: Any) -> None:
-        self._cache = cache
-
-    def load_overload(self, *arguments: Any) -> Any:
-        """The compiled code for a signature, or None."""
-        try:
-            return self._cache.load_overload(*arguments)
-        except Exception:  # whatever unpickling a damaged file raises
-            return None
-
-    def save_overload(self, *arguments: Any) -> None:
-        """Keep compiled code if that is possible."""
-        try:
-            self._cache.save_overload(*arguments)
-        except OSError as error:
-            _say_unsaved(f"{error.strerror or error}")
-        except Exception as error:  # of a damaged index, which is read before it is written
-            _say_unsaved(f"{type(error).__name__}")
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cache, name)
 
 
 @functools.cache

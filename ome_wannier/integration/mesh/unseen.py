@@ -78,8 +78,9 @@ def with_surfaces(
 ) -> Unseen:
     """With more points, one after the other: energies (nk, n), how much they move along each direction (nk, n, directions), and
     weights (nk, n, columns), occupied as `kinds` say (`OCCUPATIONS`)."""
-    coarsest = unseen(energies, moves, weights, kinds, levels_of(occupation), MESH.resolved, (found.size, found.variance))
-    return found._replace(coarsest=max(found.coarsest, coarsest))
+    levels = levels_of(occupation)
+    coarsest, _, _ = unseen(energies, moves, weights, kinds, levels, MESH.resolved, (found.size, found.variance))
+    return found._replace(coarsest=max(found.coarsest, float(coarsest[0])))
 
 
 def levels_of(occupation: Occupation) -> tuple[Array, Array]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ...common.compiled import jit
+from ...common.kernels import kernel, nothing
 
 
-@jit
+@kernel("F2 i2 f2 f2", nothing)
 def scatter(histogram, rows, coefficients, weights):  # type: ignore[no-untyped-def]
     """Add coefficients[s, p] * weights[s, :] to histogram[rows[s, p], :] for every state s, one after the other."""
     for s in range(weights.shape[0]):

@@ -94,15 +94,22 @@ def test_a_picture_under_a_notebooks_backend(tmp_path: Path) -> None:
 
 
 def test_without_a_place_for_compiled_code(tmp_path: Path) -> None:
-    """numba is left with the one place that a variable names which is not set; one line says what to set."""
-    line = "import ome_wannier.common.compiled as c, numpy as n; X = n.eye(2) + 0j; c.product(X, X, n.zeros((2, 2), complex))"
-    nowhere = {"NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator", "NUMBA_CACHE_DIR": "", "TMPDIR": str(tmp_path)}
+    """No variable names a place, and a file is where the user's cache should be; one line says what to set."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "temporary").mkdir()
+    line = "import ome_wannier.bands.compiled as c; c.group_mean([[[1.0]]], *c.groups([[0.0]], 0.1))"
+    nowhere = {
+        "XDG_CACHE_HOME": str(tmp_path / "file"),
+        "HOME": str(tmp_path / "file"),
+        "NUMBA_CACHE_DIR": "",
+        "TMPDIR": str(tmp_path / "temporary"),
+    }
     found = subprocess.run(
         [sys.executable, "-c", line], env={**os.environ, **nowhere}, capture_output=True, text=True, timeout=120, check=False
     )
     assert found.returncode == 0, found.stderr
     assert found.stderr.count("NUMBA_CACHE_DIR") == 1
-    assert not list(tmp_path.iterdir())
+    assert not list((tmp_path / "temporary").iterdir())
 
 
 @pytest.mark.parametrize(

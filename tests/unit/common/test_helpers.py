@@ -22,6 +22,7 @@ def eager(monkeypatch):
     """Help pays at once, from a second core."""
     monkeypatch.setattr(helpers, "WORTH", ALWAYS)
     monkeypatch.setattr(helpers, "cores", lambda: 2)
+    helpers.end()  # those of a test before
     yield
     helpers.end()
 
