@@ -199,7 +199,7 @@ def _at_home(model: TightBinding, places: Places) -> tuple[Ints, list[Quantity]]
             if X is not None:
                 inversion = 1 if name != "BB" else -1
                 found.append(Quantity(f"external {name}", X.reshape(*X.shape[:3], -1), time_reversal, inversion))
-    R, matrices = shifted(model.R, [q.matrices for q in found], -places.cells)
+    R, matrices = shifted(model.R, [q.matrices for q in found], places.cells)
     return R, [q._replace(matrices=X) for q, X in zip(found, matrices, strict=True)]
 
 
@@ -234,7 +234,7 @@ def _model(model: TightBinding, lattice: Array, places: Places, R: Ints, average
     """The model with these matrices, of functions at home with positions from their atoms."""
     assert model.structure is not None
     names = list(averages)
-    R, matrices = shifted(R, [averages[name] for name in names], places.cells)
+    R, matrices = shifted(R, [averages[name] for name in names], -places.cells)
     R, matrices = needed(R, matrices)
     found = dict(zip(names, matrices, strict=True))
     n, home, sites = model.n_orbitals, np.flatnonzero(~R.any(axis=1))[0], places.cartesian(lattice)
