@@ -58,7 +58,7 @@ def shifted(R: Ints, matrices: Sequence[ComplexArray], cells: Ints) -> tuple[Int
 
 def needed(R: Ints, matrices: Sequence[ComplexArray]) -> tuple[Ints, list[ComplexArray]]:
     """Without the R, and their opposites, at which all matrices vanish but for rounding; R = 0 stays."""
-    full = ~R.any(axis=1)
+    full: NDArray[np.bool_] = np.asarray(~R.any(axis=1))
     for X in matrices:
         size = np.abs(X).reshape(len(R), -1).max(axis=1)
         full |= size > 1e-15 * max(float(size.max()), np.finfo(float).tiny)

@@ -61,9 +61,9 @@ class Vectors:
 
     def numbers(self, R: Ints) -> Ints:
         """Where vectors (..., 3) stand; nR of one that is none of these."""
-        inside = ((R >= self._low) & (R <= self._high)).all(axis=-1)
+        inside = ((self._low <= R) & (self._high >= R)).all(axis=-1)
         found = self._number[tuple(np.moveaxis(np.where(inside[..., None], R - self._low, 0), -1, 0))]
-        return np.where(inside, found, len(self.R))
+        return np.asarray(np.where(inside, found, len(self.R)))
 
 
 def images(R: Ints, m: Motion) -> Ints:
@@ -79,10 +79,11 @@ def closed(R: Ints, filled: NDArray[np.bool_], motions: Sequence[Motion]) -> Int
 
 def at_images(X: ComplexArray, vectors: Vectors, places: Places, m: Motion) -> ComplexArray:
     """X(M R + L_j - L_i) at all R, in the order of the functions of the image."""
-    origin = np.argsort(m.to)[places.of]  # the atom that goes where each function is
-    at = vectors.numbers(images(vectors.R, m))[origin[:, None], origin[None, :]]  # (n, n, nR)
+    origin: Ints = np.asarray(np.argsort(m.to))[places.of]  # the atom that goes where each function is
+    at = vectors.numbers(images(vectors.R, m))[origin[:, None], origin]  # (n, n, nR)
     padded = np.concatenate([X, np.zeros((1, *X.shape[1:]), dtype=complex)])
-    i, j = np.indices(at.shape[:2])
+    n = len(origin)
+    i, j = np.indices((n, n))
     return np.asarray(np.moveaxis(padded[at, i[..., None], j[..., None]], 2, 0))
 
 
@@ -136,8 +137,8 @@ def action(first: ComplexArray, second: ComplexArray, places: Places, m: Motion)
         values, inside = np.linalg.eigh(np.conj(left.T) @ second @ left)
         if values[1] < values[0] + OPEN:
             raise ModelError(
-                "this model falls into parts that no matrix element joins, so that what its symmetry does to the functions is not "
-                "known (functions with spin: give spin_order, and both spins are joined by the operator)"
+                "this model falls into parts that no matrix element joins, so that what its symmetry does to the functions is "
+                "not known (of functions with spin spin_order gives an operator that joins both spins)"
             )
         left = left @ inside
     D = np.zeros((len(places.of), len(places.of)), dtype=complex)

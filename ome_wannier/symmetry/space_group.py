@@ -146,8 +146,8 @@ def motion(operation: SpaceOperation, places: Places, lattice: Array) -> Motion:
     if (number[to] != number).any():
         a = int(np.flatnonzero(number[to] != number)[0])
         raise ModelError(
-            f"atoms {a + 1} and {to[a] + 1} are images of each other, but {number[a]} and {number[to[a]]} functions of the model "
-            "are next to them: these functions do not map onto each other"
+            f"atoms {a + 1} and {to[a] + 1} are images of each other, but {number[a]} and {number[to[a]]} functions of the "
+            "model are next to them: these functions do not map onto each other"
         )
     rotation = operation.cartesian(lattice)
     return Motion(operation, rotation, to.astype(np.int64), cells[np.arange(len(to)), to].astype(np.int64))
