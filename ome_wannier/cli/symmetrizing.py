@@ -68,7 +68,7 @@ def _said(found: Symmetrized, source: Source) -> list[str]:
     group = symbol([r.operation for r in found.operations], found.model.lattice)
     window = _frozen(source)
     mean, largest = found.band_changes(window or (-np.inf, np.inf))
-    where = "of all bands" if window is None else f"of the frozen window, {window[0]:g} to {window[1]:g} eV"
+    where = "of all bands" if window is None else f"of the frozen window ({window[0]:g} to {window[1]:g} eV)"
     moved = np.linalg.norm(found.model.wannier_centres - found.given.wannier_centres, axis=1).max()
     return [
         f"symmetric     under {group}, {len(found.operations)} operations, to rounding",

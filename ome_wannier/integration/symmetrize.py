@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,8 +14,8 @@ from ..common.errors import ModelError, warn
 from ..models.base import Structure
 from ..models.tight_binding import TightBinding, is_tight_binding
 from ..symmetry.at_home import at_home, filled, model_of, on
-from ..symmetry.averaging import averaged
-from ..symmetry.operations import Operation, on_reciprocal
+from ..symmetry.averaging import averaged, undone
+from ..symmetry.operations import Operation, key, largest_group, names_in
 from ..symmetry.representation import Quantity, Vectors, action, closed, form, pairs_of, representation
 from ..symmetry.space_group import (
     Motion,
@@ -26,15 +28,17 @@ from ..symmetry.space_group import (
     places_of,
     product_table,
 )
-from .hamiltonian_symmetry import group_of
+from .hamiltonian_symmetry import NOISE
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 Ints = NDArray[np.int64]
 
-#: share of the Hamiltonian beyond which an operation is refused; change of the spin (hbar/2) beyond which its order is wrong;
-#: share of another operator beyond which it is left as it is
-BROKEN, SPIN, OTHER = 0.2, 0.5, 0.5
+#: share of the Hamiltonian beyond which an operation that is asked for is refused, and beyond which one that is not is left
+#: out (Wannier functions of good crystals: up to 0.002)
+BROKEN, NOISY = 0.2, 0.02
+#: share of an operator beyond which it is left as it is
+OTHER = 0.5
 #: how many times worse than the best an operation with another translation may be that holds as well
 ALIKE = 10.0
 #: k points at which bands are compared, along each periodic direction
@@ -88,8 +92,8 @@ def symmetrize(model: TightBinding, moments: ArrayLike | None = None) -> Symmetr
     Parameters
     ----------
     moments : (atoms, 3) magnetic moments in the axes of the user, which say what the magnetic group is (zeros: that of a
-        crystal without magnetism); by default the operations of the structure that the Hamiltonian obeys but for noise, as
-        `compute` finds them.
+        crystal without magnetism); by default the operations of the structure that only noise of the Hamiltonian is in the
+        way of.
 
     Raises
     ------
@@ -106,75 +110,134 @@ def symmetrize(model: TightBinding, moments: ArrayLike | None = None) -> Symmetr
     R, quantities = at_home(model, places)
     vectors = Vectors(closed(R, filled(R, quantities, places), motions))
     quantities = [q._replace(matrices=on(vectors, R, q.matrices)) for q in quantities]
-    motions, D = _acting(quantities, vectors, places, motions)
+    acting = _acting(quantities, vectors, places, motions)
+    acting = _held(acting, lattice) if moments is None else _asked(acting)
+    if not all(x.known for x in acting):
+        raise ModelError(
+            "this model falls into parts that no matrix element joins, so that what its symmetry does to the functions is not "
+            "known (of functions with spin spin_order gives an operator that joins both spins)"
+        )
+    motions, D = [x.motion for x in acting], np.stack([x.D for x in acting])
     table = product_table([m.operation for m in motions])
     D = representation(D, motions, table)
     found = {q.name: averaged(q, vectors, places, motions, D) for q in quantities}
-    kept = tuple(o.name for o in model.operators if found[o.name][1].max() > OTHER * np.abs(o.matrices).max())
-    if "spin" in found and found["spin"][1].max() > SPIN:
+    changes = {name: x for name, (_, x) in found.items()}
+    kept = tuple(o.name for o in model.operators if changes[o.name].max() > OTHER * np.abs(o.matrices).max())
+    operations = []
+    for i, m in enumerate(motions):
+        own = {name: float(x[i]) for name, x in changes.items() if name not in kept}
+        operations.append(Restored(Operation(m.rotation, m.operation.time_reversal), own))
+    _say(operations, kept, model.frame)
+    averages = {q.name: q.matrices if q.name in kept else found[q.name][0] for q in quantities}
+    new = places._replace(positions=fitted_positions(places, motions, table))
+    return Symmetrized(model_of(model, lattice, new, vectors.R, averages), model, operations, kept)
+
+
+def _say(operations: Sequence[Restored], kept: Sequence[str], frame: Array | None) -> None:
+    """Warn of what is more than noise, and of what is left alone."""
+    worst = max(operations, key=lambda r: r.changes["hamiltonian"])
+    if worst.changes["hamiltonian"] > NOISE.broken:
+        size = f"{worst.changes['hamiltonian']:.2g} eV"
+        warn(f"the Hamiltonian violated {names_in([worst.operation], frame)[0]} by up to {size}: more than noise does")
+    if kept:
+        warn(f"{', '.join(kept)}: left as it is, for the symmetry does not take it to itself by its parities")
+
+
+def _group(model: TightBinding, structure: Structure, moments: ArrayLike | None) -> list[SpaceOperation]:
+    """Those to be looked at, identity first; of layers and chains those that keep the periodic directions."""
+    m = None if moments is None else np.asarray(moments, dtype=float)
+    if m is not None and model.frame is not None and m.ndim == 2 and m.shape[1] == 3:
+        m = m @ model.frame.T
+    plane = np.array(model.periodic)
+    found = crystal_operations(model.lattice, structure, m)
+    return [g for g in found if not g.rotation[np.ix_(~plane, plane)].any()]
+
+
+class _Acting(NamedTuple):
+    """An operation, and D (n, n), the only one that it may be if it is `known`.
+
+    share : of the Hamiltonian that is in its way. change : the largest change of a matrix element, in eV.
+    """
+
+    motion: Motion
+    D: ComplexArray
+    known: bool
+    share: float
+    change: float
+
+    @property
+    def point(self) -> Operation:
+        """Without its translation, ranked by its share."""
+        return Operation(self.motion.rotation, self.motion.operation.time_reversal, violation=self.share)
+
+
+def _acting(quantities: Sequence[Quantity], vectors: Vectors, places: Places, motions: Sequence[Motion]) -> list[_Acting]:
+    """What operations do to the functions; of those that differ by a translation the ones that hold.
+
+    Raises
+    ------
+    ModelError : a spin that is in the way of operations that the Hamiltonian has.
+    """
+    levels, position = _without_mean(quantities[0], vectors), quantities[1]
+    spins = [q for q in quantities if q.name == "spin"]
+    found: dict[tuple[int, ...], list[_Acting]] = {}
+    for m in motions:
+        of_levels = form(levels, vectors, places, m)
+        by_position = partial(form, position, vectors, places, m)
+        D, known = action(np.sum([of_levels, *(form(q, vectors, places, m) for q in spins)], axis=0), by_position, places, m)
+        share = _share(of_levels, D, places, m)
+        if spins and share > NOISY:
+            _check_spin(_share(of_levels, action(of_levels, by_position, places, m)[0], places, m))
+        change = np.abs(undone(levels, vectors, places, m, D) - levels.matrices).max()
+        found.setdefault(m.operation.point, []).append(_Acting(m, D, known, share, float(change)))
+    best = {point: min(x.share for x in same) for point, same in found.items()}
+    return [x for point, same in found.items() for x in same if x.share <= ALIKE * best[point] + 1e-6]
+
+
+def _share(of_levels: ComplexArray, D: ComplexArray, places: Places, m: Motion) -> float:
+    """Root of the share of the squares of the Hamiltonian that is in the way of D."""
+    elements = D[pairs_of(places, m)]
+    return float(np.sqrt(max(float((np.conj(elements) @ of_levels @ elements).real) / len(D) / 2, 0.0)))
+
+
+def _check_spin(without: float) -> None:
+    """Refuse a spin that does not obey an operation of which only the share `without` of the Hamiltonian is in the way."""
+    if without <= NOISY:
         raise ModelError(
             "the spin operator does not have the symmetry of the Hamiltonian: is the order of the spins (spin_order) the "
             "right one?"
         )
-    if kept:
-        warn(f"{', '.join(kept)}: left as it is, for the symmetry does not take it to itself by its parities")
-    averages = {q.name: q.matrices if q.name in kept else found[q.name][0] for q in quantities}
-    new = places._replace(positions=fitted_positions(places, motions, table))
-    changes = {name: x for name, (_, x) in found.items() if name not in kept}
-    operations = [
-        Restored(Operation(m.rotation, m.operation.time_reversal), {name: float(x[i]) for name, x in changes.items()})
-        for i, m in enumerate(motions)
-    ]
-    return Symmetrized(model_of(model, lattice, new, vectors.R, averages), model, operations, kept)
 
 
-def _group(model: TightBinding, structure: Structure, moments: ArrayLike | None) -> list[SpaceOperation]:
-    """The operations asked for, identity first; of layers and chains those that keep the periodic directions."""
-    if moments is None:
-        obeyed = {_point(g, model.lattice) for g in group_of(model).operations}
-        return [g for g in crystal_operations(model.lattice, structure) if g.point in obeyed]
-    Q = np.eye(3) if model.frame is None else model.frame
-    m = np.asarray(moments, dtype=float)
-    found = crystal_operations(model.lattice, structure, m @ Q.T if m.ndim == 2 and m.shape[1] == 3 else m)
-    plane = np.array(model.periodic)
-    return [g for g in found if not g.rotation[np.ix_(~plane, plane)].any()]
+def _asked(found: Sequence[_Acting]) -> list[_Acting]:
+    """All of them; ModelError for one that the Hamiltonian does not nearly have."""
+    worst = max(found, key=lambda x: x.share)
+    if worst.share > BROKEN:
+        raise ModelError(
+            f"the Hamiltonian is not nearly symmetric under {worst.point.name}: {100 * worst.share:.0f}% of it are in the way; "
+            "are the moments those of this crystal?"
+        )
+    return list(found)
 
 
-def _point(operation: Operation, lattice: Array) -> tuple[int, ...]:
-    M = np.rint(np.linalg.inv(on_reciprocal(operation.rotation, lattice)).T).astype(np.int64)
-    return SpaceOperation(M, np.zeros(3), operation.time_reversal).point
+def _held(found: Sequence[_Acting], lattice: Array) -> list[_Acting]:
+    """The largest group of those that only noise is in the way of.
 
-
-def _acting(
-    quantities: Sequence[Quantity], vectors: Vectors, places: Places, motions: Sequence[Motion]
-) -> tuple[list[Motion], ComplexArray]:
-    """The operations that the Hamiltonian nearly has, of those that differ by a translation, and D (operations, n, n) of each.
-
-    Raises
-    ------
-    ModelError : an operation that it does not have.
+    Where time reversal is broken, by however little, an operation has to hold clearly better than its partner, the one
+    combined with time reversal, as for `group_of`; but matrix elements tell what energies do not.
     """
-    levels = _without_mean(quantities[0], vectors)
-    spins = [q for q in quantities if q.name == "spin"]
-    found: dict[tuple[int, ...], list[tuple[float, Motion, ComplexArray]]] = {}
-    for m in motions:
-        of_levels = form(levels, vectors, places, m)
-        first = np.sum([of_levels, *(form(q, vectors, places, m) for q in spins)], axis=0)
-        D = action(first, form(quantities[1], vectors, places, m), places, m)
-        elements = D[pairs_of(places, m)]
-        square = float((np.conj(elements) @ of_levels @ elements).real) / len(D) / 2
-        found.setdefault(m.operation.point, []).append((float(np.sqrt(max(square, 0.0))), m, D))
-    chosen: list[tuple[Motion, ComplexArray]] = []
-    for same in found.values():
-        best = min(share for share, _, _ in same)
-        if best > BROKEN:
-            operation = Operation(same[0][1].rotation, same[0][1].operation.time_reversal)
-            raise ModelError(
-                f"the Hamiltonian is not nearly symmetric under {operation.name}: {100 * best:.0f}% of it are in the way; "
-                "give moments= of the atoms, or leave them out"
-            )
-        chosen += [(m, D) for share, m, D in same if share <= ALIKE * best + 1e-6]
-    return [m for m, _ in chosen], np.stack([D for _, D in chosen])
+    of = {key(x.point, lattice): x for x in found}
+    partner = {where: of[-where[0], *where[1:]] for where in of}
+    reversal = next(x for x in found if x.point.name == "time reversal")
+    unbroken = reversal.change <= NOISE.reversal_tol
+
+    def holds(where: tuple[int, ...]) -> bool:
+        own, other = of[where].share, partner[where].share
+        return own <= NOISY and (unbroken or NOISE.clearly * own <= other)
+
+    good = {where: x.point for where, x in of.items() if holds(where)}
+    kept = {key(g, lattice) for g in largest_group(list(good.values()), lattice)}
+    return [x for x in found if key(x.point, lattice) in kept]
 
 
 def _without_mean(q: Quantity, vectors: Vectors) -> Quantity:

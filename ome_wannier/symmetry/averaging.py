@@ -19,9 +19,12 @@ def undone(quantity: Quantity, vectors: Vectors, places: Places, m: Motion, D: C
     """g^-1 O g on the vectors, which is O where the operation holds: F^-1 of D^+ O(M R + L_j - L_i) D, its complex conjugate
     where time is reversed. D : (n, n), see `representation.action`."""
     X = at_images(quantity.matrices, vectors, places, m)
-    turned = np.conj(D.T) @ np.moveaxis(X, 3, 1) @ D
+    full = X.any(axis=(1, 2, 3))
+    turned = np.conj(D.T) @ np.moveaxis(X[full], 3, 1) @ D
     F = quantity.turned(m.rotation, m.operation.time_reversal)
-    return np.asarray(np.moveaxis(conjugated(turned, m), 1, 3) @ np.linalg.inv(F).T)
+    out = np.zeros_like(X)
+    out[full] = np.moveaxis(conjugated(turned, m), 1, 3) @ np.linalg.inv(F).T
+    return out
 
 
 def averaged(

@@ -10,7 +10,7 @@ A group of such D is then made a representation to rounding: D_g <- mean over h 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -102,6 +102,8 @@ def form(quantity: Quantity, vectors: Vectors, places: Places, m: Motion) -> Com
     Y = np.moveaxis(at_images(quantity.matrices, vectors, places, m), 3, 1).reshape(-1, n, n)
     F = quantity.turned(m.rotation, m.operation.time_reversal)
     Z = np.moveaxis(conjugated(quantity.matrices @ F.T, m), 3, 1).reshape(-1, n, n)
+    full = Y.any(axis=(1, 2)) | Z.any(axis=(1, 2))
+    Y, Z = Y[full], Z[full]
     left, right = (np.tensordot(np.conj(Y), Y, axes=((0, 1), (0, 1))), np.tensordot(Z, np.conj(Z), axes=((0, 2), (0, 2))))
     cross = np.zeros((start[-1], start[-1]), dtype=complex)
     for a, own in enumerate(members):
@@ -124,26 +126,19 @@ def pairs_of(places: Places, m: Motion) -> tuple[Ints, Ints]:
     return i, j
 
 
-def action(first: ComplexArray, second: ComplexArray, places: Places, m: Motion) -> ComplexArray:
-    """D (n, n), unitary, which violates the first form least; what that leaves open is decided by the second.
+def action(first: ComplexArray, second: Callable[[], ComplexArray], places: Places, m: Motion) -> tuple[ComplexArray, bool]:
+    """D (n, n), unitary, which violates the first form least, and whether it is the only one.
 
-    Raises
-    ------
-    ModelError : parts of the functions that nothing joins, so that D is not known.
+    What the first form leaves open is decided by the second, which is made if it is needed.
     """
     values, states = np.linalg.eigh(first)
-    left = states[:, values < values[0] + OPEN]
+    left, known = states[:, values < values[0] + OPEN], True
     if left.shape[1] > 1:
-        values, inside = np.linalg.eigh(np.conj(left.T) @ second @ left)
-        if values[1] < values[0] + OPEN:
-            raise ModelError(
-                "this model falls into parts that no matrix element joins, so that what its symmetry does to the functions is "
-                "not known (of functions with spin spin_order gives an operator that joins both spins)"
-            )
-        left = left @ inside
+        values, inside = np.linalg.eigh(np.conj(left.T) @ second() @ left)
+        left, known = left @ inside, bool(values[1] >= values[0] + OPEN)
     D = np.zeros((len(places.of), len(places.of)), dtype=complex)
     D[pairs_of(places, m)] = left[:, 0]
-    return unitary(D)
+    return unitary(D), known
 
 
 def unitary(D: ComplexArray) -> ComplexArray:
