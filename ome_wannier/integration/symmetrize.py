@@ -37,6 +37,8 @@ Ints = NDArray[np.int64]
 #: share of the Hamiltonian beyond which an operation that is asked for is refused, and beyond which one that is not is left
 #: out (Wannier functions of good crystals: up to 0.002)
 BROKEN, NOISY = 0.2, 0.02
+#: eV, Angstrom or units of an operator that rounding may change
+ROUNDING = 1e-12
 #: share of an operator beyond which it is left as it is
 OTHER = 0.5
 #: how many times worse than the best an operation with another translation may be that holds as well
@@ -85,9 +87,9 @@ class Symmetrized:
 def symmetrize(model: TightBinding, moments: ArrayLike | None = None) -> Symmetrized:
     """Make a model of Wannier functions exactly symmetric under the magnetic group of its crystal.
 
-    physics.md eq. SYM: O(R) <- mean over g of F^-1 D^+ O(M R + L_j - L_i) D, complex conjugate where g reverses time. D, what
-    g does to the functions of an atom, is found from the Hamiltonian (and the spin) itself, see `symmetry.representation`:
-    no projections are needed. Lattice and atoms are made symmetric to rounding too.
+    O(R) <- mean over g of F^-1 D^+ O(M R + L_j - L_i) D, complex conjugate where g reverses time (the handbook's page
+    symmetrize.md). D, what g does to the functions of an atom, is found from the Hamiltonian (and the spin) itself, see
+    `symmetry.representation`: no projections are needed. Lattice and atoms are made symmetric to rounding too.
 
     Parameters
     ----------
@@ -128,7 +130,9 @@ def symmetrize(model: TightBinding, moments: ArrayLike | None = None) -> Symmetr
         own = {name: float(x[i]) for name, x in changes.items() if name not in kept}
         operations.append(Restored(Operation(m.rotation, m.operation.time_reversal), own))
     _say(operations, kept, model.frame)
-    averages = {q.name: q.matrices if q.name in kept else found[q.name][0] for q in quantities}
+    # what is symmetric already stays as it is to the last bit, so that the order of spins is known again
+    alike = [name for name, x in changes.items() if x.max() < ROUNDING]
+    averages = {q.name: q.matrices if q.name in (*kept, *alike) else found[q.name][0] for q in quantities}
     new = places._replace(positions=fitted_positions(places, motions, table))
     return Symmetrized(model_of(model, lattice, new, vectors.R, averages), model, operations, kept)
 
@@ -179,15 +183,16 @@ def _acting(quantities: Sequence[Quantity], vectors: Vectors, places: Places, mo
     ModelError : a spin that is in the way of operations that the Hamiltonian has.
     """
     levels, position = _without_mean(quantities[0], vectors), quantities[1]
-    spins = [q for q in quantities if q.name == "spin"]
+    spin = next((q for q in quantities if q.name == "spin"), None)
     found: dict[tuple[int, ...], list[_Acting]] = {}
     for m in motions:
         of_levels = form(levels, vectors, places, m)
-        by_position = partial(form, position, vectors, places, m)
-        D, known = action(np.sum([of_levels, *(form(q, vectors, places, m) for q in spins)], axis=0), by_position, places, m)
+        of_spin = None if spin is None else form(spin, vectors, places, m)
+        of_position = partial(form, position, vectors, places, m)
+        D, known = action(of_levels, of_spin, of_position, places, m)
         share = _share(of_levels, D, places, m)
-        if spins and share > NOISY:
-            _check_spin(_share(of_levels, action(of_levels, by_position, places, m)[0], places, m))
+        if spin is not None and share > NOISY:
+            _check_spin(_share(of_levels, action(of_levels, None, of_position, places, m)[0], places, m))
         change = np.abs(undone(levels, vectors, places, m, D) - levels.matrices).max()
         found.setdefault(m.operation.point, []).append(_Acting(m, D, known, share, float(change)))
     best = {point: min(x.share for x in same) for point, same in found.items()}

@@ -126,15 +126,27 @@ def pairs_of(places: Places, m: Motion) -> tuple[Ints, Ints]:
     return i, j
 
 
-def action(first: ComplexArray, second: Callable[[], ComplexArray], places: Places, m: Motion) -> tuple[ComplexArray, bool]:
-    """D (n, n), unitary, which violates the first form least, and whether it is the only one.
+def action(
+    levels: ComplexArray,
+    spin: ComplexArray | None,
+    position: Callable[[], ComplexArray],
+    places: Places,
+    m: Motion,
+) -> tuple[ComplexArray, bool]:
+    """D (n, n), unitary, which violates the forms of Hamiltonian and spin least, and whether it is the only one.
 
-    What the first form leaves open is decided by the second, which is made if it is needed.
+    A spin of pure up and down functions is obeyed to rounding, others as the Hamiltonian is. What these leave open is decided
+    by the form of the position, which is made if it is needed.
     """
-    values, states = np.linalg.eigh(first)
-    left, known = states[:, values < values[0] + OPEN], True
+    among = np.eye(len(levels), dtype=complex)
+    if spin is not None:
+        values, states = np.linalg.eigh(spin)
+        pure = states[:, values < OPEN]
+        among, levels = (pure, levels) if pure.shape[1] > 1 else (among, levels + spin)
+    values, states = np.linalg.eigh(np.conj(among.T) @ levels @ among)
+    left, known = among @ states[:, values < values[0] + OPEN], True
     if left.shape[1] > 1:
-        values, inside = np.linalg.eigh(np.conj(left.T) @ second() @ left)
+        values, inside = np.linalg.eigh(np.conj(left.T) @ position() @ left)
         left, known = left @ inside, bool(values[1] >= values[0] + OPEN)
     D = np.zeros((len(places.of), len(places.of)), dtype=complex)
     D[pairs_of(places, m)] = left[:, 0]
