@@ -68,13 +68,17 @@ def _said(found: Symmetrized, source: Source) -> list[str]:
     group = symbol([r.operation for r in found.operations], found.model.lattice)
     window = _frozen(source)
     mean, largest = found.band_changes(window or (-np.inf, np.inf))
-    where = "of all bands" if window is None else f"of the frozen window ({window[0]:g} to {window[1]:g} eV)"
+    where = "of all bands" if window is None else f"of the frozen window ({_range(*window)})"
     moved = np.linalg.norm(found.model.wannier_centres - found.given.wannier_centres, axis=1).max()
     return [
         f"symmetric     under {group}, {len(found.operations)} operations, to rounding",
         f"levels        {where}, move by {1e3 * mean:.2g} meV (root mean square), {1e3 * largest:.2g} meV at most",
         f"centres       move by {moved:.2g} Angstrom at most",
     ]
+
+
+def _range(low: float, high: float) -> str:
+    return f"up to {high:g} eV" if low == -np.inf else f"{low:g} to {high:g} eV"
 
 
 def _frozen(source: Source) -> tuple[float, float] | None:

@@ -358,7 +358,7 @@ class TestSymmetrize:
         found = group_of(ome.load("new"))
         assert len(found.exact) == len(found.operations) == 8
         settings = ("--kmesh", "6", "6", "1", "--fermi", "-0.5", "--temperature", "1000", "--calculators", "extrinsic", "--all")
-        assert "symmetry: point group mm21'; 12 k points\n" in run("run", "new", *settings)[1]
+        assert "symmetry: point group mm21'; 13 k points\n" in run("run", "new", *settings)[1]
         noisy = run("run", "mos2", *settings)[1]
         assert "36 k points; ome-wannier symmetrize mos2 -o NEW makes Wannier functions that have it to rounding\n" in noisy
 

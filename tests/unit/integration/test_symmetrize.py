@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import spglib
+from scipy.spatial.transform import Rotation
 
 import ome_wannier as ome
 from ome_wannier.adapters.wannier90.projections import possible_projections
@@ -227,6 +228,7 @@ def test_responses_of_all_points_are_those_of_the_irreducible_ones():
     found = ome.symmetrize(model).model
     of_L = calculators_of(found.operators[0])
     names = ["total", "extrinsic", "spin_extrinsic", "quantum_metric"]
+    # a level at which no two bands nearly touch, where rounding grows
     settings = {"kmesh": (8, 8, 1), "fermi": -0.4, "temperature": 2000.0, "calculators": [*names, *of_L]}
     whole, few = (ome.compute(found, symmetry=s, **settings) for s in ("off", "auto"))
     rough = ome.compute(model, symmetry="off", **settings)
@@ -273,6 +275,19 @@ def in_cells(model, moved):
 def matrices(model):
     spin = model.spin if len(model.spin) == len(model.R) else None
     return {"hamiltonian": model.hamiltonian, "position": model.position, "spin": spin}
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_a_layer_in_any_plane(given):
+    """It is rotated into one; moments are given in the axes of the user."""
+    model = replace(disturbed(crystal("layer")), operators=())
+    Q = Rotation.from_euler("xyz", [0.3, 0.7, -0.4]).as_matrix()
+    tilted = replace(model, lattice=model.lattice @ Q.T, position=model.position @ Q.T, spin=model.spin @ Q.T)
+    assert tilted.frame is not None
+    found = ome.symmetrize(tilted, moments=CRYSTALS["layer"][3] @ Q.T if given else None)
+    np.testing.assert_array_equal(found.model.frame, tilted.frame)
+    assert distance(found.model, ome.symmetrize(model).model, "hamiltonian") < 1e-12
+    assert len(group_of(found.model).exact) == expected("layer")
 
 
 def test_states_outside_the_basis():
