@@ -23,6 +23,7 @@ from ome_wannier.models.atomic_orbitals import _expansion, _points, _values
 from ome_wannier.models.base import Structure
 from ome_wannier.models.outside_states import External
 from ome_wannier.sources.library import entry
+from ome_wannier.symmetry.operations import symbol
 from ome_wannier.symmetry.tensors import projector
 
 SIGMA = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
@@ -380,6 +381,18 @@ def test_real_materials(name, number, largest):
     size = max(float(abs(whole[n]).max()) for n in ("extrinsic", "interband"))
     for n in ("extrinsic", "interband"):
         np.testing.assert_allclose(few[n], whole[n], rtol=0, atol=1e-10 * size)
+
+
+@pytest.mark.parametrize(
+    ("name", "axis", "left"), [("te", 2, "32(3)"), ("te", 0, "2"), ("mos2", 2, "mm2(m)")], ids=["te z", "te x", "mos2 z"]
+)
+def test_half_a_mev_of_exchange_is_no_noise(name, axis, left):
+    """A field that magnetises Te and MoS2 stays: the group is what it leaves, noise of 0.1 meV or not."""
+    model = ome.load(name, spin_order="interlaced")
+    found = ome.symmetrize(replace(model, hamiltonian=model.hamiltonian + 5e-4 * model.spin[..., axis]))
+    assert symbol([r.operation for r in found.operations], model.lattice) == left
+    splitting = [np.ptp(np.linalg.eigvalsh(m.matrices(np.zeros((1, 3)), 0).H)[0, :2]) for m in (found.given, found.model)]
+    assert abs(splitting[1] / splitting[0] - 1) < 0.05
 
 
 def test_what_is_refused():
