@@ -293,20 +293,37 @@ def test_a_layer_in_any_plane(given):
 
 def test_states_outside_the_basis():
     """Matrix elements with them become symmetric too, wherever the origin is."""
-    model = disturbed(crystal("altermagnet"))
+    model = disturbed(crystal("chiral"))
     rng = np.random.default_rng(5)
     shape = model.position.shape
     BB, CC, FF = (0.01 * (rng.normal(size=s) + 1j * rng.normal(size=s)) for s in (shape, shape, (*shape, 3)))
     minus = [int(np.flatnonzero((-r == model.R).all(axis=1))[0]) for r in model.R]
     CC = CC + np.conj(np.swapaxes(CC[minus], 1, 2))
     FF = FF + np.conj(np.swapaxes(np.swapaxes(FF[minus], 1, 2), 3, 4))
+    centres = np.einsum("ia,ib,ij->ijab", model.wannier_centres, model.wannier_centres, np.eye(model.n_orbitals))
+    FF[~model.R.any(axis=1)] += centres + 3 * np.multiply.outer(np.eye(model.n_orbitals), np.eye(3))  # a spread, Angstrom^2
     once = ome.symmetrize(replace(model, operators=(), external=External(BB, CC, FF)))
     twice = ome.symmetrize(once.model)
     assert max(x for r in twice.operations for x in r.changes.values()) < 1e-10
-    settings = {"kmesh": (4, 4, 3), "fermi": 0.0, "temperature": 2000.0, "calculators": ["total", "quantum_metric"]}
+    settings = {"kmesh": (4, 4, 3), "fermi": 0.3, "temperature": 2000.0, "calculators": ["extrinsic", "quantum_metric"]}
     whole, few = (ome.compute(once.model, symmetry=s, **settings) for s in ("off", "auto"))
-    for name in ("total", "quantum_metric"):
-        np.testing.assert_allclose(few[name], whole[name], rtol=0, atol=1e-10 * float(abs(whole[name]).max()) + 1e-14)
+    for name in ("extrinsic", "quantum_metric"):
+        np.testing.assert_allclose(few[name], whole[name], rtol=0, atol=1e-10 * float(abs(whole[name]).max()))
+
+
+def test_diagonal_positions():
+    """Functions on their atoms stay there; such as are not, and whose symmetry mixes them, need a matrix."""
+    model = disturbed(crystal("chiral"))
+    atoms = np.array(model.structure.positions) @ model.lattice
+    nearest = np.linalg.norm(model.wannier_centres[:, None] - atoms, axis=2).argmin(axis=1)
+    on_atoms = replace(model, operators=(), position=None, centres=atoms[nearest])
+    found = ome.symmetrize(on_atoms)
+    assert found.model.exact_position
+    np.testing.assert_allclose(found.model.wannier_centres, on_atoms.centres, rtol=0, atol=1e-6)
+    assert len(group_of(found.model).exact) == expected("chiral")
+    apart = np.random.default_rng(0).uniform(-0.1, 0.1, (model.n_orbitals, 3))
+    with pytest.raises(ModelError, match="their position has to be a matrix"):
+        ome.symmetrize(replace(on_atoms, centres=on_atoms.centres + apart))
 
 
 def rotation_of_functions(P, orbitals):
