@@ -18,7 +18,7 @@ from ..runs.plan import loader_options, source_of
 from ..runs.settings import Settings
 from ..sources.convert import KINDS, convert
 from ..sources.load import Source
-from ..symmetry.operations import symbol
+from ..symmetry.operations import listed, symbol
 from . import tables
 
 if TYPE_CHECKING:
@@ -70,11 +70,19 @@ def _said(found: Symmetrized, source: Source) -> list[str]:
     mean, largest = found.band_changes(window or (-np.inf, np.inf))
     where = "of all bands" if window is None else f"of the frozen window ({_range(*window)})"
     moved = np.linalg.norm(found.model.wannier_centres - found.given.wannier_centres, axis=1).max()
-    return [
+    said = [
         f"symmetric     under {group}, {len(found.operations)} operations, to rounding",
         f"levels        {where}, move by {1e3 * mean:.2g} meV (root mean square), {1e3 * largest:.2g} meV at most",
         f"centres       move by {moved:.2g} Angstrom at most",
     ]
+    if found.left_out:
+        size = max(r.changes["hamiltonian"] for r in found.left_out)
+        names = listed([r.operation for r in found.left_out], found.model.frame)
+        said.append(
+            f"left out      {names}, which the atoms have and the Hamiltonian breaks by up to {1e3 * size:.2g} meV; "
+            "give the moments of the atoms if it is not meant to"
+        )
+    return said
 
 
 def _range(low: float, high: float) -> str:

@@ -64,12 +64,14 @@ class Symmetrized:
     """A model made symmetric, and what that changed.
 
     model : the symmetric one. given : the one that it was made of. operations : of the magnetic point group (an operation with
-    several translations stands once for each). kept : operators that have not this symmetry, and are as they were.
+    several translations stands once for each). left_out : those of the atoms that the Hamiltonian breaks with and without time
+    reversal, as magnetism does. kept : operators that have not this symmetry, and are as they were.
     """
 
     model: TightBinding
     given: TightBinding
     operations: list[Restored]
+    left_out: list[Restored]
     kept: tuple[str, ...] = ()
 
     def band_changes(self, window: tuple[float, float] = (-np.inf, np.inf)) -> tuple[float, float]:
@@ -112,8 +114,8 @@ def symmetrize(model: TightBinding, moments: ArrayLike | None = None) -> Symmetr
     R, quantities = at_home(model, places)
     vectors = Vectors(closed(R, filled(R, quantities, places), motions))
     quantities = [q._replace(matrices=on(vectors, R, q.matrices)) for q in quantities]
-    acting = _acting(quantities, vectors, places, motions)
-    acting = _held(acting, lattice) if moments is None else _asked(acting)
+    candidates = _acting(quantities, vectors, places, motions)
+    acting = _held(candidates, lattice) if moments is None else _asked(candidates)
     if not all(x.known for x in acting):
         raise ModelError(
             "this model falls into parts that no matrix element joins, so that what its symmetry does to the functions is not "
@@ -134,7 +136,9 @@ def symmetrize(model: TightBinding, moments: ArrayLike | None = None) -> Symmetr
     alike = [name for name, x in changes.items() if x.max() < ROUNDING]
     averages = {q.name: q.matrices if q.name in (*kept, *alike) else found[q.name][0] for q in quantities}
     new = places._replace(positions=fitted_positions(places, motions, table))
-    return Symmetrized(model_of(model, lattice, new, vectors.R, averages), model, operations, kept)
+    return Symmetrized(
+        model_of(model, lattice, new, vectors.R, averages), model, operations, _left_out(candidates, acting), kept
+    )
 
 
 def _say(operations: Sequence[Restored], kept: Sequence[str], frame: Array | None) -> None:
@@ -145,6 +149,20 @@ def _say(operations: Sequence[Restored], kept: Sequence[str], frame: Array | Non
         warn(f"the Hamiltonian violated {names_in([worst.operation], frame)[0]} by up to {size}: more than noise does")
     if kept:
         warn(f"{', '.join(kept)}: left as it is, for the symmetry does not take it to itself by its parities")
+
+
+def _left_out(candidates: Sequence[_Acting], held: Sequence[_Acting]) -> list[Restored]:
+    """Operations of the atoms that are held neither with nor without time reversal, as the better of both."""
+    there = {x.point_key[1:] for x in held}
+    lost: dict[tuple[int, ...], _Acting] = {}
+    for x in candidates:
+        where = x.point_key[1:]
+        if where not in there and (where not in lost or x.share < lost[where].share):
+            lost[where] = x
+    return [
+        Restored(Operation(x.motion.rotation, x.motion.operation.time_reversal), {"hamiltonian": x.change})
+        for x in lost.values()
+    ]
 
 
 def _group(model: TightBinding, structure: Structure, moments: ArrayLike | None) -> list[SpaceOperation]:
@@ -168,6 +186,11 @@ class _Acting(NamedTuple):
     known: bool
     share: float
     change: float
+
+    @property
+    def point_key(self) -> tuple[int, ...]:
+        """What tells it without its translation from others, time reversal first."""
+        return self.motion.operation.point
 
     @property
     def point(self) -> Operation:
@@ -231,17 +254,16 @@ def _held(found: Sequence[_Acting], lattice: Array) -> list[_Acting]:
     Where time reversal is broken, by however little, an operation has to hold clearly better than its partner, the one
     combined with time reversal, as for `group_of`; but matrix elements tell what energies do not.
     """
-    of = {key(x.point, lattice): x for x in found}
-    partner = {where: of[-where[0], *where[1:]] for where in of}
+    of = {x.point_key: x for x in found}
     reversal = next(x for x in found if x.point.name == "time reversal")
     unbroken = reversal.change <= NOISE.reversal_tol
 
-    def holds(where: tuple[int, ...]) -> bool:
-        own, other = of[where].share, partner[where].share
-        return own <= NOISY and (unbroken or NOISE.clearly * own <= other)
+    def holds(x: _Acting) -> bool:
+        partner = of[(-x.point_key[0], *x.point_key[1:])]
+        return x.share <= NOISY and (unbroken or NOISE.clearly * x.share <= partner.share)
 
-    good = {where: x.point for where, x in of.items() if holds(where)}
-    kept = {key(g, lattice) for g in largest_group(list(good.values()), lattice)}
+    group = largest_group([x.point for x in of.values() if holds(x)], lattice)
+    kept = {key(g, lattice) for g in group}
     return [x for x in found if key(x.point, lattice) in kept]
 
 

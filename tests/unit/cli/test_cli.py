@@ -14,6 +14,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -361,6 +362,14 @@ class TestSymmetrize:
         assert "symmetry: point group mm21'; 13 k points\n" in run("run", "new", *settings)[1]
         noisy = run("run", "mos2", *settings)[1]
         assert "36 k points; ome-wannier symmetrize mos2 -o NEW makes Wannier functions that have it to rounding\n" in noisy
+
+    def test_what_is_left_out(self, run: Run, tmp_path: Path) -> None:
+        """A field across the axis of tellurium."""
+        model = ome.load("te", spin_order="interlaced")
+        ome.convert(replace(model, hamiltonian=model.hamiltonian + 1e-3 * model.spin[..., 0], spin=None), "field_tb.dat")
+        out = run("symmetrize", "field", "-o", "new")[1]
+        assert "symmetric     under 2, 2 operations" in out
+        assert re.search(r"\nleft out .* and 1 more, which the atoms have and the Hamiltonian breaks by up to 0\.99 meV;", out)
 
     def test_moments(self, run: Run, tmp_path: Path) -> None:
         """Of each atom; a crystal without them has time reversal too."""

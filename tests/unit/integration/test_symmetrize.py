@@ -406,7 +406,10 @@ def test_real_materials(name, number, largest):
 def test_half_a_mev_of_exchange_is_no_noise(name, axis, left):
     """A field that magnetises Te and MoS2 stays: the group is what it leaves, noise of 0.1 meV or not."""
     model = ome.load(name, spin_order="interlaced")
-    found = ome.symmetrize(replace(model, hamiltonian=model.hamiltonian + 5e-4 * model.spin[..., axis]))
+    magnet = replace(model, hamiltonian=model.hamiltonian + 5e-4 * model.spin[..., axis])
+    found = ome.symmetrize(magnet)
+    assert {r.operation.name[:6] for r in found.left_out} == ({"3-fold", "2-fold"} if left == "2" else set())
+    assert all(4e-4 < r.changes["hamiltonian"] < 6e-4 for r in found.left_out)
     assert symbol([r.operation for r in found.operations], model.lattice) == left
     splitting = [np.ptp(np.linalg.eigvalsh(m.matrices(np.zeros((1, 3)), 0).H)[0, :2]) for m in (found.given, found.model)]
     assert abs(splitting[1] / splitting[0] - 1) < 0.05
@@ -462,6 +465,15 @@ def test_more_than_noise_is_said():
     with pytest.warns(AccuracyWarning, match=r"the Hamiltonian violated .* by up to 0\.0\d+ eV: more than noise"):
         found = ome.symmetrize(model, moments=np.zeros((3, 3)))
     assert len(group_of(found.model).exact) == 2 * expected("layer")
+
+
+def test_much_noise_needs_the_moments():
+    """What breaks time reversal by more than noise of good functions does may be a field."""
+    model = disturbed(crystal("chiral"), energy=2e-3)
+    found = ome.symmetrize(model)
+    assert len(found.operations) == 1
+    assert len(found.left_out) == expected("chiral") // 2 - 1
+    assert len(ome.symmetrize(model, moments=np.zeros((3, 3))).operations) == expected("chiral")
 
 
 def test_operators_without_the_symmetry_stay():
