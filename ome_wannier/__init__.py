@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .integration.filling import fermi_levels
     from .integration.kpoints.mesh import KMesh
     from .integration.kpoints.polar import PolarMesh
+    from .integration.symmetrize import symmetrize
     from .models.kdotp import KDotP
     from .models.plane_waves import PlaneWaves
     from .models.sparse_tight_binding import SparseTightBinding
@@ -58,6 +59,7 @@ _HOME = {
     "save": "response.result_files",
     "screen": "screening",
     "summary": "presentation.content",
+    "symmetrize": "integration.symmetrize",
     "table": "presentation.long_table",
     "tabulate": "response.tabulate",
     "to_pythtb": "sources.convert",
@@ -101,6 +103,7 @@ __all__ = [
     "save",
     "screen",
     "summary",
+    "symmetrize",
     "table",
     "tabulate",
     "to_pythtb",

@@ -125,6 +125,26 @@ def convert(
     jobs.convert(resolve(given | {"seed": seed}), target, kind, write_spin_order, overwrite, _console())
 
 
+@app.command()
+@takes(*named("loader"))
+def symmetrize(
+    seed: Seed,
+    target: Annotated[str, typer.Option("-o", "--output", metavar="NEW", help="Seedname, or x_tb.dat, x_hr.dat, x/.")],
+    moments: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Text file with the magnetic moment x y z of each atom.")
+    ] = None,
+    nonmagnetic: Annotated[bool, typer.Option("--nonmagnetic", help="The crystal has no moments.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what was written there before.")] = False,
+    **given: Any,
+) -> None:
+    """Make Wannier functions exactly symmetric under the magnetic group of their crystal; how far they were off is said."""
+    from .symmetrizing import restore
+
+    settings = resolve(given | {"seed": seed})
+    with limited(settings.unpack_size, settings.unpack_ratio):
+        restore(settings, target, moments, nonmagnetic, overwrite, _console())
+
+
 @app.command("materials")
 @takes()
 def list_materials(

@@ -74,7 +74,7 @@ def describe(settings: Settings, console: Console) -> None:
     console.print(tables.symmetry_table(candidates, group, names_in(candidates, model.frame)))
     broken = broken_line(model, resolve(defaults(model.has_spin))[0], group)
     if broken:
-        _say(console, [("broken", broken)])
+        _say(console, [("broken", broken), *_next(settings, ["symmetrize {} -o NEW --moments FILE"])])
 
 
 def _say(console: Console, said: list[tuple[str, str]]) -> None:

@@ -246,6 +246,8 @@ def _print_result(result: xr.Dataset, settings: Settings, console: Console) -> N
         shown = replace(shown, warnings=[])
     console.print(text(shown, plus_minus), soft_wrap=True)
     if not settings.all:
+        if broken := lines.broken_line(result):
+            console.print(broken, soft_wrap=True)
         return
     for at in tables.shown(result):
         console.print(f"\nFermi level {float(at['fermi']):.4f} eV; {float(at['temperature']):g} K", soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -114,7 +115,20 @@ def symmetry_lines(result: xr.Dataset) -> list[str]:
         return []
     points = f"{about.get('k_points', about.get('irreducible_points'))} k points"
     used = "not used" if about["symmetry"] == "off" else about["symmetry_imposed"] or f"point group {about['symmetry_group']}"
-    return [f"symmetry: {used}; {points}", f"symmetry: {about['symmetry_broken']}" if about["symmetry_broken"] else ""]
+    exact = f"; {_symmetrize(result)} makes Wannier functions that have it to rounding" if about["symmetry_imposed"] else ""
+    return [f"symmetry: {used}; {points}{exact}", broken_line(result)]
+
+
+def broken_line(result: xr.Dataset) -> str:
+    """Symmetries of the atoms that the Hamiltonian breaks, by how much, which responses that touches, and the remedy."""
+    broken = result.attrs.get("symmetry_broken")
+    return f"symmetry: {broken}; if it is not meant to, {_symmetrize(result)} --moments FILE restores it" if broken else ""
+
+
+def _symmetrize(result: xr.Dataset) -> str:
+    """The command that makes the model of a result symmetric."""
+    settings = json.loads(result.attrs.get("settings", "{}"))
+    return f"ome-wannier symmetrize {settings.get('material') or settings.get('seed') or 'SEED'} -o NEW"
 
 
 def conversion_line(dimension: int) -> str:

@@ -17,6 +17,7 @@ from ..presentation.content import reference
 from ..presentation.numbers import rounded
 from ..presentation.units import scale
 from ..response.result_files import quantities
+from ..symmetry.operations import names_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..integration.hamiltonian_symmetry import Group
+    from ..integration.symmetrize import Restored
     from ..symmetry.operations import Operation
 
 Array = NDArray[np.float64]
@@ -137,6 +139,17 @@ def symmetry_table(operations: Sequence[Operation], group: Group, names: Sequenc
         numbers = (operation.violation * 1e3, operation.curvature_mismatch, operation.response_mismatch)
         how = "to rounding" if operation in group.exact else "but for noise" if operation in group.operations else "no"
         table.add_row(name, *(f"{x:.2g}" for x in numbers), how)
+    return table
+
+
+def restored_table(operations: Sequence[Restored], frame: Array | None) -> Table:
+    """Operations, and what was given violated each by: the largest change of a matrix element. frame : axes, or None."""
+    names = list(operations[0].changes)
+    units = {"hamiltonian": " (meV)", "position": " (angstrom)", "spin": " (hbar/2)"}
+    table = _table("what was off by", *(f"{name}{units.get(name, '')}" for name in names))
+    for called, restored in zip(names_in([r.operation for r in operations], frame), operations, strict=True):
+        numbers = ((1e3 if name == "hamiltonian" else 1.0) * x for name, x in restored.changes.items())
+        table.add_row(called, *(f"{x:.2g}" for x in numbers))
     return table
 
 

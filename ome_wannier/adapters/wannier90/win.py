@@ -19,7 +19,7 @@ Block = tuple[int, list[Line]]  # number of its `begin` line, what stands inside
 
 _KEYWORDS = {
     "num_wann", "num_elec_per_state", "spin", "spinors", "fermi_energy", "use_ws_distance", "translate_home_cell", "mp_grid",
-    "select_projections",
+    "select_projections", "dis_froz_min", "dis_froz_max",
 }  # fmt: skip
 _BLOCKS = ("unit_cell_cart", "atoms_frac", "atoms_cart", "projections")
 #: k points along one direction, at most
@@ -33,7 +33,7 @@ class Win:
     lattice : (3, 3) rows in Angstrom. labels : of the atoms, in lower case. positions : (atoms, 3) in units
     of the lattice vectors. structure : the atoms, if every label begins with a chemical symbol. projections : the block,
     as text. selected : select_projections, counted from 1. mesh : mp_grid. per_state : num_elec_per_state. channel : "up"
-    or "down", of a calculation with two spins.
+    or "down", of a calculation with two spins. frozen : dis_froz_min and dis_froz_max in eV, infinite where only one is given.
     """
 
     path: Path
@@ -51,6 +51,7 @@ class Win:
     structure: Structure | None = None
     projections: list[Line] = field(default_factory=list)
     selected: list[int] | None = None
+    frozen: tuple[float, float] | None = None
 
     @property
     def ghosts(self) -> int:
@@ -88,6 +89,7 @@ def read_win(path: Path) -> Win:
         structure=_structure(labels, positions),
         projections=blocks["projections"][1] if "projections" in blocks else [],
         selected=ranges(path, keywords.get("select_projections"), _MOST_FUNCTIONS),
+        frozen=_frozen(path, keywords),
     )
 
 
@@ -192,6 +194,12 @@ def _structure(labels: tuple[str, ...], positions: Array | None) -> Structure | 
     if not all(numbers):
         return None
     return Structure(tuple(numbers), tuple((x, y, z) for x, y, z in positions.tolist()))
+
+
+def _frozen(path: Path, keywords: dict[str, Line]) -> tuple[float, float] | None:
+    """The frozen window; None without its upper end, as Wannier90 has none then."""
+    low, high = (real(path, keywords.get(f"dis_froz_{end}")) for end in ("min", "max"))
+    return None if high is None else (-np.inf if low is None else low, high)
 
 
 def _channel(path: Path, line: Line | None) -> str | None:

@@ -17,6 +17,7 @@ from ome_wannier.adapters.wannier90 import loader as wannier90
 from ome_wannier.adapters.wannier90 import seed as wannier90_seed
 from ome_wannier.adapters.wannier90.branch import finite_differences
 from ome_wannier.adapters.wannier90.files import read_centres, read_tb
+from ome_wannier.adapters.wannier90.win import read_win
 from ome_wannier.errors import AccuracyWarning, FileFormatError, ModelError
 
 MATERIALS = Path(__file__).parents[3] / "materials"
@@ -466,6 +467,20 @@ def test_win_as_people_write_it(tmp_path):
     assert np.allclose(model.structure.positions, [[0.1, 0.2, 0.3]], atol=1e-9)
     found = wannier90_seed.inspect(seed)
     assert (found.fermi_energy, found.spinors, found.n_wann) == (6.5, True, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "window"),
+    [
+        ("dis_froz_max = 2.5", (-np.inf, 2.5)),
+        ("dis_froz_min : -1.0d0\nDIS_FROZ_MAX = 2.5 ! eV", (-1.0, 2.5)),
+        ("dis_froz_min = -1", None),
+        ("dis_win_max = 9", None),
+    ],
+)
+def test_frozen_window(tmp_path, text, window):
+    (tmp_path / "x.win").write_text(f"num_wann = 1\n{text}\n")
+    assert read_win(tmp_path / "x.win").frozen == window
 
 
 @pytest.mark.parametrize(

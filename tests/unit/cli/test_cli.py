@@ -14,6 +14,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -27,6 +28,7 @@ from typer.testing import CliRunner
 import ome_wannier as ome
 from ome_wannier.cli import app, jobs, main
 from ome_wannier.integration import band_ranges as info
+from ome_wannier.integration.hamiltonian_symmetry import group_of
 from ome_wannier.runs.settings import TABLE, named
 
 Run = Callable[..., tuple[int, str, str]]
@@ -342,6 +344,69 @@ class TestMap:
         code, _, err = run("map", *arguments, "--shape", "3", "3")
         assert code == 2
         assert said in err.replace("'", "")
+
+
+class TestSymmetrize:
+    def test_there_and_back(self, run: Run) -> None:
+        """What is written has the group to rounding; `run` of it imposes nothing."""
+        code, out, err = run("symmetrize", "mos2", "-o", "new", "--spin-order", "interlaced")
+        assert code == 0
+        assert "new_tb.dat: the format has no place for the spin operator; load(..., spin_order='interlaced')" in err
+        assert "symmetric     under mm21', 8 operations, to rounding" in out
+        assert "levels        of the frozen window (up to 2.5891 eV), move by 8.6e-05 meV (root mean square), 0.0005 meV" in out
+        assert re.search(r"mirror normal to \(1, 0, 0\) +0\.00\d+ +0\.045 ", out)
+        assert out.endswith("wrote new_tb.dat\nwrote new_centres.xyz\nwrote new.win\n")
+        found = group_of(ome.load("new"))
+        assert len(found.exact) == len(found.operations) == 8
+        settings = ("--kmesh", "6", "6", "1", "--fermi", "-0.5", "--temperature", "1000", "--calculators", "extrinsic", "--all")
+        assert "symmetry: point group mm21'; 13 k points\n" in run("run", "new", *settings)[1]
+        noisy = run("run", "mos2", *settings)[1]
+        assert "36 k points; ome-wannier symmetrize mos2 -o NEW makes Wannier functions that have it to rounding\n" in noisy
+
+    def test_what_is_left_out(self, run: Run, tmp_path: Path) -> None:
+        """A field across the axis of tellurium."""
+        model = ome.load("te", spin_order="interlaced")
+        ome.convert(replace(model, hamiltonian=model.hamiltonian + 1e-3 * model.spin[..., 0], spin=None), "field_tb.dat")
+        out = run("symmetrize", "field", "-o", "new")[1]
+        assert "symmetric     under 2, 2 operations" in out
+        assert re.search(r"\nleft out .* and 1 more, which the atoms have and the Hamiltonian breaks by up to 0\.99 meV;", out)
+
+    def test_moments(self, run: Run, tmp_path: Path) -> None:
+        """Of each atom; a crystal without them has time reversal too."""
+        (tmp_path / "m.txt").write_text("0 0 1\n0 0 0\n0 0 0\n")
+        assert "under mm2(m), 4 operations" in run("symmetrize", "vse2", "-o", "x_hr.dat", "--moments", "m.txt")[1]
+        code, out, err = run("symmetrize", "vse2", "-o", "y", "--nonmagnetic")
+        assert code == 0
+        assert "under mm21', 8 operations" in out
+        assert "by up to 0.25 eV: more than noise does" in err
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("vse2", "-o", "y", "--moments", "none.txt"), "none.txt: No such file"),
+            (("vse2", "-o", "y", "--moments", "m.txt"), "moments have shape (1, 3): expected (3, 3), Cartesian, one per atom"),
+            (("vse2", "-o", "y", "--moments", "bad.txt"), "moments: "),
+            (("vse2", "-o", "y", "--moments", "m.txt", "--nonmagnetic"), "moments and nonmagnetic exclude each other"),
+            (("mos2", "-o", "y", "--spin-order", "block"), "is the order of the spins (spin_order) the right one?"),
+            (("graphene", "-o", "y"), "the atoms of this model are not known"),
+            (("tbg", "-o", "y"), "only Wannier functions and orbitals can be made symmetric"),
+        ],
+    )
+    def test_mistakes(self, run: Run, tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+        (tmp_path / "m.txt").write_text("0 0 1\n")
+        (tmp_path / "bad.txt").write_text("0 0 up\n")
+        code, _, err = run("symmetrize", *arguments)
+        assert code == 2
+        assert said in err
+        assert not (tmp_path / "y_tb.dat").exists()
+
+    def test_what_is_broken_names_it(self, run: Run) -> None:
+        """On the first screen of `run`, and where `info` lists symmetries: here the spins are in the wrong order."""
+        settings = ("--spin-order", "block", "--kmesh", "6", "6", "1", "--fermi", "-0.5", "--temperature", "2000")
+        out = run("run", "mos2", *settings, "--calculators", "spin")[1]
+        line = next(x for x in out.splitlines() if x.startswith("symmetry: the atoms have "))
+        assert "of spin; if it is not meant to, ome-wannier symmetrize mos2 -o NEW --moments FILE restores it" in line
+        assert "ome-wannier symmetrize mos2 -o NEW --moments FILE" in run("info", "mos2", "--all", *settings[:2])[1]
 
 
 class TestConvert:
