@@ -75,7 +75,10 @@ class Table:
     def __init__(self, path: Path, raw: bytes, integers_only: bool = False) -> None:
         if integers_only:
             header, newline, body = raw.partition(b"\n")
-            raw = header + newline + re.sub(rb"(?<=\d)-", b" -", body)
+            text = np.frombuffer(body, np.uint8)
+            before = text[np.flatnonzero(text[1:] == 45)]
+            if ((before >= 48) & (before <= 57)).any():
+                raw = header + newline + re.sub(rb"(?<=\d)-", b" -", body)
         text = np.frombuffer(raw, np.uint8)
         space = (text == 32) | ((text >= 9) & (text <= 13))
         first = ~space
@@ -179,7 +182,7 @@ class Table:
         width = ints + np.array([row.reals for row in rows])[kind]
         end = begin + len(kind)
         if np.array_equal(self.width[begin:end], width):
-            values = _fast(self.raw[self._start[begin] : self._stop[end - 1]], int(width.sum()))
+            values = _fast(self.raw[self._start[begin] : self._stop[end - 1]], int(width.sum()), np.array_equal(ints, width))
             if values is not None and _good(values, ints, width, labels):
                 return values
         out: list[float] = []
@@ -218,12 +221,14 @@ def _good(values: Array, ints: IntArray, width: IntArray, labels: IntArray | Non
     return bool(((values[last - 1] == labels[:, 0]) & (values[last] == labels[:, 1]) | (labels[:, 0] == 0)).all())
 
 
-def _fast(text: bytes, n: int) -> Array | None:
-    """All numbers of a text, or None if they are not exactly `n`, or if some token is no number."""
+def _fast(text: bytes, n: int, integers: bool) -> Array | None:
+    """All numbers of a text, or None if they are not exactly `n`, or if some token is no number, or no integer."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)
         try:
-            values: Array = np.fromstring(text, sep=" ")
+            values = np.fromstring(
+                text, np.int64 if integers else np.float64, sep=" "
+            )  # integers are read in a third of the time
         except (ValueError, DeprecationWarning):
             return None
-    return values if len(values) == n else None
+    return values.astype(float, copy=False) if len(values) == n else None

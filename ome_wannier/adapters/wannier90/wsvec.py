@@ -13,7 +13,7 @@ import numpy as np
 
 from ...common.errors import FileFormatError
 from ...common.packed import read_bytes
-from .text import Array, ComplexArray, IntArray, Row, Table, snippet
+from .text import LARGEST_INTEGER, Array, ComplexArray, IntArray, Row, Table, snippet
 
 _ROWS = (
     Row(5, 0, "R1 R2 R3 m n"),
@@ -59,16 +59,15 @@ def parse_wsvec(table: Table, R: IntArray, n_wann: int) -> Shifts:
     FileFormatError : with the line; for an R that is not in `R`, an element that is missing or stands twice.
     """
     head, count, keys, T = _blocks(table)
-    known = {tuple(r): i for i, r in enumerate(R.tolist())}
-    index = np.array([known.get((x, y, z), -1) for x, y, z in keys[:, :3].tolist()], dtype=np.int64)
+    index = _places(R, keys[:, :3])
     mn = keys[:, 3:] - 1
     wrong = np.flatnonzero((index < 0) | ((mn < 0) | (mn >= n_wann)).any(axis=1))
     if len(wrong):
         table.fail(int(head[wrong[0]]), f"an R of the Hamiltonian, and m and n from 1 to {n_wann}")
     element = (index * n_wann + mn[:, 0]) * n_wann + mn[:, 1]
-    _, first, inverse = np.unique(element, return_index=True, return_inverse=True)
-    again = np.flatnonzero(first[inverse] != np.arange(len(element)))
-    if len(again):
+    if (np.bincount(element) > 1).any():
+        _, first, inverse = np.unique(element, return_index=True, return_inverse=True)
+        again = np.flatnonzero(first[inverse] != np.arange(len(element)))
         table.fail(int(head[again[0]]), "an element (R, m, n) that has not stood before")
     if len(element) != len(R) * n_wann**2:
         raise FileFormatError(table.path, None, f"{len(R) * n_wann**2} elements (R, m, n)", f"{len(element)}")
@@ -99,9 +98,11 @@ def shifted(file: Path, R: IntArray, X: ComplexArray, partner: IntArray, shifts:
     opposite = np.minimum(np.searchsorted(codes, -codes), len(codes) - 1)
     key = ((shifts.cell * n + shifts.m) * n + shifts.n) * len(codes) + target
     mirror = ((partner[shifts.cell] * n + shifts.n) * n + shifts.m) * len(codes) + opposite[target]
-    _, inverse, count = np.unique(key, return_inverse=True, return_counts=True)
-    good = (codes[opposite] == -codes)[target] & np.isin(mirror, key) & (count[inverse] == 1)
-    if not good.all():
+    paired = (codes[opposite] == -codes)[target]
+    ascending = np.sort(key)
+    if not paired.all() or (ascending[1:] == ascending[:-1]).any() or not np.array_equal(np.sort(mirror), ascending):
+        _, inverse, count = np.unique(key, return_inverse=True, return_counts=True)
+        good = paired & np.isin(mirror, key) & (count[inverse] == 1)
         i = int(np.argmin(good))
         where = f"R = {tuple(R[shifts.cell[i]].tolist())}, m = {shifts.m[i] + 1}, n = {shifts.n[i] + 1}"
         found = f"T = {tuple(shifts.T[i].tolist())}, which is not or not once"
@@ -109,6 +110,15 @@ def shifted(file: Path, R: IntArray, X: ComplexArray, partner: IntArray, shifts:
     out = np.zeros((len(codes), n, n, X.shape[3]), dtype=complex)
     np.add.at(out, (target, shifts.m, shifts.n), X[shifts.cell, shifts.m, shifts.n] * shifts.share[:, None])
     return moved[first], out
+
+
+def _places(R: IntArray, wanted: IntArray) -> IntArray:
+    """(entries,) which of R (nR, 3), each there once, is wanted (entries, 3); -1 for none."""
+    weights = np.array([(2 * LARGEST_INTEGER + 1) ** 2, 2 * LARGEST_INTEGER + 1, 1])
+    codes, asked = R @ weights, wanted @ weights
+    order = np.argsort(codes)
+    at = order[np.minimum(np.searchsorted(codes, asked, sorter=order), len(R) - 1)]
+    return np.where(codes[at] == asked, at, -1)
 
 
 def _blocks(table: Table) -> tuple[IntArray, IntArray, IntArray, IntArray]:
