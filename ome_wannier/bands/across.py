@@ -160,9 +160,10 @@ def lateral_operators(bands: Bands) -> ComplexArray:
     else:
         v = _whole(currents(bands))
         known = [gate.anticommutators(_whole(Z), v) for Z in np.moveaxis(positions(bands), 1, 0)]
-    out = np.zeros((len(known[0]), len(terms), *known[0].shape[2:]), dtype=complex)
-    for i, row in enumerate(terms):
-        for t in row:
+    out = np.empty((len(known[0]), len(terms), *known[0].shape[2:]), dtype=complex)
+    for i, (first, *others) in enumerate(terms):
+        np.multiply(known[first.g][:, along.index(first.c)], first.weight, out=out[:, i])
+        for t in others:
             out[:, i] += t.weight * known[t.g][:, along.index(t.c)]
     return out
 

@@ -95,7 +95,8 @@ class Bands:
 
     @cached_property
     def _eigh(self) -> tuple[Array, ComplexArray]:
-        e, U = np.linalg.eigh(self.matrices.H)
+        H = self.matrices.H
+        e, U = compiled.eigen_of_two(_whole(H)) if H.shape[1] == 2 else np.linalg.eigh(H)
         return e, U
 
     @cached_property
@@ -106,14 +107,7 @@ class Bands:
     @cached_property
     def passed(self) -> tuple[Ints, Ints]:
         """First band (nk,) that a Fermi level in the window may pass, and the end of those: bounds of degenerate groups."""
-        first, end = self.groups
-        reach = np.abs(self.moves).sum(axis=2)
-        highest = np.maximum.accumulate(self.energies + reach, axis=1)
-        lowest = np.minimum.accumulate((self.energies - reach)[:, ::-1], axis=1)  # of a band and those above, backwards
-        low, high = (highest <= self._window[0]).sum(axis=1), (lowest <= self._window[1]).sum(axis=1)
-        k, n = np.arange(len(low)), first.shape[1]
-        below = np.where(low < n, first[k, np.minimum(low, n - 1)], n)
-        above = np.where(high > 0, end[k, np.maximum(high, 1) - 1], 0)
+        below, above = compiled.passed(self.energies, self.moves, *self.groups, *self._window)
         return below, above
 
     @property
@@ -216,18 +210,16 @@ class Bands:
     @cached_property
     def moves(self) -> Array:
         """(nk, n, directions) in eV: how far levels move on the way to the next points of the mesh, extrapolated linearly."""
-        start = np.zeros((*self.energies.shape, self._spacing.shape[1]))
         # element by element, here and below: the bits of a product of matrices depend on how many points are together
-        return sum((slope[..., None] * s for slope, s in zip(self._slopes, self._spacing, strict=True)), start)
+        found: Array = compiled.moves(self.velocities, self._spacing)
+        return found
 
     @property
     def couplings(self) -> ComplexArray:
         """(nk, n - 1, 4, directions) in eV: how far matrix elements between neighbouring levels move on that way, of the levels
         n and n + 1, n - 1 and n + 1, n and n + 2, n - 1 and n + 2 (of the outermost where there is none)."""
-        n = np.arange(self.energies.shape[1] - 1)[:, None]
-        low, high = np.maximum(n - np.array([0, 1, 0, 1]), 0), np.minimum(n + np.array([1, 1, 2, 2]), len(n))
-        v, start = self.velocities, np.zeros((len(self.energies), *low.shape, self._spacing.shape[1]), dtype=complex)
-        return sum((v[:, a, low, high, None] * s for a, s in enumerate(self._spacing)), start)
+        found: ComplexArray = compiled.couplings(self.velocities, self._spacing)
+        return found
 
     @cached_property
     def connections(self) -> ComplexArray:

@@ -14,6 +14,83 @@ from ..common.compiled import as_real, product, row_product
 from ..common.kernels import inner, kernel
 
 
+@kernel("z3 -> f2 z3", lambda H: (H.shape[:2], H.shape))
+def eigen_of_two(H, e, U):  # type: ignore[no-untyped-def]
+    """Energies (nk, 2), ascending, and eigenvectors, columns, of Hermitian H (nk, 2, 2), whose lower triangle counts.
+
+    e = m -+ r, r^2 = d^2 + |c|^2, with m the mean of the diagonal, d half of its difference and c = H_10. Of r + |d|, c and its
+    conjugate the eigenvectors are made: no two numbers cancel, whatever c and d are. Divided by the larger of them no square is
+    out of range.
+    """
+    for k in range(len(H)):
+        a, b, c = H[k, 0, 0].real, H[k, 1, 1].real, H[k, 1, 0]
+        m, d = (a + b) / 2, (a - b) / 2
+        scale = max(abs(d), max(abs(c.real), abs(c.imag)))
+        if scale == 0.0:
+            e[k, 0], e[k, 1] = m, m
+            U[k, 0, 0], U[k, 0, 1], U[k, 1, 0], U[k, 1, 1] = 1.0, 0.0, 0.0, 1.0
+            continue
+        x, y = d / scale, complex(c.real / scale, c.imag / scale)
+        square = y.real * y.real + y.imag * y.imag
+        r = np.sqrt(x * x + square)
+        e[k, 0], e[k, 1] = m - scale * r, m + scale * r
+        large = r + abs(x)
+        norm = 1.0 / np.sqrt(large * large + square)
+        large, small = large * norm, complex(y.real * norm, y.imag * norm)
+        if x >= 0.0:  # the upper state is mostly the first orbital
+            U[k, 0, 0], U[k, 0, 1], U[k, 1, 0], U[k, 1, 1] = -np.conj(small), large, large, small
+        else:
+            U[k, 0, 0], U[k, 0, 1], U[k, 1, 0], U[k, 1, 1] = large, np.conj(small), -small, large
+
+
+@kernel("z4 f2 -> f3", lambda v, steps: ((v.shape[0], v.shape[2], steps.shape[1]),))
+def moves(v, steps, out):  # type: ignore[no-untyped-def]
+    """Re v_a,nn of a stack v (nk, d, n, n) times steps (d, directions), summed over a: (nk, n, directions)."""
+    K, D, N, _ = v.shape
+    for k in range(K):
+        for n in range(N):
+            for i in range(steps.shape[1]):
+                total = 0.0
+                for a in range(D):
+                    total += v[k, a, n, n].real * steps[a, i]
+                out[k, n, i] = total
+
+
+@kernel("z4 f2 -> z4", lambda v, steps: ((v.shape[0], v.shape[2] - 1, 4, steps.shape[1]),))
+def couplings(v, steps, out):  # type: ignore[no-untyped-def]
+    """The same of the elements between the levels n and n + 1, n - 1 and n + 1, n and n + 2, n - 1 and n + 2 (of the outermost
+    where there is none): (nk, n - 1, 4, directions)."""
+    K, D, N, _ = v.shape
+    for k in range(K):
+        for n in range(N - 1):
+            for j in range(4):
+                low, high = max(n - j % 2, 0), min(n + 1 + j // 2, N - 1)
+                for i in range(steps.shape[1]):
+                    total = 0j
+                    for a in range(D):
+                        total += v[k, a, low, high] * steps[a, i]
+                    out[k, n, j, i] = total
+
+
+@kernel("f2 f3 i2 i2 f0 f0 -> i1 i1", lambda energies, *_: (energies.shape[:1], energies.shape[:1]))
+def passed(energies, moves, first, end, lowest, highest, below, above):  # type: ignore[no-untyped-def]
+    """First band that a Fermi level between two energies may pass, and the end of those, levels moving (nk, n, directions) by so
+    much at the most: bounds of groups (nk,)."""
+    K, N = energies.shape
+    for k in range(K):
+        low, high = N, 0
+        for n in range(N):
+            reach = 0.0
+            for i in range(moves.shape[2]):
+                reach += abs(moves[k, n, i])
+            if low == N and energies[k, n] + reach > lowest:
+                low = n
+            if energies[k, n] - reach <= highest:
+                high = n + 1
+        below[k] = first[k, low] if low < N else N
+        above[k] = end[k, high - 1] if high > 0 else 0
+
+
 @kernel("f2 f0 -> i2 i2", lambda energies, _: (energies.shape, energies.shape))
 def groups(energies, tol, first, end):  # type: ignore[no-untyped-def]
     """First band and end (one beyond the last) of the degenerate group of every band: two arrays (nk, n)."""

@@ -34,7 +34,7 @@ MODULES = (
 #: what stands for BLAS in the code
 ZGEMM = "ome_wannier_zgemm"
 #: what of the C library may
-LIBRARY = ("exp", "log1p", "sinh", "memcpy", "memmove", "memset")
+LIBRARY = ("exp", "log1p", "sinh", "sqrt", "memcpy", "memmove", "memset")
 
 
 _LOADING = threading.RLock()

@@ -97,6 +97,30 @@ def at_points(energies, weights, point, band, share, dip, kinds, fermi, widths, 
                     variance[i, t, c] += lost * lost
 
 
+@kernel("f2 f3 z4 f0 -> f2", lambda energies, *_: ((len(energies), energies.shape[1] - 1),))
+def most(energies, moves, couplings, double, out):  # type: ignore[no-untyped-def]
+    """`avoided_crossings.most` of `rows_of`, which are many: (nk, n - 1).
+
+    double : two levels are, if they differ by this share of the gap to the next.
+    """
+    K, N = energies.shape
+    for k in range(K):
+        for n in range(N - 1):
+            gap = energies[k, n + 1] - energies[k, n]
+            lower = n > 0 and energies[k, n] - energies[k, n - 1] < double * gap
+            upper = n + 2 < N and energies[k, n + 2] - energies[k, n + 1] < double * gap
+            times, total = 2.0 if lower and upper else 4.0, 0.0
+            for i in range(moves.shape[2]):
+                x = moves[k, n + 1, i] - moves[k, n, i]
+                square = x * x
+                for j in range(4):
+                    if (j % 2 == 0 or lower) and (j < 2 or upper):
+                        c = couplings[k, n, j, i]
+                        square += times * (c.real * c.real + c.imag * c.imag)
+                total += np.sqrt(square)
+            out[k, n] = total
+
+
 @inner("f1 f0")
 def _place(levels, x):  # type: ignore[no-untyped-def]
     """How many of the ascending levels are below x."""

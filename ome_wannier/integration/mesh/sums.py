@@ -25,7 +25,7 @@ from ..band_energies import _wanted
 from ..integral import Integrand, Resources
 from ..kpoints.chosen import Points
 from ..kpoints.mesh import KMesh
-from ..memory import WORKING_SET, bytes_per_point, check_sums
+from ..memory import WORKING_SET, bytes_per_point, check_sums, keep_freed
 from ..occupation.histogram import Occupation
 from .checkpoint import Checkpoint, State
 from .constants import MESH
@@ -135,6 +135,7 @@ class Block(NamedTuple):
 
 def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
     """The sum over the rows from the first up to the second."""
+    keep_freed()
     occupation, degeneracy = job.integrand.occupation, job.integrand.degeneracy
     kinds, full, peaks = job.integrand.kinds, job.integrand.of_full_bands, job.integrand.of_full_peaks
     shares, columns, widest = len(job.points.shares), len(kinds), 0.0
