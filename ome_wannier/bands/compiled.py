@@ -74,8 +74,8 @@ def couplings(v, steps, out):  # type: ignore[no-untyped-def]
 
 @kernel("f2 f3 i2 i2 f0 f0 -> i1 i1", lambda energies, *_: (energies.shape[:1], energies.shape[:1]))
 def passed(energies, moves, first, end, lowest, highest, below, above):  # type: ignore[no-untyped-def]
-    """First band that a Fermi level between two energies may pass, and the end of those, levels moving (nk, n, directions) by so
-    much at the most: bounds of groups (nk,)."""
+    """First band that a Fermi level between two energies may pass, and the end of those, levels moving (nk, n, directions) by
+    so much at the most: bounds of groups (nk,)."""
     K, N = energies.shape
     for k in range(K):
         low, high = N, 0

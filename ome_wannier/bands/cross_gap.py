@@ -70,7 +70,10 @@ def interband(v, R, e, first, end, below, above, pairs, out, both, space):  # ty
                 for b in range(D):
                     out[k, 0, i, b] += both[0, i, b] + both[1, i, b]
         if start < stop:
-            _pairs_of_passed(v[k], R[k], e[k], first[k], end[k], start, stop, pairs, space, out[k])
+            if N <= SMALL:
+                _few_pairs_of_passed(k, v, R, e, first, end, start, stop, pairs, out)
+            else:
+                _pairs_of_passed(v[k], R[k], e[k], first[k], end[k], start, stop, pairs, space, out[k])
             if D == 3 and N > 2:
                 parts = _parts(start, stop)
                 for i in range(parts):
@@ -102,6 +105,27 @@ def _pairs_of_passed(v, R, e, first, end, start, stop, pairs, space, out):  # ty
                 one[p - start, q] *= 0.0 if first[p] <= q < end[p] else 1.0 / (e[p] - e[q])
             for b in range(D):
                 out[p, i, b] += row_product(left, b, p, found, 0, p - start, 0, N)
+
+
+@inner("i0 z4 z4 f2 i2 i2 i0 i0 i2 f4")
+def _few_pairs_of_passed(k, v, R, e, first, end, start, stop, pairs, out):  # type: ignore[no-untyped-def]
+    """The same at one k, term by term: for few bands."""
+    D, N = v.shape[1], v.shape[2]
+    for i in range(len(pairs)):
+        m, n = pairs[i, 0], pairs[i, 1]
+        for p in range(start, stop):
+            for q in range(N):
+                if first[k, p] <= q < end[k, p]:
+                    continue
+                x = 0j
+                for s in range(N):
+                    x += R[k, n, p, s] * v[k, m, s, q] - R[k, m, p, s] * v[k, n, s, q]
+                for g in range(first[k, p], end[k, p]):
+                    x += v[k, m, p, g] * R[k, n, g, q] - v[k, n, p, g] * R[k, m, g, q]
+                inverse = 1.0 / (e[k, p] - e[k, q])
+                for b in range(D):
+                    y = R[k, b, p, q]
+                    out[k, p, i, b] += inverse * (y.real * x.real + y.imag * x.imag)
 
 
 @inner("z3 i0 i0 z3 f3")

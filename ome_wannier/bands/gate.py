@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..common.compiled import block_product, product
+from ..common.compiled import SMALL, block_product, product
 from ..common.kernels import inner, kernel
 
 
@@ -55,11 +55,18 @@ def _passed(k, v, R, Z, B, e, DZ, F, first, end, start, stop, D, Bv, vB, out):  
     """The weights of the bands p of a panel, added to out (nk, n, 2)."""
     N, w, more = Z.shape[1], stop - start, len(F) > 0
     for a in range(2):
-        block_product(w, N, N, B[k], start, 0, v[k, a], 0, 0, Bv, 0)
-        block_product(w, N, N, v[k, a], start, 0, B[k], 0, 0, vB, 0)
+        if N > SMALL:
+            block_product(w, N, N, B[k], start, 0, v[k, a], 0, 0, Bv, 0)
+            block_product(w, N, N, v[k, a], start, 0, B[k], 0, 0, vB, 0)
         for p in range(w):
             for q in range(N):
-                D[a, p, q] = Bv[p, q] - vB[p, q]
+                if N > SMALL:
+                    D[a, p, q] = Bv[p, q] - vB[p, q]
+                else:
+                    total = 0j
+                    for s in range(N):
+                        total += B[k, start + p, s] * v[k, a, s, q] - v[k, a, start + p, s] * B[k, s, q]
+                    D[a, p, q] = total
                 if more:
                     D[a, p, q] += DZ[k, a, start + p, q]
     for p in range(start, stop):

@@ -15,6 +15,7 @@ surface at random, and what is uncertain is the scatter of the sum. The error is
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -56,9 +57,12 @@ class Unseen(NamedTuple):
         return between(error, some(len(occupation.fermi), MESH.summed_levels), np.arange(len(occupation.fermi)))
 
 
+@functools.cache
 def some(number: int, most: int) -> NDArray[np.int64]:
     """So many of these numbers at the most, ascending, the first and the last among them."""
-    return np.unique(np.linspace(0, number - 1, min(number, most)).round().astype(np.int64))
+    found = np.unique(np.linspace(0, number - 1, min(number, most)).round().astype(np.int64))
+    found.flags.writeable = False
+    return found
 
 
 def between(values: Array, known: NDArray[np.int64], wanted: NDArray[np.int64]) -> Array:

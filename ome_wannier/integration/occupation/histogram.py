@@ -129,7 +129,7 @@ class Occupation:
         """The first row that holds energies."""
         return len(self._steps) + 2 + self._grid[2]
 
-    @property
+    @cached_property
     def widths(self) -> Array:
         """(levels,) energies in eV over which occupations change, levels being Fermi levels times temperatures: k_B T, or a
         quarter of the box of a Fermi surface at T = 0 (none without one)."""
