@@ -12,7 +12,7 @@ from ...common.errors import SettingsError
 from ...models.base import has_zone
 from ..avoided_crossings import rows_of
 from ..integral import Integrand
-from ..memory import WORKING_SET, bytes_per_point
+from ..memory import WORKING_SET, bytes_per_point, keep_freed
 from .constants import ADAPTIVE
 from .cubature import Rule
 
@@ -123,6 +123,7 @@ def states_at(job: CellJob, k: Array) -> States:
 
 
 def _states(job: CellJob, k: Array) -> States:
+    keep_freed()
     model, observables, degeneracy = job.integrand.model, job.integrand.observables, job.integrand.degeneracy
     assert has_zone(model)
     # of all bands: those that are far from the levels here may be at them between the points

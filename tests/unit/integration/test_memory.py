@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 
@@ -64,3 +65,24 @@ def test_too_many_levels_and_temperatures_for_the_memory():
             toys.random_model(5, 3, 4), (4, 4, 4), fermi=np.linspace(-0.5, 0.5, 1000), temperature=np.linspace(100, 500, 20),
             memory=2**28,
         )  # fmt: skip
+
+
+#: prints how many pages the system hands out for a batch of arrays, 32 MiB in all, after one that was as large
+PAGES = """
+import resource
+import numpy as np
+from ome_wannier.integration.memory import keep_freed
+keep_freed()
+for batch in range(3):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    arrays = [np.ones(2**18) for _ in range(16)]
+    del arrays
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries decide by themselves")
+def test_freed_memory_serves_the_next_batch():
+    """Pages of a batch as counted by the system: 8192 where all of it is asked for anew, a tenth of that is a lot."""
+    child = subprocess.run([sys.executable, "-c", PAGES], capture_output=True, text=True, check=True)
+    assert int(child.stdout) < 800
