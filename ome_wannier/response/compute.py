@@ -118,9 +118,9 @@ def compute(
     trial : (n, occupied) trial orbitals for the Chern-Simons part; by default they are looked for.
     progress : show a progress bar on anything over two seconds; a line every half minute where there is no terminal.
     executor : without one, work of more than some seconds is shared with helper processes, as many as this one may use cores
-        (`executors.Alone()` says otherwise). Or any `concurrent.futures.Executor`, see `executors`: its workers sum the blocks of
-        the mesh, 64 at most, which are added in fixed order, so the result does not depend on it. What is small beside that
-        stays in this process: the Fermi level of a filling, symmetries, the Chern-Simons part, k.p models.
+        (`executors.Alone()` says otherwise). Or any `concurrent.futures.Executor`, see `executors`: its workers sum the blocks
+        of the mesh, 64 at most, which are added in fixed order, so the result does not depend on it. What is small beside
+        that stays in this process: the Fermi level of a filling, symmetries, the Chern-Simons part, k.p models.
     checkpoint : file that the sum over the mesh is kept in every half minute, and when it is interrupted (Ctrl-C, SIGTERM);
         removed when the result is complete.
     resume : go on from `checkpoint` if it is there; the result is that of a run without interruption, to the last bit.
