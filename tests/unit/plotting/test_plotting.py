@@ -755,3 +755,20 @@ def test_against_carriers() -> None:
         plotting.picture(
             [result.assign_attrs({}).drop_attrs().assign_attrs(cell=1.0, periodic="TTF")], None, against="carriers"
         )
+
+
+def test_shares_of_parts_are_bars() -> None:
+    """Heights and errors are those of the result, the line is the whole; a picture of a result without parts is refused."""
+    model = toys.TOYS["insulator_2d"].model
+    result = ome.compute(model, (10, 10, 1), ["dipole", "extrinsic", "dos"], [0.1, 0.2], temperature=900.0, by="orbital")
+    figure = plotting.picture([result], None, ["zx"], against="parts", fermi=0.2)
+    ax = figure.axes[0]
+    share = result.dipole_by_orbital.sel(moment="z", field="x").isel(fermi=1).values
+    heights = np.array([patch.get_height() for patch in ax.patches])
+    assert_allclose(heights / heights[0], share / share[0], rtol=1e-12)
+    (whole,) = [line for line in ax.lines if line.get_linestyle() == "--"]
+    assert_allclose(whole.get_ydata()[0], heights.sum(), rtol=1e-9)
+    assert [t.get_text() for t in ax.get_xticklabels()] == result.orbital.values.tolist()
+    assert len(figure.axes) == 3
+    with pytest.raises(SettingsError, match="no shares of parts"):
+        plotting.picture([result[["dipole", "dipole_error"]]], None, against="parts")
