@@ -28,7 +28,6 @@ def plot(
         typer.Option(
             metavar="fermi|carriers|temperature|mesh|parts",
             help="What runs along the axis; mesh: several results converge; parts: shares of --by.",
-            help="What runs along the axis; mesh: convergence of several results; parts: shares of --by.",
         ),
     ] = None,
     **given: Any,

@@ -12,6 +12,7 @@ from ..common.errors import SettingsError
 from ..presentation import elements
 from ..presentation.content import reference
 from ..presentation.largest import largest
+from ..presentation.numbers import rounded
 from ..presentation.units import scale
 from ..response.result_files import part_of, quantities
 from . import figures
@@ -35,7 +36,7 @@ def parts(
     temperature: float | None = None,
     units: str | None = None,
 ) -> Figure:
-    """Bars with error bars of the shares of each part at one Fermi level, a panel for each quantity; a line is the whole.
+    """Bars with error bars of the shares of each part at one Fermi level, a panel for each quantity.
 
     Parameters
     ----------
@@ -76,11 +77,10 @@ def _draw(ax: Axes, at: xr.Dataset, name: str, by: str, components: Sequence[str
     shown = np.sort(np.argsort(-np.abs(values), kind="stable")[:PARTS])
     x = np.arange(len(shown))
     ax.bar(x, values[shown] * factor, yerr=errors[shown] * abs(factor), capsize=2, color=figures.BLUE, ecolor="0.4")
-    whole = float(at[name].sel(place).values.reshape(-1)[0]) * factor
-    ax.axhline(whole, color="black", linewidth=1.0, linestyle="--", label="whole")
+    whole, unsure = (float(at[n].sel(place).values.reshape(-1)[0]) for n in (name, f"{name}_error"))
     ax.axhline(0, color="0.3", linewidth=0.6)
     labels = [str(at[by].values[i]) for i in shown]
     ax.set_xticks(x, labels, rotation=90 if len(shown) > 8 else 0, fontsize="small")
     ax.set_ylabel(f"{elements.said(name)} ({unit})", fontsize="small")
-    ax.set_title(f"{component_title(place)}, by {by}" if place else f"by {by}", fontsize="medium")
-    ax.legend(fontsize="small", frameon=False)
+    said = f"by {by}; in all {rounded(whole * factor, unsure * abs(factor))} {unit}"
+    ax.set_title(f"{component_title(place)}, {said}" if place else said, fontsize="medium")
