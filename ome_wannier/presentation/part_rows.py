@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..calculators.reported_units import ROUNDING, negligible
 from ..response.result_files import part_of, quantities
 from . import elements
 from .largest import Point, Spot, in_reach, spots_of
@@ -32,13 +33,14 @@ def by_part(result: xr.Dataset, points: Sequence[Point], units: str | None) -> l
 
 def _table(result: xr.Dataset, name: str, by: str, spots: Sequence[Spot], units: str | None) -> Table:
     values, errors = (_at(result[f"{name}_by_{by}{end}"], spots, name, result) for end in ("", "_error"))
-    factor, unit = scale(values, str(result[name].attrs["units"]), units, result)
+    si = str(result[name].attrs["units"])
+    factor, unit = scale(values, si, units, result)
+    least = max(negligible(name, si), ROUNDING * float(np.nanmax(np.abs(values), initial=0.0))) * abs(factor)
     order = np.argsort(-np.abs(values[:, 0]), kind="stable")[:PARTS]
     labels = result[by].values
-    lines = [
-        (f"  {labels[i]}", [rounded(v * factor, e * abs(factor)) for v, e in zip(values[i], errors[i], strict=True)])
-        for i in order
-    ]
+    pairs = [zip(values[i], errors[i], strict=True) for i in order]
+    numbers = [[rounded(v * factor, e * abs(factor), least=least) for v, e in of_it] for of_it in pairs]
+    lines = [(f"  {labels[i]}", row) for i, row in zip(order, numbers, strict=True)]
     left = len(values) - len(order)
     notes = [f"{left} more parts: ome.table(result)"] if left > 0 else []
     return Table(f"{elements.said(name)} by {by}", unit, columns(result, name, spots), lines, notes)

@@ -313,3 +313,16 @@ def test_an_exact_zero_is_not_the_largest_where_all_others_are_within_their_erro
     text = str(ome.summary(result))
     assert "intrinsic: M_z = alpha_zy E_y" in text
     assert "exact" not in text
+
+
+def test_shares_that_are_rounding_say_so():
+    """The electrons of the lower of two layers have no share in the upper one."""
+    H = np.diag([-1.0, -1.1]).astype(complex)[None] + np.zeros((1, 2, 2))
+    centres = [[0.0, 0.0, 0.0], [0.3, 0.2, 6.0]]
+    model = ome.TightBinding(np.diag([3.0, 3.1, 20.0]), [[0, 0, 0]], H, centres=centres, periodic=(True, True, False))
+    model = ome.operators.with_layers(model)
+    result = ome.compute(model, (2, 2, 1), "layer_1_expectation", fermi=-0.9, temperature=900.0, by="layer")
+    result.layer_1_expectation_by_layer[0, 1] = 3.0  # beside 1e19
+    result.layer_1_expectation_by_layer_error[0, 1] = 5.0
+    (line,) = [x for x in str(ome.summary(result)).splitlines() if x.startswith("  2 ")]
+    assert "negligible" in line
