@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..adapters.wannier90.projections import possible_projections
 from ..adapters.wannier90.seed import find
 from ..adapters.wannier90.win import read_win
+from ..calculators.operators import ENDINGS
 from ..common.errors import FileFormatError, ModelError, warn
 from ..models.atomic_orbitals import Orbital, angular_momentum
 from ..models.operators import Operator
@@ -34,8 +35,6 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 Ints = NDArray[np.int64]
 
-#: how the names of the calculators of an operator end
-ENDINGS = ("expectation", "response", "extrinsic", "hall")
 #: Angstrom; Wannier functions that are farther than this from the sites of their projections are no atomic orbitals
 ATOMIC = 0.5
 #: Angstrom along the normal between which there is a layer's end
