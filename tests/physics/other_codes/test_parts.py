@@ -155,6 +155,9 @@ def test_what_has_no_shares_is_named_and_files_keep_them(tmp_path):
         ({"a": []}, "numbers of orbitals from 0"),
         ({"a": [0, 0]}, "numbers of orbitals from 0"),
         ({"a": "x"}, "numbers of orbitals from 0"),
+        ({"a": [True, False, True, False]}, "numbers of orbitals from 0"),
+        ({"a": [True, False]}, "numbers of orbitals from 0"),
+        ({}, "no part is given"),
         (3, "one of site, layer, orbital"),
     ],
 )
