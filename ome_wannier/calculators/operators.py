@@ -184,7 +184,7 @@ def named_among(operators: Iterable[Operator], asked: Any) -> Any:
     ------
     SettingsError : the name of a calculator of an operator that is not among them.
     """
-    from .registry import is_known  # which imports what imports this module
+    from .registry import is_built_in, is_known  # which imports what imports this module
 
     if not isinstance(asked, Iterable):
         return asked  # `resolve` refuses it
@@ -195,7 +195,7 @@ def named_among(operators: Iterable[Operator], asked: Any) -> Any:
         if (
             isinstance(name, str)
             and name.rpartition("_")[2] in ENDINGS
-            and not (name in known or name in ALIASES or is_known(name))
+            and not (name in known or name in ALIASES or is_known(name) or is_built_in(name))
         ):
             have = ", ".join(o.name for o in given) or "none"
             raise SettingsError(f"no calculator {name!r}: of operators this model has {have}")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..calculators.reported_units import ROUNDING, negligible
+from ..calculators.reported_units import ROUNDING
 from ..response.result_files import part_of, quantities
 from . import elements
 from .largest import Point, Spot, in_reach, spots_of
-from .numbers import rounded
+from .numbers import least, rounded
 from .rows import Table, columns
 from .units import scale
 
@@ -33,13 +33,12 @@ def by_part(result: xr.Dataset, points: Sequence[Point], units: str | None) -> l
 
 def _table(result: xr.Dataset, name: str, by: str, spots: Sequence[Spot], units: str | None) -> Table:
     values, errors = (_at(result[f"{name}_by_{by}{end}"], spots, name, result) for end in ("", "_error"))
-    si = str(result[name].attrs["units"])
-    factor, unit = scale(values, si, units, result)
-    least = max(negligible(name, si), ROUNDING * float(np.nanmax(np.abs(values), initial=0.0))) * abs(factor)
+    factor, unit = scale(values, str(result[name].attrs["units"]), units, result)
+    zero = max(least(name, result[name].attrs), ROUNDING * float(np.nanmax(np.abs(values), initial=0.0))) * abs(factor)
     order = np.argsort(-np.abs(values[:, 0]), kind="stable")[:PARTS]
     labels = result[by].values
     pairs = [zip(values[i], errors[i], strict=True) for i in order]
-    numbers = [[rounded(v * factor, e * abs(factor), least=least) for v, e in of_it] for of_it in pairs]
+    numbers = [[rounded(v * factor, e * abs(factor), least=zero) for v, e in of_it] for of_it in pairs]
     lines = [(f"  {labels[i]}", row) for i, row in zip(order, numbers, strict=True)]
     left = len(values) - len(order)
     notes = [f"{left} more parts: ome.table(result)"] if left > 0 else []

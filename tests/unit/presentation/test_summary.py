@@ -326,3 +326,14 @@ def test_shares_that_are_rounding_say_so():
     result.layer_1_expectation_by_layer_error[0, 1] = 5.0
     (line,) = [x for x in str(ome.summary(result)).splitlines() if x.startswith("  2 ")]
     assert "negligible" in line
+
+
+def test_what_rounding_leaves_of_an_operator_is_not_shown():
+    """The number of electrons does not respond to a field, whatever unit it is counted in; its sum is shown."""
+    for size in (1.0, 1e-30):
+        model = toys.random_model(3, n=3).with_operator("N", size * np.eye(3), unit="kg")
+        result = ome.compute(model, (6, 6, 1), ["N_response", "N_expectation"], fermi=0.1, temperature=9000.0)
+        assert 0 < float(abs(result.N_response).max()) < 1e-10 * 1e10 * size
+        lines = {x.split("  ")[0]: x for x in str(ome.summary(result)).splitlines()}
+        assert "0 (negligible)" in lines["N response"]
+        assert "negligible" not in lines["N expectation"]
