@@ -22,7 +22,7 @@ from ..bands.matrices import _whole, diagonal
 from ..bands.traces import level_tensor, velocities_weighted
 from ..common.errors import SettingsError
 from ..models.base import Model
-from ..models.operators import Operator
+from ..models.operators import Operator, distinct
 from .quantity import Dims, Observable
 
 Array = NDArray[np.float64]
@@ -188,15 +188,11 @@ def named_among(operators: Iterable[Operator], asked: Any) -> Any:
 
     if not isinstance(asked, Iterable):
         return asked  # `resolve` refuses it
-    given = list(operators)
+    given = distinct(operators)
     known = {c.name: c for operator in given for c in calculators_of(operator)}
     names = [name.strip() for name in asked.split(",") if name.strip()] if isinstance(asked, str) else list(asked)
-    for name in names:
-        if (
-            isinstance(name, str)
-            and name.rpartition("_")[2] in ENDINGS
-            and not (name in known or name in ALIASES or is_known(name) or is_built_in(name))
-        ):
+    for name in [x for x in names if isinstance(x, str) and x.rpartition("_")[2] in ENDINGS]:
+        if not (name in known or name in ALIASES or is_known(name) or is_built_in(name)):
             have = ", ".join(o.name for o in given) or "none"
             raise SettingsError(f"no calculator {name!r}: of operators this model has {have}")
     return [known.get(c, ALIASES.get(c, c)) if isinstance(c, str) else c for c in names]
