@@ -337,3 +337,19 @@ def test_what_rounding_leaves_of_an_operator_is_not_shown():
         lines = {x.split("  ")[0]: x for x in str(ome.summary(result)).splitlines()}
         assert "0 (negligible)" in lines["N response"]
         assert "negligible" not in lines["N expectation"]
+
+
+@pytest.mark.parametrize("levels", [[0.4], [0.2, 0.4, 0.6]])
+def test_the_element_whose_shares_are_shown_has_shares(levels):
+    """In the plane of a layer moments have none, though they are the largest here: the table is of another element, named."""
+    model = toys.TOYS["matrix_insulator_2d"].model
+    result = ome.compute(model, (10, 10, 1), "extrinsic", fermi=levels, temperature=2500.0, by="orbital")
+    text = str(ome.summary(result))
+    assert "M_y = alpha_yx E_x" in text
+    table = text[text.index("extrinsic by orbital") :]
+    assert "nan" not in text
+    (element,) = re.findall(r"z[xy]", table.partition("\n  1 ")[0])
+    share = result.extrinsic_by_orbital.sel(moment="z", field=element[1], orbital="1", fermi=levels[0]).item()
+    (line,) = re.findall(r"^  1 +(\S+) ±", table, re.MULTILINE)
+    prefix = {"a": 1e-18, "f": 1e-15, "z": 1e-21}[re.search(r"\((.)A m/V\)", table).group(1)]
+    assert float(line) * prefix == pytest.approx(share, abs=0.6 * prefix)
