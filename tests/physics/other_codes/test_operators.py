@@ -200,7 +200,7 @@ def test_two_of_one_name_and_none():
     model = haldane().with_operator("L", np.eye(2))
     with pytest.raises(ome.errors.ModelError, match="two operators"):
         model.with_operator("L", np.eye(2))
-    with pytest.raises(ome.errors.SettingsError, match="no calculator 'M_response'"):
+    with pytest.raises(ome.errors.SettingsError, match=r"no calculator 'M_response': of .* has L$"):
         ome.compute(model, (4, 4, 1), "M_response", fermi=0.0)
     assert isinstance(model.operators[0], Operator)
 
@@ -258,3 +258,17 @@ def test_layers_polarize_as_their_positions_say():
     slope = (sides[0] - sides[1]).height_expectation.item() / (2 * STEP) * 1e-10
     np.testing.assert_allclose(level.height_response.sel(field="z").item(), slope, rtol=2e-5)
     assert found.height_response.sel(field="z").item() < 0  # electrons are pushed against the field
+
+
+def test_operators_without_a_model():
+    """Matrices of fewer dimensions are within a cell, or on R vectors; what may be both is refused."""
+    eye = np.eye(2)
+    shapes = {(2, 2): eye, (5, 2, 2): np.stack([eye] * 5), (2, 2, 3): np.stack([eye] * 3, axis=-1)}
+    made = {shape: Operator("X", X) for shape, X in shapes.items()}
+    assert [o.matrices.shape for o in made.values()] == [(1, 2, 2, 1), (5, 2, 2, 1), (1, 2, 2, 3)]
+    assert [o.is_vector for o in made.values()] == [False, False, True]
+    for wrong in (np.ones((3, 3, 3)), np.ones(3), np.ones((1, 2, 3, 1)), np.ones((1, 2, 2, 2))):
+        with pytest.raises(ome.errors.ModelError, match=r"give \(1, n, n, c\)"):
+            Operator("X", wrong)
+    with pytest.raises(ome.errors.ModelError, match="is no Operator"):
+        ome.TightBinding(np.eye(3), [[0, 0, 0]], np.zeros((1, 1, 1)), centres=np.zeros((1, 3)), operators=("L",))

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from toys import tilted_dirac
 
 import ome_wannier as ome
 from ome_wannier.lattices.honeycomb import haldane
@@ -115,6 +116,16 @@ def test_torque_of_an_exchange_field_is_its_cross_product_with_the_spin():
         (lambda: with_height(ome.load(seed_of("te"))), "only a layer"),
         (lambda: with_layers(ome.load(seed_of("te"))), "only one of two has layers"),
         (lambda: with_angular_momentum(haldane(), [Orbital(1, 0, (0,))]), "1 orbitals for a model of 2"),
+        (lambda: with_layers(haldane(), [[0], [2]]), "layer 2: give different numbers of orbitals from 0 to 1"),
+        (lambda: with_layers(haldane(), [[0], []]), "layer 2"),
+        (lambda: with_layers(haldane(), [[0], [-1]]), "layer 2"),
+        (lambda: with_layers(haldane(), [[True, False], [False, True]]), "layer 1"),
+        (lambda: with_layers(haldane(), [[0], ["x"]]), "layer 2"),
+        (lambda: with_layers(haldane(), []), "give the orbitals of each layer"),
+        (lambda: with_layers(haldane(), 3), "give the orbitals of each layer"),
+        (lambda: with_torque(tilted_dirac()), "only models with orbitals"),
+        (lambda: with_layers(ome.load("mote2-twisted")), "only models with orbitals"),
+        (lambda: with_height(ome.load("mote2-twisted")), "only models with orbitals"),
     ],
 )
 def test_models_that_cannot_have_them(make, said):
