@@ -201,7 +201,8 @@ def layers_of(model: TightBinding) -> list[Ints]:
 
 
 def with_height(model: TightBinding) -> TightBinding:
-    """The model with the operator "height", the position along the normal of a layer from the mean of the centres, in Angstrom.
+    """The model with the operator "height", the position along the normal of a layer from the mean of the centres, in Angstrom:
+    a vector, as symmetries turn it, whose components in the plane are zero.
 
     Its response over the area is the polarizability of the layer: e times it is a dipole.
     """
@@ -215,7 +216,8 @@ def with_height(model: TightBinding) -> TightBinding:
     else:
         matrices = model.position[..., axis].copy()
         matrices[~model.R.any(axis=1)] -= np.eye(model.n_orbitals) * model.centre[axis]
-    return model.with_operator("height", matrices, unit="angstrom", inversion=-1)
+    normal = (np.eye(3) if model.frame is None else model.frame)[axis]
+    return model.with_operator("height", matrices[..., None] * normal, unit="angstrom", inversion=-1)
 
 
 def with_torque(model: TightBinding) -> TightBinding:

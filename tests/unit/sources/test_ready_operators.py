@@ -92,9 +92,24 @@ def test_height_is_the_position_across():
     """Of centres and of a matrix: what fields across mix with."""
     model = with_height(bilayer())
     k = np.random.default_rng(1).uniform(size=(3, 3)) * [1, 1, 0]
-    np.testing.assert_allclose(model.operator("height", k)[:, 0], model.across(k).Z[:, 0], atol=1e-14)
+    np.testing.assert_allclose(model.operator("height", k)[:, 2], model.across(k).Z[:, 0], atol=1e-14)
     real = with_height(ome.load(seed_of("vse2")))
-    np.testing.assert_allclose(real.operator("height", k)[:, 0], real.across(k).Z[:, 0], atol=1e-10)
+    np.testing.assert_allclose(real.operator("height", k)[:, 2], real.across(k).Z[:, 0], atol=1e-10)
+    assert not real.operator("height", k)[:, :2].any()
+
+
+def test_symmetries_that_hold_but_for_noise_are_those_of_the_height_too():
+    """The metal plane of VSe2 is a mirror: what moves electrons across it is forbidden, not noise; other operations stay."""
+    model = with_height(ome.load(seed_of("vse2")))
+    settings = {"kmesh": (6, 6, 1), "fermi": -0.3, "temperature": 900.0}
+    with pytest.warns(ome.errors.AccuracyWarning):
+        found = ome.compute(model, calculators=["height_response", "berry_curvature"], **settings)
+    with pytest.warns(ome.errors.AccuracyWarning):
+        alone = ome.compute(model, calculators=["berry_curvature"], **settings)
+    assert found.attrs["symmetry_group"] == alone.attrs["symmetry_group"] == "mm2(m)"
+    response = found.height_response.sel(operator_component="z", field=["x", "y"])
+    assert not response.values.any()
+    assert (found.height_response_error.sel(operator_component="z", field=["x", "y"]).values > 0).all()
 
 
 def test_torque_of_an_exchange_field_is_its_cross_product_with_the_spin():
