@@ -39,7 +39,7 @@ Ints = NDArray[np.int64]
 #: Angstrom; Wannier functions that are farther than this from the sites of their projections are no atomic orbitals
 ATOMIC = 0.5
 #: Angstrom along the normal between which there is a layer's end
-APART = 1.5
+APART = 2.3
 
 
 #: the operators by the beginning of the names of their calculators
@@ -167,7 +167,7 @@ def _require_orbitals(model: Any, what: str) -> None:
 def with_layers(model: TightBinding, layers: Sequence[Sequence[int]] | None = None) -> TightBinding:
     """The model with operators "layer_1", "layer_2", ...: how many electrons each layer has, from the lowest.
 
-    layers : the orbitals of each; by default they are told apart where no centre is for 1.5 Angstrom along the normal.
+    layers : the orbitals of each; by default they are told apart where no centre is for 2.3 Angstrom along the normal.
 
     Raises
     ------

@@ -126,7 +126,7 @@ def test_torque_of_an_exchange_field_is_its_cross_product_with_the_spin():
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: with_layers(haldane()), "no gap of 1.5 Angstrom"),
+        (lambda: with_layers(haldane()), "no gap of 2.3 Angstrom"),
         (lambda: with_torque(haldane()), "no spin operator"),
         (lambda: with_height(ome.load(seed_of("te"))), "only a layer"),
         (lambda: with_layers(ome.load(seed_of("te"))), "only one of two has layers"),
