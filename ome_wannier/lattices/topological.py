@@ -124,7 +124,8 @@ def mnbi2te4(
     bulk : parameters of the bulk.
 
     Source: Zhang, Shi, Zhu, Xing, Zhang, Wang, Phys. Rev. Lett. 122, 206401 (2019), doi:10.1103/PhysRevLett.122.206401,
-    numbers as in public programs. Their triangular lattice is replaced by a square one. Nothing published was compared with but Chern numbers.
+    numbers as in public programs. Their triangular lattice is replaced by a square one. Nothing published was compared with
+    but Chern numbers.
 
     Raises
     ------
