@@ -7,6 +7,7 @@
 #   make lint        ruff and mypy --strict
 #   make examples    run every examples/*.py
 #   make validation  compute tests/tools/VALIDATION.md again, two minutes, and POCKETS.md, half an hour on two cores
+#   make published   compute the handbook's page of published numbers again, half a minute
 #   make docs        build the handbook as HTML: build/handbook/index.html
 #   make references  compute the reference values of the library's entries again, a minute
 #   make clean       remove what make made
@@ -28,7 +29,7 @@ export MPLBACKEND := Agg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long bench lint examples docs validation references clean
+.PHONY: help demo test test-long bench lint examples docs validation published references clean
 .DELETE_ON_ERROR:
 
 help:
@@ -81,6 +82,9 @@ docs: $(VENV)/.installed-docs
 validation: $(VENV)/.installed-test
 	$(BIN)/python tests/tools/generate.py
 	$(BIN)/python tests/tools/pockets.py --problems 500 --seed 0 --page
+
+published: $(VENV)/.installed-test
+	$(BIN)/python -W ignore tests/tools/published.py
 
 references: $(VENV)/.installed-test
 	$(BIN)/python -W ignore tests/tools/references.py

@@ -20,8 +20,9 @@ from ..bands import gate
 from ..bands.bands import Bands
 from ..bands.matrices import _whole, diagonal
 from ..bands.traces import level_tensor, velocities_weighted
+from ..common.errors import SettingsError
 from ..models.base import Model
-from ..models.operators import Operator
+from ..models.operators import Operator, distinct
 from .quantity import Dims, Observable
 
 Array = NDArray[np.float64]
@@ -30,6 +31,8 @@ Parity = Literal[-1, 1]
 
 REFERENCE = "Garate, MacDonald, Phys. Rev. B 80, 134403 (2009)"
 CURRENT_REFERENCE = "Sinova et al., Phys. Rev. Lett. 92, 126603 (2004)"
+#: how the names of the calculators of an operator end
+ENDINGS = ("expectation", "response", "extrinsic", "hall")
 #: calculators of the spin that have other names: its moment is what is reported
 ALIASES = {"spin_response": "spin", "spin_expectation": "spin_magnetization"}
 
@@ -175,9 +178,21 @@ def named_in(model: Model, asked: Any) -> Any:
 
 
 def named_among(operators: Iterable[Operator], asked: Any) -> Any:
-    """The same with the calculators of these operators."""
+    """The same with the calculators of these operators.
+
+    Raises
+    ------
+    SettingsError : the name of a calculator of an operator that is not among them.
+    """
+    from .registry import is_built_in, is_known  # which imports what imports this module
+
     if not isinstance(asked, Iterable):
         return asked  # `resolve` refuses it
-    known = {c.name: c for operator in operators for c in calculators_of(operator)}
-    names = [name.strip() for name in asked.split(",") if name.strip()] if isinstance(asked, str) else asked
+    given = distinct(operators)
+    known = {c.name: c for operator in given for c in calculators_of(operator)}
+    names = [name.strip() for name in asked.split(",") if name.strip()] if isinstance(asked, str) else list(asked)
+    for name in [x for x in names if isinstance(x, str) and x.rpartition("_")[2] in ENDINGS]:
+        if not (name in known or name in ALIASES or is_known(name) or is_built_in(name)):
+            have = ", ".join(o.name for o in given) or "none"
+            raise SettingsError(f"no calculator {name!r}: of operators this model has {have}")
     return [known.get(c, ALIASES.get(c, c)) if isinstance(c, str) else c for c in names]

@@ -39,7 +39,10 @@ def times_of(tau: Tau, energies: Array) -> Array:
     SettingsError : a function that fails, or that gives something else than numbers >= 0, for all states.
     """
     try:
-        found = np.broadcast_to(np.asarray(tau(energies), dtype=float), energies.shape)
+        given = np.asarray(tau(energies))
+        if np.iscomplexobj(given):
+            raise TypeError("complex numbers")
+        found = np.broadcast_to(given.astype(float), energies.shape)
     except Exception as error:
         raise SettingsError(
             f"tau: your function of the energies (nk, n) in eV failed: {type(error).__name__}: {error}"

@@ -10,7 +10,8 @@ import typer
 from .options import takes
 
 #: what may run along the axis
-AXES: tuple[Literal["fermi", "carriers", "temperature", "mesh"], ...] = ("fermi", "carriers", "temperature", "mesh")
+Axis = Literal["fermi", "carriers", "temperature", "mesh", "parts"]
+AXES: tuple[Axis, ...] = ("fermi", "carriers", "temperature", "mesh", "parts")
 
 
 @takes("units")
@@ -25,7 +26,8 @@ def plot(
     against: Annotated[
         str | None,
         typer.Option(
-            metavar="fermi|carriers|temperature|mesh", help="What runs along the axis; mesh: convergence of several results."
+            metavar="fermi|carriers|temperature|mesh|parts",
+            help="What runs along the axis; mesh: several results converge; parts: shares of --by.",
         ),
     ] = None,
     **given: Any,
@@ -40,7 +42,7 @@ def plot(
     check_output("output", output, PLOT_FORMATS)
     axis = next((name for name in AXES if name == against), None)
     if axis != against:
-        raise SettingsError(f"against: expected fermi, carriers, temperature or mesh, found {against!r}")
+        raise SettingsError(f"against: expected fermi, carriers, temperature, mesh or parts, found {against!r}")
     asked = unit_of(given)
     found = [load_result(Path(name)) for name in results]
     picture(found, output, component or None, temperature=temperature, fermi=fermi, units=asked, against=axis)

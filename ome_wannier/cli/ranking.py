@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 KINDS = {3: "crystals", 2: "layers", 1: "chains", 0: "molecules"}
 #: marks a number that its error exceeds, and a Fermi level that is the first or last of those computed
 OPEN, END = "(open)", "(end)"
+#: failures that are shown with their reasons, at most
+SHOWN = 20
 
 
 def parts(found: pd.DataFrame, column: str, number: int, responses: bool) -> list[tuple[str, pd.DataFrame]]:
@@ -65,7 +67,17 @@ def explained(found: pd.DataFrame, every: pd.DataFrame, by: str, where: str | No
     without = every if where is None else every[table.select(every, where)]
     if missing := int(without[by].isna().sum()):
         lines.append(f"{missing} rows have no {by}: they failed, it is forbidden, or it was not computed")
-    return lines
+    return lines + failures(every)
+
+
+def failures(every: pd.DataFrame) -> list[str]:
+    """Lines for the materials that could not be computed, each with the reason."""
+    if "status" not in every or "reason" not in every:
+        return []
+    rows = every[every["status"] == "failed"]
+    lines = [plain(f"failed: {name}: {reason}") for name, reason in zip(rows["name"], rows["reason"], strict=True)]
+    more = [f"... and {len(lines) - SHOWN} more: ome-wannier export shows all, with status failed"]
+    return lines[:SHOWN] + (more if len(lines) > SHOWN else [])
 
 
 def _scaled(found: pd.DataFrame, by: str, units: str | None) -> tuple[list[float], str]:

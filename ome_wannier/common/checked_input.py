@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 #: no energy in eV, length in Angstrom or temperature in K is larger; squares and cubes stay finite
 LARGEST = 1e9
@@ -35,3 +36,15 @@ def fault(value: object, limit: float = LARGEST) -> str:
     finite = array[np.isfinite(array)]
     size = float(np.max(np.abs(finite), initial=0.0))
     return f"reaches {size:.3g}, beyond {limit:g}: is the unit right?" if size > limit else ""
+
+
+def places(given: object, n: int) -> NDArray[np.int64] | None:
+    """Different whole numbers from 0 to n - 1, sorted; None for anything else, such as a mask."""
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError):  # rows of different lengths
+        return None
+    if array.ndim > 1 or array.dtype.kind not in "iu" or not array.size:
+        return None
+    found = np.unique(array.astype(np.int64))
+    return found if len(found) == array.size and found[0] >= 0 and found[-1] < n else None

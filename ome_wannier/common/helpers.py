@@ -6,6 +6,7 @@ order, with the same bits. Whatever stands in their way, such as functions that 
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import threading
@@ -156,6 +157,8 @@ def _pool(number: int, start: Callable[[int], Executor]) -> Executor:
     """The helpers that are there, or new ones."""
     if _running.pool is None or _running.number != number:
         end()
+        atexit.unregister(end)
+        atexit.register(end)  # before the pool's own, which the end of the interpreter may take apart
         _running.pool, _running.number = start(number), number
     return _running.pool
 
@@ -163,5 +166,5 @@ def _pool(number: int, start: Callable[[int], Executor]) -> Executor:
 def end() -> None:
     """End the helpers of this process, if there are any."""
     if _running.pool is not None:
-        _running.pool.shutdown(wait=False, cancel_futures=True)
+        _running.pool.shutdown(wait=True, cancel_futures=True)
         _running.pool = None

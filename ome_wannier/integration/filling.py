@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..calculators.quantity import whole_of
 from ..common.checked_input import fault
 from ..common.errors import ConvergenceWarning, SettingsError, warn
 from ..common.units import KB
@@ -177,7 +178,8 @@ def charged(level: Level, found: Integral) -> tuple[Array, Integral]:
     change = {n: np.abs(x - (raw or middle)[n]).max(axis=0, keepdims=True) for n, x in given.items()}
     attrs = found.attrs | level.about()
     rtol = attrs.get("rtol")
-    failed = [n for n, x in change.items() if rtol and x.max(initial=0.0) > rtol * np.abs(middle[n]).max(initial=0.0)]
+    far = [n for n, x in change.items() if rtol and x.max(initial=0.0) > rtol * np.abs(middle[n]).max(initial=0.0)]
+    failed = [n for n in far if whole_of(n) == n]  # nothing waits for shares
     if failed:
         said = f"{', '.join(failed)} at the level of the filling, which is known to {level.error:.2g} eV"
         attrs |= {"converged": 0, "not_converged": "; ".join(filter(None, [attrs["not_converged"], said]))}

@@ -6,6 +6,7 @@ Expectation values and responses of bands at random k points and at their images
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ from ..bands.degeneracy import Degeneracy, default_tol
 from ..calculators.quantity import Observable, is_share
 from ..calculators.weights import component_axes, component_shapes, evaluate_at, unpacked
 from ..models.base import Lattice, Model, has_zone
-from ..symmetry.operations import Operation, largest_group, on_reciprocal
+from ..models.tight_binding import is_tight_binding
+from ..symmetry.operations import largest_group, on_reciprocal
 from ..symmetry.tensors import transform
 from .hamiltonian_symmetry import Group
 from .symmetry_violations import SAMPLE
@@ -36,7 +38,7 @@ def obeyed(group: Group, model: Model, observables: Sequence[Observable]) -> tup
     tested["parts of the material"] = [o for o in observables if is_share(o)]
     kept, why = list(group.operations), []
     for name, of_it in tested.items():
-        violations = _violations(of_it, model, group.operations) if of_it else {}
+        violations = _violations(of_it, model, group) if of_it else {}
         held = [g for g in kept if violations.get(id(g), 0.0) <= (ROUNDING if g in group.exact else NOISY)]
         if len(held) < len(kept):
             why.append(name)
@@ -49,9 +51,7 @@ def obeyed(group: Group, model: Model, observables: Sequence[Observable]) -> tup
     return group._replace(operations=operations, exact=exact), said
 
 
-def _violations(
-    tested: Sequence[Observable], model: Lattice, operations: Sequence[Operation], seed: int = 11
-) -> dict[int, float]:
+def _violations(tested: Sequence[Observable], model: Lattice, group: Group, seed: int = 11) -> dict[int, float]:
     """By what share the weights of an operator at images are not what operations (by their id) make of them.
 
     The largest of what was asked for: of each the median over k points, as responses grow without a bound where bands nearly
@@ -61,13 +61,26 @@ def _violations(
     along = component_axes(model.axes, model.moments)
     here = _weights(model, tested, k)
     floor = max(ZERO * max(float(np.median(_by_point(x))) for x in here), np.finfo(float).tiny)
+    plain = [np.maximum(_by_point(x), floor) for x in here]
+    signed = [
+        np.maximum(size, _by_point(x)) for size, x in zip(plain, _weights(_with_other_signs(model), tested, k), strict=True)
+    ]
     out = {}
-    for g in operations:
+    for g in group.operations:
         there = _weights(model, tested, g.time_reversal * k @ on_reciprocal(g.rotation, model.lattice).T)
         changes = [y - transform(x, o, g, along) for x, y, o in zip(here, there, tested, strict=True)]
-        shares = [_by_point(c) / np.maximum(_by_point(x), floor) for c, x in zip(changes, here, strict=True)]
+        shares = [_by_point(c) / x for c, x in zip(changes, plain if g in group.exact else signed, strict=True)]
         out[id(g)] = max(float(np.median(share)) for share in shares)
     return out
+
+
+def _with_other_signs(model: Lattice, seed: int = 12) -> Lattice:
+    """The model with operators whose elements between two orbitals have random signs: as large, and of no symmetry."""
+    if not is_tight_binding(model) or not model.operators:
+        return model
+    signs = np.sign(np.random.default_rng(seed).normal(size=(model.n_orbitals,) * 2))
+    both = (np.triu(signs) + np.triu(signs, 1).T)[..., None]
+    return replace(model, operators=tuple(o.with_matrices(o.matrices * both) for o in model.operators))
 
 
 def _by_point(x: Array) -> Array:

@@ -100,30 +100,30 @@ def lattice_dirac(
     )
 
 
-def borophene(
+def anisotropic_dirac(
     *,
     gap: float = 0.02,
-    v_x: float = 0.86,
-    v_y: float = 0.69,
-    v_t: float = 0.32,
+    v_x: float = 0.9,
+    v_y: float = 0.7,
+    v_t: float = 0.3,
     valley: int = 1,
     spin_degeneracy: int = 2,
 ) -> KDotP:
-    """One valley of 8-Pmmn borophene.
+    """One valley of a tilted cone whose velocities differ, such as those of 8-Pmmn borophene.
 
     H = valley hbar v_x k_x sigma_x + hbar v_y k_y sigma_y + valley hbar v_t k_y + (gap / 2) sigma_z, sigma not the spin.
 
     Parameters
     ----------
-    gap : eV, between the levels at k = 0. The crystal has none: opened by hand, alike in both valleys. The tilt makes the gap
-        between the bands smaller by sqrt(1 - v_t^2 / v_y^2).
+    gap : eV, between the levels at k = 0, alike in both valleys. The tilt makes the gap between the bands smaller by
+        sqrt(1 - v_t^2 / v_y^2).
     v_x, v_y, v_t : 1e6 m/s; the cone is tilted along y; |v_t| below v_y, or Fermi surfaces reach to infinity.
     valley : +1 or -1, the time-reversed cone: extrinsic responses are equal, intrinsic ones opposite, and cancel where both
         valleys are filled alike.
     spin_degeneracy : spins (and identical cones).
 
-    Source: Zabolotskiy, Lozovik, Phys. Rev. B 94, 165403 (2016), doi:10.1103/PhysRevB.94.165403; velocities
-    from memory. The gap is of this project. No published response was compared with.
+    Source: the form, without the gap, of Zabolotskiy, Lozovik, Phys. Rev. B 94, 165403 (2016), doi:10.1103/PhysRevB.94.165403,
+    for borophene; all numbers are of this project, as theirs were not at hand. No published response was compared with.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def borophene(
         lambda k: np.zeros((len(k), 2, 2, 2, 2)),
         scale=abs(gap) / 2 / y if gap else 0.01,
         spin_degeneracy=spin_degeneracy,
-        name=f"8-Pmmn borophene (gap={gap:g} eV, v={v_x:g}, {v_y:g}, tilt {v_t:g} x 1e6 m/s, valley {valley:+d})",
+        name=f"anisotropic Dirac cone (gap={gap:g} eV, v={v_x:g}, {v_y:g}, tilt {v_t:g} x 1e6 m/s, valley {valley:+d})",
     )
 
 

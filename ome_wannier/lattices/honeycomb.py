@@ -71,7 +71,7 @@ def graphene(
     spin_degeneracy : 1 or 2.
 
     Source: Pereira, Castro Neto, Peres, Phys. Rev. B 80, 045401 (2009), doi:10.1103/PhysRevB.80.045401, beta and the Poisson
-    ratio of graphite from there, from memory. The mass is of this project. No published response was compared with.
+    ratio of graphite, as in examples of pybinding. The mass is of this project. No published response was compared with.
     """
     tensor = uniaxial_strain(strain, strain_angle, poisson)
     flat = vectors(lattice_constant)

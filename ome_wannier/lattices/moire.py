@@ -69,8 +69,8 @@ def twisted_bilayer_graphene(
     AccuracyWarning : a cutoff too low for the angle.
 
     Sources: Bistritzer, MacDonald, PNAS 108, 12233 (2011), and w = 110 meV from there; strain as in Bi, Yuan, Fu,
-    Phys. Rev. B 100, 035448 (2019), for a K of the other sign, with beta from memory (the shift is checked against tight
-    binding; other codes halve beta); velocity of t = 2.8 eV. No published value of the response was compared with.
+    Phys. Rev. B 100, 035448 (2019), for a K of the other sign, with the beta of a related program, which has half of it
+    (the shift is checked against tight binding); velocity of t = 2.8 eV. No published value of the response was compared with.
     """
     if not velocity > 0:
         raise ModelError(f"velocity is {velocity}: give a positive number, hbar v in eV Angstrom")
@@ -115,7 +115,7 @@ def twisted_tmd(
     cutoff: float = 4.0,
     valley: int = 1,
     spin_degeneracy: int = 1,
-    distance: float = 7.0,
+    distance: float = 7.8,
 ) -> PlaneWaves:
     """Valence bands of one valley of a twisted homobilayer such as MoTe2; spin and valley are locked.
 
@@ -143,7 +143,7 @@ def twisted_tmd(
     AccuracyWarning : a cutoff too low for the angle.
 
     Source: Wu, Lovorn, Tutuc, Martin, MacDonald, Phys. Rev. Lett. 122, 086402 (2019), layer 1 their bottom layer; numbers
-    for MoTe2 from a public program that has theirs, the mass from memory; no published value of the response was compared with.
+    for MoTe2 from public programs that have theirs; no published value of the response was compared with.
     """
     if not mass > 0:
         raise ModelError(f"mass is {mass}: give a positive number; the valence bands curve downwards by themselves")

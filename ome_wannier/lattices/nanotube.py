@@ -32,8 +32,8 @@ def carbon_nanotube(
     ------
     ModelError : numbers that make no tube, or one of more than `MOST_ATOMS` atoms per cell.
 
-    Source: Saito, Fujita, Dresselhaus, Dresselhaus, Phys. Rev. B 46, 1804 (1992); hopping from Reich, Maultzsch, Thomsen,
-    Ordejon, Phys. Rev. B 66, 035412 (2002), both from memory. No published response was compared with.
+    Source: Saito, Fujita, Dresselhaus, Dresselhaus, Phys. Rev. B 46, 1804 (1992); hopping and bond
+    are those of graphene in the examples of sisl. No published response was compared with.
     """
     if int(n) != n or int(m) != m or min(n, m) < 0 or n * n + n * m + m * m < THINNEST:
         raise ModelError(f"n = {n}, m = {m}: give integers that are not negative, (2, 1) or more")

@@ -52,9 +52,11 @@ class Bulk(NamedTuple):
     layer: float
 
 
-#: Zhang et al., Nat. Phys. 5, 438 (2009), table of fits; from memory, as are the distances (quintuple layer: a third of c)
+#: Zhang et al., Nat. Phys. 5, 438 (2009), table of fits, as read alike in several public programs; distances: the crystal's,
+#: rounded (quintuple layer: a third of c)
 BI2SE3 = Bulk(-0.0068, 0.28, 2.2, 4.1, 10.0, 56.6, 1.3, 19.6, 4.14, 9.55)
-#: Zhang et al., Phys. Rev. Lett. 122, 206401 (2019), M_1, M_2 with the other sign; from memory, as found in two public programs
+#: Zhang et al., Phys. Rev. Lett. 122, 206401 (2019), M_1, M_2 with the other sign; as read alike in public
+#: programs, but for A_1: 4.0535 stands there too, from another table of the same supplement
 MNBI2TE4 = Bulk(-0.0048, -0.1165, 2.7023, 3.1964, -11.9048, -9.4048, 2.7232, 0.0, 4.334, 13.64)
 
 
@@ -79,7 +81,8 @@ def bi2se3(
     depth : how many layers from each surface carry exchange and tilt.
     bulk : parameters of the bulk.
 
-    Source: Zhang, Liu, Qi, Dai, Fang, Zhang, Nat. Phys. 5, 438 (2009), doi:10.1038/nphys1270, numbers from memory, in the basis
+    Source: Zhang, Liu, Qi, Dai, Fang, Zhang, Nat. Phys. 5, 438 (2009), doi:10.1038/nphys1270, numbers
+    as in public programs, in the basis
     of Liu et al., Phys. Rev. B 82, 045122 (2010), where sigma is the spin. Tilt and exchange are of this project, the tilted
     surfaces after Cullen, Arovas, Raimondi, Culcer (2025), without numbers of theirs. Nothing published was compared with.
     Without exchange the surfaces hybridise by 121, 42, 14, 5, 1.8, 0.6 meV for one to six layers in this model; photoemission
@@ -120,8 +123,9 @@ def mnbi2te4(
     tilt_top, tilt_bottom : hbar times the tilt velocity along x of the outermost layers, eV Angstrom.
     bulk : parameters of the bulk.
 
-    Source: Zhang, Shi, Zhu, Xing, Zhang, Wang, Phys. Rev. Lett. 122, 206401 (2019), doi:10.1103/PhysRevLett.122.206401, numbers
-    from memory. Their triangular lattice is replaced by a square one. Nothing published was compared with but Chern numbers.
+    Source: Zhang, Shi, Zhu, Xing, Zhang, Wang, Phys. Rev. Lett. 122, 206401 (2019), doi:10.1103/PhysRevLett.122.206401,
+    numbers as in public programs. Their triangular lattice is replaced by a square one. Nothing published was compared with
+    but Chern numbers.
 
     Raises
     ------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from operator import index
 from typing import NamedTuple
 
 import numpy as np
@@ -91,6 +92,10 @@ def angular_momentum(orbitals: Sequence[Orbital]) -> ComplexArray:
     out = np.zeros((len(orbitals), len(orbitals), 3), dtype=complex)
     groups: dict[object, list[int]] = {}
     for i, orbital in enumerate(orbitals):
+        if not _is_orbital(orbital):
+            raise ModelError(
+                f"orbital {i + 1} is {str(orbital)[:80]}: give an Orbital(l, m, shell), whole numbers, axes of 3 x 3"
+            )
         groups.setdefault((orbital.shell, orbital.spin), []).append(i)
     L = _angular_momentum()
     for members in groups.values():
@@ -105,12 +110,22 @@ def angular_momentum(orbitals: Sequence[Orbital]) -> ComplexArray:
     return out
 
 
+def _is_orbital(given: object) -> bool:
+    """Whether all that an orbital consists of is of its kind."""
+    try:
+        hash((given.shell, given.spin))  # type: ignore[attr-defined]
+        index(given.l), index(given.m)  # type: ignore[attr-defined]
+        return bool(np.shape(given.axes) == (3, 3) and np.isfinite(given.axes).all())  # type: ignore[attr-defined]
+    except (AttributeError, TypeError, ValueError):
+        return False
+
+
 def _expansion(orbital: Orbital) -> Array:
     """(16,) coefficients of the harmonics, in Cartesian axes."""
     if not 0 <= orbital.m < count(orbital.l):
         raise ModelError(f"no orbital l = {orbital.l}, mr = {orbital.m + 1}")
     axes = np.array(orbital.axes, dtype=float)
-    axes = axes / np.linalg.norm(axes, axis=1, keepdims=True)
+    axes = axes / np.maximum(np.linalg.norm(axes, axis=1, keepdims=True), np.finfo(float).tiny)
     if not np.abs(axes @ axes.T - np.eye(3)).max() < 1e-3 or np.linalg.det(axes) < 0:
         raise ModelError(f"the axes {np.round(axes, 4).tolist()} of an orbital are not perpendicular and right-handed")
     u, _, vt = np.linalg.svd(axes)

@@ -29,7 +29,7 @@ class Operator:
     ----------
     name : an identifier, from which the names of its calculators are made.
     matrices : (nR, n, n, c), [r, i, j] = <0i|O|Rj> on the model's R vectors, c = 1, or 3 for the components along x, y, z; or
-        (1, n, n, c) of an operator within cells.
+        (1, n, n, c) of an operator within cells. (n, n), (n, n, 3) and (nR, n, n) are taken for those.
     unit : of its matrix elements, as pint reads it.
     time_reversal, inversion : +1 even, -1 odd. A vector that is even under inversion is axial, as an angular momentum.
     """
@@ -41,6 +41,7 @@ class Operator:
     inversion: Parity = 1
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "matrices", _with_all_dimensions(self.matrices, f"operator {self.name}"))
         if not isinstance(self.name, str) or not self.name.isidentifier() or self.name in TAKEN:
             raise ModelError(
                 f"an operator cannot be named {self.name!r}: letters, digits and _, and none of {', '.join(TAKEN)}"
@@ -92,6 +93,20 @@ class Operator:
         return out
 
 
+def _with_all_dimensions(matrices: ArrayLike, what: str) -> NDArray[Any]:
+    """Matrices (nR or 1, n, n, c) where no model is known; ModelError for another shape, or one that may mean either."""
+    X = np.asarray(matrices)
+    if X.ndim == 2:
+        X = X[None, ..., None]
+    elif X.ndim == 3 and X.shape != (3, 3, 3):
+        X = X[None] if X.shape[0] == X.shape[1] and X.shape[2] in (1, 3) else X[..., None]
+    if X.ndim != 4 or X.shape[1] != X.shape[2] or X.shape[3] not in (1, 3):
+        raise ModelError(
+            f"{what} has matrices of shape {X.shape}: give (1, n, n, c) within a cell or (nR, n, n, c), c = 1 or 3"
+        )
+    return X
+
+
 def on_vectors(matrices: ArrayLike, what: str, R: NDArray[np.int64], n: int) -> NDArray[Any]:
     """Matrices (nR, n, n, c) of those given, (nR, n, n) or (nR, n, n, c); (1, n, n, c) of those within a cell, (n, n) or
     (n, n, c). c is 1 or 3.
@@ -116,7 +131,9 @@ def on_vectors(matrices: ArrayLike, what: str, R: NDArray[np.int64], n: int) -> 
 
 def distinct(operators: Iterable[Operator]) -> tuple[Operator, ...]:
     """Operators, each with a name of its own; ModelError otherwise."""
-    found = tuple(operators)
+    found = tuple(operators) if np.iterable(operators) else (operators,)
+    if wrong := [o for o in found if not isinstance(o, Operator)]:
+        raise ModelError(f"operators: {str(wrong[0])[:60]!r} is no Operator")
     names = [o.name for o in found]
     if twice := [name for name in names if names.count(name) > 1]:
         raise ModelError(f"two operators are named {twice[0]!r}: give the new one another name")

@@ -118,7 +118,7 @@ class TightBinding:
             raise ModelError("external is given without position: nothing is outside a basis whose position is diagonal")
         external = None if self.external is None else self.external.fitted(R, partner, n)
         homes = given_homes(self.homes, n)
-        operators = distinct(o.fitted(R, partner, n) for o in self.operators)
+        operators = distinct(o.fitted(R, partner, n) for o in distinct(self.operators))
         given = RealSpace(lattice, R, H, position, centres, spin, external, homes=homes, operators=operators)
         terms = in_axes(laid_out(given, self.periodic))
         if self.frame is not None:

@@ -10,9 +10,21 @@ from .bandplot import bands, standard_path
 from .bars import mechanisms
 from .compare import compare
 from .convergence import convergence
+from .part_bars import parts
 from .picture import picture
 from .scan import fermi_scan
 from .table import tensor
 from .zone import zone_map
 
-__all__ = ["bands", "compare", "convergence", "fermi_scan", "mechanisms", "picture", "standard_path", "tensor", "zone_map"]
+__all__ = [
+    "bands",
+    "compare",
+    "convergence",
+    "fermi_scan",
+    "mechanisms",
+    "parts",
+    "picture",
+    "standard_path",
+    "tensor",
+    "zone_map",
+]

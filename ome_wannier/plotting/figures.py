@@ -45,6 +45,13 @@ WEIGHT_UNIT = {
     "drude": ("e²/ħ²", "eV Å²"),
     "ohmic": ("e²/ħ²", "eV Å²"),
 }
+#: the same of an operator, beside its own unit
+OPERATOR_UNIT = {
+    "density": ("", ""),
+    "density_response": ("e", "Å/eV"),
+    "density_extrinsic": ("e/ħ", "Å"),
+    "current_response": ("e/ħ", "Å²"),
+}
 
 
 def new(width: float, height: float) -> Figure:
@@ -164,7 +171,12 @@ def weight_unit(calculator: Calculator, integrated: bool) -> str:
     assert isinstance(observable, Observable)
     if observable.kind == "own":
         return f"{observable.unit} per k" if observable.unit != "1" else ""
-    constants, unit = WEIGHT_UNIT[observable.kind]
+    if observable.kind in OPERATOR_UNIT:
+        of_it = observable.unit if observable.factor == 1 else f"({observable.factor:.4g} {observable.unit})"
+        constants, unit = OPERATOR_UNIT[observable.kind]
+        constants = " ".join(filter(None, [of_it, constants]))
+    else:
+        constants, unit = WEIGHT_UNIT[observable.kind]
     if not integrated and observable.occupation == "surface":
-        unit = "eV² Å³" if unit.startswith("eV") else f"eV {unit}"
+        unit = unit.replace("eV", "eV²", 1) if unit.startswith("eV") else f"eV {unit}"
     return f"{constants} {unit}".strip()

@@ -10,6 +10,7 @@ from .bars import mechanisms
 from .carriers import against_carriers
 from .compare import compare
 from .convergence import convergence
+from .part_bars import parts
 from .scan import at_temperature, fermi_scan
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def picture(
     temperature: float | None = None,
     fermi: float | None = None,
     units: str | None = None,
-    against: Literal["fermi", "carriers", "temperature", "mesh"] | None = None,
+    against: Literal["fermi", "carriers", "temperature", "mesh", "parts"] | None = None,
 ) -> Figure:
     """A scan with its parts, lines that compare, or bars of the mechanisms where there is one level, or `fermi` names one.
 
@@ -34,7 +35,8 @@ def picture(
     results : from `compute`. path : where to save it. components, temperature, units : as for `fermi_scan`.
     fermi : eV, the nearest level, of bars, of lines against the temperature, or of convergence.
     against : what runs along the axis; by default the Fermi level where there are several, or else bars. "mesh": the number of
-        k points of several results of one model, see `convergence`. "carriers": see `against_carriers`.
+        k points of several results of one model, see `convergence`. "carriers": see `against_carriers`. "parts": of the
+        material, of the first result, see `parts`.
 
     Raises
     ------
@@ -42,6 +44,8 @@ def picture(
     """
     if against == "carriers":
         results, against = [against_carriers(at_temperature(r, temperature)) for r in results], "fermi"
+    if against == "parts":
+        return parts(results[0], path, components, fermi=fermi, temperature=temperature, units=units)
     if against == "mesh":
         return convergence(results, path, components, fermi=fermi, temperature=temperature, units=units)
     scans = any(r.sizes["fermi"] > 1 for r in results)

@@ -17,7 +17,7 @@ from ..bands.degeneracy import Degeneracy
 from ..calculators.quantity import Observable
 from ..integration.band_ranges import Look
 from ..integration.memory import WORKING_SET, bytes_per_point
-from ..models.operators import Operator
+from ..models.operators import Operator, distinct
 from ..models.tight_binding import TightBinding
 
 Array = NDArray[np.float64]
@@ -41,6 +41,7 @@ def model_of(
         the R vectors of the System, or within a cell.
     """
     mark = _mark(system, (*INSIDE, *OUTSIDE) if external_terms else INSIDE)
+    operators = distinct(operators)
     kept, key = _MODELS.setdefault(system, {}), (external_terms, spin_degeneracy, *operators)
     if key not in kept or kept[key][0] != mark:
         model = load(system, spin_degeneracy, external_terms)

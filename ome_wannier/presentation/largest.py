@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import elements
+from .numbers import least
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -80,9 +81,11 @@ def _compared(result: xr.Dataset, name: str, among: Collection[str], at: Any) ->
 
 
 def beyond_error(result: xr.Dataset, name: str, element: str) -> Numbers:
-    """(levels, temperatures): by how much an element exceeds its error; an error that is not known counts as the value."""
+    """(levels, temperatures): by how much an element exceeds its error; an error that is not known counts as the value, and
+    rounding as zero."""
     value, error = (elements.element(result[n], element).values for n in (name, f"{name}_error"))
     size = np.nan_to_num(np.abs(value), nan=-1.0)
+    size = np.where((size > 0) & (size < least(name, result[name].attrs)), 0.0, size)
     beyond = np.asarray(size - np.where(np.isfinite(error), error, size))
     return beyond.reshape(len(beyond), -1)
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from ..calculators.reported_units import negligible
 
 #: digits after the point, at most, and digits before it that rounding may make zeros, at most
 AFTER, BEFORE = 6, 4
@@ -42,6 +46,12 @@ def rounded(value: float, error: float, plus_minus: str = "±", least: float = 0
         left_out = 0.5 * 10.0 ** (place - AFTER) if value and known > AFTER + 1 else 0.0
         texts = [f"{round(value, digits) + 0.0:.{min(known, AFTER + 1)}g}", f"{max(error, left_out):.2g}"]
     return f" {plus_minus} ".join(texts)
+
+
+def least(name: str, about: Mapping[str, Any]) -> float:
+    """What numbers of a quantity with these attributes, in its SI unit, have to exceed to be more than rounding."""
+    known = about.get("rounding")
+    return float(known) if isinstance(known, float | np.floating) else negligible(name, str(about["units"]))
 
 
 def pretty(unit: str) -> str:

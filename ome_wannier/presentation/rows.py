@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calculators.reported_units import negligible
 from . import elements, per_current
 from .largest import Point, Spot, beyond_error, in_reach, number_at, spots_of
-from .numbers import rounded
+from .numbers import least, rounded
 from .per_current import CONDUCTIVITY
 from .units import scale
 
@@ -150,8 +149,8 @@ def _beside_each_other(result: xr.Dataset, names: Sequence[str], spots: Sequence
 
 def _unsure(result: xr.Dataset, name: str, numbers: Sequence[tuple[float, float] | str]) -> list[str]:
     """What to do where the error of a number leaves its size open."""
-    least = _least(result, name)
-    known = [n for n in numbers if not isinstance(n, str) and not max(abs(n[0]), n[1]) < least]
+    rounding = least(name, result[name].attrs)
+    known = [n for n in numbers if not isinstance(n, str) and not max(abs(n[0]), n[1]) < rounding]
     return [elements.said(name) + UNSURE] if any(error > VAGUE * abs(value) for value, error in known) else []
 
 
@@ -182,12 +181,7 @@ def others(result: xr.Dataset, names: Sequence[str], point: Point, units: str | 
 def _cell(result: xr.Dataset, name: str, number: tuple[float, float] | str, factor: float) -> str:
     if isinstance(number, str):
         return number
-    return rounded(number[0] * factor, number[1] * abs(factor), least=_least(result, name) * abs(factor))
-
-
-def _least(result: xr.Dataset, name: str) -> float:
-    """What a number of a quantity and its error have to exceed to be more than rounding."""
-    return negligible(name, str(result[name].attrs["units"]))
+    return rounded(number[0] * factor, number[1] * abs(factor), least=least(name, result[name].attrs) * abs(factor))
 
 
 def _shares(
@@ -241,7 +235,7 @@ def _largest_error(result: xr.Dataset, parts: Mapping[str, tuple[str, float]], s
 
 def _unit(result: xr.Dataset, name: str, numbers: Sequence[tuple[float, float] | str], units: str | None) -> tuple[float, str]:
     """The unit of a table, by the values of what it explains; by their errors where these are zero."""
-    known = [n for n in numbers if not isinstance(n, str) and not max(abs(n[0]), n[1]) < _least(result, name)]
+    known = [n for n in numbers if not isinstance(n, str) and not max(abs(n[0]), n[1]) < least(name, result[name].attrs)]
     values = [v for v, _ in known if v] or [e for _, e in known]
     return scale(values, str(result[name].attrs["units"]), units, result)
 

@@ -18,7 +18,7 @@ from ..calculators.registry import Calculator
 from ..calculators.scattering import scattered, times_of
 from ..common.errors import SettingsError
 from ..integration.adaptive.strategy import over_zone
-from ..integration.filling import Level, charged, negligible
+from ..integration.filling import charged, negligible
 from ..integration.hamiltonian_symmetry import group_of
 from ..integration.integral import Integral, Integrand, Request
 from ..integration.kpoints.mesh import KMesh
@@ -117,9 +117,10 @@ def compute(
     include_chern_simons : add the Chern-Simons part to `total`, `total_with_spin` and `semiclassical` (3D insulators).
     trial : (n, occupied) trial orbitals for the Chern-Simons part; by default they are looked for.
     progress : show a progress bar on anything over two seconds; a line every half minute where there is no terminal.
-    executor : any `concurrent.futures.Executor`, see `executors`: its workers sum the blocks of the mesh, 64 at most, which
-        are added in fixed order, so the result does not depend on it. What is small beside that stays in this process: the
-        Fermi level of a filling, symmetries, the Chern-Simons part, k.p models.
+    executor : without one, work of more than some seconds is shared with helper processes, as many as this one may use cores
+        (`executors.Alone()` says otherwise). Or any `concurrent.futures.Executor`, see `executors`: its workers sum the blocks
+        of the mesh, 64 at most, which are added in fixed order, so the result does not depend on it. What is small beside
+        that stays in this process: the Fermi level of a filling, symmetries, the Chern-Simons part, k.p models.
     checkpoint : file that the sum over the mesh is kept in every half minute, and when it is interrupted (Ctrl-C, SIGTERM);
         removed when the result is complete.
     resume : go on from `checkpoint` if it is there; the result is that of a run without interruption, to the last bit.
@@ -188,10 +189,12 @@ def compute(
         integrand = Integrand(model, observables, occupation_of(model, observables, levels, temperatures), degeneracy)
         request = Request(integrand, [*wanted, *more], group, where, means, gap_terms, trial)
         found = placed(request, wanted, _integrated(request), choice)
+    if level is not None:
+        levels, found = charged(level, found)
     if alone:
         found = found._replace(attrs=found.attrs | {"symmetry_of_operators": alone})
     coordinates = levels, temperatures if np.ndim(temperature) else float(temperatures[0])
-    result = _labelled(replace(request, calculators=wanted), found, level, coordinates, float(tau), began)
+    result = _labelled(replace(request, calculators=wanted), found, coordinates, float(tau), began)
     if of_state is not None:
         at_level = float(times_of(of_state, np.full((1, model.n_orbitals), levels[0])).mean())
         for about in (result.attrs, *(v.attrs for v in result.data_vars.values() if "tau_fs" in v.attrs)):
@@ -213,16 +216,12 @@ def _integrated(request: Request) -> Integral:
 def _labelled(
     request: Request,
     found: Integral,
-    level: Level | None,
     coordinates: tuple[Array, Array | float],
     tau: float,
     began: float,
 ) -> xr.Dataset:
     """The result with all that is to be recorded, at Fermi levels in eV and temperatures in K; warns of what is in doubt."""
     model, wanted, group, degeneracy = request.integrand.model, request.calculators, request.group, request.integrand.degeneracy
-    if level is not None:
-        levels, found = charged(level, found)
-        coordinates = levels, coordinates[1]
     doubts.warn_of(found, degeneracy)
     if request.resources.checkpoint is not None:
         request.resources.checkpoint.unlink(missing_ok=True)

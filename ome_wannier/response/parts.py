@@ -12,6 +12,7 @@ from ..calculators.parts import Parts, shares, trace_of
 from ..calculators.quantity import Observable
 from ..calculators.registry import Calculator, first_observable
 from ..calculators.reported_units import unit_of
+from ..common.checked_input import places
 from ..common.errors import SettingsError
 from ..integration.integral import Integral
 from ..models.base import Model
@@ -71,6 +72,8 @@ def parts_of(model: TightBinding, by: str | Mapping[str, Sequence[int]]) -> tupl
     """The name of the dimension, and the orbitals of each part by its label."""
     n = model.n_orbitals
     if isinstance(by, Mapping):
+        if not by:
+            raise SettingsError("by: no part is given: give the orbitals of each part by its name")
         return "part", {str(label): _orbitals(label, inside, n) for label, inside in by.items()}
     if by == "orbital":
         return by, {str(i + 1): np.array([i]) for i in range(n)}
@@ -82,12 +85,8 @@ def parts_of(model: TightBinding, by: str | Mapping[str, Sequence[int]]) -> tupl
 
 
 def _orbitals(label: object, inside: Sequence[int], n: int) -> NDArray[np.int64]:
-    try:
-        found = np.unique(np.asarray(inside, dtype=np.int64))
-        good = found.ndim == 1 and len(found) > 0 and np.array_equal(np.sort(np.asarray(inside).ravel()), found)
-    except (TypeError, ValueError, OverflowError):
-        good = False
-    if not good or found[0] < 0 or found[-1] >= n:
+    found = places(inside, n)
+    if found is None:
         raise SettingsError(f"by: part {label!r} is {str(inside)[:60]}: give different numbers of orbitals from 0 to {n - 1}")
     return found
 

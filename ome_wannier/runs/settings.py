@@ -108,7 +108,9 @@ class Settings:
     csv: str | None = _files("Write a table: .csv.", "FILE", values.path, path=True)
     units: str | None = _files("Unit of responses that are shown: ps/m, e2/h, 'mu_B/nm^2 per V/nm' ...", "UNIT", values.units)
     all: bool = _files("Print every quantity and element, and what they mean.", default=False)
-    workers: int | None = _workers("Share the k points among N processes.", "N", values.workers)
+    workers: int | None = _workers(
+        "Share the k points among N processes; by default long work uses all cores. 1: none.", "N", values.workers
+    )
     dask: str | None = _workers("Or the workers of a Dask scheduler: tcp://...", "ADDRESS")
     mpi: bool = _workers("Or MPI: mpiexec -n 4 python -m mpi4py.futures -m ome_wannier run ...", default=False)
     checkpoint: str | None = _files("Keep the sum so far: half.npz.", "FILE", values.path, path=True)

@@ -33,7 +33,11 @@ _SOURCES = ("material", "seed", "folder", "python")
 #: of a table `[[model]]` alone
 _EXPANDED = ("folder", "python", "combine", "name")
 _HAMILTONIAN = re.compile(r"(.+)_(tb|hr)\.dat(\.gz|\.bz2|\.xz)?", re.DOTALL)
-_HDF5 = (".hdf5", ".h5")
+_WIN = re.compile(r"(.+)\.win", re.DOTALL)
+#: files that are a model each: of TBmodels, and archives of one calculation
+_WHOLE = (".hdf5", ".h5", ".zip")
+#: what is wrong with a .win that has no Hamiltonian beside it
+NO_HAMILTONIAN = "there is a .win, but no _tb.dat or _hr.dat of that name: restart = plot and write_tb = true make one"
 _NPZ = "_XX_R_Ham.npz"
 #: where neither kmesh nor rtol is given: the relative error to reach, and the seconds that each material may take
 DEFAULT = {"rtol": 0.01, "max_time": 300.0}
@@ -103,7 +107,7 @@ def _all(what: Iterable[Any], settings: dict[str, Any]) -> Iterator[Item]:
         elif str(one) in library.names() and not Path(one).exists():
             yield _item(str(one), settings | {"material": str(one)})
         elif Path(one).is_dir():
-            yield from (_of_file(seed, settings) for seed in _in_folder(Path(one)))
+            yield from (_of_file(seed, settings, fault=fault) for seed, fault in _in_folder(Path(one)))
         else:
             yield _item(str(one), settings | {"seed": str(one)})
 
@@ -122,13 +126,13 @@ def _item(name: str, keys: Mapping[str, Any], place: str = "", **more: Any) -> I
         raise SettingsError(f"{place}{error}") from error
 
 
-def _of_file(seed: str, keys: Mapping[str, Any], place: str = "") -> Item:
-    """The item of a file that was found; one whose name is no text fails when its turn comes, not the whole list."""
+def _of_file(seed: str, keys: Mapping[str, Any], place: str = "", fault: str = "") -> Item:
+    """The item of a file that was found; one at fault, or whose name is no text, fails in its turn, not the whole list."""
     try:
         seed.encode("utf-8")
     except UnicodeEncodeError:
         return _item(seed, keys, place, fault="the name of this file is no Unicode: rename it")
-    return _item(seed, {**keys, "seed": seed}, place)
+    return _item(seed, {**keys, "seed": seed}, place, fault=fault)
 
 
 def _scan(key: str, value: Any) -> Scan:
@@ -188,7 +192,7 @@ def _expanded(path: Path, number: int, common: dict[str, Any], table: dict[str, 
         if not folder.is_dir():
             raise SettingsError(f"{place_of(path, 'folder', number)}folder: there is no folder {folder}")
         keys.pop("folder", None)
-        yield from (_of_file(seed, common | keys | given, place) for seed in _in_folder(folder))
+        yield from (_of_file(seed, common | keys | given, place, fault) for seed, fault in _in_folder(folder))
         return
     base = called or written
     for values in _combinations(table, place):
@@ -239,25 +243,27 @@ def _shown(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _in_folder(top: Path) -> list[str]:
-    """Paths of all models under a folder, in alphabetical order; links to folders are not followed.
+def _in_folder(top: Path) -> list[tuple[str, str]]:
+    """Paths of all models under a folder, in alphabetical order, and what is wrong with them; links are not followed.
 
     Raises
     ------
     SettingsError : there are none.
     """
-    found: list[str] = []
+    found: list[tuple[str, str]] = []
     for folder, folders, files in os.walk(top):
         folders.sort()
         here = Path(folder)
         files = [name for name in files if not is_resource_fork(name)]
         if FILE in files or _NPZ in files:
-            found.append(folder)
+            found.append((folder, ""))
             folders.clear()
             continue
         stems = {match[1] for name in files if (match := _HAMILTONIAN.fullmatch(name))}
-        found += [str(here / stem) for stem in sorted(stems)]
-        found += [str(here / name) for name in sorted(files) if name.lower().endswith(_HDF5)]
-    if not found:
-        raise SettingsError(f"{top}: no models in this folder: no {FILE}, _tb.dat, _hr.dat or .hdf5")
+        found += [(str(here / stem), "") for stem in sorted(stems)]
+        found += [(str(here / name), "") for name in sorted(files) if name.lower().endswith(_WHOLE)]
+        lone = {match[1] for name in files if (match := _WIN.fullmatch(name))} - stems
+        found += [(str(here / stem), NO_HAMILTONIAN) for stem in sorted(lone)]
+    if all(fault for _, fault in found):
+        raise SettingsError(f"{top}: no models in this folder: no {FILE}, _tb.dat, _hr.dat, .hdf5 or .zip")
     return found

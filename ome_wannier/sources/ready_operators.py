@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from ..adapters.wannier90.projections import possible_projections
 from ..adapters.wannier90.seed import find
 from ..adapters.wannier90.win import read_win
+from ..calculators.operators import ENDINGS
+from ..common.checked_input import places
 from ..common.errors import FileFormatError, ModelError, warn
 from ..models.atomic_orbitals import Orbital, angular_momentum
 from ..models.operators import Operator
@@ -34,12 +36,10 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 Ints = NDArray[np.int64]
 
-#: how the names of the calculators of an operator end
-ENDINGS = ("expectation", "response", "extrinsic", "hall")
 #: Angstrom; Wannier functions that are farther than this from the sites of their projections are no atomic orbitals
 ATOMIC = 0.5
 #: Angstrom along the normal between which there is a layer's end
-APART = 1.5
+APART = 2.3
 
 
 #: the operators by the beginning of the names of their calculators
@@ -64,8 +64,6 @@ def with_ready(model: Any, calculators: Iterable[object], seed: Path | None) -> 
     wanted = dict.fromkeys(ready_in(name) for name in calculators if isinstance(name, str))
     known = {o.name.split("_")[0] for o in model.operators}
     for ready in [w for w in wanted if w is not None and w not in known]:
-        if not is_tight_binding(model):
-            raise ModelError(f"{ready}: only models with orbitals have this operator")
         if ready == "L" and seed is None:
             raise ModelError("L: this model does not say what orbitals it has: operators.with_angular_momentum takes them")
         ways: dict[str, Callable[[], TightBinding]] = {
@@ -99,6 +97,7 @@ def with_angular_momentum(model: TightBinding, orbitals: str | Path | Sequence[O
     AccuracyWarning : what is taken from projections.
     """
     if isinstance(orbitals, str | Path):
+        _require_orbitals(model, "L")
         found, sites = _of_win(model, Path(orbitals))
         try:
             local = angular_momentum(found)
@@ -159,18 +158,31 @@ def _between_cells(model: TightBinding, sites: Array, local: ComplexArray) -> Co
     return out
 
 
+def _require_orbitals(model: Any, what: str) -> None:
+    """ModelError for a k.p model or plane waves."""
+    if not is_tight_binding(model):
+        raise ModelError(f"{what}: only models with orbitals (TightBinding) have this operator")
+
+
 def with_layers(model: TightBinding, layers: Sequence[Sequence[int]] | None = None) -> TightBinding:
     """The model with operators "layer_1", "layer_2", ...: how many electrons each layer has, from the lowest.
 
-    layers : the orbitals of each; by default they are told apart where no centre is for 1.5 Angstrom along the normal.
+    layers : the orbitals of each; by default they are told apart where no centre is for 2.3 Angstrom along the normal.
 
     Raises
     ------
     ModelError : no layer with a normal, or one alone.
     """
-    groups = layers_of(model) if layers is None else [np.asarray(x) for x in layers]
+    _require_orbitals(model, "layers")
+    n = model.n_orbitals
+    given = layers_of(model) if layers is None else layers
+    groups = [places(x, n) for x in given] if np.iterable(given) else []
+    if not groups:
+        raise ModelError(f"layers is {given!r}: give the orbitals of each layer")
     for number, members in enumerate(groups, 1):
-        inside = np.zeros(model.n_orbitals)
+        if members is None:
+            raise ModelError(f"layer {number}: give different numbers of orbitals from 0 to {n - 1}, not {str(layers)[:60]}")
+        inside = np.zeros(n)
         inside[members] = 1.0
         model = model.with_operator(f"layer_{number}", np.diag(inside))
     return model
@@ -189,10 +201,12 @@ def layers_of(model: TightBinding) -> list[Ints]:
 
 
 def with_height(model: TightBinding) -> TightBinding:
-    """The model with the operator "height", the position along the normal of a layer from the mean of the centres, in Angstrom.
+    """The model with the operator "height", the position along the normal of a layer from the mean of the centres, in Angstrom:
+    a vector, as symmetries turn it, whose components in the plane are zero.
 
     Its response over the area is the polarizability of the layer: e times it is a dipole.
     """
+    _require_orbitals(model, "height")
     if len(model.bounded) != 1:
         raise ModelError(f"this model is periodic along {model.dimension} directions: only a layer has a height")
     axis = model.bounded[0]
@@ -202,7 +216,8 @@ def with_height(model: TightBinding) -> TightBinding:
     else:
         matrices = model.position[..., axis].copy()
         matrices[~model.R.any(axis=1)] -= np.eye(model.n_orbitals) * model.centre[axis]
-    return model.with_operator("height", matrices, unit="angstrom", inversion=-1)
+    normal = (np.eye(3) if model.frame is None else model.frame)[axis]
+    return model.with_operator("height", matrices[..., None] * normal, unit="angstrom", inversion=-1)
 
 
 def with_torque(model: TightBinding) -> TightBinding:
@@ -214,6 +229,7 @@ def with_torque(model: TightBinding) -> TightBinding:
     ------
     ModelError : a model whose spin is not that of pure up and down functions.
     """
+    _require_orbitals(model, "torque")
     n, home = model.n_orbitals, ~model.R.any(axis=1)
     spin = model.spin
     if spin is None or spin[~home].any():

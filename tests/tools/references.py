@@ -13,9 +13,9 @@ MARK = "# below: written by tests/tools/references.py"
 
 #: name: quantity, element, Fermi level (eV), temperature (K), mesh
 WANTED: dict[str, list[tuple[str, str, float, float, tuple[int, int, int] | None]]] = {
+    "anisotropic-dirac": [("total", "zx", 0.0, 0.0, None)],
     "bernal-graphene": [("extrinsic", "zx", 0.03, 100.0, (1440, 1440, 1))],
     "bi2se3-slab": [("total", "zy", 0.03, 100.0, (192, 192, 1))],
-    "borophene": [("total", "zx", 0.0, 0.0, None)],
     "carbon-nanotube": [("extrinsic", "zz", 1.2, 300.0, (1, 1, 768))],
     "cr2o3": [("total", "xx", 8.2379, 300.0, (6, 6, 6)), ("total", "zz", 8.2379, 300.0, (6, 6, 6))],
     "cumnas": [("total", "xz", 8.7045, 300.0, (12, 12, 8)), ("total", "zx", 8.7045, 300.0, (12, 12, 8))],

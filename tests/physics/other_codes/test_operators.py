@@ -200,7 +200,7 @@ def test_two_of_one_name_and_none():
     model = haldane().with_operator("L", np.eye(2))
     with pytest.raises(ome.errors.ModelError, match="two operators"):
         model.with_operator("L", np.eye(2))
-    with pytest.raises(ome.errors.SettingsError, match="no calculator 'M_response'"):
+    with pytest.raises(ome.errors.SettingsError, match=r"no calculator 'M_response': of .* has L$"):
         ome.compute(model, (4, 4, 1), "M_response", fermi=0.0)
     assert isinstance(model.operators[0], Operator)
 
@@ -249,12 +249,30 @@ def test_fields_across_a_layer_are_finite_differences_of_equilibrium(name, gate)
 
 
 def test_layers_polarize_as_their_positions_say():
-    """The response of `height` to a field across is the polarizability: minus the second derivative of the energy by it."""
+    """The response of `height` to a field across is minus the polarizability: finite differences, with the level fixed."""
     model = ome.operators.with_height(TOYS["insulator_2d"].model)
-    settings = {"kmesh": (12, 12, 1), "temperature": 3000.0, "symmetry": "off"}
-    found = ome.compute(model, calculators="height_response", fermi=0.1, **settings)
-    sides = [ome.compute(in_field(model, e), calculators="height_expectation", fermi=0.1, **settings) for e in (STEP, -STEP)]
-    level = ome.compute(model, calculators="height_response", fermi=0.1, gate="level", **settings)
-    slope = (sides[0] - sides[1]).height_expectation.item() / (2 * STEP) * 1e-10
-    np.testing.assert_allclose(level.height_response.sel(field="z").item(), slope, rtol=2e-5)
-    assert found.height_response.sel(field="z").item() < 0  # electrons are pushed against the field
+    settings = {"kmesh": (12, 12, 1), "temperature": 3000.0, "symmetry": "off", "fermi": 0.1}
+    normal = {"operator_component": "z"}
+    sides = [
+        ome.compute(in_field(model, e), calculators="height_expectation", **settings).height_expectation.sel(normal).item()
+        for e in (STEP, -STEP)
+    ]
+    found = ome.compute(model, calculators="height_response", gate="level", **settings).height_response.sel(field="z")
+    slope = (sides[0] - sides[1]) / (2 * STEP) * 1e-10
+    np.testing.assert_allclose(found.sel(normal).item(), slope, rtol=2e-5)
+    assert slope < 0  # electrons are pushed against the field
+    np.testing.assert_allclose(found.sel(operator_component=["x", "y"]).values, 0, atol=1e-12 * abs(slope))
+
+
+def test_operators_without_a_model():
+    """Matrices of fewer dimensions are within a cell, or on R vectors; what may be both is refused."""
+    eye = np.eye(2)
+    shapes = {(2, 2): eye, (5, 2, 2): np.stack([eye] * 5), (2, 2, 3): np.stack([eye] * 3, axis=-1)}
+    made = {shape: Operator("X", X) for shape, X in shapes.items()}
+    assert [o.matrices.shape for o in made.values()] == [(1, 2, 2, 1), (5, 2, 2, 1), (1, 2, 2, 3)]
+    assert [o.is_vector for o in made.values()] == [False, False, True]
+    for wrong in (np.ones((3, 3, 3)), np.ones(3), np.ones((1, 2, 3, 1)), np.ones((1, 2, 2, 2))):
+        with pytest.raises(ome.errors.ModelError, match=r"give \(1, n, n, c\)"):
+            Operator("X", wrong)
+    with pytest.raises(ome.errors.ModelError, match="is no Operator"):
+        ome.TightBinding(np.eye(3), [[0, 0, 0]], np.zeros((1, 1, 1)), centres=np.zeros((1, 3)), operators=("L",))

@@ -157,6 +157,9 @@ def test_what_has_no_shares_is_named_and_files_keep_them(tmp_path):
         ({"a": []}, "numbers of orbitals from 0"),
         ({"a": [0, 0]}, "numbers of orbitals from 0"),
         ({"a": "x"}, "numbers of orbitals from 0"),
+        ({"a": [True, False, True, False]}, "numbers of orbitals from 0"),
+        ({"a": [True, False]}, "numbers of orbitals from 0"),
+        ({}, "no part is given"),
         (3, "one of site, layer, orbital"),
     ],
 )
@@ -177,3 +180,23 @@ def test_warnings_name_the_quantity_and_no_share():
     with pytest.warns(ome.errors.AccuracyWarning, match="Fermi surfaces") as said:
         ome.compute(TOYS["metal_2d"].model, (6, 6, 1), "extrinsic", fermi=0.0, temperature=50.0, by="orbital")
     assert not any("__part_" in str(w.message) for w in said)
+
+
+def test_shares_at_a_filling():
+    """The level of a filling is uncertain on a mesh: shares are those at the level itself, their errors have the change too."""
+    model = TOYS["metal_2d"].model
+    names = ["electrons", "extrinsic"]
+    settings = {"kmesh": (8, 8, 1), "calculators": names, "temperature": 900.0, "symmetry": "off"}
+    found = ome.compute(model, filling=2.3, by="orbital", **settings)
+    assert found.attrs["fermi_error_eV"] > 0
+    there = ome.compute(model, fermi=found.fermi.values, by="orbital", **settings)
+    for name in names:
+        share, expected = found[f"{name}_by_orbital"], there[f"{name}_by_orbital"]
+        np.testing.assert_allclose(share.values, expected.values, rtol=1e-6)
+        wrong = found[f"{name}_by_orbital_error"].values - there[f"{name}_by_orbital_error"].values
+        assert (wrong[np.isfinite(wrong)] > 0).all()
+        whole, known = found[name].values, np.isfinite(share.values).all(axis=1)  # none in the plane of a layer
+        assert known.any()
+        np.testing.assert_allclose(share.sum("orbital").values[known], whole[known], rtol=1e-9)
+    loose = ome.compute(model, filling=2.3, by="orbital", rtol=1e-2, calculators=["electrons"], temperature=900.0)
+    assert "__part" not in str(loose.attrs.get("not_converged", ""))

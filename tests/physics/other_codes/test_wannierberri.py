@@ -165,6 +165,19 @@ def test_anomalous_hall_conductivity(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_electrons_and_density_of_states(name):
+    """CumDOS, states per cell below a level: factor 1 / cell; the box of dos at T = 0 has its slope."""
+    model, mesh, levels = MODELS[name], mesh_of(MODELS[name]), np.linspace(-2.013, 2.017, 41)
+    theirs = run(model, mesh, wb.static.CumDOS(Efermi=levels)).data
+    found = ome.compute(model, mesh, ["electrons", "dos"], levels, temperature=0.0)
+    size = model.cell * units.ANGSTROM**model.dimension / model.spin_degeneracy
+    close(found.electrons.values * size, theirs, 1e-12)
+    edges = (levels[1:] + levels[:-1]) / 2
+    below = run(model, mesh, wb.static.CumDOS(Efermi=edges)).data
+    close(found.dos.values[1:-1] * size, np.diff(below) / np.diff(edges), 1e-11)
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_orbital_moment_of_every_state(name):
     """The moment in mu_B inside the basis, m = -(e/2 hbar) Im <du| x (H - e) |du>: factor +1."""
     model, mesh = MODELS[name], mesh_of(MODELS[name])

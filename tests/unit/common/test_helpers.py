@@ -1,6 +1,8 @@
 """Processes that help without being asked for: when, how many, in order, with the same bits, and whatever goes wrong."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
@@ -162,3 +164,17 @@ def test_workers_and_others_have_one_core(monkeypatch):
     monkeypatch.delenv(helpers.MARK)
     monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
     assert helpers.cores() == 1
+
+
+def test_a_script_with_helpers_ends_without_a_word(tmp_path):
+    """Nothing on standard error, no process left."""
+    script = tmp_path / "long.py"
+    script.write_text(
+        "import ome_wannier as ome\n"
+        "from ome_wannier.common import helpers\n"
+        "helpers.WORTH, helpers.cores = helpers.Worth(-1.0, -1.0, -1.0), lambda: 2\n"
+        "result = ome.compute(ome.load('haldane'), (120, 120, 1), 'total', fermi=0.1, temperature=900.0)\n"
+        "print(helpers._running.pool is not None)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["True"], "")

@@ -1,4 +1,4 @@
-"""Tilted cones: on a lattice against the continuum, anisotropic (borophene) against the closed form; graphene under strain."""
+"""Tilted cones: on a lattice against the continuum, anisotropic against the closed form; graphene under strain."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from lattice_checks import assert_nonzero, assert_zero, chern_number
 import ome_wannier as ome
 from ome_wannier import units
 from ome_wannier.errors import ModelError
-from ome_wannier.lattices.dirac import HBAR_1E6, borophene, lattice_dirac, tilted_dirac
+from ome_wannier.lattices.dirac import HBAR_1E6, anisotropic_dirac, lattice_dirac, tilted_dirac
 from ome_wannier.lattices.honeycomb import NEIGHBOURS, bond_directions, graphene
 from ome_wannier.lattices.hopping import uniaxial_strain
 
 ALPHA, MASS, TILT = 4.0, 0.1, 0.8
 KT = 0.05
+VELOCITIES = {"v_x": 0.86, "v_y": 0.69, "v_t": 0.32}
+
+
+def cone(**options):
+    return anisotropic_dirac(**VELOCITIES | options)
 
 
 def levels(model, k):
@@ -68,12 +73,12 @@ def test_lattice_gap_value():
     assert value == pytest.approx(-TILT / (12 * np.pi * MASS), rel=4 * MASS / ALPHA)
 
 
-# ---- borophene ---------------------------------------------------------------------------------------------------------
+# ---- an anisotropic cone------------------------------------------------------------------------------------------------
 
 
-def test_borophene_velocities_and_gap():
+def test_anisotropic_velocities_and_gap():
     """Slopes v_x, v_y +- v_t of the upper band far out; the tilt lowers its minimum to (gap / 2) sqrt(1 - v_t^2 / v_y^2)."""
-    model, far = borophene(), 10.0
+    model, far = cone(), 10.0
     e = np.linalg.eigvalsh(model.hamiltonian(np.array([[far, 0], [0, far], [0, -far]])))[:, 1]
     np.testing.assert_allclose(e / far / HBAR_1E6, [0.86, 0.69 + 0.32, 0.69 - 0.32], rtol=1e-5)
     k = np.stack([np.zeros(4001), np.linspace(-0.02, 0.02, 4001)], axis=1)
@@ -82,7 +87,7 @@ def test_borophene_velocities_and_gap():
     assert abs(HBAR_1E6 - 6.582119569) < 1e-8
 
 
-def test_borophene_in_the_gap():
+def test_anisotropic_in_the_gap():
     """alpha_zx = (v_x / v_y) hbar v_t / (12 pi gap / 2) e^2/hbar per cone, exactly; opposite in the other valley.
 
     From the isotropic cone, turned by a quarter (alpha_zy -> -alpha_zx) and stretched by v_x / v, v_y / v: the factors of the
@@ -90,18 +95,16 @@ def test_borophene_in_the_gap():
     """
     expected = 0.86 / 0.69 * 0.32 * HBAR_1E6 / (12 * np.pi * 0.01)
     for valley in (1, -1):
-        model = borophene(valley=valley, spin_degeneracy=1)
+        model = cone(valley=valley, spin_degeneracy=1)
         result = ome.compute(model, ome.PolarMesh(), ["total", "dipole"], 0.0, temperature=0.0)
         total = result.total.values.ravel() / units.alpha_to_si(2)
         np.testing.assert_allclose(total, [valley * expected, 0], rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(2 * result.dipole.values, result.total.values, rtol=1e-9, atol=1e-12 * units.alpha_to_si(2))
 
 
-def test_borophene_valleys_are_time_reversed():
+def test_anisotropic_valleys_are_time_reversed():
     """Extrinsic alike, intrinsic opposite, at a level in the band."""
-    one, other = (
-        ome.compute(borophene(valley=v), ome.PolarMesh(), ["total", "extrinsic"], 0.02, temperature=30.0) for v in (1, -1)
-    )
+    one, other = (ome.compute(cone(valley=v), ome.PolarMesh(), ["total", "extrinsic"], 0.02, temperature=30.0) for v in (1, -1))
     scale = np.abs(one.extrinsic.values).max()
     assert scale > 0
     np.testing.assert_allclose(other.extrinsic.values, one.extrinsic.values, atol=1e-9 * scale)
@@ -171,9 +174,7 @@ def test_graphene_symmetries():
         assert_nonzero(graphene(strain=0.05, strain_angle=angle), "extrinsic", 0.8, ["extrinsic"], fields=0)
 
 
-@pytest.mark.parametrize(
-    "build", [lambda: lattice_dirac(spacing=0.0), lambda: borophene(valley=0), lambda: graphene(strain=np.inf)]
-)
+@pytest.mark.parametrize("build", [lambda: lattice_dirac(spacing=0.0), lambda: cone(valley=0), lambda: graphene(strain=np.inf)])
 def test_refuses(build):
     with pytest.raises(ModelError):
         build()

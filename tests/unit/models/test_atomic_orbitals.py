@@ -95,6 +95,12 @@ def test_shells_and_spins_do_not_mix():
         ([Orbital(1, 3, (0,))], "no orbital l = 1, mr = 4"),
         ([Orbital(1, 0, (0,), ((1.0, 0, 0), (1.0, 1.0, 0), (0, 0, 1.0)))], "not perpendicular"),
         ([Orbital(1, 0, (0,), ((1.0, 0, 0), (0, 1.0, 0), (0, 0, -1.0)))], "right-handed"),
+        ([(1, 0, (0,))], r"give an Orbital"),
+        (["pz"], "orbital 1 is pz: give an Orbital"),
+        ([Orbital(1, 0.5, (0,))], "give an Orbital"),
+        ([Orbital(1, 0, [0])], "give an Orbital"),
+        ([Orbital(1, 0, (0,), "xyz")], "give an Orbital"),
+        ([Orbital(1, 0, (0,), ((0.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0)))], "not perpendicular"),
     ],
 )
 def test_orbitals_that_say_nothing(orbitals, said):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pint
 import pytest
 import toys
 from matplotlib.collections import LineCollection
@@ -17,6 +18,7 @@ from numpy.testing import assert_allclose
 import ome_wannier as ome
 from ome_wannier import plotting
 from ome_wannier.calculators import get
+from ome_wannier.calculators.operators import named_in
 from ome_wannier.calculators.reported_units import unit_of
 from ome_wannier.errors import SettingsError
 from ome_wannier.plotting import figures, zone
@@ -311,6 +313,51 @@ def test_map_holds_the_integrand(name, element) -> None:
     assert ax.get_xlabel() == "$k_x$ (1/Å)"
     assert figure.axes[1].get_ylabel().startswith("integrand (e²/ħ")
     assert ax.get_title() == f"{name} {element} at 0.4 eV, 900 K"
+
+
+@pytest.mark.parametrize(
+    ("name", "element"),
+    [
+        ("X_expectation", ""),
+        ("X_response", "x"),
+        ("X_extrinsic", "y"),
+        ("X_hall", "xy"),
+        ("spin_hall", "zxy"),
+        ("metric_velocity", "xx"),
+        ("dos", ""),
+        ("drude_weight", "xy"),
+    ],
+)
+def test_units_of_maps_and_bands(name, element) -> None:
+    """What is drawn, in the unit that is written, over the cell, is what compute() has in its own at the same point."""
+    ureg = pint.UnitRegistry()
+    plain = toys.TOYS["matrix_insulator_2d"].model
+    model = plain.with_operator("X", plain.spin[..., 2], unit="hbar", time_reversal=-1)
+    figure = plotting.zone_map(model, name, 0.4, element, shape=(2, 2), temperature=9000.0)
+    image = figure.axes[0].images[0].get_array()
+    left, right, bottom, top = figure.axes[0].images[0].get_extent()
+    k = np.array([(3 * left + right) / 4, (3 * bottom + top) / 4, 0.0]) @ model.lattice.T / (2 * np.pi)
+    one = ome.KMesh((1, 1, 1), shift=(*k[:2], 0.0))
+    there = ome.compute(model, one, [name], 0.4, temperature=9000.0, symmetry="off")[name].isel(fermi=0)
+    written = figure.axes[1].get_ylabel().removeprefix("integrand (").removesuffix(")")
+    unit = ureg.Quantity(f"({written})/angstrom^2").to_base_units()
+    reported = ureg.Quantity(f"1 {there.units}").to_base_units()
+    expected = there.sel({d: x for d, x in zip(there.dims, element, strict=True)}).item() * reported
+    tau = ureg.Quantity("10 fs" if "tau_fs" in there.attrs else "1")
+    assert_allclose(
+        (image[0, 0] / model.cell * unit * tau).to(expected.units).magnitude, expected.magnitude, rtol=1e-3
+    )  # of a unit
+    lines = plotting.bands(model, [[0, 0, 0], [0.5, 0, 0]], name, element, n=3)
+    per_band = lines.axes[1].get_ylabel().rpartition(" (")[2].removesuffix(")")
+    more = ureg.Quantity(1, "eV" if get_of(model, name).occupation == "surface" else "")
+    ratio = ureg.Quantity(per_band or "1") / (ureg.Quantity(written) * more)
+    assert_allclose(ratio.to("").magnitude, 1.0)
+
+
+def get_of(model, name):
+    """The observable of this name, of an operator too."""
+    (found,) = named_in(model, [name])
+    return get(found) if isinstance(found, str) else found
 
 
 def test_map_draws_the_fermi_contour(plane) -> None:
@@ -755,3 +802,19 @@ def test_against_carriers() -> None:
         plotting.picture(
             [result.assign_attrs({}).drop_attrs().assign_attrs(cell=1.0, periodic="TTF")], None, against="carriers"
         )
+
+
+def test_shares_of_parts_are_bars() -> None:
+    """Heights are those of the result, the title has the whole; a picture of a result without parts is refused."""
+    model = toys.TOYS["insulator_2d"].model
+    result = ome.compute(model, (10, 10, 1), ["dipole", "extrinsic", "dos"], [0.1, 0.2], temperature=900.0, by="orbital")
+    figure = plotting.picture([result], None, ["zx"], against="parts", fermi=0.2)
+    ax = figure.axes[0]
+    share = result.dipole_by_orbital.sel(moment="z", field="x").isel(fermi=1).values
+    heights = np.array([patch.get_height() for patch in ax.patches])
+    assert_allclose(heights / heights[0], share / share[0], rtol=1e-12)
+    assert "by orbital; in all" in ax.get_title()
+    assert [t.get_text() for t in ax.get_xticklabels()] == result.orbital.values.tolist()
+    assert len(figure.axes) == 3
+    with pytest.raises(SettingsError, match="no shares of parts"):
+        plotting.picture([result[["dipole", "dipole_error"]]], None, against="parts")

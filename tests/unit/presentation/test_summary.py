@@ -313,3 +313,43 @@ def test_an_exact_zero_is_not_the_largest_where_all_others_are_within_their_erro
     text = str(ome.summary(result))
     assert "intrinsic: M_z = alpha_zy E_y" in text
     assert "exact" not in text
+
+
+def test_shares_that_are_rounding_say_so():
+    """The electrons of the lower of two layers have no share in the upper one."""
+    H = np.diag([-1.0, -1.1]).astype(complex)[None] + np.zeros((1, 2, 2))
+    centres = [[0.0, 0.0, 0.0], [0.3, 0.2, 6.0]]
+    model = ome.TightBinding(np.diag([3.0, 3.1, 20.0]), [[0, 0, 0]], H, centres=centres, periodic=(True, True, False))
+    model = ome.operators.with_layers(model)
+    result = ome.compute(model, (2, 2, 1), "layer_1_expectation", fermi=-0.9, temperature=900.0, by="layer")
+    result.layer_1_expectation_by_layer[0, 1] = 3.0  # beside 1e19
+    result.layer_1_expectation_by_layer_error[0, 1] = 5.0
+    (line,) = [x for x in str(ome.summary(result)).splitlines() if x.startswith("  2 ")]
+    assert "negligible" in line
+
+
+def test_what_rounding_leaves_of_an_operator_is_not_shown():
+    """The number of electrons does not respond to a field, whatever unit it is counted in; its sum is shown."""
+    for size in (1.0, 1e-30):
+        model = toys.random_model(3, n=3).with_operator("N", size * np.eye(3), unit="kg")
+        result = ome.compute(model, (6, 6, 1), ["N_response", "N_expectation"], fermi=0.1, temperature=9000.0)
+        assert 0 < float(abs(result.N_response).max()) < 1e-10 * 1e10 * size
+        lines = {x.split("  ")[0]: x for x in str(ome.summary(result)).splitlines()}
+        assert "0 (negligible)" in lines["N response"]
+        assert "negligible" not in lines["N expectation"]
+
+
+@pytest.mark.parametrize("levels", [[0.4], [0.2, 0.4, 0.6]])
+def test_the_element_whose_shares_are_shown_has_shares(levels):
+    """In the plane of a layer moments have none, though they are the largest here: the table is of another element, named."""
+    model = toys.TOYS["matrix_insulator_2d"].model
+    result = ome.compute(model, (10, 10, 1), "extrinsic", fermi=levels, temperature=2500.0, by="orbital")
+    text = str(ome.summary(result))
+    assert "M_y = alpha_yx E_x" in text
+    table = text[text.index("extrinsic by orbital") :]
+    assert "nan" not in text
+    (element,) = re.findall(r"z[xy]", table.partition("\n  1 ")[0])
+    share = result.extrinsic_by_orbital.sel(moment="z", field=element[1], orbital="1", fermi=levels[0]).item()
+    (line,) = re.findall(r"^  1 +(\S+) ±", table, re.MULTILINE)
+    prefix = {"a": 1e-18, "f": 1e-15, "z": 1e-21}[re.search(r"\((.)A m/V\)", table).group(1)]
+    assert float(line) * prefix == pytest.approx(share, abs=0.6 * prefix)

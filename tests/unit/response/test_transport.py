@@ -81,6 +81,7 @@ def test_relaxation_times_of_states():
     ("settings", "said"),
     [
         ({"fermi": 0.0, "tau": lambda e: -1.0}, "negative"),
+        ({"fermi": 0.0, "tau": lambda e: 1j * e}, "failed: TypeError: complex numbers"),
         ({"fermi": 0.0, "tau": lambda e: e[:, :0]}, "failed"),
         ({"fermi": 0.0, "tau": lambda e: 1 / 0}, "failed: ZeroDivisionError"),
         ({"fermi": 0.0, "carriers": 1e12}, "give filling as well"),

@@ -7,18 +7,22 @@ import os
 import random
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from screens import Here, numbers, table, whole, write_list
 
 from ome_wannier import cli, screening
+from ome_wannier.cli import ranking
 from ome_wannier.screening.store import DONE, FAILED, Store
 
 SEEDS = list(range(1, 6))
@@ -243,6 +247,39 @@ def test_rank_prints_the_largest_first(filled: Path, capsys: pytest.CaptureFixtu
     assert "seed" in printed(capsys, "rank", filled / "s.db", "--columns", "name,p_seed", "--by", "gap")
     assert "no column 'gapp': did you mean gap, " in printed(capsys, "rank", filled / "s.db", "--by", "gapp", code=2)
     assert "no such database" in printed(capsys, "rank", filled / "none.db", code=2)
+
+
+def test_a_folder_of_archives_and_seeds_is_one_command(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Archives, one calculation each, and folders of seeds: all are computed or say why not, in the ranking as well."""
+    many, library = tmp_path / "many", root / "materials"
+    (many / "MX2" / "wannier").mkdir(parents=True)
+    for file in (library / "vse2").glob("VSe2*"):
+        shutil.copy(file, many / "MX2" / "wannier" / file.name.replace("VSe2", "wannier90"))
+    with zipfile.ZipFile(many / "JVASP-1.zip", "w") as archive:
+        for file in (library / "hbn").glob("hBN*"):
+            archive.write(file, f"calculation/{file.name.replace('hBN', 'wannier90')}")
+    (many / "JVASP-2.zip").write_bytes(b"PK cut off")
+    with zipfile.ZipFile(many / "JVASP-3.zip", "w") as archive:
+        archive.writestr("POSCAR", "only a structure")
+    (many / "wannier90.win").write_text("num_wann = 2\n")
+    how = ("--kmesh", "12", "12", "1", "--fermi", "-3.4", "--calculators", "extrinsic")
+    out = printed(capsys, "screen", many, "--db", tmp_path / "s.db", *how, code=3)
+    assert "5 materials: 2 computed, 3 failed" in out
+    reasons = [f"failed: {many}/{name}" for name in ("JVASP-2.zip: ", "JVASP-3.zip: ", "wannier90: there is a .win, but no ")]
+    assert all(reason in out for reason in reasons)
+    ranked = printed(capsys, "rank", tmp_path / "s.db", "--by", "max|extrinsic|", "--columns", "formula,extrinsic_max")
+    assert all(reason in ranked for reason in reasons)
+    found = screening.rank(tmp_path / "s.db", "max|extrinsic|")
+    assert sorted(found["name"]) == [f"{many}/JVASP-1.zip", f"{many}/MX2/wannier/wannier90"]
+    assert sorted(found["formula"]) == ["BN", "VSe2"]
+
+
+def test_more_failures_than_fit_are_counted() -> None:
+    names = [f"m{i}" for i in range(ranking.SHOWN + 2)]
+    every = pd.DataFrame({"name": names, "status": "failed", "reason": "none\x1b[2J"})
+    lines = ranking.failures(every)
+    assert lines[0] == "failed: m0: none\N{REPLACEMENT CHARACTER}[2J"
+    assert lines[ranking.SHOWN :] == ["... and 2 more: ome-wannier export shows all, with status failed"]
 
 
 def test_export_writes_all_rows(filled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

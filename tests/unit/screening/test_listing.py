@@ -60,16 +60,41 @@ def test_without_a_mesh_materials_converge_by_themselves(tmp_path: Path) -> None
 
 def test_folders_are_searched_and_paths_belong_to_the_folder_of_the_list(tmp_path: Path) -> None:
     many = tmp_path / "many"
-    for name in ("b/Te_hr.dat", "b/Te_tb.dat.gz", "a/x_tb.dat", "a/y.hdf5", "a/notes.txt", "c/material.toml", "c/z_tb.dat"):
+    for name in (
+        "b/Te_hr.dat",
+        "b/Te_tb.dat.gz",
+        "a/x_tb.dat",
+        "a/y.hdf5",
+        "a/notes.txt",
+        "c/material.toml",
+        "c/z_tb.dat",
+        "d/JVASP-1.zip",
+    ):
         (many / name).parent.mkdir(parents=True, exist_ok=True)
         (many / name).touch()
     (many / "loop").symlink_to(tmp_path)
-    wanted = [str(many / n) for n in ("a/x", "a/y.hdf5", "b/Te", "c")]
+    wanted = [str(many / n) for n in ("a/x", "a/y.hdf5", "b/Te", "c", "d/JVASP-1.zip")]
     assert named(many) == wanted
     path = write_list(tmp_path, 'folder = "many"')
     assert named(path) == wanted
     (item,) = screening.items(write_list(tmp_path, 'seed = "many/b/Te"'))
     assert (item.name, item.settings.seed) == ("many/b/Te", str(many / "b" / "Te"))
+
+
+def test_a_win_without_a_hamiltonian_is_one_failure(tmp_path: Path) -> None:
+    """It is not passed over without a word; where there is nothing else, there is nothing to screen."""
+    (tmp_path / "a.win").touch()
+    with pytest.raises(SettingsError, match=r"no models in this folder: no material.toml, _tb.dat, _hr.dat, .hdf5 or .zip"):
+        screening.items(tmp_path)
+    (tmp_path / "b.win").touch()
+    (tmp_path / "b_hr.dat").touch()
+    assert [(i.name, i.fault) for i in screening.items(tmp_path)] == [
+        (str(tmp_path / "b"), ""),
+        (
+            str(tmp_path / "a"),
+            "there is a .win, but no _tb.dat or _hr.dat of that name: restart = plot and write_tb = true make one",
+        ),
+    ]
 
 
 def test_names_and_seeds_and_models_can_be_mixed(tmp_path: Path) -> None:

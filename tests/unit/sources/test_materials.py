@@ -91,10 +91,10 @@ def test_parameters_are_validated() -> None:
         ("mnbi2te4-slab", {"layers": 100_000}, "layers is 100000: give 1 to 300"),
         ("bi2se3-slab", {"layers": 0}, "layers is 0: give 2 to 300"),
         ("tilted-dirac", {"alpha": 0.0}, "alpha is 0.0: give a positive velocity"),
-        ("borophene", {"v_y": 0.0}, "v_y = 0.0: give positive velocities"),
+        ("anisotropic-dirac", {"v_y": 0.0}, "v_y = 0.0: give positive velocities"),
         ("bi2se3-slab", {"layers": 1}, "layers is 1: give 2 to 300"),
         ("tilted-dirac", {"tilt": -5.0}, "tilt is -5.0: give a tilt between -4 and 4"),
-        ("borophene", {"v_t": 1.0}, "v_t is 1.0: give a tilt between -0.69 and 0.69"),
+        ("anisotropic-dirac", {"v_t": 1.0}, "v_t is 1.0: give a tilt between -0.7 and 0.7"),
         ("tbg", {"theta": 60.0}, "theta is 60 degrees: give -15 to 15"),
         ("mote2-twisted", {"theta": 200.0}, "theta is 200 degrees: give -15 to 15"),
         ("tbg", {"velocity": 0.0}, "velocity is 0.0: give a positive number"),
@@ -158,6 +158,13 @@ def test_levels_follow_the_parameters(name: str, options: dict[str, Any]) -> Non
     was = filled_level(own, info.coarse_mesh(own), entry.electrons(own), 0.0).value
     assert entry.fermi + shift(entry, other) - level == pytest.approx(entry.fermi - was, abs=1e-5)
     assert look.ranges.min() < entry.fermi + shift(entry, other) < look.ranges.max()
+
+
+def test_no_number_is_from_memory() -> None:
+    """Where a public source has the numbers they were read there; where none was found they are this project's."""
+    for entry in map(materials.entry, materials.names()):
+        assert "memory" not in {entry.status, *(p.status for p in entry.parameters)}, entry.name
+        assert "from memory" not in entry.source, entry.name
 
 
 def test_parameters_in_use_are_told() -> None:
@@ -267,7 +274,7 @@ def test_demonstration_goes_from_band_through_gap_to_band() -> None:
 
 
 def test_unknown_name_lists_the_others() -> None:
-    with pytest.raises(ModelError, match="'unobtainium' in the library: one of bernal-graphene, "):
+    with pytest.raises(ModelError, match="'unobtainium' in the library: one of anisotropic-dirac, "):
         materials.entry("unobtainium")
 
 

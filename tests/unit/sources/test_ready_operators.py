@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from toys import tilted_dirac
 
 import ome_wannier as ome
 from ome_wannier.lattices.honeycomb import haldane
@@ -91,9 +92,24 @@ def test_height_is_the_position_across():
     """Of centres and of a matrix: what fields across mix with."""
     model = with_height(bilayer())
     k = np.random.default_rng(1).uniform(size=(3, 3)) * [1, 1, 0]
-    np.testing.assert_allclose(model.operator("height", k)[:, 0], model.across(k).Z[:, 0], atol=1e-14)
+    np.testing.assert_allclose(model.operator("height", k)[:, 2], model.across(k).Z[:, 0], atol=1e-14)
     real = with_height(ome.load(seed_of("vse2")))
-    np.testing.assert_allclose(real.operator("height", k)[:, 0], real.across(k).Z[:, 0], atol=1e-10)
+    np.testing.assert_allclose(real.operator("height", k)[:, 2], real.across(k).Z[:, 0], atol=1e-10)
+    assert not real.operator("height", k)[:, :2].any()
+
+
+def test_symmetries_that_hold_but_for_noise_are_those_of_the_height_too():
+    """The metal plane of VSe2 is a mirror: what moves electrons across it is forbidden, not noise; other operations stay."""
+    model = with_height(ome.load(seed_of("vse2")))
+    settings = {"kmesh": (6, 6, 1), "fermi": -0.3, "temperature": 900.0}
+    with pytest.warns(ome.errors.AccuracyWarning):
+        found = ome.compute(model, calculators=["height_response", "berry_curvature"], **settings)
+    with pytest.warns(ome.errors.AccuracyWarning):
+        alone = ome.compute(model, calculators=["berry_curvature"], **settings)
+    assert found.attrs["symmetry_group"] == alone.attrs["symmetry_group"] == "mm2(m)"
+    response = found.height_response.sel(operator_component="z", field=["x", "y"])
+    assert not response.values.any()
+    assert (found.height_response_error.sel(operator_component="z", field=["x", "y"]).values > 0).all()
 
 
 def test_torque_of_an_exchange_field_is_its_cross_product_with_the_spin():
@@ -110,11 +126,21 @@ def test_torque_of_an_exchange_field_is_its_cross_product_with_the_spin():
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: with_layers(haldane()), "no gap of 1.5 Angstrom"),
+        (lambda: with_layers(haldane()), "no gap of 2.3 Angstrom"),
         (lambda: with_torque(haldane()), "no spin operator"),
         (lambda: with_height(ome.load(seed_of("te"))), "only a layer"),
         (lambda: with_layers(ome.load(seed_of("te"))), "only one of two has layers"),
         (lambda: with_angular_momentum(haldane(), [Orbital(1, 0, (0,))]), "1 orbitals for a model of 2"),
+        (lambda: with_layers(haldane(), [[0], [2]]), "layer 2: give different numbers of orbitals from 0 to 1"),
+        (lambda: with_layers(haldane(), [[0], []]), "layer 2"),
+        (lambda: with_layers(haldane(), [[0], [-1]]), "layer 2"),
+        (lambda: with_layers(haldane(), [[True, False], [False, True]]), "layer 1"),
+        (lambda: with_layers(haldane(), [[0], ["x"]]), "layer 2"),
+        (lambda: with_layers(haldane(), []), "give the orbitals of each layer"),
+        (lambda: with_layers(haldane(), 3), "give the orbitals of each layer"),
+        (lambda: with_torque(tilted_dirac()), "only models with orbitals"),
+        (lambda: with_layers(ome.load("mote2-twisted")), "only models with orbitals"),
+        (lambda: with_height(ome.load("mote2-twisted")), "only models with orbitals"),
     ],
 )
 def test_models_that_cannot_have_them(make, said):
