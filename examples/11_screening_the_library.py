@@ -11,7 +11,8 @@ from ome_wannier.report import report
 
 tables = ['calculators = ["total", "extrinsic", "quantum_metric", "dipole_polarizability"]']
 for entry in map(ome.materials.entry, ome.materials.names()):
-    mesh = [2, 2, 2] if entry.kmesh and entry.kmesh[2] > 1 else [4, 4, 1]  # without one, or rtol, they would converge
+    few = 2 if entry.kmesh and min(entry.kmesh) > 1 else 4
+    mesh = [min(n, few) for n in entry.kmesh or (4, 4, 1)]  # without one, or rtol, they would converge
     around = "-0.2:0.2:3" if entry.kmesh else "-0.02:0.02:2"  # eV from the Fermi level; k.p models take each level for itself
     tables.append(f'[[model]]\nmaterial = "{entry.name}"\naround = "{around}"\nkmesh = {mesh}')
 Path("library.toml").write_text("\n".join(tables))
