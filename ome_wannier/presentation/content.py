@@ -204,13 +204,14 @@ def _stands_for(result: xr.Dataset, chosen: Sequence[int]) -> str:
 def sampling(result: xr.Dataset) -> str:
     """Mesh or tolerance, and whether it was reached."""
     about = result.attrs
+    size = re.search(r"size=\((\d+), (\d+), (\d+)\)", str(about.get("kmesh", "")))
     if "rtol" in about:
         failed = str(about.get("not_converged") or "").split("; ")
         more = f" and {len(failed) - 1} more" if failed[1:] else ""
         missed = f"NOT reached for {failed[0]}{more}" if failed[0] else "reached"
         zero = f"; counted as zero: {about['counted_as_zero']}" if about.get("counted_as_zero") else ""
-        return f"rtol = {about['rtol']:g} {missed} with {about.get('k_points', '?')} points{zero}"
-    size = re.search(r"size=\((\d+), (\d+), (\d+)\)", str(about.get("kmesh", "")))
+        mesh = f" of a {' x '.join(size.groups())} mesh, where cells would be too many" if size else ""
+        return f"rtol = {about['rtol']:g} {missed} with {about.get('k_points', '?')} points{mesh}{zero}"
     if size is None:
         return _rays(str(about.get("kmesh", "not recorded")))
     mesh = " x ".join(size.groups())

@@ -49,12 +49,13 @@ class Part(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a block of cells gave: sums by class, the class of every cell (cells,), how strongly it varies (cells, d), and the
-    widest degenerate group in eV."""
+    """What a block of cells gave: sums by class, the class of every cell (cells,), how strongly it varies (cells, d), how many
+    cells it would become (cells,; `_becomes`), and the widest degenerate group in eV."""
 
     parts: dict[int, Part]
     classes: NDArray[np.int64]
     variation: Array
+    becomes: Array
     widest_group: float
 
 
@@ -63,17 +64,18 @@ def integrate(job: CellJob, item: tuple[Cells, Array]) -> Found:
     cells, tolerance = item
     together = max(1, job.working_set // (len(job.rule.nodes) * job.bytes_per_point))
     parts: dict[int, Part] = {}
-    every, variations, widest = [], [], 0.0
+    every, variations, numbers, widest = [], [], [], 0.0
     for s in range(0, len(cells.half), together):
-        fields, classes, variation, group = _together(job, Cells(*(x[s : s + together] for x in cells)), tolerance)
+        fields, classes, variation, becomes, group = _together(job, Cells(*(x[s : s + together] for x in cells)), tolerance)
         for c in np.unique(classes).tolist():
             before = [np.stack(parts[c])[:, None]] if c in parts else []
             # one cell after the other, so that the bits are the same for any number of cells at once
             parts[c] = Part(*np.concatenate([*before, fields[:, classes == c]], axis=1).sum(axis=1))
         every.append(classes)
         variations.append(variation)
+        numbers.append(becomes)
         widest = max(widest, group)
-    return Found(parts, np.concatenate(every), np.concatenate(variations), widest)
+    return Found(parts, np.concatenate(every), np.concatenate(variations), np.concatenate(numbers), widest)
 
 
 def pace(job: CellJob) -> float:
@@ -91,8 +93,9 @@ def added(parts: Sequence[Part]) -> Part:
     return Part(*(sum(fields[1:], fields[0]) for fields in zip(*parts, strict=True)))
 
 
-def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[np.int64], Array, float]:
-    """The fields of `Part` of every cell (7, cells, levels, columns), classes, variations, widest group."""
+def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[np.int64], Array, Array, float]:
+    """The fields of `Part` of every cell (7, cells, levels, columns), classes, variations, cells that it would become, widest
+    group."""
     rule, occupation = job.rule, job.integrand.occupation
     nc, m = len(cells.half), len(rule.nodes)
     k = np.zeros((nc, m, 3))
@@ -133,9 +136,22 @@ def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDAr
     # cells are halved along the strongest variation or, for what was not seen, along which levels move most
     vary = np.stack([(np.abs(sums(v, g)) / tolerance).max(axis=(1, 2)) for v in rule.variation], axis=1)
     blind = (missed / tolerance).max(axis=(1, 2)) > (difference / tolerance).max(axis=(1, 2))
-    near = np.any(hidden[SEA] + hidden[SURFACE] > 0, axis=(1, 3))
-    moves = np.maximum((move * near[:, :, None]).max(axis=1), steps)
-    return np.stack(fields), classes, np.where(blind[:, None], moves, vary), states.widest_group
+    may_pass = np.any(hidden[SEA] + hidden[SURFACE] > 0, axis=1)
+    moves = np.maximum((move * may_pass.any(axis=2)[:, :, None]).max(axis=1), steps)
+    becomes = _becomes(occupation, split(states.energies), move.sum(axis=2), may_pass, cells.half.shape[1])
+    return np.stack(fields), classes, np.where(blind[:, None], moves, vary), becomes, states.widest_group
+
+
+def _becomes(occupation: Occupation, energies: Array, move: Array, may_pass: NDArray[np.bool_], dimension: int) -> Array:
+    """(cells,) how many cells each has to become until its points see every Fermi surface (tolerance.md eq. 13).
+
+    energies : (cells, m, n). move : (cells, n), how far levels move. may_pass : (cells, n, levels), where a surface may pass.
+    """
+    mu = np.repeat(occupation.fermi, len(occupation.temperature))
+    near = np.abs(energies[..., None] - mu).min(axis=1)
+    far = np.maximum(np.maximum(near, ADAPTIVE.seen * occupation.widths), move[:, :, None] / ADAPTIVE.deepest)
+    times = np.where(may_pass, move[:, :, None] / np.maximum(far, np.finfo(float).tiny), 1.0).max(axis=(1, 2))
+    return np.asarray(np.maximum(times, 1.0) ** (dimension - 1))
 
 
 def _everywhere(job: CellJob, weights: Array) -> Array:

@@ -33,6 +33,14 @@ class AdaptiveConstants:
     #: variation
     far: float = 8.0
     along: float = 1 / 8
+    #: share of the zone that Fermi surfaces have to cross for a mesh to take the place of cells; how many times smaller cells
+    #: are at the most when it is reckoned how many there will be; and by how much that falls short of what there are in the end
+    most_of_zone: float = 0.5
+    deepest: float = 64.0
+    more: float = 4.0
+    #: factor by which such a mesh is made coarser until it fits what is left, and how often at the most
+    coarser_mesh: float = 0.98
+    meshes: int = 64
     #: standard deviations of the sum of errors that are independent, and share of the errors that add up at the most
     deviations: float = 3.0
     coherent: float = 0.2

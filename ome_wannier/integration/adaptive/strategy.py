@@ -30,6 +30,7 @@ from . import refine as adaptive
 from .constants import ADAPTIVE
 from .cubature import rule
 from .states import CellJob
+from .uniform import instead_of_cells, points_at_least
 
 Array = NDArray[np.float64]
 
@@ -59,8 +60,15 @@ def over_zone(request: Request, goal: Goal) -> Integral:
     starts = [cells.base_cells([-(-n // 2**power) for n in size], half) for power in range(ADAPTIVE.coarser + 1)]
     fitting = [start for start in starts if len(start.half) * len(job.rule.nodes) <= points]
     start = fitting[0] if fitting else starts[-1]
-    refined = adaptive.refine(job, start, limit, adaptive.Budget(goal.max_points, deadline), request.resources)
-    return _report(request, goal, columns, limit, refined)
+    budget = adaptive.Budget(goal.max_points, deadline, points_at_least(request))
+    refined = adaptive.refine(job, start, limit, budget, request.resources)
+    nothing = frozenset(
+        c.name for i, c in enumerate(request.calculators) if limit.removed[columns.owner == i].any() and not only_helps(c)
+    )
+    norm = model.spin_degeneracy / model.cell * (2 if half else 1)
+    if refined.left:
+        return instead_of_cells(request, goal, limit, nothing, refined, norm)
+    return _report(request, goal, columns, limit, nothing, refined, norm)
 
 
 def _quantities(request: Request) -> NDArray[np.int64]:
@@ -87,13 +95,17 @@ def _allowed(request: Request, operations: Sequence[Operation]) -> NDArray[np.bo
     return np.concatenate([projector(first_observable(c), operations, along).any(axis=1) for c in request.calculators])
 
 
-def _report(request: Request, goal: Goal, columns: Columns, limit: Limit, found: adaptive.Refined) -> Integral:
+def _report(
+    request: Request,
+    goal: Goal,
+    columns: Columns,
+    limit: Limit,
+    removed: frozenset[str],
+    found: adaptive.Refined,
+    norm: float,
+) -> Integral:
     """The result of sums over the zone (of volume 1), or half of it, before symmetrisation."""
-    model, group, occupation = request.integrand.model, request.group, request.integrand.occupation
-    assert has_zone(model)
-    half = _inverts(group, model.axes)
-    norm = model.spin_degeneracy / model.cell * (2 if half else 1)
-    part = found.part
+    group, occupation, part = request.group, request.integrand.occupation, found.part
     raw, errors, limits, converged, doubt = (
         columns.unpack(x * norm, occupation)
         for x in (part.value, np.where(limit.free, found.error, 0.0), limit(part), limit.converged(part), part.doubt)
@@ -101,9 +113,9 @@ def _report(request: Request, goal: Goal, columns: Columns, limit: Limit, found:
     raw, stay = _symmetric(request, raw, group.exact), _symmetric(request, doubt, group.exact)
     stay = {name: np.abs(x) for name, x in stay.items()}
     # noise is no news where symmetry removes it, unless it may be what breaks that symmetry
-    removed_too = request.integrand.degeneracy.splits_pairs
-    decisive = stay if removed_too else {n: np.abs(x) for n, x in _symmetric(request, doubt, group.operations).items()}
-    zone = "half of the zone" if half else "the zone"
+    operations = group.exact if request.integrand.degeneracy.splits_pairs else group.operations
+    decisive = {name: np.abs(x) for name, x in _symmetric(request, doubt, operations).items()}
+    zone = "half of the zone" if _inverts(group, request.integrand.model.axes) else "the zone"
     estimate = "differences of cubature rules, Fermi surfaces that may pass between the points, and levels in doubt"
     attrs = {
         "kmesh": f"adaptive: {found.cells} cells in {zone}, down to 1/{round(0.5 / found.finest)} of a reciprocal vector",
@@ -113,9 +125,6 @@ def _report(request: Request, goal: Goal, columns: Columns, limit: Limit, found:
         **occupation.about(),
     }
     result = Integral(raw, {name: x + stay[name] for name, x in errors.items()}, {}, attrs)
-    removed = frozenset(
-        c.name for i, c in enumerate(request.calculators) if limit.removed[columns.owner == i].any() and not only_helps(c)
-    )
     if group.noisy:
         result = result.imposed(_symmetric(request, raw, group.operations))
         # what cubature leaves of it is no sign of noise

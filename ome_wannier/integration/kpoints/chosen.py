@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ...common.errors import SettingsError
@@ -15,11 +16,12 @@ from .polar import PolarMesh
 Points = KMesh | IrreducibleMesh
 
 
-def default_mesh(model: Lattice) -> KMesh:
-    """A mesh by spacing; for superlattices, whose bands vary on the scale of their small zone, by number."""
+def default_mesh(model: Lattice, finer: float = 1.0) -> KMesh:
+    """A mesh by spacing; for superlattices, whose bands vary on the scale of their small zone, by number; or a finer one."""
     if model.default_points is None:
-        return KMesh.default(model.lattice, model.periodic)
-    a, b, c = (model.default_points if p else 1 for p in model.periodic)
+        return KMesh.default(model.lattice, model.periodic, finer)
+    number = model.default_points if finer == 1.0 else 2 * math.ceil(model.default_points * finer / 2)
+    a, b, c = (number if p else 1 for p in model.periodic)
     return KMesh((a, b, c))
 
 

@@ -56,13 +56,13 @@ class KMesh:
         object.__setattr__(self, "size", (a, b, c))
 
     @classmethod
-    def default(cls, lattice: Array, periodic: tuple[bool, bool, bool]) -> KMesh:
-        """A mesh with about `DEFAULT_SPACING` between points, and one point along directions that are not periodic.
+    def default(cls, lattice: Array, periodic: tuple[bool, bool, bool], finer: float = 1.0) -> KMesh:
+        """A mesh with about `DEFAULT_SPACING` / finer between points, and one point along directions that are not periodic.
 
         Even, so that the border of the zone is on it; of multiples of 6 along directions at 60 or 120 degrees, so that K and H
         are, where hexagonal crystals have their pockets.
         """
-        spacing = DEFAULT_SPACING[sum(periodic)]
+        spacing = DEFAULT_SPACING[sum(periodic)] / finer
         reciprocal = 2 * np.pi * np.linalg.inv(lattice).T
         lengths = np.linalg.norm(reciprocal, axis=1)
         cosine = np.abs(reciprocal @ reciprocal.T) / np.outer(lengths, lengths)

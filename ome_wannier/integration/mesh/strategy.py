@@ -35,7 +35,16 @@ Values = dict[str, Array]
 
 
 def over_mesh(request: Request, mesh: KMesh) -> Integral:
-    """Integrals over the mesh, or the points of it that symmetry leaves.
+    """Integrals over the mesh; warns of what it does not resolve."""
+    found, sums = summed(request, mesh)
+    _warn_of_untested(mesh, request.integrand.model.periodic)
+    if sums.unseen:
+        _warn_of_coarse(request, mesh, sums, found.values)
+    return found
+
+
+def summed(request: Request, mesh: KMesh) -> tuple[Integral, MeshSums]:
+    """Integrals over the mesh, or the points of it that symmetry leaves, and the sums that they are made of.
 
     Their errors are deviations of sub-meshes, what the points may miss, what levels in doubt change, and what operations do
     that hold but for noise.
@@ -47,12 +56,10 @@ def over_mesh(request: Request, mesh: KMesh) -> Integral:
     if isinstance(points, IrreducibleMesh):  # sub-meshes have the symmetry of the mesh
         parts = [_symmetric(part, integrand, points.operations) for part in sums.parts]
         sums = sums._replace(full=_symmetric(sums.full, integrand, group.exact), parts=parts)
-    _warn_of_untested(mesh, integrand.model.periodic)
     sums, about = _with_gap_terms(request, mesh, sums) if request.gap_terms else (sums, {})
     values = {c.name: combine(c, sums.full) for c in wanted}
     errors = {c.name: _deviation(values[c.name], c, sums) for c in wanted}
     if sums.unseen:
-        _warn_of_coarse(request, mesh, sums, values)
         errors = {c.name: errors[c.name] + _missed(c, integrand, sums, group.exact) for c in wanted}
     changes, left = ({c.name: np.abs(x) for c, x in _doubts(request, sums, g)} for g in (group.exact, group.operations))
     decisive = changes if integrand.degeneracy.splits_pairs else left  # noise is no news where symmetry removes it
@@ -67,9 +74,9 @@ def over_mesh(request: Request, mesh: KMesh) -> Integral:
     errors = {name: error + changes.get(name, 0.0) for name, error in errors.items()}
     found = Integral(values, errors, {}, attrs | integrand.occupation.about() | about)
     if not group.noisy:
-        return found
+        return found, sums
     symmetric = _symmetric(sums.full, integrand, group.operations)
-    return found.imposed({c.name: combine(c, symmetric) for c in wanted})
+    return found.imposed({c.name: combine(c, symmetric) for c in wanted}), sums
 
 
 def _checkpoint(request: Request, points: Points) -> Checkpoint | None:
