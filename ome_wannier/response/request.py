@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -226,9 +227,9 @@ def filled(
 def occupation_of(model: Model, observables: Sequence[Observable], levels: Array, temperatures: Array) -> Occupation:
     """The occupation of the observables; where a Fermi surface at T = 0 has a single level, a gap is looked for around it."""
     kinds = {o.occupation for o in observables}
-    surface, grand = has_zone(model) and "surface" in kinds, "grand" in kinds
-    Occupation(levels, temperatures, surface=False)  # refuses levels that are none
+    surface, grand, thermal = has_zone(model) and "surface" in kinds, "grand" in kinds, "thermal" in kinds
+    plain = Occupation(levels, temperatures, surface=False, grand=grand, thermal=thermal)  # refuses levels that are none
     if not has_zone(model) or not surface or len(levels) > 1 or (temperatures > 0).all():
-        return Occupation(levels, temperatures, surface, grand=grand)
+        return replace(plain, surface=surface)
     gap = Look.at(model).gap_among(levels)
-    return Occupation(levels, temperatures, surface, None if gap is None else (gap.bottom, gap.top), grand)
+    return replace(plain, surface=surface, gap=None if gap is None else (gap.bottom, gap.top))
