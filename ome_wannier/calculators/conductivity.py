@@ -49,6 +49,19 @@ OHMIC = replace(
     kind="ohmic",
     equation="sigma_ab = (e^2/hbar^2) tau sum_n (-df_n/de) v_a,n v_b,n",
 )
+DOS = Observable(
+    name="dos",
+    long_name="density of states at the Fermi level, as wide as the temperature",
+    kind="density",
+    occupation="surface",
+    time_reversal=+1,
+    inversion=+1,
+    equation="g = sum_n (-df_n/de)",
+    reference="Ashcroft, Mermin, Solid State Physics (1976), Eq. (8.57)",
+    weights=states,
+    dims=(),
+    unit="1/eV",
+)
 CALCULATORS = (
     DRUDE_WEIGHT,
     OHMIC,
@@ -56,19 +69,7 @@ CALCULATORS = (
         thermal_of(OHMIC, "j_a = e tau sum_n (-df_n/de) ((e_n - mu)/T) v_a,n v_b,n d_b T"),
         long_name="current of a gradient of the temperature, minus the Seebeck coefficient times ohmic",
     ),
-    Observable(
-        name="dos",
-        long_name="density of states at the Fermi level, as wide as the temperature",
-        kind="density",
-        occupation="surface",
-        time_reversal=+1,
-        inversion=+1,
-        equation="g = sum_n (-df_n/de)",
-        reference="Ashcroft, Mermin, Solid State Physics (1976), Eq. (8.57)",
-        weights=states,
-        dims=(),
-        unit="1/eV",
-    ),
+    DOS,
     Observable(
         name="electrons",
         long_name="density of electrons in the bands of the model",

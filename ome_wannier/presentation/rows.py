@@ -142,7 +142,7 @@ def _beside_each_other(result: xr.Dataset, names: Sequence[str], spots: Sequence
     for name in more:
         lines.append((elements.said(name), [_cell(result, name, number_at(result, name, spot), factor) for spot in spots]))
     about = result[first].attrs
-    how = f"extrinsic, proportional to tau = {about['tau_fs']:g} fs" if "tau_fs" in about else "extrinsic"
+    how = f"extrinsic, proportional to tau = {about['tau_fs']:.4g} fs" if "tau_fs" in about else "extrinsic"
     notes = _unsure(result, first, numbers)
     return Table(_title(how, result, first, spots), unit, columns(result, first, spots), lines, notes)
 

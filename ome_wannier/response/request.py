@@ -171,13 +171,24 @@ def doped(model: Model, filling: object, carriers: object) -> float | None:
     return electrons(filling) + float(carriers) * model.cell * (ANGSTROM * 100) ** len(model.axes)  # type: ignore[arg-type]
 
 
-def relaxation(tau: Any, checkpoint: object) -> tuple[Tau | None, float]:
-    """A relaxation time that is a function of the energies, or None, and the number (fs) that is reported."""
-    if not callable(tau):
-        return None, tau
-    if checkpoint is not None:
-        raise SettingsError("checkpoint: what a function tau was is not kept in it: leave it out, or give a number")
-    return tau, 1.0
+def relaxation(tau: Any, level: Any, checkpoint: object) -> tuple[Tau | None, float]:
+    """A relaxation time that is a function of the energies, or None, and the number (fs) that was given, or 1.
+
+    level : where the number holds, if the time is in inverse proportion to the density of states.
+
+    Raises
+    ------
+    SettingsError : what excludes each other; a level that is none.
+    """
+    if (callable(tau) or level is not None) and checkpoint is not None:
+        raise SettingsError("checkpoint: relaxation times by energy are not kept in it: leave it out, or give tau as a number")
+    if level is not None and numbers("tau_level", level, "eV").ndim:
+        raise SettingsError(f"tau_level is {level!r}: give one number, in eV")
+    if callable(tau) and level is not None:
+        raise SettingsError(
+            "tau_level is where a number tau holds, in inverse proportion to the density of states: tau is a function"
+        )
+    return (tau, 1.0) if callable(tau) else (None, tau)
 
 
 def electrons(filling: object) -> float:
