@@ -343,6 +343,15 @@ def grand(energies, mu, kT):
     return x if kT == 0 else x + kT * np.log1p(np.exp(-np.abs(mu - energies) / kT))
 
 
+def thermal(energies, mu, kT):
+    """(e - mu)/kT times -df/de."""
+    return (energies - mu) / kT * minus_derivative(energies, mu, kT)
+
+
+#: by the name of the occupation
+OCCUPIED = {"sea": fermi, "surface": minus_derivative, "grand": grand, "thermal": thermal}
+
+
 def natural_size(observable, bands):
     """(nk,) product of the norms of the matrices that make up a weight: its rounding error is relative to this."""
     S = SPIN_MOMENT * np.sqrt(bands.energies.shape[1]) if observable.needs_spin else None
@@ -366,7 +375,8 @@ def natural_size(observable, bands):
     if observable.name.startswith("berry"):
         return R * R
     sizes = {"extrinsic": v * v * R, "polarizability": B * R, "curvature": R * R, "drude": v * v, "ohmic": v * v}
-    return (sizes | dict.fromkeys(("moment", "moment_slope"), v * R))[observable.kind]
+    sizes |= dict.fromkeys(("moment", "moment_slope"), v * R) | {"thermal": v * v * R, "thermal_current": v * v}
+    return sizes[observable.kind]
 
 
 def split(model, variable):
@@ -378,11 +388,11 @@ def split(model, variable):
 def occupied_sum(observable, bands, mu, kT):
     """(value, scale) of an observable on the k points of `bands`, per area or volume in units of 1 / cell.
 
-    `scale` is the same sum with the natural size of every weight in its place.
+    `scale` is the same sum of absolute values with the natural size of every weight in its place.
     """
-    f = {"sea": fermi, "surface": minus_derivative, "grand": grand}[observable.occupation](bands.energies, mu, kT)
+    f = OCCUPIED[observable.occupation](bands.energies, mu, kT)
     value = np.einsum("kn,kn...->...", f, weights_of(observable, bands)) / len(f)
-    return value, float((f.sum(axis=1) * natural_size(observable, bands)).sum() / len(f))
+    return value, float((np.abs(f).sum(axis=1) * natural_size(observable, bands)).sum() / len(f))
 
 
 #: metals in two and three dimensions

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..bands.bands import Bands
 from ..bands.traces import velocities_weighted
 from .quantity import Observable
+from .thermal import thermal_of
 
 Array = NDArray[np.float64]
 
@@ -41,28 +42,34 @@ DRUDE_WEIGHT = Observable(
     weights=squared_velocity,
     dims=("position", "field"),
 )
+OHMIC = replace(
+    DRUDE_WEIGHT,
+    name="ohmic",
+    long_name="ohmic conductivity in the relaxation-time approximation",
+    kind="ohmic",
+    equation="sigma_ab = (e^2/hbar^2) tau sum_n (-df_n/de) v_a,n v_b,n",
+)
+DOS = Observable(
+    name="dos",
+    long_name="density of states at the Fermi level, as wide as the temperature",
+    kind="density",
+    occupation="surface",
+    time_reversal=+1,
+    inversion=+1,
+    equation="g = sum_n (-df_n/de)",
+    reference="Ashcroft, Mermin, Solid State Physics (1976), Eq. (8.57)",
+    weights=states,
+    dims=(),
+    unit="1/eV",
+)
 CALCULATORS = (
     DRUDE_WEIGHT,
+    OHMIC,
     replace(
-        DRUDE_WEIGHT,
-        name="ohmic",
-        long_name="ohmic conductivity in the relaxation-time approximation",
-        kind="ohmic",
-        equation="sigma_ab = (e^2/hbar^2) tau sum_n (-df_n/de) v_a,n v_b,n",
+        thermal_of(OHMIC, "j_a = e tau sum_n (-df_n/de) ((e_n - mu)/T) v_a,n v_b,n d_b T"),
+        long_name="current of a gradient of the temperature, minus the Seebeck coefficient times ohmic",
     ),
-    Observable(
-        name="dos",
-        long_name="density of states at the Fermi level, as wide as the temperature",
-        kind="density",
-        occupation="surface",
-        time_reversal=+1,
-        inversion=+1,
-        equation="g = sum_n (-df_n/de)",
-        reference="Ashcroft, Mermin, Solid State Physics (1976), Eq. (8.57)",
-        weights=states,
-        dims=(),
-        unit="1/eV",
-    ),
+    DOS,
     Observable(
         name="electrons",
         long_name="density of electrons in the bands of the model",

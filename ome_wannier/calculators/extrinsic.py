@@ -9,6 +9,7 @@ from ..bands.bands import Bands
 from ..bands.traces import velocity_weighted, velocity_weighted_moment
 from . import outside
 from .quantity import PAPER, Observable
+from .thermal import thermal_of
 from .weights import stack_tensor
 
 Array = NDArray[np.float64]
@@ -30,17 +31,19 @@ def extrinsic(bands: Bands) -> Array:
     return stack_tensor(bands, element)
 
 
+EXTRINSIC = Observable(
+    name="extrinsic",
+    long_name="extrinsic (kinetic) orbital magneto-electric response",
+    kind="extrinsic",
+    occupation="surface",
+    time_reversal=+1,
+    inversion=-1,
+    equation="alpha = (e/hbar) tau sum_n (d_b f_n) m_i,n,  m_i,n = (e/2 hbar) eps_imn Im sum_p (e_p - e_n) R_m,np R_n,pn",
+    reference=f"{PAPER}, extrinsic part; Yoda, Yokoyama, Murakami, Sci. Rep. 5, 12024 (2015); "
+    "Zhong, Moore, Souza, Phys. Rev. Lett. 116, 077201 (2016)",
+    weights=extrinsic,
+)
 CALCULATORS = (
-    Observable(
-        name="extrinsic",
-        long_name="extrinsic (kinetic) orbital magneto-electric response",
-        kind="extrinsic",
-        occupation="surface",
-        time_reversal=+1,
-        inversion=-1,
-        equation="alpha = (e/hbar) tau sum_n (d_b f_n) m_i,n,  m_i,n = (e/2 hbar) eps_imn Im sum_p (e_p - e_n) R_m,np R_n,pn",
-        reference=f"{PAPER}, extrinsic part; Yoda, Yokoyama, Murakami, Sci. Rep. 5, 12024 (2015); "
-        "Zhong, Moore, Souza, Phys. Rev. Lett. 116, 077201 (2016)",
-        weights=extrinsic,
-    ),
+    EXTRINSIC,
+    thermal_of(EXTRINSIC, "alpha = sum_n tau v_b (df_n/de) ((e_n - mu)/T) m_i,n"),
 )

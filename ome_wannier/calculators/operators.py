@@ -24,6 +24,7 @@ from ..common.errors import SettingsError
 from ..models.base import Model
 from ..models.operators import Operator, distinct
 from .quantity import Dims, Observable
+from .thermal import thermal_of
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -32,7 +33,7 @@ Parity = Literal[-1, 1]
 REFERENCE = "Garate, MacDonald, Phys. Rev. B 80, 134403 (2009)"
 CURRENT_REFERENCE = "Sinova et al., Phys. Rev. Lett. 92, 126603 (2004)"
 #: how the names of the calculators of an operator end
-ENDINGS = ("expectation", "response", "extrinsic", "hall")
+ENDINGS = ("expectation", "response", "extrinsic", "hall", "thermal")
 #: calculators of the spin that have other names: its moment is what is reported
 ALIASES = {"spin_response": "spin", "spin_expectation": "spin_magnetization"}
 
@@ -81,7 +82,7 @@ class Weights:
 
 
 def calculators_of(operator: Operator) -> tuple[Observable, ...]:
-    """<name>_expectation, <name>_response, <name>_extrinsic and <name>_hall."""
+    """<name>_expectation, <name>_response, <name>_extrinsic, <name>_hall and <name>_extrinsic_thermal."""
     return _calculators(*operator.about[:4], operator.is_vector)
 
 
@@ -94,6 +95,19 @@ def _calculators(name: str, unit: str, T: Parity, P: Parity, is_vector: bool) ->
     def weights(of: Callable[[Bands, str], Array]) -> Weights:
         return Weights(of, name, is_vector)
 
+    extrinsic_part = Observable(
+        name=f"{name}_extrinsic",
+        long_name=f"extrinsic response of {name} to an electric field",
+        kind="density_extrinsic",
+        occupation="surface",
+        time_reversal=reversed_,
+        inversion=odd,
+        equation="(e/hbar) tau sum_n (d_b f_n) O_n",
+        reference=REFERENCE,
+        weights=weights(extrinsic),
+        dims=(*first, "field"),
+        unit=unit,
+    )
     return (
         Observable(
             name=f"{name}_expectation",
@@ -123,20 +137,9 @@ def _calculators(name: str, unit: str, T: Parity, P: Parity, is_vector: bool) ->
             full_bands="cancel",
             unit=unit,
         ),
-        Observable(
-            name=f"{name}_extrinsic",
-            long_name=f"extrinsic response of {name} to an electric field",
-            kind="density_extrinsic",
-            occupation="surface",
-            time_reversal=reversed_,
-            inversion=odd,
-            equation="(e/hbar) tau sum_n (d_b f_n) O_n",
-            reference=REFERENCE,
-            weights=weights(extrinsic),
-            dims=(*first, "field"),
-            unit=unit,
-        ),
+        extrinsic_part,
         hall_of(name, unit, reversed_, P, is_vector),
+        thermal_of(extrinsic_part, "sum_n tau v_b (df_n/de) ((e_n - mu)/T) O_n"),
     )
 
 

@@ -64,16 +64,18 @@ TRACES = {
     "local_intraband": Trace("response", velocity_weighted_dipoles, 0.5),
     "local": Trace("response", interband_anticommutators, 0.5),
     "extrinsic": Trace("extrinsic", moment),
+    "extrinsic_thermal": Trace("extrinsic", moment),
     "orbital_moment": Trace("sum", moment),
     "dos": Trace("sum", _identity),
     "electrons": Trace("sum", _identity),
     "spin": Trace("response", _SPIN, -SPIN_MOMENT),
     "spin_extrinsic": Trace("extrinsic", _SPIN, -SPIN_MOMENT),
+    "spin_extrinsic_thermal": Trace("extrinsic", _SPIN, -SPIN_MOMENT),
     "spin_magnetization": Trace("sum", _SPIN, -SPIN_MOMENT),
     "spin_hall": Trace("response", partial(operators.currents, name="spin")),
 }
 #: to which states outside the basis add what no orbital has
-WITH_OUTSIDE = ("extrinsic", "orbital_moment")
+WITH_OUTSIDE = ("extrinsic", "extrinsic_thermal", "orbital_moment")
 
 
 def trace_of(calculator: Calculator, external: bool) -> Trace | None:

@@ -19,13 +19,21 @@ Dims = tuple[Dim, ...]
 
 
 #: kinds of an operator: its density, what a field makes of it, and its current
-OF_OPERATORS = ("density", "density_response", "density_extrinsic", "current_response")
-KINDS = ("alpha", "extrinsic", "polarizability", "curvature", "moment", "moment_slope", "drude", "ohmic", *OF_OPERATORS, "own")
+OF_OPERATORS = ("density", "density_response", "density_extrinsic", "density_thermal", "current_response")
+#: kinds driven by a field that a gradient of the temperature drives too, and the kinds of what that makes
+OF_GRADIENTS = {"extrinsic": "thermal", "ohmic": "thermal_current", "density_extrinsic": "density_thermal"}
+KINDS = (
+    *("alpha", "extrinsic", "polarizability", "curvature", "moment", "moment_slope", "drude", "ohmic"),
+    *("thermal", "thermal_current", *OF_OPERATORS, "own"),
+)
 #: kinds whose unit contains the relaxation time
-WITH_TAU = ("extrinsic", "ohmic", "density_extrinsic")
-#: how the weights of a state are occupied, and the numbers of these: f, -df/de, k_B T log(1 + exp((mu - e) / k_B T))
-OCCUPATIONS = ("sea", "surface", "grand")
-SEA, SURFACE, GRAND = range(3)
+WITH_TAU = (*OF_GRADIENTS, *OF_GRADIENTS.values())
+#: how the weights of a state are occupied, and the numbers of these: f, -df/de, k_B T log(1 + exp((mu - e) / k_B T)), and
+#: (e - mu)/(k_B T) (-df/de)
+OCCUPATIONS = ("sea", "surface", "grand", "thermal")
+SEA, SURFACE, GRAND, THERMAL = range(4)
+#: those of states near the Fermi level alone
+AT_SURFACE = (SURFACE, THERMAL)
 
 
 @dataclass(frozen=True)
@@ -37,11 +45,13 @@ class Observable:
     name, long_name : identifier and description.
     kind : how the integral is converted: "alpha" (response of the magnetization, e^2/hbar Angstrom^(3-d)), "extrinsic" (the
         same, per unit of time, times eV), "polarizability", "curvature", "moment", "moment_slope" (a moment per eV of the Fermi
-        level), "drude", "ohmic" (conductivity per unit of time, and with the relaxation time); of an operator whose elements
-        are in `unit` times `factor` "density", "density_response", "density_extrinsic" (what it adds up to, in equilibrium and
-        under a field), "current_response" (its current); or "own": multiplied by `factor`, in `unit`.
-    occupation : "sea", weights times f(e), "surface", times -df/de, or "grand", times
-        g(e) = k_B T log(1 + exp((mu - e) / k_B T)), whose derivative by the Fermi level is f.
+        level), "drude", "ohmic" (conductivity per unit of time, and with the relaxation time), "thermal", "thermal_current" (as
+        "extrinsic", "ohmic", per gradient of the temperature); of an operator whose elements are in `unit` times `factor`
+        "density", "density_response", "density_extrinsic", "density_thermal" (what it adds up to, in equilibrium, under a field
+        and under a gradient of the temperature), "current_response" (its current); or "own": multiplied by `factor`, in `unit`.
+    occupation : "sea", weights times f(e), "surface", times -df/de, "grand", times
+        g(e) = k_B T log(1 + exp((mu - e) / k_B T)), whose derivative by the Fermi level is f, or "thermal", times
+        (e - mu)/(k_B T) (-df/de).
     dims : what the component axes of the weights are.
     time_reversal, inversion : +1 even, -1 odd: a quantity that is odd vanishes in a crystal with that symmetry.
     equation, reference : the formula and where it comes from.
@@ -60,7 +70,7 @@ class Observable:
     name: str
     long_name: str
     kind: str
-    occupation: Literal["sea", "surface", "grand"]
+    occupation: Literal["sea", "surface", "grand", "thermal"]
     time_reversal: Literal[-1, 1]
     inversion: Literal[-1, 1]
     equation: str

@@ -52,7 +52,10 @@ _TERMS: dict[str, Calculator] = {t.name: t for t in blocks.TERMS}
 #: second expressions of the same quantities, costlier and for checks: not among the defaults
 CHECKS = ("metric_curl_sea", "itinerant_sea", "commutator_residual", "spin_along_moments")
 #: quantities without a field, and currents: computed when asked for
-ON_REQUEST = (*(c.name for module in (magnetization, conductivity) for c in module.CALCULATORS), "spin_hall", "metric_velocity")
+ON_REQUEST = (
+    *(c.name for module in (magnetization, conductivity) for c in module.CALCULATORS),
+    *("spin_hall", "metric_velocity", "extrinsic_thermal", "spin_extrinsic_thermal"),
+)
 #: quantities that are another one by definition, or were proved to be
 EQUAL = {"semiclassical": "total", "local_intraband": "dipole"}
 #: what `include_chern_simons` adds the Chern-Simons part to

@@ -11,10 +11,16 @@ from .registry import Term, first_observable, get
 
 AXES = np.array(["x", "y", "z"])
 INDEX_ORDER = "M_i = alpha_ij E_j: moment axis i first, field axis j second"
+INDEX_ORDER_OF_GRADIENTS = "M_i = alpha_ij d_j T: moment axis i first, axis j of the gradient (dimension field) second"
 
 
 #: numbers below this, in the natural units of their quantity (eV, Angstrom, e^2/hbar), are zero to rounding
 ROUNDING = 1e-12
+
+
+def index_order(observable: Term) -> str:
+    """What the indices of a response (moment, field) are."""
+    return INDEX_ORDER_OF_GRADIENTS if observable.kind == "thermal" else INDEX_ORDER
 
 
 def negligible(name: str, unit: str) -> float:
@@ -47,6 +53,8 @@ def unit_of(observable: Term, dimension: int, tau: float) -> tuple[float, str]:
         "moment_slope": (conductance, f"A{metres}/eV"),
         "drude": (conductance / (units.HBAR_EV_FS * 1e-15), f"S{metres}/s"),
         "ohmic": (conductance * tau / units.HBAR_EV_FS, f"S{metres}"),
+        "thermal": (units.KB * units.extrinsic_to_si(dimension, tau), units.ALPHA_UNIT[dimension].replace("/V", "/K")),
+        "thermal_current": (units.KB * conductance * tau / units.HBAR_EV_FS, f"A{metres}/K"),
     }[observable.kind]
 
 
@@ -61,6 +69,10 @@ def _of_operator(observable: Observable, dimension: int, tau: float) -> tuple[fl
         "density": (1 / volume, f"{unit}{per}"),
         "density_response": (units.ANGSTROM / volume, f"{unit}{per_field}"),
         "density_extrinsic": (units.ANGSTROM / volume * tau / units.HBAR_EV_FS, f"{unit}{per_field}"),
+        "density_thermal": (
+            units.KB * units.ANGSTROM / volume * tau / units.HBAR_EV_FS,
+            f"{unit}{per_field.replace('V', 'K')}",
+        ),
         "current_response": (conductance, f"{unit}/e S{metres}"),
     }[observable.kind]
     return factor * observable.factor, unit

@@ -9,6 +9,7 @@ from ..bands.bands import Bands
 from ..common.units import SPIN_MOMENT
 from . import operators
 from .quantity import PAPER, Combination, Observable
+from .thermal import thermal_of
 
 Array = NDArray[np.float64]
 
@@ -36,6 +37,19 @@ def spin_along_moments(bands: Bands) -> Array:
 
 _REFERENCE = "Edelstein, Solid State Commun. 73, 233 (1990); Garate, MacDonald, Phys. Rev. B 80, 134403 (2009)"
 
+EXTRINSIC = Observable(
+    name="spin_extrinsic",
+    long_name="extrinsic spin magneto-electric (Edelstein) response",
+    kind="extrinsic",
+    occupation="surface",
+    time_reversal=+1,
+    inversion=-1,
+    equation="alpha = (e/hbar) tau sum_n (d_b f_n) m_i,n,  m_i = -(g/2) mu_B sigma_i",
+    reference=_REFERENCE,
+    weights=spin_extrinsic,
+    dims=("spin_moment", "field"),
+    needs_spin=True,
+)
 CALCULATORS = (
     Observable(
         name="spin",
@@ -51,19 +65,8 @@ CALCULATORS = (
         dims=("spin_moment", "field"),
         needs_spin=True,
     ),
-    Observable(
-        name="spin_extrinsic",
-        long_name="extrinsic spin magneto-electric (Edelstein) response",
-        kind="extrinsic",
-        occupation="surface",
-        time_reversal=+1,
-        inversion=-1,
-        equation="alpha = (e/hbar) tau sum_n (d_b f_n) m_i,n,  m_i = -(g/2) mu_B sigma_i",
-        reference=_REFERENCE,
-        weights=spin_extrinsic,
-        dims=("spin_moment", "field"),
-        needs_spin=True,
-    ),
+    EXTRINSIC,
+    thermal_of(EXTRINSIC, "alpha = sum_n tau v_b (df_n/de) ((e_n - mu)/T) m_i,n,  m_i = -(g/2) mu_B sigma_i"),
     Observable(
         name="spin_along_moments",
         long_name="intrinsic spin response of the components that have an orbital counterpart",

@@ -39,7 +39,7 @@ def printed(found: pd.DataFrame, shown: Sequence[str], by: str, units: str | Non
     from rich import box
     from rich.table import Table
 
-    from ..presentation.per_current import SUFFIX  # takes a second to import, which --help does without
+    from ..presentation.ratios import SUFFIX  # takes a second to import, which --help does without
 
     out = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     uncertain = f"{by}_error" in found or by.endswith(SUFFIX)

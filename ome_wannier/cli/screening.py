@@ -37,7 +37,7 @@ By = Annotated[
 
 
 @takes(
-    "kmesh", "rtol", "max_time", "fermi", "filling", "temperature", "tau", "calculators",
+    "kmesh", "rtol", "max_time", "fermi", "filling", "temperature", "tau", "tau_level", "calculators",
     rtol="Or the relative error to reach; 0.01 by default.", max_time="Seconds that each may take for it; 300.",
     calculators="Quantities, with commas or repeated.",
 )  # fmt: skip

@@ -7,13 +7,13 @@ place of the least gap the weights of the pair are peaks as wide as this gap.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calculators.quantity import SURFACE
+from ..calculators.quantity import AT_SURFACE, SEA
 
 Array = NDArray[np.float64]
 
@@ -76,17 +76,17 @@ def alias(gap: Array, speeds: Array) -> Array:
     return np.asarray(np.minimum(1.0, 2 * np.exp(-2 * np.pi * gap / speeds.max(axis=1, initial=TINY))))
 
 
-def heights(weights: Array, band: NDArray[np.int64], occupied: Sequence[Array], kinds: NDArray[np.int64]) -> Array:
+def heights(weights: Array, band: NDArray[np.int64], occupied: Mapping[int, Array], kinds: NDArray[np.int64]) -> Array:
     """What pairs of bands give, the lower ones given (p,): (p, levels, columns), of weights (p, n, columns).
 
-    occupied : the two levels of each (p, 2, levels), by kind as in `OCCUPATIONS`.
+    occupied : the two levels of each (p, 2, levels), by kind, numbers in `OCCUPATIONS`.
     """
     p = np.arange(len(band))
     lower, upper, below = weights[p, band], weights[p, band + 1], np.cumsum(weights, axis=1)[p, band]
-    out = np.zeros((len(band), occupied[0].shape[2], weights.shape[2]))
-    for kind, x in enumerate(occupied):
+    out = np.zeros((len(band), occupied[SEA].shape[2], weights.shape[2]))
+    for kind, x in occupied.items():
         use, low, high = kinds == kind, x[:, 0, :, None], x[:, 1, :, None]
-        if kind == SURFACE:  # what both have, such as the moments of a pair, does not cancel
+        if kind in AT_SURFACE:  # what both have, such as the moments of a pair, does not cancel
             out[..., use] = low * lower[:, None, use] + high * upper[:, None, use]
         else:
             out[..., use] = (low - high) * below[:, None, use]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..bands.degeneracy import Degeneracy
-from ..calculators.quantity import OCCUPATIONS, SURFACE, Observable
+from ..calculators.quantity import AT_SURFACE, OCCUPATIONS, Observable
 from ..calculators.registry import Calculator
 from ..calculators.weights import Shapes, component_shapes
 from ..models.base import Model
@@ -60,8 +60,8 @@ class Integrand:
 
     @property
     def surface(self) -> NDArray[np.bool_]:
-        """(columns,) which are weighted with -df/de."""
-        return np.asarray(self.kinds == SURFACE)
+        """(columns,) which are of states near the Fermi level alone."""
+        return np.isin(self.kinds, AT_SURFACE)
 
     @property
     def order(self) -> int:

@@ -36,6 +36,7 @@ KEPT = 2**30
 AVAILABLE = (
     "total", "interband", "local_crossgap", "itinerant_crossgap", "metric_curl", "extrinsic", "berry_curvature",
     "quantum_metric", "dipole_polarizability", "magnetization_dmu", "drude_weight", "ohmic",
+    "extrinsic_thermal", "ohmic_thermal",
 )  # fmt: skip
 
 

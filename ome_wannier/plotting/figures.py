@@ -44,12 +44,15 @@ WEIGHT_UNIT = {
     "moment_slope": ("e/ħ", "Å²"),
     "drude": ("e²/ħ²", "eV Å²"),
     "ohmic": ("e²/ħ²", "eV Å²"),
+    "thermal": ("k_B e/ħ²", "eV Å³"),
+    "thermal_current": ("k_B e/ħ²", "eV Å²"),
 }
 #: the same of an operator, beside its own unit
 OPERATOR_UNIT = {
     "density": ("", ""),
     "density_response": ("e", "Å/eV"),
     "density_extrinsic": ("e/ħ", "Å"),
+    "density_thermal": ("k_B/ħ", "Å"),
     "current_response": ("e/ħ", "Å²"),
 }
 
@@ -177,6 +180,6 @@ def weight_unit(calculator: Calculator, integrated: bool) -> str:
         constants = " ".join(filter(None, [of_it, constants]))
     else:
         constants, unit = WEIGHT_UNIT[observable.kind]
-    if not integrated and observable.occupation == "surface":
+    if not integrated and observable.occupation in ("surface", "thermal"):
         unit = unit.replace("eV", "eV²", 1) if unit.startswith("eV") else f"eV {unit}"
     return f"{constants} {unit}".strip()

@@ -126,7 +126,7 @@ class OME:
         except (TypeError, ValueError) as error:
             raise SettingsError(f"Efermi and temperature must be numbers, in eV and K: {error}") from error
         kinds = {o.occupation for o in observables}
-        return Occupation(levels, temperatures, "surface" in kinds, grand="grand" in kinds)
+        return Occupation(levels, temperatures, "surface" in kinds, grand="grand" in kinds, thermal="thermal" in kinds)
 
     def __call__(self, data_K: Any) -> Tensors:
         """The tensors of the k points of one FFT grid, their mean over these points, by the name of the calculator."""

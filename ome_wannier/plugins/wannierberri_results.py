@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..calculators.blocks import CARRIERS, HEIGHT, blocks
 from ..calculators.quantity import WITH_TAU
 from ..calculators.registry import Calculator, first_observable, get
-from ..calculators.reported_units import INDEX_ORDER, unit_of
+from ..calculators.reported_units import index_order, unit_of
 from ..calculators.weights import component_axes
 from ..models.alignment import in_users_axes
 from ..models.tight_binding import TightBinding
@@ -195,7 +195,7 @@ class Form:
         observable = first_observable(calculator)
         about = f"{calculator.long_name}\n{calculator.equation}\nunit: {unit}; indices: {', '.join(observable.dims) or 'none'}"
         if observable.dims == ("moment", "field"):
-            about += f"\n{INDEX_ORDER}"
+            about += f"\n{index_order(observable)}"
         about += f"\ntemperature {self.temperature} K" + (f", tau {self.tau} fs" if observable.kind in WITH_TAU else "")
         about += "".join(f"\n{key.replace('_', ' ')}: {text}" for key, text in outside_basis(model).items())
         if blocks(model, [calculator.name]):

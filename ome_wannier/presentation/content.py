@@ -175,9 +175,11 @@ def _tau(about: Mapping[str, Any]) -> str:
     """The relaxation time, or that it is a function."""
     if "tau_fs" not in about:
         return ""
-    return f"; tau = {about['tau_fs']:.4g} fs" + (
-        " at the first level, a function of the energy" if "tau_of_energy" in about else ""
-    )
+    if "tau_of_energy" not in about:
+        return f"; tau = {about['tau_fs']:.4g} fs"
+    said = str(about["tau_of_energy"])
+    how = said if said.startswith("tau is ") else "a function of the energy"
+    return f"; tau = {about['tau_fs']:.4g} fs at the first level: {how}"
 
 
 def _levels(result: xr.Dataset, points: Sequence[Point]) -> str:

@@ -56,7 +56,9 @@ def least(name: str, about: Mapping[str, Any]) -> float:
 
 def pretty(unit: str) -> str:
     """A unit as it is printed: angstrom^2 becomes Å², angstrom Å."""
-    return unit.replace("Angstrom", "Å").replace("angstrom", "Å").replace("mu_B", "μ_B").replace("^2", "²").replace("^3", "³")
+    for written, printed in (("Angstrom", "Å"), ("angstrom", "Å"), ("mu_B", "μ_B"), ("uV", "µV"), ("^2", "²"), ("^3", "³")):
+        unit = unit.replace(written, printed)
+    return unit
 
 
 def prefixed(values: ArrayLike, unit: str) -> tuple[float, str]:

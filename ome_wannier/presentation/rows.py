@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import elements, per_current
+from . import elements, ratios
 from .largest import Point, Spot, beyond_error, in_reach, number_at, spots_of
 from .numbers import least, rounded
-from .per_current import CONDUCTIVITY
+from .ratios import CONDUCTIVITY
 from .units import scale
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _beside_each_other(result: xr.Dataset, names: Sequence[str], spots: Sequence
     for name in more:
         lines.append((elements.said(name), [_cell(result, name, number_at(result, name, spot), factor) for spot in spots]))
     about = result[first].attrs
-    how = f"extrinsic, proportional to tau = {about['tau_fs']:g} fs" if "tau_fs" in about else "extrinsic"
+    how = f"extrinsic, proportional to tau = {about['tau_fs']:.4g} fs" if "tau_fs" in about else "extrinsic"
     notes = _unsure(result, first, numbers)
     return Table(_title(how, result, first, spots), unit, columns(result, first, spots), lines, notes)
 
@@ -174,7 +174,7 @@ def others(result: xr.Dataset, names: Sequence[str], point: Point, units: str | 
         else:
             notes += elements.legend(result, [name])
     if CONDUCTIVITY in names:
-        lines += per_current.lines(result, int(point.level or 0), int(point.temperature or 0))
+        lines += ratios.lines(result, int(point.level or 0), int(point.temperature or 0))
     return [Table("others, the largest element", "", ["element", "value", "unit"], lines, notes)] if lines or notes else []
 
 

@@ -17,20 +17,18 @@ from ..bands.degeneracy import Degeneracy
 from ..calculators.registry import Calculator
 from ..calculators.scattering import scattered, times_of
 from ..common.errors import SettingsError
-from ..integration.adaptive.strategy import over_zone
 from ..integration.filling import charged, negligible
 from ..integration.hamiltonian_symmetry import group_of
 from ..integration.integral import Integral, Integrand, Request
 from ..integration.kpoints.mesh import KMesh
 from ..integration.kpoints.polar import PolarMesh
-from ..integration.mesh.strategy import over_mesh
 from ..integration.operator_symmetry import obeyed
-from ..integration.rays.strategy import over_rays, to_tolerance
 from ..integration.tolerance import MAX_POINTS, goal_of
 from ..models.base import Model, has_zone
 from ..symmetry.operations import Operation
 from . import doubts, elements, imposed_symmetry
 from .dataset import build
+from .integrated import integrated
 from .layer import choice_of, placed
 from .parts import shares_of, with_shares
 from .provenance import provenance, with_warnings
@@ -48,11 +46,15 @@ from .request import (
     sampling,
     validate,
 )
+from .tau_over_dos import TauOverDos, tau_over_dos
 
 if TYPE_CHECKING:
     import xarray as xr
 
 Array = NDArray[np.float64]
+
+#: what is said of a relaxation time that the user made
+A_FUNCTION = "a function; tau_fs is its mean over bands at the first Fermi level"
 
 
 @with_warnings
@@ -81,6 +83,7 @@ def compute(
     origin: ArrayLike | None = None,
     carriers: float | None = None,
     by: str | Mapping[str, Sequence[int]] | None = None,
+    tau_level: float | None = None,
 ) -> xr.Dataset:
     """Response tensors of a model as functions of the Fermi level and the temperature.
 
@@ -146,6 +149,9 @@ def compute(
         `<name>_by_<part>` with one more dimension, of quantities that are traces of an operator O: of 1/2 {P_s, O}, P_s the
         projector on the orbitals of a part. They add up to the whole where the parts are all orbitals, each once. With `rtol`
         nothing waits for them. `without_shares` names what has none.
+    tau_level : eV; `tau` is then the relaxation time at this energy, and at others in inverse proportion to the density of
+        states, `dos`, as of weak scatterers that do not tell states apart. The attribute `tau_of_energy` says how well that is
+        known, which is not in the errors.
 
     Returns
     -------
@@ -168,10 +174,8 @@ def compute(
     given = shares_of(model, wanted, by)
     more, observables = [*more, *given.observables], (*observables, *given.observables)
     temperatures = np.atleast_1d(numbers("temperature", temperature, "K"))
-    of_state, tau = relaxation(tau, checkpoint)
+    of_state, tau = relaxation(tau, tau_level, checkpoint)
     validate(model, wanted, temperatures, tau, degeneracy_tol)
-    if of_state is not None:
-        observables = scattered(observables, of_state)
     if (fermi is None) == (filling is None):
         raise SettingsError("give either fermi (eV) or filling (electrons per cell)")
     filling = doped(model, filling, carriers)
@@ -188,29 +192,25 @@ def compute(
         levels = given_levels(fermi) if level is None else level.spread(negligible(level.temperature, goal))
         integrand = Integrand(model, observables, occupation_of(model, observables, levels, temperatures), degeneracy)
         request = Request(integrand, [*wanted, *more], group, where, means, gap_terms, trial)
-        found = placed(request, wanted, _integrated(request), choice)
+        if tau_level is not None:
+            of_state = tau_over_dos(request, float(tau), float(tau_level))
+        if of_state is not None:
+            integrand = replace(integrand, observables=scattered(observables, of_state))
+            request = replace(request, integrand=integrand)
+        found = placed(request, wanted, integrated(request), choice)
     if level is not None:
         levels, found = charged(level, found)
     if alone:
         found = found._replace(attrs=found.attrs | {"symmetry_of_operators": alone})
     coordinates = levels, temperatures if np.ndim(temperature) else float(temperatures[0])
-    result = _labelled(replace(request, calculators=wanted), found, coordinates, float(tau), began)
+    unit = 1.0 if of_state is not None else float(tau)  # times of states are in the weights
+    result = _labelled(replace(request, calculators=wanted), found, coordinates, unit, began)
     if of_state is not None:
         at_level = float(times_of(of_state, np.full((1, model.n_orbitals), levels[0])).mean())
+        said = of_state.about(levels) if isinstance(of_state, TauOverDos) else A_FUNCTION
         for about in (result.attrs, *(v.attrs for v in result.data_vars.values() if "tau_fs" in v.attrs)):
-            about |= {"tau_fs": at_level, "tau_of_energy": "a function; tau_fs is its mean over bands at the first Fermi level"}
-    return with_shares(result, model, found, given, float(tau))
-
-
-def _integrated(request: Request) -> Integral:
-    """The answer of the strategy that the sampling and the kind of model ask for."""
-    where = request.sampling
-    if isinstance(where, KMesh):
-        return over_mesh(request, where)
-    if isinstance(where, PolarMesh):
-        return over_rays(request, where)
-    strategy = over_zone if request.integrand.model.has_zone else to_tolerance
-    return strategy(request, where)
+            about |= {"tau_fs": at_level, "tau_of_energy": said}
+    return with_shares(result, model, found, given, unit)
 
 
 def _labelled(

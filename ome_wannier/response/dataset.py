@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..calculators.operators import calculators_of
 from ..calculators.quantity import OF_OPERATORS, WITH_TAU, Combination, Observable
 from ..calculators.registry import Calculator, first_observable
-from ..calculators.reported_units import AXES, INDEX_ORDER, ROUNDING, unit_of
+from ..calculators.reported_units import AXES, ROUNDING, index_order, unit_of
 from ..integration.integral import Integral
 from ..models.base import Model
 from . import layer
@@ -88,7 +88,7 @@ def _about(model: Model, calculator: Calculator, unit: str, tau: float, axes: Ax
         "reference": calculator.reference,
     }
     if observable.dims == ("moment", "field"):
-        about["index_order"] = INDEX_ORDER
+        about["index_order"] = index_order(observable)
     if observable.kind in WITH_TAU:
         about["tau_fs"] = tau
     if isinstance(calculator, Combination) and calculator.note and len(model.axes) == 3:

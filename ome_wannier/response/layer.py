@@ -32,7 +32,7 @@ GATES = ("density", "level")
 HALF = 0.5
 #: share of the largest element that a dependence on the origin, per Angstrom, has to have for a warning
 SHARE = 1e-3
-#: and in e^2/hbar Angstrom^(2-d) (times eV of the extrinsic part): less is rounding
+#: and in e^2/hbar Angstrom^(2-d) (times eV of extrinsic parts): less is rounding
 ROUNDING = 1e-10
 
 
@@ -139,8 +139,9 @@ def missing(model: Model, calculator: Calculator, axes: Axes) -> str:
     if list(axes) == [along[d] for d in dims]:
         return ""
     across = ", ".join(AXES[i] for i in model.bounded)
-    if first_observable(calculator).kind == "extrinsic":
-        return f"field {across}: a static field across a {_kind(model)} drives no current, so there is no extrinsic part"
+    if (kind := first_observable(calculator).kind) in ("extrinsic", "thermal"):
+        what = "static field" if kind == "extrinsic" else "gradient of the temperature"
+        return f"field {across}: a {what} across a {_kind(model)} drives no current, so there is no extrinsic part"
     if blocks(model, [calculator.name]):
         return ""
     if dims == ("moment",):

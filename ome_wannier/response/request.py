@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,13 +171,24 @@ def doped(model: Model, filling: object, carriers: object) -> float | None:
     return electrons(filling) + float(carriers) * model.cell * (ANGSTROM * 100) ** len(model.axes)  # type: ignore[arg-type]
 
 
-def relaxation(tau: Any, checkpoint: object) -> tuple[Tau | None, float]:
-    """A relaxation time that is a function of the energies, or None, and the number (fs) that is reported."""
-    if not callable(tau):
-        return None, tau
-    if checkpoint is not None:
-        raise SettingsError("checkpoint: what a function tau was is not kept in it: leave it out, or give a number")
-    return tau, 1.0
+def relaxation(tau: Any, level: Any, checkpoint: object) -> tuple[Tau | None, float]:
+    """A relaxation time that is a function of the energies, or None, and the number (fs) that was given, or 1.
+
+    level : where the number holds, if the time is in inverse proportion to the density of states.
+
+    Raises
+    ------
+    SettingsError : what excludes each other; a level that is none.
+    """
+    if (callable(tau) or level is not None) and checkpoint is not None:
+        raise SettingsError("checkpoint: relaxation times by energy are not kept in it: leave it out, or give tau as a number")
+    if level is not None and numbers("tau_level", level, "eV").ndim:
+        raise SettingsError(f"tau_level is {level!r}: give one number, in eV")
+    if callable(tau) and level is not None:
+        raise SettingsError(
+            "tau_level is where a number tau holds, in inverse proportion to the density of states: tau is a function"
+        )
+    return (tau, 1.0) if callable(tau) else (None, tau)
 
 
 def electrons(filling: object) -> float:
@@ -226,9 +238,9 @@ def filled(
 def occupation_of(model: Model, observables: Sequence[Observable], levels: Array, temperatures: Array) -> Occupation:
     """The occupation of the observables; where a Fermi surface at T = 0 has a single level, a gap is looked for around it."""
     kinds = {o.occupation for o in observables}
-    surface, grand = has_zone(model) and "surface" in kinds, "grand" in kinds
-    Occupation(levels, temperatures, surface=False)  # refuses levels that are none
+    surface, grand, thermal = has_zone(model) and "surface" in kinds, "grand" in kinds, "thermal" in kinds
+    plain = Occupation(levels, temperatures, surface=False, grand=grand, thermal=thermal)  # refuses levels that are none
     if not has_zone(model) or not surface or len(levels) > 1 or (temperatures > 0).all():
-        return Occupation(levels, temperatures, surface, grand=grand)
+        return replace(plain, surface=surface)
     gap = Look.at(model).gap_among(levels)
-    return Occupation(levels, temperatures, surface, None if gap is None else (gap.bottom, gap.top), grand)
+    return replace(plain, surface=surface, gap=None if gap is None else (gap.bottom, gap.top))

@@ -75,6 +75,9 @@ class Settings:
     )
     temperature: float | tuple[float, ...] = _compute("Temperature(s) in K: 300, or 0,300.", "K", values.numbers, 300.0, "K")
     tau: float = _compute("Relaxation time in fs, for the extrinsic part.", "FS", values.positive, 10.0, "fs")
+    tau_level: float | None = _compute(
+        "Energy at which tau is that; at others in inverse proportion to the density of states.", "EV", values.number, unit="eV"
+    )
     calculators: tuple[str, ...] | None = _compute(
         "Quantities, with commas or repeated, or module:name; all by default.", "NAMES", values.calculators, kind=list[str]
     )

@@ -17,7 +17,7 @@ from ..integration.band_ranges import Gap
 from ..integration.kpoints.mesh import KMesh
 from ..integration.memory import WORKING_SET, bytes_per_point
 from ..models.base import Lattice
-from ..presentation import per_current
+from ..presentation import ratios
 from ..presentation.elements import names as element_names
 from ..presentation.elements import reasons
 from ..response.result_files import quantities
@@ -83,20 +83,17 @@ def describe() -> list[Descriptor]:
     for name in known:
         if first_observable(get(name)).kind in RESPONSES:
             found += of_response(name)
-        if first_observable(get(name)).kind == "extrinsic":
-            found += of_current(name)
+        found += [column for one in ratios.RATIOS if one.of == name for column in of_ratio(one)]
     return found
 
 
-def of_current(name: str) -> list[Descriptor]:
-    """The columns of an extrinsic response per current density, which need the conductivity."""
-    column = f"{name}{per_current.SUFFIX}"
+def of_ratio(one: ratios.Ratio) -> list[Descriptor]:
+    """The columns of a ratio to the conductivity."""
+    column = one.column
     return [
-        Descriptor(
-            column, per_current.UNIT, f"largest magnetization of {name} per current density: alpha / sigma, without tau"
-        ),
-        Descriptor(f"{column}_error", per_current.UNIT, f"estimated error of {column}"),
-        Descriptor(f"{column}_element", "", f"axes of the moment and of the current of {column}"),
+        Descriptor(column, one.unit, f"largest {one.meaning}"),
+        Descriptor(f"{column}_error", one.unit, f"estimated error of {column}"),
+        Descriptor(f"{column}_element", "", f"axes of {one.axes} of {column}"),
         Descriptor(f"{column}_fermi", "eV", f"Fermi level at which {column} is so large"),
     ]
 
@@ -127,7 +124,7 @@ def of_result(result: xr.Dataset, reference: float, gap: Gap | None, tau: float)
     pairs: dict[str, Any] = {}
     for name in quantities(at):
         known = at[name].attrs.get("index_order") or "spin_moment" in at[name].dims
-        if known:
+        if known and not str(at[name].attrs["units"]).endswith("/K"):  # of gradients tables have no columns
             pairs |= _of_response(at[name], at[f"{name}_error"], reference if gap else None)
             if f"{name}_per_angstrom" in at:
                 change = float(np.nanmax(abs(at[f"{name}_per_angstrom"].values), initial=0.0))
@@ -144,7 +141,7 @@ def of_result(result: xr.Dataset, reference: float, gap: Gap | None, tau: float)
         pairs["polarizable"] = float(np.diagonal(level["dipole_polarizability"].values).mean())
     if "total_max" in pairs and pairs.get("extrinsic_max", 0.0) > np.nan_to_num(pairs.get("extrinsic_max_error", 0.0)):
         pairs["tau_equal"] = tau * pairs["total_max"] / pairs["extrinsic_max"]
-    pairs |= per_current.of_currents(at)
+    pairs |= ratios.of_result(at)
     return {key: value for key, value in pairs.items() if isinstance(value, str) or np.isfinite(value)}
 
 

@@ -143,7 +143,8 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
         ]
         for calculator in forbidden:
             pairs |= descriptors.of_forbidden(calculator.name)
-        if forbidden and len(forbidden) == len(descriptors.responses(wanted)):
+        others = any(first_observable(c).kind == "thermal_current" for c in wanted)  # no symmetry forbids a Seebeck coefficient
+        if forbidden and len(forbidden) == len(descriptors.responses(wanted)) and not others:
             data = {"ome_symmetry": names_in(group.exact, model.frame), "ome_settings": item.settings.to_json()}
             if plan.reference is None:
                 pairs["fermi"] = level_of_filling(item.settings, model).value

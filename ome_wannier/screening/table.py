@@ -16,7 +16,7 @@ from ..common.errors import SettingsError, warn
 from ..common.safe_write import whole
 from ..common.sqlite_file import check_length
 from ..common.units import ALPHA_UNIT
-from ..presentation.per_current import CONDUCTIVITY, SUFFIX
+from ..presentation.ratios import CONDUCTIVITY, SEEBECK, SUFFIX
 from .descriptors import describe
 from .store import DONE, Store
 
@@ -127,7 +127,8 @@ def _column(by: str, table: pd.DataFrame) -> str:
     meaning = next((d.meaning for d in describe() if d.name == name), None)
     if meaning is None:
         raise SettingsError(f"no column {name!r}: {_nearest(name, table)}")
-    needs = f": screen with calculators that include {CONDUCTIVITY}" if name.endswith(SUFFIX) else ""
+    needs = f": screen with calculators that include {CONDUCTIVITY}" if name.endswith(SUFFIX) or name == SEEBECK.column else ""
+    needs += f" and {SEEBECK.of}" if name == SEEBECK.column else ""
     raise SettingsError(f"no row has {name!r} ({meaning}){needs}")
 
 

@@ -120,7 +120,15 @@ def test_operators_are_those_of_compute(name):
     assert np.array_equal(R, model.R)
     L, E = Operator("L", local[None], "hbar", -1, 1), Operator("E", along, "eV")
     ours = model.with_operator("L", local, unit="hbar", time_reversal=-1).with_operator("E", along[..., 0], unit="eV")
-    asked = ["L_response", "L_extrinsic", "L_hall", "E_expectation"]
+    asked = [
+        "L_response",
+        "L_extrinsic",
+        "L_extrinsic_thermal",
+        "extrinsic_thermal",
+        "ohmic_thermal",
+        "L_hall",
+        "E_expectation",
+    ]
     settings = {"temperature": 400.0, "tau": TAU, "degeneracy_tol": TOL, "symmetry": "off"}
     expected = ome.compute(ours, mesh, asked, levels, **settings)
     calculator = OME(levels, asked, 400.0, TAU, TOL, spin_degeneracy=model.spin_degeneracy, operators=(L, E), save_mode="bin")

@@ -9,13 +9,14 @@ that it can no longer be there, or is too small to matter.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...calculators.quantity import SEA, SURFACE
+from ...calculators.quantity import GRAND, SEA, SURFACE, THERMAL
+from ..occupation.fermi import THERMAL_AREA, THERMAL_PEAK
 from ..occupation.histogram import Occupation
 from .constants import ADAPTIVE
 from .crossings import crossed
@@ -113,7 +114,8 @@ def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDAr
     g = split(_occupied(job, states.weights, factors) @ job.mix)
     hidden = _hidden(occupation, split(states.energies), split(total))
     absolute = np.abs(states.weights)
-    unseen = split(_occupied(job, absolute, [x.reshape(factors[0].shape) for x in hidden]) @ np.abs(job.mix))
+    hidden_states = {kind: x.reshape(factors[SEA].shape) for kind, x in hidden.items()}
+    unseen = split(_occupied(job, absolute, hidden_states) @ np.abs(job.mix))
     top = split(_everywhere(job, states.weights))
 
     def sums(weights: Array, x: Array) -> Array:
@@ -157,15 +159,17 @@ def _becomes(occupation: Occupation, energies: Array, move: Array, may_pass: NDA
 def _everywhere(job: CellJob, weights: Array) -> Array:
     """(nk, levels, columns): the integrand at the most, were all states at the Fermi level."""
     widths = job.integrand.occupation.widths
-    peak = np.stack([np.ones_like(widths), 1 / np.maximum(4 * widths, np.finfo(float).tiny), np.log(2) * widths], axis=1)
+    narrow = 1 / np.maximum(4 * widths, np.finfo(float).tiny)
+    peak = np.stack([np.ones_like(widths), narrow, np.log(2) * widths, 4 * THERMAL_PEAK * narrow], axis=1)
     return np.asarray(np.abs(weights).sum(axis=1)[:, None, :] * peak[:, job.integrand.kinds] @ np.abs(job.mix))
 
 
-def _doubt(job: CellJob, states: States, factors: Sequence[Array], cells: int) -> Array:
+def _doubt(job: CellJob, states: States, factors: Mapping[int, Array], cells: int) -> Array:
     """What levels in doubt change in cells (cells, levels, columns) of volume 1, of the occupations (nk, n, levels)."""
     out = np.zeros((cells, job.integrand.levels, job.mix.shape[1]))
     if states.doubtful.any():
-        before = _occupied(job, states.weights[states.doubtful], [x[states.doubtful] for x in factors])
+        of_doubtful = {kind: x[states.doubtful] for kind, x in factors.items()}
+        before = _occupied(job, states.weights[states.doubtful], of_doubtful)
         after = _occupied(job, states.other_weights, job.integrand.occupation.factors(states.other_energies))
         change = (after - before) @ job.mix
         cell, node = np.divmod(np.flatnonzero(states.doubtful), len(job.rule.nodes))
@@ -173,17 +177,17 @@ def _doubt(job: CellJob, states: States, factors: Sequence[Array], cells: int) -
     return out
 
 
-def _occupied(job: CellJob, weights: Array, factors: Sequence[Array]) -> Array:
-    """(nk, levels, columns) of the weights (nk, n, columns) and occupations (nk, n, levels), as in `OCCUPATIONS`."""
-    out = np.zeros((len(weights), factors[0].shape[2], weights.shape[2]))
-    for kind, factor in enumerate(factors):
+def _occupied(job: CellJob, weights: Array, factors: Mapping[int, Array]) -> Array:
+    """(nk, levels, columns) of the weights (nk, n, columns) and occupations (nk, n, levels) by their numbers."""
+    out = np.zeros((len(weights), factors[SEA].shape[2], weights.shape[2]))
+    for kind, factor in factors.items():
         use = job.integrand.kinds == kind
         if use.any():
             out[:, :, use] = np.swapaxes(factor, 1, 2) @ weights[:, :, use]
     return out
 
 
-def _hidden(occupation: Occupation, energies: Array, move: Array) -> list[Array]:
+def _hidden(occupation: Occupation, energies: Array, move: Array) -> dict[int, Array]:
     """Occupations that the points may have missed, as in `Occupation.factors` (cells, m, n, levels).
 
     energies, move : (cells, m, n).
@@ -214,8 +218,12 @@ def _hidden(occupation: Occupation, energies: Array, move: Array) -> list[Array]
     blind = crosses[:, :, :-1] & crosses[:, :, 1:] & ~seen & (np.abs(lower - mu) < reach) & (reach > ADAPTIVE.seen * width)
     share = np.minimum((e[:, :, 1:] - lower) / np.maximum(2 * reach, 1e-300), 1.0)
     sea[:, :, :-1] = np.maximum(sea[:, :, :-1], np.where(blind, share, 0.0))
-    # of the integral of f: how deep below the level it may be
-    return [sea, surface, *([sea * np.maximum(d - np.abs(e - mu), 0.0)] if occupation.grand else [])]
+    found = {SEA: sea, SURFACE: surface}
+    if occupation.grand:  # of the integral of f: how deep below the level it may be
+        found[GRAND] = sea * np.maximum(d - np.abs(e - mu), 0.0)
+    if occupation.thermal:  # of either sign
+        found[THERMAL] = THERMAL_AREA * surface
+    return found
 
 
 def halved(cells: Cells, variation: Array, share: float) -> Cells:

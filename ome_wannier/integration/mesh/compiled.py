@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...calculators.quantity import GRAND, SURFACE
+from ...calculators.quantity import GRAND, SURFACE, THERMAL
 from ...common.kernels import inner, kernel
-from ..occupation.fermi import REACH
+from ..occupation.fermi import REACH, THERMAL_AREA
+
+#: the integral of (x / (4 cosh(x / 2)^2))^2 over x, in units of THERMAL_AREA^2
+THERMAL_SQUARE = (np.pi**2 - 6) / 18 / THERMAL_AREA**2
 
 
 @kernel(
@@ -36,6 +39,7 @@ def unseen(energies, moves, weights, kinds, fermi, widths, resolved, size, varia
                 coarsest[0] = max(coarsest[0], s / widths[t])
                 x = 2 * np.pi**2 * widths[t] / s
                 alias = min(2 * x / np.sinh(x), 1.0)
+                alias_thermal = min(2 * np.pi * x / np.sinh(x) / THERMAL_AREA, 1.0)
                 for i in range(first, end):
                     farthest[i, t] = max(farthest[i, t], d)
                     share, depth = (fermi[i] - e + d) / (2 * d), max(fermi[i] - e, 0.0)
@@ -46,7 +50,10 @@ def unseen(energies, moves, weights, kinds, fermi, widths, resolved, size, varia
                             factor = 0.5 / d
                         elif kinds[c] == GRAND:
                             factor = share * share * d - depth
-                        here[i, t, c] += alias * weights[k, n, c] * factor
+                        if kinds[c] == THERMAL:
+                            here[i, t, c] += alias_thermal * THERMAL_AREA * weights[k, n, c] * 0.5 / d
+                        else:
+                            here[i, t, c] += alias * weights[k, n, c] * factor
             if n + 1 < N and energies[k, n + 1] - e < d / 10:  # nearly touching: what they add up to counts
                 continue
             for i in range(low, high):
@@ -55,7 +62,12 @@ def unseen(energies, moves, weights, kinds, fermi, widths, resolved, size, varia
                         x = here[i, t, c]
                         size[i, t, c] += abs(x)
                         # the integral of (df/de)^2 over the energy is 1 / (6 k_B T)
-                        variance[i, t, c] += x * x * (farthest[i, t] / (3 * widths[t]) if kinds[c] == SURFACE else 1.0)
+                        times = 1.0
+                        if kinds[c] == SURFACE:
+                            times = farthest[i, t] / (3 * widths[t])
+                        elif kinds[c] == THERMAL:
+                            times = 2 * THERMAL_SQUARE * farthest[i, t] / widths[t]
+                        variance[i, t, c] += x * x * times
                         here[i, t, c] = 0.0
                     farthest[i, t] = 0.0
             low, high = L, 0
@@ -88,11 +100,18 @@ def at_points(energies, weights, point, band, share, dip, kinds, fermi, widths, 
                 f, g = _filled(x), _filled(y)
                 p_low, p_high = f * (1 - f) / w, g * (1 - g) / w
                 sea, surface, grand = f - g, abs(p_low - p_high), w * abs(_entropy(x) - _entropy(y))
+                thermal = abs(x * p_low - y * p_high)
                 for c in range(C):
-                    change = surface if kinds[c] == SURFACE else grand if kinds[c] == GRAND else sea
+                    change, of_low, of_high = sea, 0.0, 0.0
+                    if kinds[c] == SURFACE:
+                        change, of_low, of_high = surface, p_low, p_high
+                    elif kinds[c] == THERMAL:
+                        change, of_low, of_high = thermal, x * p_low, y * p_high
+                    elif kinds[c] == GRAND:
+                        change = grand
                     lost = share[p] * abs(below[c]) * change
-                    if kinds[c] == SURFACE:  # what both have, such as the squares of opposite velocities, may vanish there
-                        lost = max(lost, dip[p] * abs(weights[k, n, c] * p_low + weights[k, n + 1, c] * p_high))
+                    # what both have at a surface, such as the squares of opposite velocities, may vanish there
+                    lost = max(lost, dip[p] * abs(weights[k, n, c] * of_low + weights[k, n + 1, c] * of_high))
                     size[i, t, c] += lost
                     variance[i, t, c] += lost * lost
 

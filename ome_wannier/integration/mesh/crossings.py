@@ -163,7 +163,7 @@ def with_peaks(
         here = places.chosen(np.arange(start, min(start + together, len(places.k))))
         energies, weights = evaluate(here.k, wide)
         both = np.take_along_axis(energies, here.band[:, None] + np.arange(2), axis=1)
-        occupied = list(summed.factors_of_pairs(both))
+        occupied = summed.factors_of_pairs(both)
         # one level is full and the other empty where these differ by what they should
         occupied[SEA][:, 0] = np.maximum(occupied[SEA][:, 0], occupied[SEA][:, 1] + _beyond(both, here.speeds, summed))
         _charge(found, here, both, here.apart[:, None, None] * heights(weights, here.band, occupied, kinds), every)

@@ -10,6 +10,8 @@ Array = NDArray[np.float64]
 
 #: Fermi functions are 0 or 1 to double precision this many k_B T away
 REACH = 36.0
+#: the integral of |(e - mu)/(k_B T) (-df/de)| over the energy, and the largest value of it times k_B T
+THERMAL_AREA, THERMAL_PEAK = 2 * float(np.log(2)), 0.22388
 
 
 def fermi_function(energy: Array, mu: float, kT: float) -> Array:
@@ -31,10 +33,16 @@ def grand_weight(energy: Array, mu: float, kT: float) -> Array:
     return np.asarray(kT * np.logaddexp(0.0, (mu - energy) / kT))
 
 
+def thermal_weight(energy: Array, mu: float, kT: float) -> Array:
+    """(e - mu)/(k_B T) (-df/de) in 1/eV for k_B T > 0 in eV: the weight of states in a gradient of the temperature."""
+    return np.asarray((energy - mu) / kT * minus_fermi_derivative(energy, mu, kT))
+
+
 def by_occupation(energy: Array, mu: float, kT: float) -> dict[str, Array]:
-    """The factors of states for k_B T > 0 in eV, by the name of the occupation: f, -df/de in 1/eV, and g in eV."""
+    """The factors of states for k_B T > 0 in eV, by the name of the occupation: f, -df/de in 1/eV, g in eV, and
+    (e - mu)/(k_B T) (-df/de) in 1/eV."""
     f, df = _fermi_and_derivative(energy, mu, kT)
-    return {"sea": f, "surface": df, "grand": grand_weight(energy, mu, kT)}
+    return {"sea": f, "surface": df, "grand": grand_weight(energy, mu, kT), "thermal": (energy - mu) / kT * df}
 
 
 def _at_levels(energy: Array, mu: Array, kT: float) -> tuple[Array, Array, Array]:

@@ -3,9 +3,9 @@
 At a finite temperature each state is shared among the four nearest nodes of a uniform energy grid with the weights of
 cubic interpolation, so that any function of the energy summed with the nodes is summed as interpolated to the states:
 with 16 nodes per k_B T the Fermi function and its derivative are met to better than 1e-6 (the bound of the
-interpolation error is 3/128 (1/16)^4 |f''''| (k_B T)^4 < 5e-8 and, for -df/de in units of 1 / k_B T, < 2e-7; for the weight
-g of the grand potential in units of k_B T, < 5e-8). A state far below a level has g = mu - e: for such quantities the
-histogram has a second set of rows with the energies of the states that it counts. At zero
+interpolation error is 3/128 (1/16)^4 |f''''| (k_B T)^4 < 5e-8 and, for -df/de in units of 1 / k_B T, alone and times
+(e - mu)/(k_B T), < 2e-7; for the weight g of the grand potential in units of k_B T, < 5e-8). A state far below a level has
+g = mu - e: for such quantities the histogram has a second set of rows with the energies of the states that it counts. At zero
 temperature the states are counted between Fermi levels, which is exact; there -df/de becomes a box
 (physics.md eq. 20) that reaches half way to the neighbouring Fermi levels or, around a single one, a gap that it lies in.
 """
@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ...calculators.quantity import GRAND, SEA, SURFACE
+from ...calculators.quantity import GRAND, SEA, SURFACE, THERMAL
 from ...common.errors import SettingsError
 from ...common.units import KB
 from .compiled import scatter
@@ -44,6 +44,7 @@ class Occupation:
     surface : whether Fermi-surface quantities are wanted (at T = 0 they need two Fermi levels or more, or a gap).
     gap : edges in eV of the gap that a single level lies in, if it does: at T = 0 no states are there.
     grand : whether quantities with the weight g of the grand potential are wanted.
+    thermal : whether quantities with (e - mu)/(k_B T) (-df/de) are wanted (which have nothing to say at T = 0).
 
     Raises
     ------
@@ -55,6 +56,7 @@ class Occupation:
     surface: bool = True
     gap: tuple[float, float] | None = None
     grand: bool = False
+    thermal: bool = False
 
     def __post_init__(self) -> None:
         if self.fermi.ndim != 1 or len(self.fermi) == 0 or not np.isfinite(self.fermi).all():
@@ -63,6 +65,8 @@ class Occupation:
             raise SettingsError("the Fermi levels must ascend, each given once")
         if len(self.temperature) == 0 or not (np.isfinite(self.temperature).all() and (self.temperature >= 0).all()):
             raise SettingsError("temperature must be one or more finite numbers >= 0, in K")
+        if self.thermal and self.cold.any():
+            raise SettingsError("a gradient of the temperature moves no electrons at T = 0: give temperatures above zero")
         if self.surface and self.cold.any() and len(self._edges) == 0:
             raise SettingsError(
                 "a Fermi-surface quantity at zero temperature needs two or more Fermi levels, "
@@ -136,12 +140,13 @@ class Occupation:
         cold = np.diff(self._edges) / 4 if self.surface and self.cold.any() else np.zeros(len(self.fermi))
         return np.where(self.cold, cold[:, None], self.temperature * KB).ravel()
 
-    def factors(self, energies: Array) -> tuple[Array, ...]:
-        """f, -df/de (1/eV) and, for `grand`, g (eV) of states (..., levels), levels being Fermi levels times temperatures;
-        boxes at T = 0."""
+    def factors(self, energies: Array) -> dict[int, Array]:
+        """By the number of the occupation f, -df/de (1/eV) and, where they are wanted, g (eV) and (e - mu)/(k_B T) (-df/de) of
+        states (..., levels), levels being Fermi levels times temperatures; boxes at T = 0."""
         shape = (*energies.shape, len(self.fermi), len(self.temperature))
         f, df = np.empty(shape), np.empty(shape)
-        g = [np.empty(shape)] if self.grand else []
+        found = {SEA: f, SURFACE: df}
+        found |= {kind: np.empty(shape) for kind, use in ((GRAND, self.grand), (THERMAL, self.thermal)) if use}
         for t, T in enumerate(self.temperature):
             x = energies[..., None] - self.fermi
             if T > 0:
@@ -152,22 +157,26 @@ class Occupation:
                 f[..., t] = x <= 0
                 inside = np.diff((energies[..., None] <= self._edges).astype(float), axis=-1)
                 df[..., t] = inside / np.diff(self._edges) if len(self._edges) else 0.0
-            for weight in g:
-                weight[..., t] = grand_weight(x, 0.0, T * KB)
-        return tuple(x.reshape(*energies.shape, -1) for x in (f, df, *g))
+            if self.grand:
+                found[GRAND][..., t] = grand_weight(x, 0.0, T * KB)
+            if self.thermal:
+                found[THERMAL][..., t] = x / (T * KB) * df[..., t]
+        return {kind: x.reshape(*energies.shape, -1) for kind, x in found.items()}
 
     def filled(self, energies: Array, weights: Array) -> Array:
         """(nk, levels, columns) what bands (nk, n) with these weights (nk, n, columns) of the sea give at each point."""
-        return np.asarray(np.swapaxes(self.factors(energies)[0], 1, 2) @ weights)
+        return np.asarray(np.swapaxes(self.factors(energies)[SEA], 1, 2) @ weights)
 
-    def factors_of_pairs(self, energies: Array) -> tuple[Array, ...]:
+    def factors_of_pairs(self, energies: Array) -> dict[int, Array]:
         """The same with T S (eV), S the entropy of a state, in place of g = (mu - e) f + T S.
 
         The first term times the curvature, and f times the moment, cancel between two occupied bands (physics.md eq. 69).
         """
-        f, df, *grand = self.factors(energies)
-        depth = np.repeat(self.fermi, len(self.temperature)) - energies[..., None]
-        return f, df, *(g - depth * f for g in grand)
+        found = self.factors(energies)
+        if self.grand:
+            depth = np.repeat(self.fermi, len(self.temperature)) - energies[..., None]
+            found[GRAND] = found[GRAND] - depth * found[SEA]
+        return found
 
     def add(self, histogram: Array, energies: Array, weights: Array, part: NDArray[np.int64] | int = 0) -> None:
         """Add states, one after the other, to `histogram` (n_rows, columns), or (parts, n_rows, columns) to the part of each.
@@ -225,7 +234,9 @@ class Occupation:
             kT = float(self.temperature[t]) * KB
             nodes, weights = self._nodes(grid, kT, per_kT)
             by_node = np.moveaxis(weights, -2, 0)  # so that all histograms take part in one product
-            around_level, sea, grand = (np.ascontiguousarray(by_node[..., kinds == k]) for k in (SURFACE, SEA, GRAND))
+            around_level, sea, grand, thermal = (
+                np.ascontiguousarray(by_node[..., kinds == k]) for k in (SURFACE, SEA, GRAND, THERMAL)
+            )
             counted, filled = 0, below[..., kinds == SEA]
             full, depth = below[..., kinds == GRAND], energies[..., kinds == GRAND]
             for levels in self._together(kT):
@@ -239,6 +250,9 @@ class Occupation:
                 at = np.moveaxis(out[..., levels, t, :], -2, 0)  # a view
                 at[..., kinds == SEA] = filled + np.tensordot(f, sea[a:b], 1)
                 at[..., kinds == SURFACE] = np.tensordot(df, around_level[a:b], 1)
+                if (kinds == THERMAL).any():
+                    x = (nodes[a:b] - mu[:, None]) / kT
+                    at[..., kinds == THERMAL] = np.tensordot(x * df, thermal[a:b], 1)
                 if (kinds == GRAND).any():
                     linear = np.multiply.outer(mu - self.fermi[0], full) - depth
                     at[..., kinds == GRAND] = linear + np.tensordot(kT * np.log1p(1 / y), grand[a:b], 1)

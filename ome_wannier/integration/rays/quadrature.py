@@ -20,7 +20,7 @@ from ...common.errors import warn
 from ...models.kdotp import KDotP
 from ..integral import Integrand
 from ..kpoints.polar import PolarMesh
-from ..occupation.fermi import fermi_function, grand_weight, minus_fermi_derivative
+from ..occupation.fermi import fermi_function, grand_weight, minus_fermi_derivative, thermal_weight
 from .constants import RAYS
 
 Array = NDArray[np.float64]
@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 SCALE_CUTS = np.concatenate([[0.0], np.geomspace(1 / 8, 64.0, 10)])
 
 #: of states, as in `OCCUPATIONS`
-FACTORS = (fermi_function, minus_fermi_derivative, grand_weight)
+FACTORS = (fermi_function, minus_fermi_derivative, grand_weight, thermal_weight)
 
 
 class Place(NamedTuple):

@@ -34,7 +34,8 @@ def operator_of(model, seed, components):
 
 
 def kubo(model, k, O):
-    """Of one k: sum, intrinsic and extrinsic response, and current of O (nR, n, n, c), with Fermi functions at MU and KT."""
+    """Of one k: sum, intrinsic and extrinsic response, current, and response to a gradient of the temperature of
+    O (nR, n, n, c), with Fermi functions at MU and KT."""
     phase = np.exp(2j * np.pi * model.R @ k)
     x = (model.R @ model.lattice)[:, list(model.axes)]
     H = np.einsum("r,rij->ij", phase, model.hamiltonian)
@@ -62,13 +63,14 @@ def kubo(model, k, O):
         np.einsum("bpq,cqp->cb", rho, Ok).real,
         -np.einsum("p,bpq,cqp->cb", surface, inside, Ok).real,
         np.einsum("bpq,caqp->cab", rho, J).real,
+        -np.einsum("p,bpq,cqp->cb", surface * (e - MU) / KT, inside, Ok).real,
     )
 
 
 @pytest.mark.parametrize("components", [1, 3])
 @pytest.mark.parametrize("name", NAMES)
 def test_weights_are_those_of_kubo_sums(name, components):
-    """All four calculators of an operator at random points, to 1e-10 of the largest."""
+    """All calculators of an operator at random points, to 1e-10 of the largest."""
     plain = TOYS[name].model
     O = operator_of(plain, 5, components)
     model = plain.with_operator("L", O if components == 3 else O[..., 0], unit="hbar", time_reversal=-1)
@@ -76,10 +78,12 @@ def test_weights_are_those_of_kubo_sums(name, components):
     k = np.random.default_rng(4).uniform(-0.5, 0.5, (5, 3)) * np.array(model.periodic)
     bands, weights = evaluate_at(model, observables, k, Degeneracy(1e-6))
     f = 1 / (1 + np.exp((bands.energies - MU) / KT))
-    occupations = {"sea": f, "surface": f * (1 - f) / KT}
+    occupations = {"sea": f, "surface": f * (1 - f) / KT, "thermal": f * (1 - f) * (bands.energies - MU) / KT**2}
     first = (components,) if components == 3 else ()
     d = len(model.axes)
-    shapes = dict(zip([o.name for o in observables], [first, (*first, d), (*first, d), (*first, d, d)], strict=True))
+    shapes = dict(
+        zip([o.name for o in observables], [first, (*first, d), (*first, d), (*first, d, d), (*first, d)], strict=True)
+    )
     parts = unpacked(weights, shapes)
     expected = [np.array(x) for x in zip(*(kubo(model, q, O) for q in k), strict=True)]
     for observable, theirs in zip(observables, expected, strict=True):

@@ -12,7 +12,7 @@ from ome_wannier.calculators import Observable, get, names
 from ome_wannier.calculators.blocks import TERMS
 from ome_wannier.calculators.weights import evaluate
 
-ALL = [c for c in (*map(get, names()), *TERMS) if isinstance(c, Observable) and c.occupation != "surface"]
+ALL = [c for c in (*map(get, names()), *TERMS) if isinstance(c, Observable) and c.occupation not in ("surface", "thermal")]
 
 
 def filled(bands, observable, mu):

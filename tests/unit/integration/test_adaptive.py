@@ -19,7 +19,7 @@ from ome_wannier.cli import main
 from ome_wannier.errors import ConvergenceWarning, SettingsError
 from ome_wannier.integration.adaptive.cells import base_cells, halved
 from ome_wannier.integration.adaptive.cubature import rule
-from ome_wannier.integration.occupation.fermi import fermi_function, minus_fermi_derivative
+from ome_wannier.integration.occupation.fermi import fermi_function, minus_fermi_derivative, thermal_weight
 from ome_wannier.integration.occupation.histogram import Occupation
 from ome_wannier.units import KB
 
@@ -63,7 +63,7 @@ def test_halves_fill_the_cells():
 def test_occupations():
     energies = np.linspace(-0.3, 0.3, 41)
     occupation = Occupation(np.array([-0.1, 0.0, 0.15]), np.array([0.0, 300.0]))
-    f, df = (x.reshape(41, 3, 2) for x in occupation.factors(energies))
+    f, df = (x.reshape(41, 3, 2) for x in occupation.factors(energies).values())
     for i, mu in enumerate(occupation.fermi):
         assert np.array_equal(f[:, i, 0], fermi_function(energies, mu, 0.0))
         np.testing.assert_allclose(f[:, i, 1], fermi_function(energies, mu, 300 * KB), atol=1e-15)
@@ -87,7 +87,8 @@ def pocket(mass, at=(0.3712, 0.2187)):
 
 
 def upper_band(kind):
-    """The number of electrons (sea) or the density of states (surface) of the second band."""
+    """The number of electrons (sea), the density of states (surface) or what a gradient of the temperature makes of it, of the
+    second band."""
 
     def weights(bands):
         return np.broadcast_to([0.0, 1.0], bands.energies.shape)[..., None].repeat(1, axis=2)
@@ -97,7 +98,7 @@ def upper_band(kind):
     )
 
 
-@pytest.mark.parametrize("kind", ["sea", "surface"])
+@pytest.mark.parametrize("kind", ["sea", "surface", "thermal"])
 def test_a_needle_is_found(kind):
     # 2e-6 of the zone: no uniform mesh that one would take has a point in it
     mass, mu, T, rtol = 1e-3, 5e-3, 5.0, 1e-3
@@ -106,7 +107,7 @@ def test_a_needle_is_found(kind):
         missed = ome.compute(model, (n, n, 1), [upper_band(kind)], mu, temperature=T)
         assert abs(missed[f"upper_{kind}"].values).max() < 1e-12
     result = ome.compute(model, calculators=[upper_band(kind)], fermi=mu, temperature=T, rtol=rtol)
-    occupation = fermi_function if kind == "sea" else minus_fermi_derivative
+    occupation = {"sea": fermi_function, "surface": minus_fermi_derivative, "thermal": thermal_weight}[kind]
     # e^2 = m^2 + (1 + m) k^2 up to e^4, as (k/2 pi) dk = (e/2 pi) de / (1 + m); relative corrections are e^2, 1e-4
     states = lambda e: e / (2 * np.pi) * occupation(np.array(e), mu, T * KB)  # noqa: E731
     exact = quad(states, mass, mu + 40 * T * KB, limit=500, epsabs=0)[0]

@@ -9,7 +9,7 @@ import pytest
 from toys import random_model, rebuilt
 
 import ome_wannier as ome
-from ome_wannier.calculators.quantity import GRAND, SEA, SURFACE
+from ome_wannier.calculators.quantity import GRAND, SEA, SURFACE, THERMAL
 from ome_wannier.integration.mesh.compiled import at_points
 from ome_wannier.integration.mesh.crossings import Places, pairs_near, places_of, with_peaks
 from ome_wannier.integration.mesh.unseen import Unseen
@@ -147,16 +147,25 @@ def test_a_pocket_around_a_dirac_point_of_the_mesh_is_in_the_error(size, fermi, 
 
 
 def test_what_a_pair_gives_at_a_point():
-    """Differences of f and of T S; for the surface that of -df/de, or what both have, as where opposite velocities meet."""
+    """Differences of f and of T S; for the surface that of -df/de, or what both have, as where opposite velocities meet; of a
+    gradient of the temperature the same with (e - mu)/kT."""
     kT, levels = 300 * KB, np.array([-0.05, 0.0, 0.3])
-    energies, weights, lost, dip = np.array([[-0.02, 0.01]]), np.array([[[2.0, 3.0, 5.0], [-2.0, 4.0, -5.0]]]), 0.5, 0.2
-    found = np.zeros((2, 3, 1, 3))
+    energies, weights, lost, dip = (
+        np.array([[-0.02, 0.01]]),
+        np.array([[[2.0, 3.0, 5.0, 7.0], [-2.0, 4.0, -5.0, 2.0]]]),
+        0.5,
+        0.2,
+    )
+    found = np.zeros((2, 3, 1, 4))
     near = np.zeros(1, dtype=int), np.zeros(1, dtype=int), np.array([lost]), np.array([dip])
-    at_points(energies, weights, near, np.array([SEA, SURFACE, GRAND]), (levels, np.array([kT])), (found[0], found[1]))
+    at_points(energies, weights, near, np.array([SEA, SURFACE, GRAND, THERMAL]), (levels, np.array([kT])), (found[0], found[1]))
     f = 1 / (1 + np.exp((energies.T - levels) / kT))
     entropy = -f * np.log(f) - (1 - f) * np.log1p(-f)
     slope = f * (1 - f) / kT
     surface = np.maximum(lost * 3 * np.abs(slope[0] - slope[1]), dip * (3 * slope[0] + 4 * slope[1]))
-    expected = np.stack([lost * 2 * (f[0] - f[1]), surface, lost * 5 * kT * np.abs(entropy[0] - entropy[1])], axis=1)
+    low, high = slope * (energies.T - levels) / kT
+    thermal = np.maximum(lost * 7 * np.abs(low - high), dip * np.abs(7 * low + 2 * high))
+    grand = lost * 5 * kT * np.abs(entropy[0] - entropy[1])
+    expected = np.stack([lost * 2 * (f[0] - f[1]), surface, grand, thermal], axis=1)
     np.testing.assert_allclose(found[0, :, 0], expected, rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(found[1, :, 0], expected**2, rtol=1e-9)

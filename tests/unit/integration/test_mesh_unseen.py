@@ -10,7 +10,7 @@ import pytest
 from toys import random_model, two_band
 
 import ome_wannier as ome
-from ome_wannier.calculators.quantity import SEA, SURFACE
+from ome_wannier.calculators.quantity import SEA, SURFACE, THERMAL
 from ome_wannier.errors import AccuracyWarning
 from ome_wannier.integration.kpoints.mesh import KMesh
 from ome_wannier.integration.mesh.crossings import pairs_near, with_pairs
@@ -99,6 +99,21 @@ def test_one_point():
     for energy, move in ((5.0, 1.0), (0.0, 1e-3)):
         assert not of_points([[energy]], [[move]], [[2.0]])[0].any()
     np.testing.assert_allclose(of_points([[-1.1]], [[1.0]], [[2.0]])[0][:, 0], [1.0, 0.0, 0.0], atol=1e-15)
+
+
+@pytest.mark.parametrize("steps", [2.5, 3.0, 4.0, 6.0])
+def test_sums_of_a_gradient_of_the_temperature(steps):
+    """The worst sum over points of a band that moves by so many k_B T between them, over all places of the first: it is
+    charged, and not more than 1.35 times. The integral vanishes."""
+    step, worst, points = steps * 100 * KB, 0.0, np.arange(-100, 100)
+    occupation = Occupation(np.zeros(1), np.array([100.0]), surface=False, thermal=True)
+    for shift in np.linspace(0, 1, 101):
+        x = (points + shift) * steps
+        worst = max(worst, abs(np.sum(x / (2 * np.cosh(x / 2)) ** 2)) * steps)
+    moves, weights = np.full((len(points), 1, 1), step), np.ones((len(points), 1, 1))
+    none = Unseen.none(occupation, 1)
+    found = with_surfaces(none, occupation, points[:, None] * step, moves, weights, np.array([THERMAL]))
+    assert worst < found.size.item() * step < 1.35 * worst
 
 
 def test_bands_that_nearly_touch_cancel():

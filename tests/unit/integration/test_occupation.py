@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 from toys import fermi as fermi_function
-from toys import minus_derivative
+from toys import minus_derivative, thermal
 
 from ome_wannier.errors import SettingsError
 from ome_wannier.integration.occupation import fermi as module
@@ -19,7 +19,8 @@ LEVELS = np.array([-1.3, -0.4, -0.399, -0.1, 0.0, 0.02, 0.7, 1.9])
 #: columns: two sea, two surface, one of the grand potential
 SURFACE = np.array([False, True, True, False, False])
 GRAND = np.array([False, False, False, False, True])
-KINDS = SURFACE + 2 * GRAND
+#: and one of a gradient of the temperature, which T = 0 does not have
+KINDS = np.append(SURFACE + 2 * GRAND, 3)
 
 
 @pytest.fixture
@@ -37,9 +38,9 @@ def scan(occupation, energies, weights, chunks=1):
 
 
 def direct(energies, weights, mu, T):
-    sea = fermi_function(energies, mu, T * KB) @ weights
-    sea = np.where(GRAND, grand(energies, mu, T * KB) @ weights, sea)
-    return np.where(SURFACE, minus_derivative(energies, mu, T * KB) @ weights, sea) if T else sea
+    """Of all six columns."""
+    each = [f(energies, mu, T * KB) @ weights for f in (fermi_function, minus_derivative, grand, thermal)]
+    return np.choose(KINDS, each)
 
 
 def grand(energies, mu, kT):
@@ -53,34 +54,36 @@ def test_finite_temperature(states, temperatures):
 
     The bound holds state by state, hence for weights of any sign.
     """
-    energies, weights = states
-    got = scan(Occupation(LEVELS, np.array(temperatures), grand=True), energies, weights)
+    energies, weights = states[0], np.append(states[1], 4 * states[1][:, :1], axis=1)
+    got = scan(Occupation(LEVELS, np.array(temperatures), grand=True, thermal=True), energies, weights)
     for t, T in enumerate(temperatures):
-        size = np.abs(weights).sum(axis=0) * np.where(SURFACE, 1 / (T * KB), np.where(GRAND, T * KB, 1))
+        size = np.abs(weights).sum(axis=0) * np.choose(KINDS, [1, 1 / (T * KB), T * KB, 1 / (T * KB)])
         for i, mu in enumerate(LEVELS):
             assert (np.abs(got[i, t] - direct(energies, weights, mu, T)) <= 1e-6 * size).all()
 
 
 def test_interpolation_error_of_one_state(rng):
-    """The stated bounds, for single states at any distance: 5e-8 for f, 2e-7/kT for -df/de and 5e-8 kT for g at the lowest T.
+    """The stated bounds, for single states at any distance: 5e-8 for f, 2e-7/kT for -df/de, alone and times (e - mu)/kT, and
+    5e-8 kT for g at the lowest T.
 
     Cubic Lagrange interpolation in the middle of four nodes errs by at most 9/16 x 1/24 h^4 |f''''| = 3/128 h^4 |f''''|,
     with max |f''''| = 1/8 and max |f'''''| = 1/4 of the Fermi function in units of kT: 4.5e-8 and 9e-8.
-    For g it is that of f''', 1/8.
+    For g it is that of f''', 1/8, and for the weight of a gradient of the temperature 0.534: 1.9e-7.
     """
     T = 300.0
     x = np.sort(np.concatenate([np.linspace(-45, 45, 3001), rng.uniform(-4, 4, 1000)]))
-    worst = np.zeros(3)
-    one = Occupation(np.array([0.1]), np.array([T]), grand=True)
+    worst = np.zeros(4)
+    one = Occupation(np.array([0.1]), np.array([T]), grand=True, thermal=True)
     for energy in 0.1 + x * T * KB:
-        histogram = np.zeros((one.n_rows, 3))
-        one.add(histogram, np.array([energy]), np.ones((1, 3)))
-        got = one.evaluate(histogram, np.arange(3))[0, 0]
-        exact = np.array([f(energy, 0.1, T * KB) for f in (fermi_function, minus_derivative, grand)])
-        worst = np.maximum(worst, np.abs(got - exact) * [1, T * KB, 1 / (T * KB)])
+        histogram = np.zeros((one.n_rows, 4))
+        one.add(histogram, np.array([energy]), np.ones((1, 4)))
+        got = one.evaluate(histogram, np.arange(4))[0, 0]
+        exact = np.array([f(energy, 0.1, T * KB) for f in (fermi_function, minus_derivative, grand, thermal)])
+        worst = np.maximum(worst, np.abs(got - exact) * [1, T * KB, 1 / (T * KB), T * KB])
     assert worst[0] < 5e-8
     assert worst[1] < 2e-7
     assert worst[2] < 5e-8
+    assert worst[3] < 2e-7
     assert (worst > 1e-9).all()  # it is the interpolation that is seen
 
 
@@ -89,9 +92,9 @@ def test_interpolation_error_of_bands(temperatures):
     """Two smooth bands on a dense mesh: over the levels (single ones change sign) the histogram errs by less than it says."""
     k = 2 * np.pi * np.arange(200_000) / 200_000
     energies = np.concatenate([np.cos(k), 0.3 + 0.5 * np.sin(2 * k)])
-    weights = np.stack([1.5 + np.sin(3 * np.tile(k, 2)) + i * energies**i for i in range(5)], axis=1)
-    occupation, levels = Occupation(LEVELS[:-1], np.array(temperatures), grand=True), LEVELS[:-1]
-    histogram = np.zeros((occupation.n_rows, 5))
+    weights = np.stack([1.5 + np.sin(3 * np.tile(k, 2)) + i * energies**i for i in range(6)], axis=1)
+    occupation, levels = Occupation(LEVELS[:-1], np.array(temperatures), grand=True, thermal=True), LEVELS[:-1]
+    histogram = np.zeros((occupation.n_rows, 6))
     occupation.add(histogram, energies, weights)
     got = occupation.evaluate(histogram, KINDS)
     error = occupation.interpolation_error(histogram, got, KINDS)
@@ -104,7 +107,7 @@ def test_interpolation_error_of_bands(temperatures):
 def test_factors_of_pairs_have_the_entropy():
     """T S = -k_B T (f log f + (1 - f) log(1 - f)); nothing at T = 0, where states are full or empty."""
     energies = np.linspace(-0.4, 0.5, 19)[:, None]
-    f, df, entropy = Occupation(LEVELS[3:6], np.array([0.0, 300.0]), grand=True).factors_of_pairs(energies)
+    f, df, entropy = Occupation(LEVELS[3:6], np.array([0.0, 300.0]), grand=True).factors_of_pairs(energies).values()
     x = (energies - LEVELS[3:6]) / (300 * KB)
     filled = 1 / (1 + np.exp(x))
     expected = -300 * KB * (filled * np.log(filled) + (1 - filled) * np.log1p(-filled))

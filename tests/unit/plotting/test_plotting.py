@@ -321,6 +321,9 @@ def test_map_holds_the_integrand(name, element) -> None:
         ("X_expectation", ""),
         ("X_response", "x"),
         ("X_extrinsic", "y"),
+        ("X_extrinsic_thermal", "y"),
+        ("extrinsic_thermal", "zx"),
+        ("ohmic_thermal", "xx"),
         ("X_hall", "xy"),
         ("spin_hall", "zxy"),
         ("metric_velocity", "xx"),
@@ -349,7 +352,7 @@ def test_units_of_maps_and_bands(name, element) -> None:
     )  # of a unit
     lines = plotting.bands(model, [[0, 0, 0], [0.5, 0, 0]], name, element, n=3)
     per_band = lines.axes[1].get_ylabel().rpartition(" (")[2].removesuffix(")")
-    more = ureg.Quantity(1, "eV" if get_of(model, name).occupation == "surface" else "")
+    more = ureg.Quantity(1, "eV" if get_of(model, name).occupation in ("surface", "thermal") else "")
     ratio = ureg.Quantity(per_band or "1") / (ureg.Quantity(written) * more)
     assert_allclose(ratio.to("").magnitude, 1.0)
 

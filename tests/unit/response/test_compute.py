@@ -57,6 +57,8 @@ def test_values_are_the_sums_over_the_mesh(name):
         "moment_slope": units.E2_OVER_HBAR * 1e-10 ** (2 - d),
         "drude": units.E2_OVER_HBAR * 1e-10 ** (2 - d) / (units.HBAR_EV_FS * 1e-15),
         "ohmic": units.E2_OVER_HBAR * 1e-10 ** (2 - d) * 7.0 / units.HBAR_EV_FS,
+        "thermal": units.KB * units.E2_OVER_HBAR * 1e-10 ** (3 - d) * 7.0 / units.HBAR_EV_FS,
+        "thermal_current": units.KB * units.E2_OVER_HBAR * 1e-10 ** (2 - d) * 7.0 / units.HBAR_EV_FS,
         "current_response": units.E2_OVER_HBAR * 1e-10 ** (2 - d) / 2,  # the spin is half of sigma
         "density": 1e10**d,
         "density_response": 1e-20 * 1e10**d / (units.HBAR_EV_FS * 1e-15),  # of the metric velocity
@@ -68,9 +70,8 @@ def test_values_are_the_sums_over_the_mesh(name):
         expected = combine(calculator, {p: sums[p][0] for p in parts}) * scale
         # every state counts for the interpolation error, also one that is empty
         states = bands.energies.shape[1]
-        size = sum(
-            states * natural_size(get(p), bands).mean() / (units.KB * T if get(p).occupation == "surface" else 1) for p in parts
-        )
+        per = {p: units.KB * T if get(p).occupation in ("surface", "thermal") else 1 for p in parts}
+        size = sum(states * natural_size(get(p), bands).mean() / per[p] for p in parts)
         got = split(toy.model, result[n]).values[0]
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6 * scale * size, err_msg=n)
 
@@ -151,8 +152,9 @@ def test_units_and_attributes(model, mesh, alpha, moment):
         assert result[f"{name}_error"].attrs["units"] == about["units"]
         assert result[f"{name}_error"].dims == result[name].dims
         if result[name].dims[1:] == ("moment", "field"):
-            assert about["index_order"].startswith("M_i = alpha_ij E_j")
-            assert about["units"] == alpha
+            thermal = name.endswith("_thermal")
+            assert about["index_order"].startswith("M_i = alpha_ij d_j T" if thermal else "M_i = alpha_ij E_j")
+            assert about["units"] == (alpha.replace("/V", "/K") if thermal else alpha)
     assert result.orbital_moment.attrs["units"] == moment
     assert result.extrinsic.attrs["tau_fs"] == 3.0
     assert ("left_out" in result.total.attrs) == (len(model.axes) == 3)

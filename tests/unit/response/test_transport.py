@@ -6,6 +6,7 @@ from toys import TOYS
 
 import ome_wannier as ome
 from ome_wannier.common.units import HBAR_EV_FS, KB
+from ome_wannier.errors import SettingsError
 from ome_wannier.lattices.hopping import from_hoppings
 
 HOPPING, LENGTH = -0.7, 3.1
@@ -77,6 +78,52 @@ def test_relaxation_times_of_states():
             np.testing.assert_allclose(same[name].values, number[name].values, rtol=1e-12)
 
 
+@pytest.mark.parametrize("how", [{"kmesh": (300, 300, 1)}, {"rtol": 1e-4}])
+def test_relaxation_times_over_the_density_of_states(how):
+    """tau(e) = tau g(level) / g(e) with g as wide as the lower temperature, against sums of a band in closed form."""
+    T, mu, level, n = [600.0, 900.0], [-0.6, 0.3], -0.9, 600
+    settings = {"fermi": mu, "temperature": T, "tau": 7.0, "tau_level": level, **how}
+    found = ome.compute(square(), calculators=["ohmic", "dos"], **settings)
+    k = 2 * np.pi * np.arange(n) / n
+    e = 2 * HOPPING * (np.cos(k)[:, None] + np.cos(k))
+    v2 = (2 * HOPPING * LENGTH * np.sin(k)[:, None]) ** 2 + np.zeros_like(e)
+    edges = np.linspace(-2.9, 2.9, 5801)  # states and weights by energy, much finer than k_B T
+    middle = (edges[1:] + edges[:-1]) / 2
+    states, weights = (np.histogram(e, edges, weights=w)[0] / n**2 for w in (np.ones_like(e), v2))
+    g = lambda x: fermi(middle, x, min(T))[1] @ states  # noqa: E731
+    tau = np.array([7.0 * g(level) / g(x) if abs(x) < 2.8 else 0.0 for x in middle])
+    for i, m in enumerate(mu):
+        for j, t in enumerate(T):
+            expected = 2.434134807664281e-4 * 2 * (fermi(middle, m, t)[1] * weights * tau).sum() / LENGTH**2 / HBAR_EV_FS
+            value = found.ohmic.isel(fermi=i, temperature=j).sel(position="x", field="x").item()
+            np.testing.assert_allclose(value, expected, rtol=5e-4)
+    assert found.attrs["tau_fs"] == pytest.approx(7.0 * g(level) / g(mu[0]), rel=1e-3)
+    assert "tau is 7 fs at -0.9 eV, and proportional to 1/DOS (as wide as 600 K" in " ".join(str(ome.summary(found)).split())
+    assert "tau_fs" not in found.dos.attrs
+
+
+def test_one_level_of_a_constant_density_of_states():
+    """Free electrons in a layer have one density of states, so tau is a number, except at the bottom of the band."""
+    model = ome.KDotP(lambda k: (3.81 * (k**2).sum(axis=1))[:, None, None], dimension=2, scale=0.1)
+    settings = {"kmesh": ome.PolarMesh(n_angle=12), "calculators": "ohmic", "fermi": 0.5, "temperature": 100.0, "tau": 4.0}
+    number = ome.compute(model, **settings).ohmic.values
+    np.testing.assert_allclose(ome.compute(model, tau_level=0.4, **settings).ohmic.values, number, rtol=1e-9, atol=1e-18)
+    with pytest.raises(SettingsError, match=r"tau_level: -0\.2 eV has hardly any states: give a level in a band"):
+        ome.compute(model, tau_level=-0.2, **settings)
+
+
+def test_an_operator_without_a_symmetry_has_none_with_times_by_energy():
+    """The occupation of one of two layers that inversion swaps, with a function of the energy and with a number."""
+    toy = TOYS["inversion_2d"]
+    model = toy.model.with_operator("first", np.diag([1.0, 0, 0, 0]), time_reversal=1, inversion=1)
+    settings = {"kmesh": (12, 12, 1), "calculators": "first_extrinsic", "fermi": toy.fermi, "temperature": 2000.0}
+    number = ome.compute(model, tau=3.0, **settings)
+    assert np.abs(number.first_extrinsic.values).max() > 0
+    found = ome.compute(model, tau=lambda e: 3.0, **settings)
+    np.testing.assert_allclose(found.first_extrinsic.values, number.first_extrinsic.values, rtol=1e-12)
+    assert found.attrs["symmetry_of_operators"] == number.attrs["symmetry_of_operators"]
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -84,6 +131,12 @@ def test_relaxation_times_of_states():
         ({"fermi": 0.0, "tau": lambda e: 1j * e}, "failed: TypeError: complex numbers"),
         ({"fermi": 0.0, "tau": lambda e: e[:, :0]}, "failed"),
         ({"fermi": 0.0, "tau": lambda e: 1 / 0}, "failed: ZeroDivisionError"),
+        ({"fermi": 0.0, "tau": lambda e: e, "tau_level": 0.1}, "tau is a function"),
+        ({"fermi": 0.0, "tau_level": [0.1, 0.2]}, "one number"),
+        ({"fermi": 0.0, "tau_level": "top"}, "tau_level is 'top'"),
+        ({"fermi": 0.0, "tau_level": 5.0}, "tau_level: 5 eV has hardly any states"),
+        ({"fermi": 0.0, "tau_level": 0.0, "temperature": 50.0}, "the density of states at 0 eV is known to"),
+        ({"fermi": 0.0, "tau_level": 0.1, "checkpoint": "x.npz"}, "checkpoint: relaxation times by energy"),
         ({"fermi": 0.0, "carriers": 1e12}, "give filling as well"),
         ({"filling": 1.0, "carriers": "many"}, "one number"),
         ({"filling": 1.0, "carriers": [1e12, 2e12]}, "one number"),
@@ -92,8 +145,11 @@ def test_relaxation_times_of_states():
 )
 def test_settings_that_cannot_be(settings, said):
     """One line each."""
-    with pytest.raises(ome.errors.SettingsError, match=said):
-        ome.compute(square(), (6, 6, 1), "ohmic", temperature=1000.0, **settings)
+    with pytest.raises(SettingsError, match=said):
+        ome.compute(square(), (6, 6, 1), "ohmic", **({"temperature": 1000.0} | settings))
+    if "fermi" in settings:
+        with pytest.raises(SettingsError, match="tau_level: the density of states is as wide as the temperature"):
+            ome.compute(square(), (6, 6, 1), "ohmic", fermi=[0.0, 0.1], temperature=0.0, tau_level=0.1)
 
 
 @pytest.mark.parametrize("name", ["two_band", "haldane", "insulator_3d"])

@@ -45,7 +45,7 @@ def test_settings_with_a_unit_are_those_of_physical_quantities() -> None:
     assert units == {
         "fermi": "eV", "filling": "electrons per cell", "temperature": "K", "tau": "fs", "memory": "bytes",
         "degeneracy_tol": "eV", "max_points": "k points", "max_time": "seconds", "origin": "Angstrom",
-        "carriers": "1/cm^d",
+        "carriers": "1/cm^d", "tau_level": "eV",
     }  # fmt: skip
 
 

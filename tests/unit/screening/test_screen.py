@@ -176,6 +176,26 @@ def test_only_what_symmetry_allows_is_integrated(db: Path) -> None:
     assert data["ome_extrinsic"].shape == (3, 3)
 
 
+def test_a_seebeck_coefficient_is_not_forbidden(db: Path) -> None:
+    """Symmetry forbids the responses of a strainless dichalcogenide, which are not integrated; the coefficient is ranked."""
+    names = ["total", "extrinsic", "ohmic", "ohmic_thermal", "extrinsic_thermal"]
+    models = [ome.load("tmd-three-band", strain=strain) for strain in (0.0, 0.03)]
+    settings = {"kmesh": (48, 48, 1), "temperature": 900.0, "fermi": -0.1}
+    assert screening.screen(models, db, executor=Here(), calculators=names, **settings).done == 2
+    first, second = screening.rank(db, "seebeck").to_dict("records")
+    elements = [row["extrinsic_element"] for row in (first, second)]
+    assert elements.count("none") == 1
+    assert not [column for column in first if "thermal" in column]
+    for model, row in zip(models, (first, second) if elements[0] == "none" else (second, first), strict=True):
+        found = ome.compute(model, calculators=names, **settings).isel(fermi=0)
+        of_plane = [found[n].sel(position=list("xy"), field=list("xy")).values for n in ("ohmic", "ohmic_thermal")]
+        S = -np.linalg.solve(*of_plane) * 1e6
+        value = S[tuple("xy".index(axis) for axis in row["seebeck_element"])]
+        assert row["seebeck"] == pytest.approx(value, rel=1e-12)
+        assert abs(value) + row["seebeck_error"] >= np.abs(S).max()
+        assert row["seebeck"] > 0  # holes
+
+
 def test_a_chain_is_not_forbidden(db: Path) -> None:
     """Its responses are 1e-20 of those of crystals in SI units."""
     head = "kmesh = [1, 1, 60]\ncalculators = ['total', 'extrinsic']\nfermi = {start = 1.0, stop = 1.4, number = 5}\n"

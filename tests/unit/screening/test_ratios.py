@@ -12,7 +12,7 @@ import ome_wannier as ome
 from ome_wannier import screening
 from ome_wannier.cli import ranking
 from ome_wannier.errors import SettingsError
-from ome_wannier.presentation.per_current import of_currents, ratio
+from ome_wannier.presentation.ratios import of_result, ratio
 from ome_wannier.report.page import _cell
 from ome_wannier.screening import table
 from ome_wannier.screening.table_units import in_unit
@@ -38,11 +38,11 @@ def test_a_helix_gives_its_pitch() -> None:
         result = ome.compute(
             helix(), (1, 1, 120), ["extrinsic", "ohmic"], [-1.0, 0.4], temperature=900.0, tau=tau, origin=[0, 0, 0]
         )
-        found = of_currents(result)
+        found = of_result(result)
         assert found["extrinsic_per_current"] == pytest.approx(RADIUS**2 * np.sin(2 * np.pi / 3) / (2 * RISE), rel=1e-6)
         assert found["extrinsic_per_current_element"] == "zz"
         assert 0 <= found["extrinsic_per_current_error"] < 1e-2
-    assert not of_currents(result[["extrinsic", "extrinsic_error"]])
+    assert not of_result(result[["extrinsic", "extrinsic_error"]])
 
 
 def test_errors_cover_the_corners() -> None:
@@ -129,6 +129,8 @@ def test_a_column_that_no_row_has_says_what_it_is_and_needs() -> None:
     bare = ROWS[["name", "status", "extrinsic_max"]]
     with pytest.raises(SettingsError, match=r"no row has 'extrinsic_per_current' \(.*alpha / sigma.*include ohmic"):
         screening.rank(bare, "extrinsic/sigma")
+    with pytest.raises(SettingsError, match=r"no row has 'seebeck' \(.*include ohmic and ohmic_thermal"):
+        screening.rank(bare, "seebeck")
     with pytest.raises(SettingsError, match=r"no row has 'metric' \(trace"):
         screening.rank(bare, "metric")
     with pytest.raises(SettingsError, match=r"no column 'extrinsc_max': did you mean extrinsic_max, \w+, \w+\?"):
