@@ -10,6 +10,7 @@ import hashlib
 import os
 import pickle
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -154,7 +155,7 @@ def ordered(
 ) -> Generator[Result, None, None]:
     """function(job, item) of every item in their order; at most `ahead` of them are computed or waiting to be taken.
 
-    The job goes to each worker once (with MPI and unknown executors, with each item); without an executor all is done here, and
+    The job goes to each worker once (with unknown executors, with each item); without an executor all is done here, and
     by helpers where that takes long (`helpers`), `most` processes in all. A block whose worker died is given to another one,
     once.
 
@@ -249,6 +250,10 @@ def _sender(
             sent.write_bytes(content)
         elif client is not None:  # Dask's
             sent = client.scatter(content, broadcast=True)
+        elif _shares_mpi(executor):
+            pool: Any = type(executor)
+            executor = stack.enter_context(pool(main=False, initializer=_take, initargs=(digest, content)))
+            sent = None
         yield lambda item: executor.submit(_call, function, sent, digest, item)
 
 
@@ -266,20 +271,35 @@ def _pickled(job: object) -> bytes:
     return content
 
 
-#: in a worker: the job that it has, by digest
+def _shares_mpi(executor: Executor) -> bool:
+    """Whether its workers are those that all executors of an MPI job share: what another one tells them first is broadcast."""
+    core = sys.modules.get("mpi4py.futures._core")
+    return type(executor).__name__ == "MPIPoolExecutor" and getattr(core, "SharedPool", None) is not None
+
+
+#: in a worker: the job that it has, by digest, and one that was broadcast, as bytes
 _held: dict[str, Any] = {}
+_taken: dict[str, bytes] = {}
 
 
-def _call(function: Callable[[Job, Item], Result], content: bytes | Path, digest: str, item: Item) -> Result:
+def _take(digest: str, content: bytes) -> None:
+    """In a worker: keep a job that was broadcast."""
+    _taken.clear()
+    _taken[digest] = content
+
+
+def _call(function: Callable[[Job, Item], Result], content: bytes | Path | None, digest: str, item: Item) -> Result:
     """In a worker: the function of the job and an item. The job is unpacked once; BLAS keeps to one thread from then on."""
     job = _held.get(digest)
     if job is None:
+        content = _taken[digest] if content is None else content
         try:
             job = pickle.loads(content if isinstance(content, bytes) else content.read_bytes())
         except ImportError as error:
             raise WorkerError(f"a worker cannot import what a calculator of yours needs: {error}") from error
         threadpool_limits(limits=1, user_api="blas")
         _held.clear()
+        _taken.clear()
         _held[digest] = job
     return function(job, item)
 

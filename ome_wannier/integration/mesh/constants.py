@@ -10,9 +10,13 @@ class MeshConstants:
     """What sums over a uniform mesh go by, and what is said of their errors."""
 
     #: parts of the mesh that are summed for themselves and then added in order, whoever computes them; of small meshes as many
-    #: as hold a quarter of the working set each, but `few_blocks` if there are rows enough
+    #: as hold a quarter of the working set each, but `few_blocks` if there are rows enough; of large ones up to `most_blocks`,
+    #: four for each of a thousand workers, if so many bytes of matrices (a sixth of a second) and so many points are in each
     blocks: int = 64
     few_blocks: int = 16
+    most_blocks: int = 4096
+    large_block: int = 2**29
+    points_of_large: int = 64
     #: bytes of matrices that should pass for every byte of a block's histograms
     histogram_cost: int = 8
     #: levels that move by less than so many widths of the occupation (k_B T) from point to point leave errors of 0.002 at the

@@ -239,8 +239,14 @@ def _batches(points: Points, each: int, memory: int, histograms: int) -> tuple[i
         )
     n_rows = points.n_rows(length)
     together = max(min(memory - histograms, WORKING_SET) // (each * length), 1)
-    # the histograms of a block are cleared and added: no more blocks than make that cheap beside the matrices
-    cheap = min(4 * len(points) * each // WORKING_SET, len(points) * each // (MESH.histogram_cost * histograms))
-    number = min(MESH.blocks, n_rows, max(MESH.few_blocks, cheap))
-    rows = np.array_split(np.arange(n_rows), number)
+    rows = np.array_split(np.arange(n_rows), min(n_rows, _number_of_blocks(len(points), each, histograms)))
     return length, together, [(int(r[0]), int(r[-1]) + 1) for r in rows]
+
+
+def _number_of_blocks(points: int, each: int, histograms: int) -> int:
+    """Into how many blocks so many points are cut, from the bytes of each and of the histograms of a block."""
+    passing = points * each
+    small = min(4 * passing // WORKING_SET, MESH.blocks)
+    large = min(passing // MESH.large_block, points // MESH.points_of_large, MESH.most_blocks)
+    # the histograms of a block are cleared and added: no more blocks than make that cheap beside the matrices
+    return max(MESH.few_blocks, min(max(small, large), passing // (MESH.histogram_cost * histograms)))

@@ -374,6 +374,16 @@ if __name__ == "__main__":
 DASK = "LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None) as c, ome.executors.dask(c.scheduler_address)"
 
 
+def under_mpi() -> list[str]:
+    """How three MPI processes are started, two of them workers; the test is skipped where there is no MPI."""
+    # of this environment first: the one whose library mpi4py loads
+    mpiexec = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if mpiexec is None or find_spec("mpi4py") is None:  # not imported: in this process ASE would ask it for a library
+        pytest.skip("no mpiexec, or no mpi4py")
+    free = ["--oversubscribe", "--allow-run-as-root"] if "open" in version(mpiexec).lower() else []
+    return [mpiexec, "-n", "3", *free, sys.executable, "-m", "mpi4py.futures"]
+
+
 @pytest.mark.long
 @pytest.mark.outside
 @pytest.mark.parametrize("host", ["mpi", "dask"])
@@ -381,12 +391,7 @@ def test_hosts(tmp_path: Path, host: str) -> None:
     """Three MPI processes under mpi4py.futures; a Dask scheduler at a TCP address with two workers of two threads."""
     script, start = tmp_path / "script.py", [sys.executable]
     if host == "mpi":
-        # of this environment first: the one whose library mpi4py loads
-        mpiexec = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-        if mpiexec is None or find_spec("mpi4py") is None:  # not imported: in this process ASE would ask it for a library
-            pytest.skip("no mpiexec, or no mpi4py")
-        free = ["--oversubscribe", "--allow-run-as-root"] if "open" in version(mpiexec).lower() else []
-        start = [mpiexec, "-n", "3", *free, sys.executable, "-m", "mpi4py.futures"]
+        start = under_mpi()
         script.write_text(HOSTED.format(imports="", executor="ome.executors.mpi()"))
     else:
         pytest.importorskip("distributed")
@@ -398,6 +403,54 @@ def test_hosts(tmp_path: Path, host: str) -> None:
     here = ome.compute(random_2d(), (16, 16, 1), ["total", mine], 0.1)
     with np.load(out) as file:
         assert {name: file[name].tobytes() for name in file} == bits(here)
+
+
+BROADCAST = """
+import pickle, sys
+import numpy as np
+import toys
+import ome_wannier as ome
+from mpi4py.futures import MPIPoolExecutor
+from ome_wannier.calculators import Observable
+
+sent, submit = [], MPIPoolExecutor.submit
+
+def counted(self, *given):
+    sent.append(len(pickle.dumps(given)))
+    return submit(self, *given)
+
+def scaled(by):
+    weights = lambda bands: bands.energies[:, :, None] * [1, 2, 3] * by[0]
+    return Observable("mine", "-", "own", "sea", 1, 1, "-", "-", weights, dims=("field",))
+
+if __name__ == "__main__":
+    MPIPoolExecutor.submit = counted
+    with ome.executors.mpi() as pool:
+        for scale in (1.0, 2.0, 1.0):
+            found = ome.compute(toys.random_model(2), (16, 16, 1), [scaled(np.full(2**17, scale))], 0.1, executor=pool)
+            print(found["mine"].values.tobytes().hex(), flush=True)
+    print(len(sent), max(sent))
+"""
+
+
+@pytest.mark.long
+@pytest.mark.outside
+def test_mpi_sends_a_job_once(tmp_path: Path) -> None:
+    """A job that holds a megabyte is broadcast; its items are small. Three jobs in turn have the bits of this process."""
+    script = tmp_path / "script.py"
+    script.write_text(BROADCAST)
+    path = os.pathsep.join([str(Path(toys.__file__).parent), *sys.path])
+    done = subprocess.run(
+        [*under_mpi(), str(script)], env=os.environ | {"PYTHONPATH": path}, check=True, timeout=120,
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    *results, (number, largest) = (line.split() for line in done.stdout.splitlines())
+    assert int(number) >= 3 * MESH.few_blocks
+    assert int(largest) < 1000
+    for scale, (found,) in zip((1.0, 2.0, 1.0), results, strict=True):
+        mine = own(lambda bands, scale=scale: bands.energies[:, :, None] * [1, 2, 3] * scale)
+        here = ome.compute(random_2d(), (16, 16, 1), [mine], 0.1)
+        assert bytes.fromhex(found) == here["mine"].values.tobytes()
 
 
 KILLED = """
