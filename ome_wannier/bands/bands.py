@@ -58,6 +58,7 @@ class Bands:
     axes : Cartesian axes of the field; axis arguments a, b below count positions in `axes`.
     moments : Cartesian axes of the moment.
     pairs : for each moment, the positions (m, n) in `axes` with epsilon_imn = +1.
+    outside : whether states outside the basis take part, which the model knows.
     """
 
     def __init__(
@@ -79,10 +80,16 @@ class Bands:
         self._products: dict[tuple[str, int, int], ComplexArray] = {}
         self._derivatives: dict[tuple[int, int], ComplexArray] = {}
         self._operators: dict[str, ComplexArray] = {}
-        self.model, self.k = model, k
+        self.model, self.k, self.outside = model, k, model.external is not None
         self.axes = model.axes
         self.moments = model.moments
         self.pairs = tuple((self.axes.index((i + 1) % 3), self.axes.index((i + 2) % 3)) for i in self.moments)
+
+    def inside(self) -> Bands:
+        """The same of a model that knows no states outside its basis."""
+        other = copy(self)
+        other.kept, other.outside = {}, False
+        return other
 
     def regrouped(self, degeneracy: Degeneracy) -> Bands:
         """The same eigenproblem with other groups of levels."""

@@ -77,7 +77,10 @@ def about_lines(result: xr.Dataset) -> list[str]:
     more = [f"left out of {', '.join(names)}: {note}" for note, names in left_out.items()]
     surface = result.attrs.get("fermi_surface", "")
     left = f"left out: {result.attrs['left_out']}"
-    known = (level_line(result), surface, order, other, *layer_lines(result), *symmetry_lines(result), error, left, *more)
+    changed = result.attrs.get("external_terms_change")
+    beyond = f"external terms: states outside the basis change {changed}, of the largest element" if changed else ""
+    about = (*layer_lines(result), *symmetry_lines(result))
+    known = (level_line(result), surface, order, other, *about, error, beyond, left, *more)
     return [text for text in known if text]
 
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from ..bands.degeneracy import Degeneracy
+from ..calculators.outside_share import changes
 from ..calculators.registry import Calculator
 from ..calculators.scattering import scattered, times_of
 from ..common.errors import SettingsError
@@ -32,6 +33,7 @@ from ..symmetry.operations import Operation
 from . import doubts, elements, imposed_symmetry
 from .dataset import build
 from .layer import choice_of, placed
+from .outside_change import with_outside
 from .parts import shares_of, with_shares
 from .provenance import provenance, with_warnings
 from .request import (
@@ -166,7 +168,8 @@ def compute(
     model = model_of(model)
     wanted, more, observables, gap_terms = consisting_of(model, calculators, include_chern_simons)
     given = shares_of(model, wanted, by)
-    more, observables = [*more, *given.observables], (*observables, *given.observables)
+    outer = changes(model, observables)
+    more, observables = [*more, *given.observables, *outer], (*observables, *given.observables, *outer)
     temperatures = np.atleast_1d(numbers("temperature", temperature, "K"))
     of_state, tau = relaxation(tau, checkpoint)
     validate(model, wanted, temperatures, tau, degeneracy_tol)
@@ -199,7 +202,7 @@ def compute(
         at_level = float(times_of(of_state, np.full((1, model.n_orbitals), levels[0])).mean())
         for about in (result.attrs, *(v.attrs for v in result.data_vars.values() if "tau_fs" in v.attrs)):
             about |= {"tau_fs": at_level, "tau_of_energy": "a function; tau_fs is its mean over bands at the first Fermi level"}
-    return with_shares(result, model, found, given, float(tau))
+    return with_outside(with_shares(result, model, found, given, float(tau)), wanted, found)
 
 
 def _integrated(request: Request) -> Integral:
