@@ -130,8 +130,8 @@ class GapTerm:
 PART = "__part_"
 
 
-#: the share of states outside the basis in a quantity
-OUTSIDE = f"{PART}outside"
+#: the share of states outside the basis in a quantity, and that of the upper bands inside it
+OUTSIDE, ABOVE = f"{PART}outside", f"{PART}above"
 
 
 def whole_of(name: str) -> str:
@@ -140,7 +140,7 @@ def whole_of(name: str) -> str:
 
 
 def is_share(calculator: object) -> bool:
-    """Whether it is the share of a part of the material, or of states outside the basis, in a quantity."""
+    """Whether it is the share of a part of the material, or of some states, in a quantity."""
     return isinstance(calculator, Observable) and PART in calculator.name
 
 

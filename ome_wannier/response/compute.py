@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from ..bands.degeneracy import Degeneracy
-from ..calculators.outside_share import changes
+from ..calculators.changes import changes
 from ..calculators.registry import Calculator
 from ..calculators.scattering import scattered, times_of
 from ..common.errors import SettingsError
@@ -31,9 +31,9 @@ from ..integration.tolerance import MAX_POINTS, goal_of
 from ..models.base import Model, has_zone
 from ..symmetry.operations import Operation
 from . import doubts, elements, imposed_symmetry
+from .changes import with_changes
 from .dataset import build
 from .layer import choice_of, placed
-from .outside_change import with_outside
 from .parts import shares_of, with_shares
 from .provenance import provenance, with_warnings
 from .request import (
@@ -83,6 +83,7 @@ def compute(
     origin: ArrayLike | None = None,
     carriers: float | None = None,
     by: str | Mapping[str, Sequence[int]] | None = None,
+    basis: int | None = None,
 ) -> xr.Dataset:
     """Response tensors of a model as functions of the Fermi level and the temperature.
 
@@ -148,6 +149,8 @@ def compute(
         `<name>_by_<part>` with one more dimension, of quantities that are traces of an operator O: of 1/2 {P_s, O}, P_s the
         projector on the orbitals of a part. They add up to the whole where the parts are all orbitals, each once. With `rtol`
         nothing waits for them. `without_shares` names what has none.
+    basis : number of bands: the attribute `basis_change` says how much each quantity changes when all bands above the lowest
+        ones, and their degenerate ones, are left out as intermediate states, as a share of the largest element.
 
     Returns
     -------
@@ -168,7 +171,7 @@ def compute(
     model = model_of(model)
     wanted, more, observables, gap_terms = consisting_of(model, calculators, include_chern_simons)
     given = shares_of(model, wanted, by)
-    outer = changes(model, observables)
+    outer = changes(model, observables, basis)
     more, observables = [*more, *given.observables, *outer], (*observables, *given.observables, *outer)
     temperatures = np.atleast_1d(numbers("temperature", temperature, "K"))
     of_state, tau = relaxation(tau, checkpoint)
@@ -202,7 +205,7 @@ def compute(
         at_level = float(times_of(of_state, np.full((1, model.n_orbitals), levels[0])).mean())
         for about in (result.attrs, *(v.attrs for v in result.data_vars.values() if "tau_fs" in v.attrs)):
             about |= {"tau_fs": at_level, "tau_of_energy": "a function; tau_fs is its mean over bands at the first Fermi level"}
-    return with_outside(with_shares(result, model, found, given, float(tau)), wanted, found)
+    return with_changes(with_shares(result, model, found, given, float(tau)), wanted, found)
 
 
 def _integrated(request: Request) -> Integral:

@@ -135,6 +135,12 @@ class Settings:
         "Shares of the atoms, layers or orbitals in the quantities that have them.", "site|layer|orbital"
     )
 
+    basis: int | None = _compute(
+        "How much results change with the lowest N bands alone: uncertainty of the basis.",
+        "N",
+        partial(values.count, what="bands"),
+    )
+
     def __post_init__(self) -> None:
         given = {s.name for s in fields(self) if getattr(self, s.name) is not None and getattr(self, s.name) is not False}
         for group, said in EXCLUSIVE.items():
