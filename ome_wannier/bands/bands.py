@@ -58,6 +58,7 @@ class Bands:
     axes : Cartesian axes of the field; axis arguments a, b below count positions in `axes`.
     moments : Cartesian axes of the moment.
     pairs : for each moment, the positions (m, n) in `axes` with epsilon_imn = +1.
+    outside : whether states outside the basis take part, which the model knows.
     """
 
     def __init__(
@@ -79,10 +80,33 @@ class Bands:
         self._products: dict[tuple[str, int, int], ComplexArray] = {}
         self._derivatives: dict[tuple[int, int], ComplexArray] = {}
         self._operators: dict[str, ComplexArray] = {}
-        self.model, self.k = model, k
+        self._others: NDArray[np.bool_] | None = None
+        self.model, self.k, self.outside = model, k, model.external is not None
         self.axes = model.axes
         self.moments = model.moments
         self.pairs = tuple((self.axes.index((i + 1) % 3), self.axes.index((i + 2) % 3)) for i in self.moments)
+
+    def inside(self) -> Bands:
+        """The same of a model that knows no states outside its basis."""
+        other = copy(self)
+        other.kept, other.outside = {}, False
+        return other
+
+    def lowest(self, count: int) -> Bands:
+        """The same where the lowest bands and the others are not coupled: of the lowest, what a basis of these alone gives.
+
+        The others begin with the group of the band after `count`, so that no group is divided.
+        """
+        other = self.regrouped(self._degeneracy)
+        other._others = self.groups[0][:, count, None] <= np.arange(self.energies.shape[1])
+        return other
+
+    def _uncoupled(self, X: ComplexArray) -> ComplexArray:
+        """X (nk, ..., n, n) in the eigenbasis, without elements between the lowest bands and the others, if these are apart."""
+        if self._others is None:
+            return X
+        one = self._others[:, :, None] == self._others[:, None, :]
+        return np.asarray(X * one.reshape(len(X), *(1,) * (X.ndim - 3), *one.shape[1:]))
 
     def regrouped(self, degeneracy: Degeneracy) -> Bands:
         """The same eigenproblem with other groups of levels."""
@@ -90,7 +114,7 @@ class Bands:
         for name in [n for n, x in vars(type(self)).items() if isinstance(x, cached_property)]:
             other.__dict__.pop(name, None)
         other._eigh, other._degeneracy = self._eigh, degeneracy
-        other.kept, other._products, other._derivatives = {}, {}, {}
+        other.kept, other._products, other._derivatives, other._operators = {}, {}, {}, {}
         return other
 
     @cached_property
@@ -124,13 +148,13 @@ class Bands:
         """U^+ X U for X of shape (nk, n, n), or a stack (nk, ..., n, n), in the Wannier gauge."""
         stack = X.reshape(len(X), -1, *X.shape[-2:])
         rotated: ComplexArray = rotations.rotate(self._eigh[1], _whole(stack))
-        return rotated.reshape(X.shape)
+        return self._uncoupled(rotated.reshape(X.shape))
 
     def rotate_hermitian(self, X: ComplexArray) -> ComplexArray:
         """The same for Hermitian X, in half of the time."""
         stack = X.reshape(len(X), -1, *X.shape[-2:])
         rotated: ComplexArray = rotations.rotate_pairs(self._eigh[1], _whole(stack))
-        return rotated.reshape(X.shape)
+        return self._uncoupled(rotated.reshape(X.shape))
 
     # ---- degenerate groups -------------------------------------------------------------------------------------
 
@@ -186,7 +210,7 @@ class Bands:
             return self.rotate_hermitian(found.velocities()), None
         U = self._eigh[1]
         v, commuted = rotations.rotate_covariant(U, self.energies, _whole(found.slope), _whole(found.A))
-        return v, commuted
+        return self._uncoupled(v), commuted
 
     @property
     def velocities(self) -> ComplexArray:

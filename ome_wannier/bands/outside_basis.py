@@ -31,7 +31,7 @@ def outside_metric(bands: Bands) -> Mapping[tuple[int, int], ComplexArray]:
 
 
 def _outside(bands: Bands, moments: bool = False, metric: bool = False) -> Outside:
-    if bands.model.external is None:
+    if not bands.outside:
         return Outside()
     model = cast(OpenBasis, bands.model)
     found = model.outside(bands.k, bands.matrices_with_curls(), moments, metric)

@@ -140,13 +140,17 @@ class GapTerm:
 PART = "__part_"
 
 
+#: the share of states outside the basis in a quantity, and that of the upper bands inside it
+OUTSIDE, ABOVE = f"{PART}outside", f"{PART}above"
+
+
 def whole_of(name: str) -> str:
     """The quantity that this is the name of, or of a share in it."""
     return name.partition(PART)[0]
 
 
 def is_share(calculator: object) -> bool:
-    """Whether it is the share of a part of the material in a quantity."""
+    """Whether it is the share of a part of the material, or of some states, in a quantity."""
     return isinstance(calculator, Observable) and PART in calculator.name
 
 

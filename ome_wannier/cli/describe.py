@@ -141,7 +141,7 @@ def _wsvec_line(file: Path | None, use: bool | None) -> str:
 def _matrices(model: TightBinding, source: Source, settings: Settings) -> list[tuple[str, str]]:
     """What the matrices of a model are like, as it is printed."""
     position = "diagonal: the centres of the orbitals" if model.exact_position else "matrix elements <0i|r|Rj>"
-    if source.adapter == "wannier90" and settings.centres is None:
+    if source.adapter == "wannier90" and settings.centres is None and model.external is None:
         moved = wannier90.corrections(source.seed, settings.win, settings.lattice)
         if moved.any():
             count = f"{np.count_nonzero(moved)} of {len(moved)} functions"
@@ -153,6 +153,7 @@ def _matrices(model: TightBinding, source: Source, settings: Settings) -> list[t
         ("formula", built or lines.formula_line(model)),
         ("position", position),
         ("spin", "operator known" if model.has_spin else "no operator"),
+        *([("outside", "external terms known, and positions with them")] if model.external is not None else []),
         ("R vectors", f"{len(model.R)}, reaching {', '.join(map(str, abs(model.R).max(axis=0)))} cells"),
         ("Hermiticity", f"largest violation {model.hermiticity_error:.2g} eV or Angstrom"),
     ]

@@ -26,7 +26,7 @@ from ..presentation.long_table import origin_table, table, write_csv
 from ..presentation.text import text
 from ..response.compute import compute
 from ..response.result_files import quantities, save
-from ..runs.plan import arguments, default_mesh, known_level, loader_options, model_of, source_of
+from ..runs.plan import arguments, basis_options, default_mesh, known_level, model_of, source_of
 from ..runs.settings import Settings
 from ..sources import library
 from ..sources.convert import convert as write_model
@@ -133,7 +133,7 @@ def convert(
     settings: Settings, target: str, kind: str | None, write_spin_order: str | None, overwrite: bool, console: Console
 ) -> None:
     """Write the model that the settings name for another program, and print the paths."""
-    model = source_of(settings).load(**loader_options(settings))
+    model = source_of(settings).load(**basis_options(settings))
     for path in write_model(model, target, kind, write_spin_order=write_spin_order, overwrite=overwrite):
         console.print(f"wrote {path}", soft_wrap=True)
 

@@ -77,7 +77,12 @@ def about_lines(result: xr.Dataset) -> list[str]:
     more = [f"left out of {', '.join(names)}: {note}" for note, names in left_out.items()]
     surface = result.attrs.get("fermi_surface", "")
     left = f"left out: {result.attrs['left_out']}"
-    known = (level_line(result), surface, order, other, *layer_lines(result), *symmetry_lines(result), error, left, *more)
+    of = {"external_terms_change": "external terms: states outside the basis", "basis_change": "basis: bands left out by basis"}
+    changed = [
+        f"{what} change {result.attrs[name]}, of the largest element" for name, what in of.items() if name in result.attrs
+    ]
+    about = (*layer_lines(result), *symmetry_lines(result))
+    known = (level_line(result), surface, order, other, *about, error, *changed, left, *more)
     return [text for text in known if text]
 
 

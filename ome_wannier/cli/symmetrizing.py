@@ -14,7 +14,7 @@ from ..integration.symmetrize import Symmetrized, symmetrize
 from ..models.tight_binding import is_tight_binding
 from ..presentation.content import title_of
 from ..runs import values
-from ..runs.plan import loader_options, source_of
+from ..runs.plan import basis_options, source_of
 from ..runs.settings import Settings
 from ..sources.convert import KINDS, convert
 from ..sources.load import Source
@@ -37,7 +37,7 @@ def restore(settings: Settings, target: str, moments: str | None, nonmagnetic: b
     OMEError : a model that cannot be made symmetric, or not be written; both of `moments` and `nonmagnetic`.
     """
     source = source_of(settings)
-    model = source.load(**loader_options(settings))
+    model = source.load(**basis_options(settings))
     if not is_tight_binding(model):
         raise SettingsError(f"{model.name}: only Wannier functions and orbitals can be made symmetric")
     console.print(title_of(model.name), soft_wrap=True)

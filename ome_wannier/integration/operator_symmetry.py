@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bands.degeneracy import Degeneracy, default_tol
-from ..calculators.quantity import Observable, is_share
+from ..calculators.quantity import ABOVE, OUTSIDE, Observable, is_share
 from ..calculators.weights import component_axes, component_shapes, evaluate_at, unpacked
 from ..models.base import Lattice, Model, has_zone
 from ..models.tight_binding import is_tight_binding
@@ -35,7 +35,7 @@ def obeyed(group: Group, model: Model, observables: Sequence[Observable]) -> tup
         return group, ""
     of_operator = {o.name: [x for x in observables if getattr(x.weights, "name", None) == o.name] for o in model.operators}
     tested: dict[str, list[Observable]] = dict(of_operator)
-    tested["parts of the material"] = [o for o in observables if is_share(o)]
+    tested["parts of the material"] = [o for o in observables if is_share(o) and not o.name.endswith((OUTSIDE, ABOVE))]
     kept, why = list(group.operations), []
     for name, of_it in tested.items():
         violations = _violations(of_it, model, group) if of_it else {}

@@ -12,6 +12,7 @@ import numpy as np
 from ..calculators.reported_units import ROUNDING
 from ..common.errors import ModelError
 from ..integration.occupation.fermi import REACH
+from ..response.changes import percent
 from ..response.result_files import quantities
 from ..sources import library
 from ..sources.library_entry import PREFIX, Entry
@@ -57,6 +58,16 @@ class Summary:
         from .html import fragment
 
         return fragment(self)
+
+
+#: attributes that say how much some states change of a quantity: which these are, and what else there is to say
+CHANGES = {
+    "external_terms_change": ("states outside the Wannier functions", "external terms; --external off: without"),
+    "basis_change": (
+        "the bands left out by basis",
+        "uncertainty of the basis: of what order more bands than there are would matter",
+    ),
+}
 
 
 def summary(
@@ -238,6 +249,11 @@ def _notes(result: xr.Dataset, shown: Sequence[str], tables: Sequence[Table], re
         diagonal = {"xx", "yy", "zz"} & set(elements.allowed(result[name]))  # what is left out is isotropic
         if "left_out" in result[name].attrs and diagonal:
             notes.append(f"{elements.said(name)} leaves out: {result[name].attrs['left_out']}")
+    for attribute, (states, more) in CHANGES.items():
+        shares = {name: result[name].attrs[attribute] for name in shown if attribute in result[name].attrs}
+        if shares:
+            changed = ", ".join(f"{elements.said(name)} by {percent(share)}" for name, share in shares.items())
+            notes.append(f"{states} change {changed} ({more})")
     notes += _across(result, tables)
     if any(column.endswith(f"{rows.END})") for table in tables for column in table.columns):
         notes.append(f"{rows.END}: the first or last level, beyond which it may be larger: widen the scan")

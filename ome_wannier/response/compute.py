@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from ..bands.degeneracy import Degeneracy
+from ..calculators.changes import changes
 from ..calculators.registry import Calculator
 from ..calculators.scattering import scattered, times_of
 from ..common.errors import SettingsError
@@ -27,6 +28,7 @@ from ..integration.tolerance import MAX_POINTS, goal_of
 from ..models.base import Model, has_zone
 from ..symmetry.operations import Operation
 from . import doubts, elements, imposed_symmetry
+from .changes import with_changes
 from .dataset import build
 from .integrated import integrated
 from .layer import choice_of, placed
@@ -84,6 +86,7 @@ def compute(
     carriers: float | None = None,
     by: str | Mapping[str, Sequence[int]] | None = None,
     tau_level: float | None = None,
+    basis: int | None = None,
 ) -> xr.Dataset:
     """Response tensors of a model as functions of the Fermi level and the temperature.
 
@@ -152,6 +155,8 @@ def compute(
     tau_level : eV; `tau` is then the relaxation time at this energy, and at others in inverse proportion to the density of
         states, `dos`, as of weak scatterers that do not tell states apart. The attribute `tau_of_energy` says how well that is
         known, which is not in the errors.
+    basis : number of bands: the attribute `basis_change` says how much each quantity changes when all bands above the lowest
+        ones, and their degenerate ones, are left out as intermediate states, as a share of the largest element.
 
     Returns
     -------
@@ -172,7 +177,8 @@ def compute(
     model = model_of(model)
     wanted, more, observables, gap_terms = consisting_of(model, calculators, include_chern_simons)
     given = shares_of(model, wanted, by)
-    more, observables = [*more, *given.observables], (*observables, *given.observables)
+    outer = changes(model, observables, basis)
+    more, observables = [*more, *given.observables, *outer], (*observables, *given.observables, *outer)
     temperatures = np.atleast_1d(numbers("temperature", temperature, "K"))
     of_state, tau = relaxation(tau, tau_level, checkpoint)
     validate(model, wanted, temperatures, tau, degeneracy_tol)
@@ -210,7 +216,7 @@ def compute(
         said = of_state.about(levels) if isinstance(of_state, TauOverDos) else A_FUNCTION
         for about in (result.attrs, *(v.attrs for v in result.data_vars.values() if "tau_fs" in v.attrs)):
             about |= {"tau_fs": at_level, "tau_of_energy": said}
-    return with_shares(result, model, found, given, unit)
+    return with_changes(with_shares(result, model, found, given, unit), wanted, found)
 
 
 def _labelled(

@@ -51,6 +51,11 @@ def loader_options(settings: Settings) -> dict[str, Any]:
     return given | (settings.parameters or {})
 
 
+def basis_options(settings: Settings) -> dict[str, Any]:
+    """The same for what keeps the functions alone: no file has a place for states outside them."""
+    return loader_options(settings) | {"external": "off"}
+
+
 def model_of(source: Source, settings: Settings) -> Model:
     """The model of a source, with the operators that the calculators of the settings need and that come ready.
 

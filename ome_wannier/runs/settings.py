@@ -89,6 +89,9 @@ class Settings:
         "How spinor functions are sorted: block or interlaced; adds the spin part.", "ORDER"
     )
     spn: bool = _loader("Take the spin operator from .spn, .chk and .eig beside the seed.", default=False)
+    external: Literal["auto", "off"] = _loader(
+        "States outside the functions, from .chk, .eig, .mmn and .uHu beside the seed.", "auto|off", default="auto"
+    )
     parameters: dict[str, Value] | None = _loader(
         "Of a built library entry, may be repeated: theta=1.05.",
         "NAME=VALUE", values.parameters, kind=list[str], flags=("-p", "--parameter"),
@@ -133,6 +136,12 @@ class Settings:
 
     by: Literal["site", "layer", "orbital"] | None = _compute(
         "Shares of the atoms, layers or orbitals in the quantities that have them.", "site|layer|orbital"
+    )
+
+    basis: int | None = _compute(
+        "How much results change with the lowest N bands alone: uncertainty of the basis.",
+        "N",
+        partial(values.count, what="bands"),
     )
 
     def __post_init__(self) -> None:

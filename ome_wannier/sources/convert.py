@@ -133,6 +133,8 @@ def _kind(target: str) -> str:
 
 
 def _loaded(source: Any, options: dict[str, Any]) -> TightBinding:
+    if isinstance(source, str | os.PathLike):  # no format has a place for external terms
+        options = {"external": "off"} | options
     model = load(source, **options)
     if not is_tight_binding(model):
         raise ModelError(f"a {type(model).__name__} cannot be written: it has no Hamiltonian on R vectors")

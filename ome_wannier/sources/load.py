@@ -22,6 +22,7 @@ from ..models.plane_waves import PlaneWaves
 from ..models.sparse_tight_binding import SparseTightBinding
 from ..models.tight_binding import TightBinding, is_tight_binding
 from . import library
+from .completed import completed
 from .library_entry import FILE, Entry
 
 #: adapters of objects of other packages, under their name: each has `recognises(object)`, which does not import the package,
@@ -55,13 +56,23 @@ class Source:
     adapter: str | None = "wannier90"
 
     def load(
-        self, *, spn: bool = False, unpack_size: int | None = None, unpack_ratio: float | None = None, **options: Any
+        self,
+        *,
+        spn: bool = False,
+        external: str = "auto",
+        unpack_size: int | None = None,
+        unpack_ratio: float | None = None,
+        **options: Any,
     ) -> TightBinding | PlaneWaves | SparseTightBinding | KDotP:
         """The model; options as for `ome_wannier.load`."""
+        if external not in ("auto", "off"):
+            raise ModelError(f"external is {external!r}: give 'auto' or 'off'")
         with limited(unpack_size, unpack_ratio):
-            return self._loaded(spn, options)
+            return self._loaded(spn, external == "auto", options)
 
-    def _loaded(self, spn: bool, options: dict[str, Any]) -> TightBinding | PlaneWaves | SparseTightBinding | KDotP:
+    def _loaded(
+        self, spn: bool, external: bool, options: dict[str, Any]
+    ) -> TightBinding | PlaneWaves | SparseTightBinding | KDotP:
         if self.adapter is not None:
             _check_options(adapter(self.adapter).load, options, str(self.seed))
         if spn and (self.adapter != "wannier90" or options.get("spin_order") is not None):
@@ -75,10 +86,13 @@ class Source:
         else:
             assert self.adapter is not None
             model = adapter(self.adapter).load(self.seed, **options)
-        if not spn:
+        if self.adapter != "wannier90" or not (external or spn):
             return model
         assert is_tight_binding(model)
-        return replace(model, spin=spin_matrices(find(self.seed)[0], model))
+        seed = find(self.seed)[0]
+        if external:
+            model = completed(model, seed, options)
+        return replace(model, spin=spin_matrices(seed, model)) if spn else model
 
 
 def of_entry(found: Entry) -> Source:
@@ -104,10 +118,12 @@ def load(
         `spin_degeneracy` (1 or 2), `use_wsvec`, `spin_order`, `win`,
         `lattice`; see `adapters.wannier90.load`. Besides, `spn=True`: the spin
         operator from `.spn`, `.chk` and `.eig` beside them, exact where `spin_order` is approximate; see
-        `adapters.wannierberri.spin`. Of any files, `unpack_size` (bytes) and `unpack_ratio`: how much one may unpack to, see
-        `common.limits`. Objects of other packages take `spin_degeneracy` too, electrons per band; by default
-        it is 1 for PythTB, TBmodels, kwant and WannierBerri, and 2 for unpolarized sisl Hamiltonians and ASE's Wannier
-        functions of calculations with one spin channel. PythTB's and sisl's models with spin allow only 1.
+        `adapters.wannierberri.spin`. `external="off"`: without the states outside the functions, which `.chk`, `.eig`, `.mmn`
+        and `.uHu` beside them tell by default; see `sources.completed`. Of any files, `unpack_size` (bytes) and
+        `unpack_ratio`: how much one may unpack to, see `common.limits`. Objects of other packages take `spin_degeneracy` too,
+        electrons per band; by default it is 1 for PythTB, TBmodels, kwant and WannierBerri, and 2 for unpolarized sisl
+        Hamiltonians and ASE's Wannier functions of calculations with one spin channel. PythTB's and sisl's models with spin
+        allow only 1.
 
     Raises
     ------

@@ -28,6 +28,9 @@ from .spin import NEAREST, SAME_GAUGE
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
+#: endings of what is read
+FILES = (".chk", ".eig", ".mmn", ".uHu")
+
 
 def external_of(system: Any, R: NDArray[np.int64]) -> External:
     """The matrices BB and CC, FF (or OO and GG) of a `System_R`, positions absolute, on these R vectors.
@@ -104,7 +107,7 @@ def with_external_terms(model: TightBinding, seed: str | Path, nearest: tuple[fl
     FileFormatError : files that are damaged, or of different calculations.
     """
     overlaps = companion(seed, ".uIu") is not None
-    endings = (".chk", ".eig", ".mmn", ".uHu", *([".uIu"] if overlaps else []))
+    endings = (*FILES, *([".uIu"] if overlaps else []))
     data = read_calculation(seed, endings, "external terms need", model)
     from wannierberri.system.system_R import System_R
 
