@@ -110,6 +110,11 @@ def said(name: str) -> str:
     return name.replace("_", " ")
 
 
+def labelled(result: xr.Dataset, name: str, element: str) -> str:
+    """A quantity and its element, with those that equal it: "L hall xyz = -yxz"."""
+    return f"{said(name)} {with_equals(result[name], element)}".rstrip()
+
+
 def legend(
     result: xr.Dataset, which: Sequence[str], undefined: bool = True, among: Mapping[str, Collection[str]] | None = None
 ) -> list[str]:

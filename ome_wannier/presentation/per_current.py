@@ -49,15 +49,15 @@ def _signed(at: xr.Dataset) -> dict[str, Any]:
     return pairs
 
 
-def lines(result: xr.Dataset, level: int, temperature: int) -> list[tuple[str, list[str]]]:
-    """Rows of the first screen, (label, [element, value with error, unit]), at these indices of level and temperature."""
+def lines(result: xr.Dataset, level: int, temperature: int) -> list[tuple[str, str, str]]:
+    """Rows of the first screen, (label with element, value with error, unit), at these indices of level and temperature."""
     at = result.isel(temperature=temperature) if "temperature" in result.dims else result
     found = _signed(at.isel(fermi=[level]))
     rows = []
     for name in (key.removesuffix(SUFFIX) for key in found if key.endswith(SUFFIX)):
         column = f"{name}{SUFFIX}"
         number = rounded(found[column], found[f"{column}_error"])
-        rows.append((f"{said(name)} / sigma", [found[f"{column}_element"], number, pretty(UNIT)]))
+        rows.append((f"{said(name)} / sigma {found[f'{column}_element']}", number, pretty(UNIT)))
     return rows
 
 
