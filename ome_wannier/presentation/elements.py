@@ -37,6 +37,11 @@ def element(variable: xr.DataArray, name: str) -> xr.DataArray:
     return variable.sel(dict(zip(along(variable), name, strict=True)))
 
 
+def at(variable: xr.DataArray, whole: xr.DataArray, name: str) -> xr.DataArray:
+    """One element of a quantity in what has dimensions besides its own, such as the shares of parts in it."""
+    return variable.sel(dict(zip(along(whole), name, strict=True)))
+
+
 def defined(variable: xr.DataArray) -> dict[str, tuple[str, ...]]:
     """The Cartesian dimensions of a variable and those of their axes along which any element is defined; all if none is."""
     there = variable.notnull()

@@ -58,11 +58,7 @@ def _in_order(result: xr.Dataset) -> list[str]:
 
 def _shared(result: xr.Dataset, shares: str, name: str) -> list[str]:
     """The elements of a quantity that have shares: those of a layer that need positions across it have none."""
-    return [e for e in elements.names(result[name]) if _element(result[shares], result[name], e).notnull().any()]
-
-
-def _element(variable: xr.DataArray, whole: xr.DataArray, element: str) -> xr.DataArray:
-    return variable.sel(dict(zip(elements.along(whole), element, strict=True)))
+    return [e for e in elements.names(result[name]) if elements.at(result[shares], result[name], e).notnull().any()]
 
 
 def _of_one(result: xr.Dataset, name: str, by: str, spots: Sequence[Spot], units: str | None) -> Table:
@@ -146,6 +142,6 @@ def _at(result: xr.Dataset, shares: str, name: str, spots: Sequence[Spot]) -> Nu
     """(parts, spots) of the elements that are shown."""
     found = []
     for spot in spots:
-        at = _element(result[shares], result[name], spot.element).isel(fermi=spot.level)
+        at = elements.at(result[shares], result[name], spot.element).isel(fermi=spot.level)
         found.append((at.isel(temperature=spot.temperature) if "temperature" in at.dims else at).values)
     return np.stack(found, axis=1)
