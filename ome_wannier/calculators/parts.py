@@ -9,7 +9,7 @@ Others have no unique share: a moment whose positions stand between different ba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -94,29 +94,31 @@ def trace_of(calculator: Calculator, external: bool) -> Trace | None:
 class AllParts:
     """The shares of all parts in a trace.
 
-    members : (parts, n), 1 where an orbital belongs to a part, else 0.
+    members : (parts, n), 1 where an orbital belongs to a part, else 0. orbitals : (n, n) orthogonal, rows that are the orbitals
+        in terms of those of the model; None where they are the same.
     """
 
     trace: Trace
     members: Array
+    orbitals: Array | None = None
 
     def __call__(self, bands: Bands) -> Array:
         """(nk, n, parts, i, field), of a sum without a field (nk, n, parts, i)."""
-        O, U, factor = self.trace.operator(bands), bands.eigenvectors, self.trace.factor
+        O, factor, n = self.trace.operator(bands), self.trace.factor, bands.energies.shape[1]
+        U = bands.eigenvectors if self.orbitals is None else self.orbitals @ bands.eigenvectors
         if self.trace.kind == "sum":
-            return factor * _resolved(bands, np.eye(U.shape[1], dtype=complex)[None, None], O, self.members)[..., 0]
+            return factor * _resolved(U, np.eye(n, dtype=complex)[None, None], O, self.members)[..., 0]
         if self.trace.kind == "extrinsic":
             inside = np.where(bands.same[:, None], bands.velocities, 0.0)
-            return -factor * _resolved(bands, inside, O, self.members)
-        return 2 * factor * _resolved(bands, _across_window(bands), O, self.members)
+            return -factor * _resolved(U, inside, O, self.members)
+        return 2 * factor * _resolved(U, _across_window(bands), O, self.members)
 
 
-def _resolved(bands: Bands, X: ComplexArray, O: ComplexArray, members: Array) -> Array:
-    """Re [X_b 1/2 {P_s, O_i}]_nn (nk, n, parts, i, b) of stacks X (nk, b, n, n) and O (nk, i, n, n), O Hermitian."""
-    U = bands.eigenvectors
+def _resolved(U: ComplexArray, X: ComplexArray, O: ComplexArray, members: Array) -> Array:
+    """Re [X_b 1/2 {P_s, O_i}]_nn (nk, n, parts, i, b) of U (nk, orbitals, n), X (nk, b, n, n), Hermitian O (nk, i, n, n)."""
     W = U[:, None] @ O
     XU = X @ np.conj(np.swapaxes(U, 1, 2))[:, None]
-    out = np.empty((*bands.energies.shape, len(members), O.shape[1], max(X.shape[1], 1)))
+    out = np.empty((len(U), U.shape[2], len(members), O.shape[1], max(X.shape[1], 1)))
     for i in range(O.shape[1]):
         XW = X @ np.conj(np.swapaxes(W[:, i], 1, 2))[:, None]
         for b in range(X.shape[1]):
@@ -157,3 +159,17 @@ def shares(calculator: Calculator, trace: Trace, parts: Parts, orbitals: int) ->
     whole, first = AllParts(trace, members), first_observable(calculator)
     assert isinstance(first, Observable)
     return [replace(first, name=f"{calculator.name}{PART}{i}", weights=Share(whole, i, first.dims)) for i in range(len(parts))]
+
+
+def mixed(given: Sequence[Observable], seed: int = 13) -> list[Observable]:
+    """The shares of as many parts of orbitals that are mixed at random: as large, and of no symmetry."""
+    known: dict[int, AllParts] = {}
+    found = []
+    for o in given:
+        share = o.weights
+        assert isinstance(share, Share)
+        n = share.whole.members.shape[1]
+        turned = np.linalg.qr(np.random.default_rng(seed).normal(size=(n, n)))[0]
+        whole = known.setdefault(id(share.whole), replace(share.whole, orbitals=turned))
+        found.append(replace(o, weights=replace(share, whole=whole)))
+    return found
