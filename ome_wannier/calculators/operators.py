@@ -85,10 +85,9 @@ def calculators_of(operator: Operator) -> tuple[Observable, ...]:
     return _calculators(*operator.about[:4], operator.is_vector)
 
 
-def size_of(model: Model, name: str) -> float:
-    """The largest matrix element of the operator that a calculator of this name is of; 1 of others."""
-    of_it = [np.abs(o.matrices).max(initial=0.0) for o in model.operators if name in [c.name for c in calculators_of(o)]]
-    return float(of_it[0]) if of_it else 1.0
+def size_of(model: Model, name: str | None) -> float:
+    """The largest matrix element of the model's operator of this name; 1 where there is none."""
+    return float(next((np.abs(o.matrices).max(initial=0.0) for o in model.operators if o.name == name), 1.0))
 
 
 @lru_cache(maxsize=256)

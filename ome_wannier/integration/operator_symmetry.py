@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..bands.degeneracy import Degeneracy, default_tol
 from ..calculators.operators import size_of
-from ..calculators.parts import mixed
+from ..calculators.parts import mixed, operator_of
 from ..calculators.quantity import Observable, is_share, whole_of
 from ..calculators.reported_units import ROUNDING as NOTHING
 from ..calculators.weights import component_axes, component_shapes, evaluate_at, unpacked
@@ -71,7 +71,8 @@ def _violations(tested: Sequence[Observable], model: Lattice, group: Group, seed
     here = _weights(model, tested, k)
     plain = _sizes(tested, here)
     top = max(float(np.median(size)) for size in plain.values())
-    zero = {name: max(ZERO * top, NOTHING * size_of(model, name), np.finfo(float).tiny) for name in plain}
+    nothing = {whole_of(o.name): NOTHING * size_of(model, operator_of(o)) for o in tested}
+    zero = {name: max(ZERO * top, nothing[name], np.finfo(float).tiny) for name in plain}
     shares = is_share(tested[0])
     other = _sizes(tested, _weights(model, mixed(tested), k) if shares else _weights(_with_other_signs(model), tested, k))
     exact = {name: np.maximum(np.maximum(size, other[name]) if shares else size, zero[name]) for name, size in plain.items()}

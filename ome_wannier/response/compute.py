@@ -188,7 +188,7 @@ def compute(
         levels = given_levels(fermi) if level is None else level.spread(negligible(level.temperature, goal))
         integrand = Integrand(model, observables, occupation_of(model, observables, levels, temperatures), degeneracy)
         request = Request(integrand, [*wanted, *more], group, where, means, gap_terms, trial)
-        found = placed(request, wanted, _integrated(request), choice)
+        found = placed(request, wanted, _integrated(request), choice, [b for of in given.blocks.values() for b in of])
     if level is not None:
         levels, found = charged(level, found)
     if alone:

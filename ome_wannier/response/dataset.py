@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..calculators.operators import size_of
+from ..calculators.parts import operator_of
 from ..calculators.quantity import OF_OPERATORS, WITH_TAU, Combination, Observable
 from ..calculators.registry import Calculator, first_observable
 from ..calculators.reported_units import AXES, INDEX_ORDER, ROUNDING, unit_of
@@ -94,7 +95,8 @@ def _about(model: Model, calculator: Calculator, unit: str, tau: float, axes: Ax
     if isinstance(calculator, Combination) and calculator.note and len(model.axes) == 3:
         about["left_out"] = calculator.note
     if isinstance(observable, Observable) and observable.kind in OF_OPERATORS:
-        about["rounding"] = ROUNDING * abs(unit_of(observable, len(model.axes), tau)[0]) * size_of(model, observable.name)
+        size = size_of(model, operator_of(observable))
+        about["rounding"] = ROUNDING * abs(unit_of(observable, len(model.axes), tau)[0]) * size
     if reason := layer.missing(model, calculator, axes):
         about["missing"] = reason
     return about
