@@ -105,7 +105,7 @@ def of_database(db: str | Path, by: str, where: str | None, details: int, units:
     failed = everything[everything["status"] == FAILED] if "status" in everything else everything[:0]
     meanings = [
         (d.name, d.unit if units is None else d.unit.replace(RESPONSE_UNIT, units), d.meaning)
-        for d in screening.describe()
+        for d in screening.describe(map(str, everything))
         if d.name in everything
     ]
     counts = everything["status"].value_counts().to_dict() if "status" in everything else {}

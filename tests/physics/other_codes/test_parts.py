@@ -1,5 +1,7 @@
 """Shares of parts of the material against dense matrices in plain numpy, sums, and layers that do not couple."""
 
+import warnings
+
 import numpy as np
 import pytest
 from test_operators import KT, MU, NAMES, STEP, in_field, operator_of
@@ -185,6 +187,20 @@ def test_warnings_name_the_quantity_and_no_share():
     with pytest.warns(ome.errors.AccuracyWarning, match="Fermi surfaces") as said:
         ome.compute(TOYS["metal_2d"].model, (6, 6, 1), "extrinsic", fermi=0.0, temperature=50.0, by="orbital")
     assert not any("__part_" in str(w.message) for w in said)
+    model = ome.operators.with_height(TOYS["matrix_metal_2d"].model)
+    with pytest.warns(ome.errors.AccuracyWarning, match="Fermi surfaces of height_response:") as said:
+        ome.compute(model, (6, 6, 1), "height_response", fermi=0.0, temperature=50.0, by="orbital", degeneracy_tol=1e-9)
+    assert not any("__part_" in str(w.message) or "_gate_" in str(w.message) for w in said)
+
+
+def test_levels_in_doubt_are_said_of_no_share():
+    """MoS2's levels a noise apart decide about shares: in their errors, and no name of a part is printed."""
+    model = ome.operators.with_height(ome.load("mos2"))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = ome.compute(model, (24, 24, 1), "height_response", fermi=-0.5, temperature=300.0, by="site")
+    assert said
+    assert "__part_" not in found.attrs["levels_in_doubt"] + " ".join(str(w.message) for w in said)
 
 
 def test_shares_at_a_filling():
