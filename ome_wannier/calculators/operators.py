@@ -86,6 +86,11 @@ def calculators_of(operator: Operator) -> tuple[Observable, ...]:
     return _calculators(*operator.about[:4], operator.is_vector)
 
 
+def size_of(model: Model, name: str | None) -> float:
+    """The largest matrix element of the model's operator of this name; 1 where there is none."""
+    return float(next((np.abs(o.matrices).max(initial=0.0) for o in model.operators if o.name == name), 1.0))
+
+
 @lru_cache(maxsize=256)
 def _calculators(name: str, unit: str, T: Parity, P: Parity, is_vector: bool) -> tuple[Observable, ...]:
     first: Dims = ("operator_component",) if is_vector else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -147,6 +147,11 @@ OUTSIDE, ABOVE = f"{PART}outside", f"{PART}above"
 def whole_of(name: str) -> str:
     """The quantity that this is the name of, or of a share in it."""
     return name.partition(PART)[0]
+
+
+def without_shares(found: Mapping[str, Array]) -> dict[str, Array]:
+    """What was found of quantities, without the shares of parts in them, of which nobody is warned."""
+    return {name: x for name, x in found.items() if whole_of(name) == name}
 
 
 def is_share(calculator: object) -> bool:

@@ -159,8 +159,8 @@ def resolve(asked: str | Iterable[str | Calculator]) -> tuple[list[Calculator], 
 
 def shown(calculators: Iterable[Calculator]) -> list[str]:
     """The quantities that these are, or are parts or shares of, each once, without what only helps to place a layer."""
-    said = [c.of if isinstance(c, Combination) and c.of else whole_of(c.name) for c in calculators if c.name not in _TERMS]
-    return list(dict.fromkeys(said))
+    said = [c.of if isinstance(c, Combination) and c.of else whole_of(c.name) for c in calculators]
+    return [name for name in dict.fromkeys(said) if name not in _TERMS and blocks.made_term(name) is None]
 
 
 def combine(calculator: Calculator, values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:

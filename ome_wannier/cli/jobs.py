@@ -26,7 +26,7 @@ from ..presentation.long_table import origin_table, table, write_csv
 from ..presentation.text import text
 from ..response.compute import compute
 from ..response.result_files import quantities, save
-from ..runs.plan import arguments, basis_options, default_mesh, known_level, model_of, source_of
+from ..runs.plan import arguments, basis_options, default_mesh, known_level, model_of, neutral_electrons, source_of
 from ..runs.settings import Settings
 from ..sources import library
 from ..sources.convert import convert as write_model
@@ -117,7 +117,7 @@ def _places(model: Lattice, result: xr.Dataset, settings: Settings, source: Sour
     gap = {} if within is None else {"gap_eV": [within.bottom, within.top], "gap_above_band": within.bands}
     known = known_level(model, source)
     level = {} if known is None else {"known_level_eV": known.level}
-    neutral = source.entry.electrons(model) if source.entry and not model.neutral else None
+    neutral = neutral_electrons(model, source)
     level |= {} if neutral is None else {"neutral_electrons": neutral}
     return gap | level | {"level_place": [place.text(model.dimension) for place in found]}
 

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 KINDS = {3: "crystals", 2: "layers", 1: "chains", 0: "molecules"}
 #: marks a number that its error exceeds, and a Fermi level that is the first or last of those computed
 OPEN, END = "(open)", "(end)"
+#: ends of columns whose units are those of a layer or a crystal
+BY_DIMENSION = ("_max", "_gap", "dos", "carriers")
 #: failures that are shown with their reasons, at most
 SHOWN = 20
 
 
 def parts(found: pd.DataFrame, column: str, number: int, responses: bool) -> list[tuple[str, pd.DataFrame]]:
     """The rows to print, at most `number` of each kind: responses of layers and crystals have different units, and titles."""
-    if not responses or not column.endswith(("_max", "_gap")) or "dimension" not in found or found["dimension"].nunique() < 2:
+    mixed = "dimension" in found and found["dimension"].nunique() > 1
+    if not (responses and mixed and column.endswith(BY_DIMENSION)):
         return [("", found.head(number))]
     every = [(f"{kind}:", found[found["dimension"] == d]) for d, kind in KINDS.items()]
     every.append(("of no known dimension:", found[~found["dimension"].isin(list(KINDS))]))  # rows that others wrote
@@ -84,8 +87,13 @@ def _scaled(found: pd.DataFrame, by: str, units: str | None) -> tuple[list[float
     """A factor for each row of a column with errors, and the unit: of responses the one asked for, or with a prefix by the
     median of the rows."""
     from ..screening import table
+    from ..screening.operator_columns import unit_of
     from ..screening.table_units import factors
 
+    if (own := unit_of(found, by)) is not None:
+        sizes = sorted(abs(v) for v in found[by] if v and math.isfinite(v))
+        factor, unit = prefixed(sizes[len(sizes) // 2 :][:1], own) if own else (1.0, own)
+        return [factor] * len(found), unit
     dimensions = found["dimension"].dropna().unique().tolist() if "dimension" in found else []
     response = by.endswith(("_max", "_gap"))
     if not response or len(dimensions) != 1 or dimensions[0] not in ALPHA_UNIT:

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..common.errors import SettingsError
 from ..presentation import elements
-from ..presentation.content import EXTRINSIC, LEADING, reference
+from ..presentation.content import LEADING, reference
 from ..presentation.largest import largest
-from ..presentation.rows import MECHANISMS
+from ..presentation.rows import EXTRINSIC, MECHANISMS
 from ..presentation.units import common_scale
 from . import figures
 from .compare import COLOURS, named, tell

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..common.errors import SettingsError
-from ..common.units import ANGSTROM
+from ..presentation.carriers import above_neutrality
 from ..presentation.units import dimension_of
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ LABEL = "axis_label"
 def against_carriers(result: xr.Dataset) -> xr.Dataset:
     """The result with electrons per cm^d above neutrality, in a power of ten, in place of Fermi levels; holes are negative.
 
-    Neutrality is the filling of the material where the result knows it (`neutral_electrons`), else the bands below the gap in
-    the range of the levels.
-
     Raises
     ------
     SettingsError : a result without `electrons`, or whose neutrality is not known; several temperatures.
@@ -31,10 +28,13 @@ def against_carriers(result: xr.Dataset) -> xr.Dataset:
         raise SettingsError("against carriers: the result has no electrons: run with --calculators that include electrons")
     if result.sizes.get("temperature", 1) > 1:
         raise SettingsError("against carriers: each temperature has its own: give --temperature")
-    density = result["electrons"].values.reshape(-1) - _neutral(result)
+    found = above_neutrality(result)
+    if found is None:
+        raise SettingsError("against carriers: neutrality is not known: no gap among the levels, no filling of the material")
     d = dimension_of(result)
     power = POWERS[d]
-    shown = result.assign_coords(fermi=("fermi", density * 0.01**d / 10.0**power, {"units": f"10^{power}/cm^{d}"}))
+    density = found.value.reshape(-1) / 10.0**power
+    shown = result.assign_coords(fermi=("fermi", density, {"units": f"10^{power}/cm^{d}"}))
     label = f"carriers ($10^{{{power}}}$ cm$^{{-{d}}}$)"
     return shown.assign_attrs({LABEL: label, "gap_eV": []})
 
@@ -42,14 +42,3 @@ def against_carriers(result: xr.Dataset) -> xr.Dataset:
 def axis_label(result: xr.Dataset) -> str:
     """What runs along the axis of a scan."""
     return str(result.attrs.get(LABEL, "Fermi level (eV)"))
-
-
-def _neutral(result: xr.Dataset) -> float:
-    """Electrons per m^d at neutrality."""
-    about = result.attrs
-    cell = float(about["cell"]) * ANGSTROM ** dimension_of(result)
-    if "neutral_electrons" in about:
-        return float(about["neutral_electrons"]) / cell
-    if "gap_above_band" in about:
-        return float(about["gap_above_band"]) * int(about["spin_degeneracy"]) / cell
-    raise SettingsError("against carriers: neutrality is not known: no gap among the levels, and no filling of the material")

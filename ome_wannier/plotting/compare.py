@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ..common.errors import SettingsError
 from ..presentation import elements
-from ..presentation.content import EXTRINSIC, LEADING, reference, sampling, title_of
+from ..presentation.content import LEADING, reference, sampling, title_of
 from ..presentation.largest import largest
+from ..presentation.rows import EXTRINSIC
 from ..presentation.units import common_scale
 from . import figures
 from .carriers import axis_label

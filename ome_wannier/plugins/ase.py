@@ -155,7 +155,7 @@ def row(result: xr.Dataset) -> tuple[dict[str, float | str], dict[str, Any]]:
     pairs : numbers to select by: `ome_total_max`, the largest modulus of all components and Fermi levels, in SI units, and for
         a single level and temperature each component, `ome_total_zx`.
     data : the whole tensors, ([fermi,] [temperature,] 3, 3), nan where a component makes no
-        sense, with errors, units, levels and provenance.
+        sense, with errors, units, what their dimensions are, levels and provenance.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def row(result: xr.Dataset) -> tuple[dict[str, float | str], dict[str, Any]]:
             f"row() takes a result of compute(), or calc.dataset after a property was asked for: not {type(result).__name__}"
         )
     pairs: dict[str, float | str] = {}
-    data: dict[str, Any] = {"ome_units": {}}
+    data: dict[str, Any] = {"ome_units": {}, "ome_dims": {}}
     by = part_of(result)
     for key, values in result.data_vars.items():
         if by in values.dims:
@@ -177,6 +177,7 @@ def row(result: xr.Dataset) -> tuple[dict[str, float | str], dict[str, Any]]:
         name, full = f"ome_{key}", tensor(values)
         data[name] = full
         data["ome_units"][name] = str(values.attrs.get("units", ""))
+        data["ome_dims"][name] = [str(d) for d in values.dims if d not in SCAN]
         if str(key).endswith(("_error", "_raw", "_per_angstrom")):
             continue
         gone = elements.reasons(result[key]) if key in quantities(result) else {}

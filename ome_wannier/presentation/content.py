@@ -20,7 +20,7 @@ from . import elements, rows
 from .largest import Point, in_reach
 from .numbers import EXACT, NEGLIGIBLE
 from .part_rows import by_part
-from .rows import Table
+from .rows import EXTRINSIC, Table
 from .units import dimension_of
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 COLUMNS, OTHERS = 3, 6
 #: the intrinsic response: the first of these that is there is explained
 LEADING = ("total", "total_with_spin", "semiclassical", "spin")
+#: quantities that a note names
+NAMED = 3
 #: why there is no point group of a k.p model
 NO_GROUP = "not looked for: a k.p model has no atoms and no lattice"
-#: the extrinsic response
-EXTRINSIC = ("extrinsic", "spin_extrinsic", "extrinsic_with_spin")
 
 
 @dataclass(frozen=True)
@@ -98,15 +98,18 @@ def summary(
     leading = next((name for name in LEADING if name in there), None)
     extrinsic = [name for name in EXTRINSIC if name in there]
     tables = rows.intrinsic(result, leading, points, units) if leading else []
-    tables += rows.extrinsic(result, extrinsic, points, units)
-    tables += by_part(result, points, units)
+    shares, repeated = by_part(result, points, units)
+    tables += rows.extrinsic(result, [name for name in extrinsic if name not in repeated], points, units)
     known = {leading, *extrinsic, *rows.PARTS, *rows.EXACT_PARTS, *rows.SPIN}
     others = [name for name in there if name not in known]
     rest = len([name for name in there if name not in {leading, *extrinsic, *rows.MECHANISMS}])
-    if not tables or len(others) <= OTHERS:
-        alone = [] if leading else [name for name in there if name not in (*extrinsic, *others)]
-        tables += rows.others(result, [*alone, *others], points[0], units)
-        rest -= len(others)
+    if tables and len(others) > OTHERS:  # those of operators were asked for by name
+        others = [name for name in others if rows.is_of_operator(result, name)][:OTHERS]
+    alone = [] if leading else [name for name in there if name in known and name not in extrinsic]
+    title = f"{'others, ' if tables else ''}largest element of each"
+    tables += rows.others(result, [n for n in (*alone, *others) if n not in repeated], points, units, title)
+    tables += shares
+    rest -= len(others)
     shown = [name for name in (leading, *extrinsic) if name is not None]
     partly = [name for name in shown if in_reach(result, name)]  # of others the table says why there is nothing
     notes = [*elements.legend(result, partly, undefined=False), *_notes(result, shown, tables, max(rest, 0))]
@@ -243,7 +246,8 @@ def _rays(mesh: str) -> str:
 def _notes(result: xr.Dataset, shown: Sequence[str], tables: Sequence[Table], rest: int) -> list[str]:
     notes = [note for table in tables for note in table.notes]
     if unsure := [note.removesuffix(rows.UNSURE) for note in notes if note.endswith(rows.UNSURE)]:
-        together = ", ".join(dict.fromkeys(unsure)) + rows.UNSURE
+        said = list(dict.fromkeys(unsure))
+        together = (", ".join(said) if len(said) <= NAMED else f"{', '.join(said[:2])} and {len(said) - 2} more") + rows.UNSURE
         notes = [together, *(note for note in notes if not note.endswith(rows.UNSURE))]
     for name in shown:
         diagonal = {"xx", "yy", "zz"} & set(elements.allowed(result[name]))  # what is left out is isotropic
@@ -255,7 +259,8 @@ def _notes(result: xr.Dataset, shown: Sequence[str], tables: Sequence[Table], re
             changed = ", ".join(f"{elements.said(name)} by {percent(share)}" for name, share in shares.items())
             notes.append(f"{states} change {changed} ({more})")
     notes += _across(result, tables)
-    if any(column.endswith(f"{rows.END})") for table in tables for column in table.columns):
+    texts = [text for table in tables for text in (*table.columns, *(cell for _, cells in table.rows for cell in cells))]
+    if any(text.endswith((f"{rows.END})", f", {rows.END}")) for text in texts):
         notes.append(f"{rows.END}: the first or last level, beyond which it may be larger: widen the scan")
     if result.attrs.get("fermi_surface"):
         notes.append(str(result.attrs["fermi_surface"]))

@@ -37,6 +37,11 @@ def element(variable: xr.DataArray, name: str) -> xr.DataArray:
     return variable.sel(dict(zip(along(variable), name, strict=True)))
 
 
+def at(variable: xr.DataArray, whole: xr.DataArray, name: str) -> xr.DataArray:
+    """One element of a quantity in what has dimensions besides its own, such as the shares of parts in it."""
+    return variable.sel(dict(zip(along(whole), name, strict=True)))
+
+
 def defined(variable: xr.DataArray) -> dict[str, tuple[str, ...]]:
     """The Cartesian dimensions of a variable and those of their axes along which any element is defined; all if none is."""
     there = variable.notnull()
@@ -108,6 +113,11 @@ def _again(result: xr.Dataset, name: str, there: list[str]) -> bool:
 def said(name: str) -> str:
     """A quantity as it is printed."""
     return name.replace("_", " ")
+
+
+def labelled(result: xr.Dataset, name: str, element: str) -> str:
+    """A quantity and its element, with those that equal it: "L hall xyz = -yxz"."""
+    return f"{said(name)} {with_equals(result[name], element)}".rstrip()
 
 
 def legend(

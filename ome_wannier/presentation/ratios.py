@@ -89,12 +89,12 @@ def _signed(at: xr.Dataset) -> dict[str, Any]:
     return pairs
 
 
-def lines(result: xr.Dataset, level: int, temperature: int) -> list[tuple[str, list[str]]]:
-    """Rows of the first screen, (label, [element, value with error, unit]), at these indices of level and temperature."""
+def lines(result: xr.Dataset, level: int, temperature: int) -> list[tuple[str, str, str]]:
+    """Rows of the first screen, (label with element, value with error, unit), at these indices of level and temperature."""
     at = result.isel(temperature=temperature) if "temperature" in result.dims else result
     found = _signed(at.isel(fermi=[level]))
     return [
-        (r.label, [found[f"{r.column}_element"], rounded(found[r.column], found[f"{r.column}_error"]), pretty(r.unit)])
+        (f"{r.label} {found[f'{r.column}_element']}", rounded(found[r.column], found[f"{r.column}_error"]), pretty(r.unit))
         for r in RATIOS
         if r.column in found
     ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..calculators.operators import ENDINGS
 from . import elements, ratios
 from .largest import Point, Spot, beyond_error, in_reach, number_at, spots_of
 from .numbers import least, rounded
@@ -30,6 +31,8 @@ EXACT_PARTS = {
     "metric_curl": ("half the metric curl", 0.5),
 }
 PARTS = (*MECHANISMS, "local_intraband")
+#: the extrinsic response
+EXTRINSIC = ("extrinsic", "spin_extrinsic", "extrinsic_with_spin")
 #: what stands beside an orbital response
 SPIN = {"spin": ("spin", 1.0), "total_with_spin": ("orbital and spin", 1.0)}
 #: share of a total beyond which the error of a part leaves its share open
@@ -113,11 +116,16 @@ def _explained(result: xr.Dataset, leading: str, spots: Sequence[Spot], units: s
 
 def _nothing(kind: str, result: xr.Dataset, name: str) -> Table:
     """A heading for a response of which no element is left, with the reason."""
+    return Table(f"{kind}: {_why(result, name)}", "", [], [])
+
+
+def _why(result: xr.Dataset, name: str) -> str:
+    """Why no element of a quantity is left."""
     why = dict.fromkeys(elements.reasons(result[name]).values())
     forbidden = ", ".join(reason for reason in why if not reason.startswith(elements.UNDEFINED))
     undefined = [reason for reason in why if reason.startswith(elements.UNDEFINED)]
     first, *more = [forbidden] * bool(forbidden) + undefined
-    return Table(". ".join([f"{kind}: {first}", *(reason[0].upper() + reason[1:] for reason in more)]), "", [], [])
+    return ". ".join([first, *(reason[0].upper() + reason[1:] for reason in more)])
 
 
 def extrinsic(result: xr.Dataset, names: Sequence[str], points: Sequence[Point], units: str | None) -> list[Table]:
@@ -161,21 +169,49 @@ def _first_row(result: xr.Dataset, name: str, spots: Sequence[Spot], units: str 
     return _Row(numbers, factor, unit, [(elements.said(name), [_cell(result, name, n, factor) for n in numbers])])
 
 
-def others(result: xr.Dataset, names: Sequence[str], point: Point, units: str | None) -> list[Table]:
-    """The largest element of each of some quantities, with its unit."""
-    lines, notes = [], []
+def others(result: xr.Dataset, names: Sequence[str], points: Sequence[Point], units: str | None, title: str) -> list[Table]:
+    """The largest element of each of some quantities, with its unit: at all points or, of a scan, the first and the largest."""
+    scanned = points[-1].level is None
+    points = [points[0], points[-1]] if scanned else points
+    lines, notes, shown = [], [], []
+    gone: dict[str, list[str]] = {}
     for name in names:
-        spots = spots_of(result, name, [point])
-        if spots:
-            number = number_at(result, name, spots[0])
-            factor, unit = _unit(result, name, [number], units)
-            which = elements.with_equals(result[name], spots[0].element)
-            lines.append((elements.said(name), [which, _cell(result, name, number, factor), unit]))
-        else:
-            notes += elements.legend(result, [name])
+        spots = spots_of(result, name, points)
+        if not spots:
+            gone.setdefault(_why(result, name), []).append(elements.said(name))
+            continue
+        numbers, factor, unit, _ = _first_row(result, name, spots, units)
+        cells = [_cell(result, name, n, factor) for n in numbers]
+        if spots[-1].largest:
+            which = "" if spots[-1].element == spots[0].element else f"{spots[-1].element} "
+            end = f", {END}" * (END in _doubts(result, name, spots[-1]))
+            cells[-1] = f"{which}{cells[-1]} {place(result, spots[-1]).replace(' eV', '')}{end}"
+        label = elements.labelled(result, name, spots[0].element)
+        lines.append((label, [*cells, *[""] * (len(points) - len(cells)), unit]))
+        notes += _unsure(result, name, numbers)
+        shown.append((name, spots[0].element))
     if CONDUCTIVITY in names:
-        lines += ratios.lines(result, int(point.level or 0), int(point.temperature or 0))
-    return [Table("others, the largest element", "", ["element", "value", "unit"], lines, notes)] if lines or notes else []
+        found = ratios.lines(result, int(points[0].level or 0), int(points[0].temperature or 0))
+        lines += [(label, [number, *[""] * (len(points) - 1), unit]) for label, number, unit in found]
+    notes += [f"{', '.join(of)}: {why}" for why, of in gone.items()] + _letters(result, shown)
+    heads = [place(result, Spot("", int(p.level or 0), int(p.temperature or 0), False)) for p in points if p.level is not None]
+    return [Table(title, "", [*heads, *["largest, eV"] * scanned, "unit"], lines, notes)] if lines or notes else []
+
+
+def _letters(result: xr.Dataset, shown: Sequence[tuple[str, str]]) -> list[str]:
+    """What the letters of elements of operators stand for, by an element of each kind that is shown."""
+    found: dict[str, str] = {}
+    for name, element in shown:
+        dims = list(elements.along(result[name]))
+        if is_of_operator(result, name) and len(dims) > 1:
+            said = ", ".join(f"{d.removeprefix('operator_')} {x}" for d, x in zip(dims, element, strict=True))
+            found.setdefault(",".join(dims), f"{element}: {said}")
+    return [f"of operators {'; '.join(found.values())}"] if found else []
+
+
+def is_of_operator(result: xr.Dataset, name: str) -> bool:
+    """Whether a quantity is what an operator has, a response or a current, that has no other name."""
+    return name.rpartition("_")[2] in ENDINGS and name not in EXTRINSIC
 
 
 def _cell(result: xr.Dataset, name: str, number: tuple[float, float] | str, factor: float) -> str:
@@ -242,17 +278,25 @@ def _unit(result: xr.Dataset, name: str, numbers: Sequence[tuple[float, float] |
 
 def columns(result: xr.Dataset, name: str, spots: Sequence[Spot]) -> list[str]:
     """Heading of each column: the element and where it is; of the largest of a scan whether it is open, or at the end."""
-    temperatures = np.atleast_1d(result["temperature"].values)
     texts, titled = [], len(spots) > 2 and " = alpha_" in _title("", result, name, spots)
     for spot in spots:
-        level = f"{result['fermi'].values[spot.level]:.4f}".rstrip("0").rstrip(".")
         which = "" if titled else f"{elements.with_equals(result[name], spot.element)} "
-        at = f"{which}at {level} eV".lstrip()
-        warm = f", {temperatures[spot.temperature]:g} K" if len(temperatures) > 1 else ""
-        beyond = beyond_error(result, name, spot.element)[spot.level, spot.temperature] > 0
-        doubts = ["open"] * (not beyond) + [END] * (spot.level in (0, result.sizes["fermi"] - 1))
-        texts.append(at + warm + (f" ({', '.join(['largest', *doubts])})" if spot.largest else ""))
+        at = f"{which}{place(result, spot)}".lstrip()
+        texts.append(at + (f" ({', '.join(['largest', *_doubts(result, name, spot)])})" if spot.largest else ""))
     return texts
+
+
+def place(result: xr.Dataset, spot: Spot) -> str:
+    """The level of a spot, and its temperature where there are several."""
+    temperatures = np.atleast_1d(result["temperature"].values)
+    level = f"{result['fermi'].values[spot.level]:.4f}".rstrip("0").rstrip(".")
+    return f"at {level} eV" + (f", {temperatures[spot.temperature]:g} K" if len(temperatures) > 1 else "")
+
+
+def _doubts(result: xr.Dataset, name: str, spot: Spot) -> list[str]:
+    """Of the largest of a scan whether its error exceeds it, and whether it is at the first or last level."""
+    beyond = beyond_error(result, name, spot.element)[spot.level, spot.temperature] > 0
+    return ["open"] * (not beyond) + [END] * (spot.level in (0, result.sizes["fermi"] - 1))
 
 
 def _title(kind: str, result: xr.Dataset, name: str, spots: Sequence[Spot]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,12 +29,13 @@ from ..screening.descriptors import RESPONSE_UNIT
 from ..screening.store import DAMAGE, FAILED, Store
 from ..screening.table_units import factors, in_unit
 from ..sources.citations import cite
+from .plain import numbers
+from .shares import Scaled, shares
 
 if TYPE_CHECKING:
     import xarray as xr
 
 Array = NDArray[np.float64]
-Scaled = Callable[[ArrayLike, str], tuple[float, str]]
 
 #: columns of the table: heading, and what stands in the row
 COLUMNS = (
@@ -55,8 +55,6 @@ INTRINSIC = {"total": "#000000", **PARTS}
 EXTRINSIC = {"extrinsic": VERMILION, "spin_extrinsic": PURPLE}
 #: elements that are smaller than this, in units of the largest, are zero to rounding
 ROUNDING = 1e-9
-#: significant digits of the numbers in the page
-DIGITS = 5
 AXES = "xyz"
 MINUS = "\N{MINUS SIGN}"
 #: columns of the database that are shown with the details
@@ -107,7 +105,7 @@ def of_database(db: str | Path, by: str, where: str | None, details: int, units:
     failed = everything[everything["status"] == FAILED] if "status" in everything else everything[:0]
     meanings = [
         (d.name, d.unit if units is None else d.unit.replace(RESPONSE_UNIT, units), d.meaning)
-        for d in screening.describe()
+        for d in screening.describe(map(str, everything))
         if d.name in everything
     ]
     counts = everything["status"].value_counts().to_dict() if "status" in everything else {}
@@ -149,8 +147,15 @@ def of_result(result: xr.Dataset, name: str, units: str | None = None) -> Conten
         "source": str(result.attrs.get("source", "")),
     }
     title = title_of(str(result.attrs.get("model", "")))
-    facts["fermi"] = float(result["fermi"].values[reference(result)])
-    found = material(data, facts, lambda values, own: scale(values, own, units, result))
+    level = reference(result)
+    facts["fermi"] = float(result["fermi"].values[level])
+
+    def scaled(values: ArrayLike, own: str) -> tuple[float, str]:
+        return scale(values, own, units, result)
+
+    found = material(data, facts, scaled)
+    for state, there in zip(found["states"], shares(result, level, scaled), strict=False):  # none at all without parts
+        state["shares"] = there
     return Content(f"Orbital magneto-electric response of {title}", name, details=[found], summary=summary(result, units=units))
 
 
@@ -189,7 +194,7 @@ def material(data: dict[str, Any], facts: dict[str, Any], scaled: Scaled = prefi
     errors = {name: _tensor(data, f"{name}_error", size) for name in names if f"ome_{name}_error" in data}
     reference = facts.get("fermi")
     at = len(levels) // 2 if reference is None else int(np.argmin(abs(levels - reference)))
-    found["fermi"], found["level"] = _numbers(levels, 8), float(levels[at])
+    found["fermi"], found["level"] = numbers(levels, 8), float(levels[at])
     found["states"] = []
     for j in range(size[1]):
         now, unsure = ({name: x[:, j] for name, x in which.items()} for which in (values, errors))
@@ -278,10 +283,10 @@ def _scan(
             {
                 "name": AXES[i] + AXES[j],
                 "curves": [
-                    {"name": label, "colour": known[name], "y": _numbers(values[name][:, i, j] * factor * times)}
+                    {"name": label, "colour": known[name], "y": numbers(values[name][:, i, j] * factor * times)}
                     for name, (label, times) in shown.items()
                 ],
-                "error": _numbers(errors[names[0]][:, i, j] * factor) if names[0] in errors else None,
+                "error": numbers(errors[names[0]][:, i, j] * factor) if names[0] in errors else None,
             }
             for i, j in elements
         ],
@@ -289,7 +294,7 @@ def _scan(
 
 
 def _at_level(name: str, value: Array, error: Array | None, data: dict[str, Any], scaled: Scaled) -> dict[str, Any]:
-    """A tensor at one level as texts, its rows the axes of the moment, or of a vector one row.
+    """A tensor at one level as texts, its columns the axes of the last dimension, or of a vector one row.
 
     None, a dash, stands for what symmetry forbids or nobody defines. Columns of which nothing is defined are left out.
     """
@@ -297,29 +302,31 @@ def _at_level(name: str, value: Array, error: Array | None, data: dict[str, Any]
     gone, least = _gone(data, name), negligible(name, data["ome_units"][f"ome_{name}"]) * factor
     lines = value.reshape(-1, 3) if value.ndim else value.reshape(1, 1)
     wrong = None if error is None else error.reshape(lines.shape)
+    firsts = ["".join(AXES[i] for i in at) for at in np.ndindex(value.shape[:-1])]
     rows, columns = [], [j for j in range(lines.shape[1]) if np.isfinite(lines[:, j]).any()]
-    for i, line in enumerate(lines):
-        axis = AXES[i] if value.ndim == 2 else ""
+    for i, (line, first) in enumerate(zip(lines, firsts, strict=True)):
         cells = []
         for j, x in ((j, float(line[j])) for j in columns):
             e = math.nan if wrong is None else abs(float(wrong[i, j])) * factor
-            element = f"{axis}{AXES[j]}" if value.ndim else ""
+            element = f"{first}{AXES[j]}" if value.ndim else ""
             text = rounded(x * factor, e, least=least).replace("-", MINUS)
             cells.append(None if element in gone or not math.isfinite(x) else text)
         if any(cell is not None for cell in cells):
-            rows.append({"moment": axis, "cells": cells})
-    return {"name": said(name), "unit": unit, "rows": rows, "columns": [AXES[j] for j in columns] if value.ndim else [""]}
+            rows.append({"first": first, "cells": cells})
+    letters = [AXES[j] for j in columns] if value.ndim else [""]
+    return {"name": said(name), "unit": unit, "rows": rows, "columns": letters, "corner": _corner(data, name)}
+
+
+def _corner(data: dict[str, Any], name: str) -> str:
+    """What the letters of the rows and of the columns stand for; nothing of rows of databases that do not say it."""
+    *first, last = [d.removeprefix("operator_") for d in data.get("ome_dims", {}).get(f"ome_{name}", ())] or [""]
+    return f"{', '.join(first)} \\ {last}" if first else ""
 
 
 def _kmap(data: dict[str, Any]) -> dict[str, Any]:
     image = np.asarray(data["ome_kmap"], dtype=float)
     axis = np.linspace(-0.5, 0.5, len(image))
-    return {"x": _numbers(axis), "z": [_numbers(line, 4) for line in image], "title": str(data.get("ome_kmap_of", ""))}
-
-
-def _numbers(values: Array, digits: int = DIGITS) -> list[float | None]:
-    """Rounded to significant digits; None for what is no number."""
-    return [float(f"{x:.{digits}g}") if math.isfinite(x) else None for x in np.asarray(values, dtype=float).tolist()]
+    return {"x": numbers(axis), "z": [numbers(line, 4) for line in image], "title": str(data.get("ome_kmap_of", ""))}
 
 
 def _facts(data: dict[str, Any], facts: dict[str, Any]) -> list[tuple[str, str]]:

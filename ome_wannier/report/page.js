@@ -26,20 +26,24 @@
 
   // ---- the details of one material
 
-  function drawScan(scan, detail, parent, at) {
-    if (!scan.elements.length) return;
-    element("h3", (scan.title === "intrinsic" ? "Intrinsic response and its parts" : "Extrinsic response") + at, parent);
-    const line = element("p", null, parent);
-    const label = element("label", "Element ", line);
-    const select = element("select", null, label);
+  // a figure of one element at a time, the first of them until another is chosen
+  function drawChosen(title, what, said, elements, parent, draw) {
+    element("h3", title, parent);
+    const select = element("select", null, element("label", what, element("p", null, parent)));
     select.className = "element";
-    scan.elements.forEach((e, i) => { element("option", e.name, select).value = i; });
+    elements.forEach((e, i) => { element("option", e.name, select).value = i; });
     const plot = element("div", null, parent);
     plot.className = "plot";
     plot.setAttribute("role", "img");
-    plot.setAttribute("aria-label", scan.title + " response against the Fermi level");
-    const draw = () => {
-      const chosen = scan.elements[select.value];
+    plot.setAttribute("aria-label", said);
+    const now = () => draw(plot, elements[select.value]);
+    select.addEventListener("change", now);
+    now();
+  }
+
+  function drawScan(scan, detail, parent, at) {
+    const title = scan.title === "intrinsic" ? "Intrinsic response and its parts" : "Extrinsic response";
+    drawChosen(title + at, "Element ", scan.title + " response against the Fermi level", scan.elements, parent, (plot, chosen) => {
       const x = detail.fermi, one = x.length === 1, traces = [];
       const lead = chosen.curves[0];
       if (chosen.error && !one) {
@@ -55,9 +59,20 @@
         shapes: [{ type: "line", x0: detail.level, x1: detail.level, yref: "paper", y0: 0, y1: 1, line: { color: "#999", width: 1, dash: "dot" } }],
       });
       ready.then(() => Plotly.react(plot, traces, look, config));
-    };
-    select.addEventListener("change", draw);
-    draw();
+    });
+  }
+
+  function drawShares(shares, detail, parent, at) {
+    if (!shares || !shares.bars.length) return;
+    const place = " at " + detail.level.toFixed(4) + " eV" + at.replace(" at", " and");
+    drawChosen("Shares by " + shares.by + place, "Quantity ", "shares by " + shares.by, shares.bars, parent, (plot, chosen) => {
+      const bars = { x: shares.parts, y: chosen.y, type: "bar", marker: { color: "#0072b2" }, error_y: { type: "data", array: chosen.error } };
+      const look = layout({
+        xaxis: { type: "category", automargin: true }, yaxis: { automargin: true, title: { standoff: 8, text: escaped(chosen.unit) } },
+        title: { text: "in all " + escaped(chosen.whole + " " + chosen.unit), font: { size: 13 } },
+      });
+      ready.then(() => Plotly.react(plot, [bars], look, config));
+    });
   }
 
   function drawTensors(state, parent) {
@@ -65,12 +80,12 @@
       const table = element("table", null, parent);
       element("caption", t.name + " (" + t.unit + ")", table);
       const head = element("tr", null, element("thead", null, table));
-      element("th", t.rows.length > 1 ? "M \\ E" : "", head).scope = "col";
+      element("th", t.corner, head).scope = "col";
       t.columns.forEach((axis) => { element("th", axis, head).scope = "col"; });
       const body = element("tbody", null, table);
       t.rows.forEach((r) => {
         const line = element("tr", null, body);
-        element("th", r.moment, line).scope = "row";
+        element("th", r.first, line).scope = "row";
         r.cells.forEach((cell) => element("td", cell === null ? "–" : cell, line));
       });
     });
@@ -114,6 +129,7 @@
       detail.states.forEach((state) => {
         const at = state.temperature === null ? "" : " at " + state.temperature + " K";
         state.scans.forEach((scan) => drawScan(scan, detail, parts[0], at));
+        drawShares(state.shares, detail, parts[0], at);
       });
       detail.states.forEach((state) => {
         const group = element("div", null, parts[1]);

@@ -14,6 +14,7 @@ from typing import Any
 from ..common.units import ALPHA_UNIT
 from ..presentation.html import fragment
 from ..presentation.numbers import NEGLIGIBLE, prefixed, pretty, rounded
+from ..screening.operator_columns import unit_column
 from ..screening.table import least, still_grows, units
 from .content import MINUS, Content
 
@@ -91,7 +92,7 @@ def _is_drawn(row: dict[str, Any]) -> bool:
 
 
 def _unit(key: str) -> str:
-    return "" if key.endswith(_RESPONSES) else units([key]).get(key, "")
+    return "" if key.endswith(_RESPONSES) else units([key]).get(key, "").removeprefix(f"that of {key}_unit")
 
 
 def _cell(row: dict[str, Any], key: str) -> Cell:
@@ -104,7 +105,8 @@ def _cell(row: dict[str, Any], key: str) -> Cell:
     if isinstance(value, str):
         return Cell(value, value)
     error = row.get(f"{key}_error")
-    if not key.endswith(_RESPONSES):
+    own = row.get(unit_column(key))
+    if not key.endswith(_RESPONSES) and own is None:
         uncertain = f"{key}_error" in row  # perhaps by an amount that is not known
         weak = uncertain and (error is None or error >= abs(value))
         said = rounded(value, math.nan if error is None else error) if uncertain else f"{value:.4g}"
@@ -114,7 +116,8 @@ def _cell(row: dict[str, Any], key: str) -> Cell:
     element = row.get(f"{key.rpartition('_')[0]}_element")
     if value == 0:
         return Cell("0", "forbidden" if element == "none" else "0")
-    own, asked = ALPHA_UNIT.get(int(row.get("dimension") or 3), "A/V"), row.get("response_unit")
+    asked = None if own else row.get("response_unit")
+    own = own or ALPHA_UNIT.get(int(row.get("dimension") or 3), "A/V")
     factor, unit = (1.0, asked) if asked else prefixed([value], own)
     shown = rounded(value * factor, math.nan if error is None else error * factor, least=least(row, key) * factor)
     text = shown if shown == NEGLIGIBLE else f"{shown} {unit}".replace("-", MINUS)

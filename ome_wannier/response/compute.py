@@ -203,7 +203,7 @@ def compute(
         if of_state is not None:
             integrand = replace(integrand, observables=scattered(observables, of_state))
             request = replace(request, integrand=integrand)
-        found = placed(request, wanted, integrated(request), choice)
+        found = placed(request, wanted, integrated(request), choice, [b for of in given.blocks.values() for b in of])
     if level is not None:
         levels, found = charged(level, found)
     if alone:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calculators.operators import calculators_of
+from ..calculators.operators import size_of
+from ..calculators.parts import operator_of
 from ..calculators.quantity import OF_OPERATORS, WITH_TAU, Combination, Observable
 from ..calculators.registry import Calculator, first_observable
 from ..calculators.reported_units import AXES, ROUNDING, index_order, unit_of
@@ -94,13 +95,8 @@ def _about(model: Model, calculator: Calculator, unit: str, tau: float, axes: Ax
     if isinstance(calculator, Combination) and calculator.note and len(model.axes) == 3:
         about["left_out"] = calculator.note
     if isinstance(observable, Observable) and observable.kind in OF_OPERATORS:
-        about["rounding"] = ROUNDING * abs(unit_of(observable, len(model.axes), tau)[0]) * _size(model, observable)
+        size = size_of(model, operator_of(observable))
+        about["rounding"] = ROUNDING * abs(unit_of(observable, len(model.axes), tau)[0]) * size
     if reason := layer.missing(model, calculator, axes):
         about["missing"] = reason
     return about
-
-
-def _size(model: Model, observable: Observable) -> float:
-    """The largest matrix element of the operator that a quantity is made of; 1 of others."""
-    of_it = [np.abs(o.matrices).max(initial=0.0) for o in model.operators if observable in calculators_of(o)]
-    return float(of_it[0]) if of_it else 1.0

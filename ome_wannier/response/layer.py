@@ -70,12 +70,19 @@ def choice_of(model: Model, gate: object, origin: ArrayLike | None) -> Choice:
     return Choice(None if gate is None else str(gate), np.atleast_1d(found) - _centre(model)[bounded], True)
 
 
-def placed(request: Request, wanted: Sequence[Calculator], found: Integral, choice: Choice) -> Integral:
-    """The blocks of a layer with its gate and its origin, and their drifts; warns where the origin matters and is a default."""
+def placed(
+    request: Request, wanted: Sequence[Calculator], found: Integral, choice: Choice, shares: Sequence[Block] = ()
+) -> Integral:
+    """The blocks of a layer with its gate and its origin, and their drifts; warns where the origin matters and is a default.
+
+    shares : blocks of parts of the material, whose terms were integrated one by one.
+    """
     model = request.integrand.model
     of_layer = [b for b in blocks(model, [c.name for c in wanted]) if b.drifts]
     if not of_layer:
         return found
+    found = _summed(found, shares)
+    of_layer += shares
     chern = _chern(request, of_layer, found.values)
     density = np.zeros_like(chern) if choice.gate == "level" else ~chern
     if chern.any() and choice.gate == "density":
@@ -97,6 +104,16 @@ def placed(request: Request, wanted: Sequence[Calculator], found: Integral, choi
     if not choice.given and not _middle_is_fixed(request):
         _warn_of_origin(request, of_layer, out)
     return out
+
+
+def _summed(found: Integral, shares: Sequence[Block]) -> Integral:
+    """With the sums of the terms of blocks, whose errors add up."""
+    sums = {name: terms for b in shares for name, terms in ((b.name, b.terms), (b.drift, b.drifts))}
+
+    def with_sums(known: Values) -> Values:
+        return known | {name: np.sum([known[t] for t in terms], axis=0) for name, terms in sums.items()} if known else known
+
+    return found._replace(values=with_sums(found.values), errors=with_sums(found.errors), raw=with_sums(found.raw))
 
 
 def whole(model: Model, wanted: Sequence[Calculator]) -> set[str]:

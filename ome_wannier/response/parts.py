@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calculators.parts import Parts, shares, trace_of
+from ..calculators.blocks import Block, blocks
+from ..calculators.parts import Parts, shares, shares_across, trace_of
 from ..calculators.quantity import Observable
-from ..calculators.registry import Calculator, first_observable
+from ..calculators.registry import Calculator
 from ..calculators.reported_units import unit_of
 from ..common.checked_input import places
 from ..common.errors import SettingsError
@@ -30,22 +32,29 @@ WAYS = ("site", "layer", "orbital")
 SAME_SITE = 0.5
 
 
+#: why elements of a quantity have no shares
+NO_SHARE = "moments along a layer, or across a chain, need positions across it: they are not divided among parts"
+
+
 class Shares(NamedTuple):
     """by : what the parts are, a dimension of the result. parts : labels and orbitals. of : observables of each quantity, one
-    for each part. without : quantities whose parts are not unique."""
+    for each part. across : of responses to fields across, the terms of their blocks. blocks : these, one for each part.
+    without : quantities whose parts are not unique."""
 
     by: str
     parts: Parts
     of: dict[str, list[Observable]]
+    across: list[Observable]
+    blocks: dict[str, list[Block]]
     without: tuple[str, ...]
 
     @property
     def observables(self) -> list[Observable]:
         """Of all quantities."""
-        return [o for every in self.of.values() for o in every]
+        return [*(o for every in self.of.values() for o in every), *self.across]
 
 
-NONE = Shares("", {}, {}, ())
+NONE = Shares("", {}, {}, [], {}, ())
 
 
 def shares_of(model: Model, wanted: Sequence[Calculator], by: str | Mapping[str, Sequence[int]] | None) -> Shares:
@@ -62,10 +71,17 @@ def shares_of(model: Model, wanted: Sequence[Calculator], by: str | Mapping[str,
     name, parts = parts_of(model, by)
     traces = {c: trace_of(c, model.external is not None) for c in wanted}
     of = {c.name: shares(c, t, parts, model.n_orbitals) for c, t in traces.items() if t is not None}
+    across: list[Observable] = []
+    of_blocks: dict[str, list[Block]] = {}
+    for c, t in traces.items():
+        for block in (b for b in blocks(model, [c.name]) if b.dims[-1] == "gate"):
+            if t is not None:
+                terms, of_blocks[c.name] = shares_across(block, t, parts, model.n_orbitals)
+                across += terms
     without = tuple(c.name for c, t in traces.items() if t is None)
     if not of:
         raise SettingsError(f"by: no part has a share of its own in {', '.join(without)}; dipole, extrinsic or spin have")
-    return Shares(name, parts, of, without)
+    return Shares(name, parts, of, across, of_blocks, without)
 
 
 def parts_of(model: TightBinding, by: str | Mapping[str, Sequence[int]]) -> tuple[str, Parts]:
@@ -119,16 +135,21 @@ def with_shares(result: xr.Dataset, model: Model, found: Integral, given: Shares
         return result
     scalar, data = "temperature" not in result.dims, {}
     for name, observables in given.of.items():
-        first = first_observable(observables[0])
+        first = replace(observables[0], name=name)
         factor, unit = unit_of(first, len(model.axes), tau)
-        axes = [tuple(a) for a in layer.result_axes(model, first.dims, set())]
+        whole = layer.whole(model, [first]) if name in given.blocks else set()
+        axes = [tuple(a) for a in layer.result_axes(model, first.dims, whole)]
         at = (slice(None), 0) if scalar else ()
-        value = [layer.reported(model, o, axes, found.values)[at] * factor for o in observables]
-        error = [layer.reported(model, o, axes, found.errors, error=True)[at] * abs(factor) for o in observables]
+        value, error = (
+            [layer.reported(model, first, axes, x, error=wrong)[at] * f for x in _as_wholes(name, given, of)]
+            for of, f, wrong in ((found.values, factor, False), (found.errors, abs(factor), True))
+        )
         lead = ("fermi",) if scalar else ("fermi", "temperature")
         dims, place = (*lead, given.by, *first.dims), len(lead)
-        coords = {d: np.array(x) for d, x in layer.letters(model, observables[0], axes).items()}
+        coords = {d: np.array(x) for d, x in layer.letters(model, first, axes).items()}
         about: dict[str, Any] = {"units": unit, "long_name": f"{result[name].attrs['long_name']}, by {given.by}"}
+        if name not in given.blocks and blocks(model, [name]):
+            about["missing"] = NO_SHARE
         for label, stack, more in ((name, value, about), (f"{name}_error", error, {"units": unit})):
             variable = _variable(dims, np.stack(stack, axis=place), coords, more)
             data[label.replace(name, f"{name}_by_{given.by}", 1)] = variable.reindex(
@@ -138,6 +159,14 @@ def with_shares(result: xr.Dataset, model: Model, found: Integral, given: Shares
     orbitals = [f"{label}: {', '.join(str(i) for i in inside.tolist())}" for label, inside in given.parts.items()]
     attrs = {"orbitals": orbitals} | ({"without_shares": ", ".join(given.without)} if given.without else {})
     return result.assign(data).assign_coords({given.by: labels}).assign_attrs(attrs)
+
+
+def _as_wholes(name: str, given: Shares, found: Mapping[str, Array]) -> list[dict[str, Array]]:
+    """For each part what was found of it, by the names that the whole quantity and its blocks have."""
+    out = [{name: found[o.name]} for o in given.of[name]]
+    for own, block in zip(out, given.blocks.get(name, ()), strict=False):
+        own[replace(block, of=name).name] = found[block.name]
+    return out
 
 
 def _variable(dims: tuple[str, ...], value: Array, coords: Mapping[str, Any], about: dict[str, Any]) -> xr.DataArray:

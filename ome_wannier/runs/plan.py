@@ -105,6 +105,12 @@ def known_level(model: Model, source: Source) -> Known | None:
     return Known(files.fermi_energy, None, f"fermi_energy of {files.win}")
 
 
+def neutral_electrons(model: Lattice, source: Source | None) -> float | None:
+    """Electrons per cell at neutrality that the library knows; None of files, and of models that count from neutrality."""
+    entry = source.entry if source else None
+    return None if entry is None or model.neutral else entry.electrons(model)
+
+
 def level_of_filling(settings: Settings, model: Lattice, source: Source | None = None) -> Level:
     """The level of the filling that is set, as `compute` finds it.
 

@@ -124,10 +124,10 @@ def memory(value: object) -> int:
 
 
 def calculators(value: object) -> tuple[str, ...]:
-    """Names that there are, each once; text may hold several with commas. Nothing is imported for them."""
-    from ..calculators.operators import ALIASES
+    """Names that there are, or that an operator of the model may have, each once; text may hold several with commas. Nothing is
+    imported for them."""
+    from ..calculators.operators import ENDINGS
     from ..calculators.registry import get, is_known
-    from ..sources.ready_operators import ready_in
 
     parts = [value] if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or not all(isinstance(p, str) for p in parts):
@@ -136,7 +136,7 @@ def calculators(value: object) -> tuple[str, ...]:
     if not names:
         raise ValueError("expected one or more names of calculators, found none")
     for name in names:
-        if not is_known(name) and name not in ALIASES and ready_in(name) is None:
+        if not is_known(name) and name.rpartition("_")[2] not in ENDINGS:
             get(name)  # which says what there is
     return names
 

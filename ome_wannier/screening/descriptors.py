@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,10 @@ from ..models.base import Lattice
 from ..presentation import ratios
 from ..presentation.elements import names as element_names
 from ..presentation.elements import reasons
+from ..presentation.numbers import least
 from ..response.result_files import quantities
+from . import operator_columns
+from .descriptor import Descriptor
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -41,14 +44,6 @@ SHARE = 0.99
 POINTS = 300
 
 
-class Descriptor(NamedTuple):
-    """A column of the table."""
-
-    name: str
-    unit: str
-    meaning: str
-
-
 #: of a row as such; those of a response X are made by `describe`
 DESCRIPTORS = (
     Descriptor("name", "", "what the material is called, with the values of its parameters"),
@@ -65,6 +60,7 @@ DESCRIPTORS = (
     Descriptor("tau_equal", "fs", "relaxation time at which the largest extrinsic element is that of the total"),
     Descriptor("metric", "1/angstrom (3D), 1 (2D)", "trace of the integrated quantum metric at the Fermi level in question"),
     Descriptor("polarizable", "e/Angstrom/V (3D), e/V (2D)", "mean of the diagonal of the dipole polarizability there"),
+    *operator_columns.SCALARS,
     Descriptor("bands_needed", "", f"fewest bands next to the Fermi level that bring {SHARE:.0%} of the polarizability"),
     Descriptor("converged", "", "1 if the error reached rtol, 0 if not, or if a quantity counted as zero; see the warning"),
     Descriptor("seconds", "s", "time it took"),
@@ -76,15 +72,15 @@ DESCRIPTORS = (
 )
 
 
-def describe() -> list[Descriptor]:
-    """All columns, those of every response included."""
+def describe(columns: Iterable[str] = ()) -> list[Descriptor]:
+    """All columns, those of every response included; of operators, whose names users give, those among `columns`."""
     found = list(DESCRIPTORS)
     known = sorted(names(), key=lambda name: name not in FIRST)  # stable: the others in their own order
     for name in known:
         if first_observable(get(name)).kind in RESPONSES:
             found += of_response(name)
         found += [column for one in ratios.RATIOS if one.of == name for column in of_ratio(one)]
-    return found
+    return found + operator_columns.columns(columns)
 
 
 def of_ratio(one: ratios.Ratio) -> list[Descriptor]:
@@ -134,6 +130,9 @@ def of_result(result: xr.Dataset, reference: float, gap: Gap | None, tau: float)
                 most = np.unravel_index(int(np.argmax(removed)), removed.shape)
                 pairs[f"{name}_removed"] = float(removed[most])
                 pairs[f"{name}_removed_error"] = float(at[f"{name}_error"].values[most] - removed[most])
+        elif operator_columns.has_own_unit(name):
+            pairs |= _of_response(at[name], at[f"{name}_error"], reference if gap else None)
+            pairs[f"{name}_unit"] = str(at[name].attrs["units"])
     level = at.sel(fermi=reference, method="nearest")
     if "quantum_metric" in level:
         pairs["metric"] = float(np.trace(level["quantum_metric"].values))
@@ -141,8 +140,9 @@ def of_result(result: xr.Dataset, reference: float, gap: Gap | None, tau: float)
         pairs["polarizable"] = float(np.diagonal(level["dipole_polarizability"].values).mean())
     if "total_max" in pairs and pairs.get("extrinsic_max", 0.0) > np.nan_to_num(pairs.get("extrinsic_max_error", 0.0)):
         pairs["tau_equal"] = tau * pairs["total_max"] / pairs["extrinsic_max"]
+    pairs |= operator_columns.of_level(level)
     pairs |= ratios.of_result(at)
-    return {key: value for key, value in pairs.items() if isinstance(value, str) or np.isfinite(value)}
+    return {key: value for key, value in pairs.items() if (value != "" if isinstance(value, str) else np.isfinite(value))}
 
 
 def of_forbidden(name: str) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _of_response(value: xr.DataArray, error: xr.DataArray, middle: float | None)
     """The largest element over the Fermi levels, and in the middle of the gap."""
     name, levels = value.name, value.coords["fermi"].values
     axes = [value.coords[d].values for d in value.dims if d != "fermi"]
-    rounding = negligible(str(name), value.attrs["units"])
+    rounding = least(str(name), value.attrs)
     allowed = np.isin(element_names(value), list(reasons(value)), invert=True).reshape(
         [len(a) for a in axes]
     )  # of the elements

@@ -16,8 +16,8 @@ from ..calculators.registry import Calculator, resolve
 from ..common.errors import ModelError, SettingsError
 from ..integration.band_ranges import Gap, Look
 from ..integration.filling import gap_of
-from ..models.base import Model, has_zone
-from ..runs.plan import known_level, level_of_filling, loader_options, model_of, source_of
+from ..models.base import Lattice, Model, has_zone
+from ..runs.plan import known_level, level_of_filling, loader_options, model_of, neutral_electrons, source_of
 from ..runs.settings import named
 from ..sources.load import Source, load
 from ..sources.ready_operators import with_ready
@@ -35,12 +35,13 @@ _RESULT = [name for name in named("computation") if name not in ("calculators", 
 
 class Plan(NamedTuple):
     """What is computed of a model: Fermi levels (eV), the one in question, the gap there, calculators; no levels, and None,
-    where it is that of a filling."""
+    where it is that of a filling. neutral : electrons per cell at neutrality, where they are known."""
 
     levels: Array
     reference: float | None
     gap: Gap | None
     wanted: list[Calculator]
+    neutral: float | None = None
 
 
 def loaded(item: Item) -> tuple[Model, Source | None]:
@@ -83,9 +84,10 @@ def planned(model: Model, source: Source | None, item: Item) -> Plan:
     wanted, _ = resolve(
         named_in(model, item.settings.calculators or [n for n in CALCULATORS if n in (model.available or CALCULATORS)])
     )
+    neutral = _neutral(model, source, item) if has_zone(model) else None
     if item.settings.filling is not None and item.around is None and has_zone(model):
         gap = gap_of(model, item.settings.filling)
-        return Plan(np.empty(0), None, gap if gap is not None and gap.is_open else None, wanted)
+        return Plan(np.empty(0), None, gap if gap is not None and gap.is_open else None, wanted, neutral)
     levels, reference = _levels(model, source, item)
     if not has_zone(model):
         return Plan(levels, reference, None, wanted)
@@ -96,7 +98,13 @@ def planned(model: Model, source: Source | None, item: Item) -> Plan:
     if gap is not None:
         reference = gap.middle if item.settings.filling is None else reference
         levels = np.unique(np.append(levels, reference))
-    return Plan(levels, reference, gap, wanted)
+    return Plan(levels, reference, gap, wanted, neutral)
+
+
+def _neutral(model: Lattice, source: Source | None, item: Item) -> float | None:
+    """Electrons per cell at neutrality: those of the library, or else the filling that carriers would be added to."""
+    known = neutral_electrons(model, source)
+    return item.settings.filling if known is None and not model.neutral else known
 
 
 def _levels(model: Model, source: Source | None, item: Item) -> tuple[Array, float]:

@@ -20,6 +20,7 @@ from ..common.errors import WorkerError
 from ..common.termination import soft_termination
 from .descriptors import describe
 from .listing import Item, items
+from .operator_columns import names_of
 from .plan import source_key
 from .step import Job, Outcome, failure, step
 from .store import BEAT, DONE, FAILED, FORBIDDEN, Owner, Store
@@ -97,7 +98,8 @@ def run(
 ) -> Generator[Outcome, None, None]:
     """The same, one outcome at a time, each in the database already; closing ends it and gives up what is at work."""
     store = Store(db)
-    store.prepare(TITLE, {d.name: (d.name, d.meaning, d.unit) for d in describe()})
+    asked = dict.fromkeys(c for item in todo for c in item.settings.calculators or ())
+    store.prepare(TITLE, {d.name: (d.name, d.meaning, d.unit) for d in describe(names_of(asked))})
     job = Job(store.address, Owner.this(), retry_failed)
     with ExitStack() as stack:
         stack.enter_context(soft_termination())

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -28,8 +28,12 @@ from ..symmetry.tensors import projector
 from . import descriptors
 from .kmap import kmap
 from .listing import Item
+from .operator_columns import asked_for
 from .plan import Plan, loaded, planned, row_key, settings_digest, source_key
 from .store import DONE, FAILED, FORBIDDEN, Owner, Store
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 #: characters of what is to be cited
 MOST = 100_000
@@ -143,8 +147,7 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
         ]
         for calculator in forbidden:
             pairs |= descriptors.of_forbidden(calculator.name)
-        others = any(first_observable(c).kind == "thermal_current" for c in wanted)  # no symmetry forbids a Seebeck coefficient
-        if forbidden and len(forbidden) == len(descriptors.responses(wanted)) and not others:
+        if forbidden and len(forbidden) == len(descriptors.responses(wanted)) and not asked_for(wanted):
             data = {"ome_symmetry": names_in(group.exact, model.frame), "ome_settings": item.settings.to_json()}
             if plan.reference is None:
                 pairs["fermi"] = level_of_filling(item.settings, model).value
@@ -157,6 +160,7 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
         asked["kmesh"] = None  # k.p models are integrated along rays
     result = compute(model, **(arguments(item.settings) | asked))
     level = float(result["fermi"].values[0]) if plan.reference is None else plan.reference
+    result = result.assign_attrs(_neutrality(plan, result))
     pairs |= {"fermi": level} | descriptors.of_result(result, level, plan.gap, item.settings.tau)
     if plan.reference is None:
         pairs["fermi_error"] = float(result.attrs["fermi_error_eV"])
@@ -171,6 +175,13 @@ def _computed(model: Model, item: Item, plan: Plan, key: str, about: dict[str, A
     if item.kmap and has_zone(model) and model.dimension == 2:
         data |= kmap(model, item, pairs)
     return Outcome(item.name, DONE, key, atoms, pairs, data)
+
+
+def _neutrality(plan: Plan, result: xr.Dataset) -> dict[str, Any]:
+    """What a result is to know of neutrality: the electrons of the material, or else the bands below its gap."""
+    if plan.neutral is not None:
+        return {"neutral_electrons": plan.neutral}
+    return {} if plan.gap is None else {"gap_above_band": plan.gap.bands}
 
 
 def _allowed(model: Lattice, calculator: Calculator, operations: Sequence[Operation]) -> bool:

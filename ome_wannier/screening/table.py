@@ -16,8 +16,9 @@ from ..common.errors import SettingsError, warn
 from ..common.safe_write import whole
 from ..common.sqlite_file import check_length
 from ..common.units import ALPHA_UNIT
-from ..presentation.ratios import CONDUCTIVITY, SEEBECK, SUFFIX
+from ..presentation.ratios import CONDUCTIVITY, RATIOS, SUFFIX
 from .descriptors import describe
+from .operator_columns import calculator_of
 from .store import DONE, Store
 
 if TYPE_CHECKING:
@@ -51,9 +52,10 @@ def frame(db: str | Path) -> pd.DataFrame:
     if str(db).endswith(".db") and Path(db).is_file():
         check_length(db)
     rows = [{k: v for k, v in row.items() if k not in _HIDDEN} for row in Store(db).rows()]
-    _without_foreign(rows, {d.name for d in describe()})
+    described = [d.name for d in describe(dict.fromkeys(k for row in rows for k in row))]
+    _without_foreign(rows, set(described))
     table = pd.DataFrame(rows, columns=None if rows else ["name", "status", "key"])
-    known = [d.name for d in describe() if d.name in table]
+    known = [name for name in described if name in table]
     every = [str(c) for c in table]
     parameters = sorted(c for c in every if c.startswith("p_"))
     about = ("name", "status", "reason")
@@ -124,11 +126,12 @@ def _column(by: str, table: pd.DataFrame) -> str:
     name = column_of(by)
     if name in table:
         return name
-    meaning = next((d.meaning for d in describe() if d.name == name), None)
+    meaning = next((d.meaning for d in describe([name]) if d.name == name), None)
     if meaning is None:
         raise SettingsError(f"no column {name!r}: {_nearest(name, table)}")
-    needs = f": screen with calculators that include {CONDUCTIVITY}" if name.endswith(SUFFIX) or name == SEEBECK.column else ""
-    needs += f" and {SEEBECK.of}" if name == SEEBECK.column else ""
+    one = next((r for r in RATIOS if r.column == name), None)
+    include = f"{CONDUCTIVITY} and {one.of}" if one else calculator_of(name)
+    needs = f": screen with calculators that include {include}" if include else ""
     raise SettingsError(f"no row has {name!r} ({meaning}){needs}")
 
 
@@ -261,7 +264,7 @@ def _without_forbidden(table: pd.DataFrame) -> pd.DataFrame:
 
 def units(names: Sequence[str]) -> dict[str, str]:
     """Units of columns, of those that have one."""
-    known = {d.name: d.unit for d in describe()}
+    known = {d.name: d.unit for d in describe(names)}
     return {name: known[name] for name in names if known.get(name)}
 
 
@@ -279,7 +282,7 @@ def least(row: dict[Any, Any], column: str) -> float:
 
 def meanings(names: Sequence[str]) -> dict[str, str]:
     """What columns are, with the unit of those that have one."""
-    known = {d.name: f"{d.meaning}, in {d.unit}" if d.unit else d.meaning for d in describe()}
+    known = {d.name: f"{d.meaning}, in {d.unit}" if d.unit else d.meaning for d in describe(names)}
     return {name: known[name] for name in names if name in known}
 
 

@@ -196,7 +196,10 @@ def layers_of(model: TightBinding) -> list[Ints]:
     order = np.argsort(height, kind="stable")
     cuts = np.flatnonzero(np.diff(height[order]) > APART) + 1
     if not len(cuts):
-        raise ModelError(f"no gap of {APART} Angstrom between the centres along the normal: give the orbitals of each layer")
+        raise ModelError(
+            f"layers: no gap of {APART} Angstrom between the centres along the normal, so that they are one: give the orbitals "
+            "of each layer, or take shares by site"
+        )
     return [np.sort(part) for part in np.split(order, cuts)]
 
 

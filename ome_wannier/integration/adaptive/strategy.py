@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...bands.degeneracy import decided
 from ...calculators.blocks import only_helps
-from ...calculators.quantity import Combination
+from ...calculators.quantity import Combination, without_shares
 from ...calculators.registry import first_observable
 from ...calculators.weights import component_axes
 from ...models.base import has_zone
@@ -121,7 +121,7 @@ def _report(
         "kmesh": f"adaptive: {found.cells} cells in {zone}, down to 1/{round(0.5 / found.finest)} of a reciprocal vector",
         "error_estimate": estimate + (", plus what symmetrisation changes" if group.noisy else ""),
         "widest_degenerate_group_eV": found.widest_group,
-        "levels_in_doubt": decided(raw, errors, decisive, goal.rtol),
+        "levels_in_doubt": decided(raw, errors, without_shares(decisive), goal.rtol),
         **occupation.about(),
     }
     result = Integral(raw, {name: x + stay[name] for name, x in errors.items()}, {}, attrs)

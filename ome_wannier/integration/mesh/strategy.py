@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...bands.degeneracy import decided
-from ...calculators.quantity import Combination
+from ...calculators.quantity import Combination, without_shares
 from ...calculators.registry import Calculator, combine, first_observable, shown
 from ...calculators.weights import component_axes
 from ...common.errors import warn
@@ -69,7 +69,7 @@ def summed(request: Request, mesh: KMesh) -> tuple[Integral, MeshSums]:
         "error_estimate": _estimate(mesh, sums, group.noisy),
         "widest_degenerate_group_eV": sums.widest_group,
         "energy_step_widths": sums.coarsest,
-        "levels_in_doubt": decided(values, errors, decisive, MESH.worth),
+        "levels_in_doubt": decided(values, errors, without_shares(decisive), MESH.worth),
     }
     errors = {name: error + changes.get(name, 0.0) for name, error in errors.items()}
     found = Integral(values, errors, {}, attrs | integrand.occupation.about() | about)

@@ -1,8 +1,10 @@
 """Shares of parts of the material against dense matrices in plain numpy, sums, and layers that do not couple."""
 
+import warnings
+
 import numpy as np
 import pytest
-from test_operators import KT, MU, NAMES, operator_of
+from test_operators import KT, MU, NAMES, STEP, in_field, operator_of
 from toys import TOYS
 
 import ome_wannier as ome
@@ -144,6 +146,11 @@ def test_what_has_no_shares_is_named_and_files_keep_them(tmp_path):
     ome.save(found, tmp_path / "r.nc")
     again = ome.load_result(tmp_path / "r.nc")
     assert np.array_equal(again.dipole_by_site.values, found.dipole_by_site.values, equal_nan=True)
+    moved = ome.compute(model, (8, 8, 1), "extrinsic", fermi=[0.1], temperature=2000.0, by="site").extrinsic_by_site
+    assert moved.sel(moment=["x", "y"]).isnull().all()
+    assert moved.sel(moment="z", field=["x", "y"]).notnull().all()
+    assert "need positions across" in moved.attrs["missing"]
+    assert "missing" not in found.dipole_by_site.attrs
     rows = ome.table(again).query("quantity == 'dipole_by_site'")
     assert set(rows["site"]) == set(found.site.values.tolist())
     assert "dipole by site" in str(ome.summary(again))
@@ -180,6 +187,20 @@ def test_warnings_name_the_quantity_and_no_share():
     with pytest.warns(ome.errors.AccuracyWarning, match="Fermi surfaces") as said:
         ome.compute(TOYS["metal_2d"].model, (6, 6, 1), "extrinsic", fermi=0.0, temperature=50.0, by="orbital")
     assert not any("__part_" in str(w.message) for w in said)
+    model = ome.operators.with_height(TOYS["matrix_metal_2d"].model)
+    with pytest.warns(ome.errors.AccuracyWarning, match="Fermi surfaces of height_response:") as said:
+        ome.compute(model, (6, 6, 1), "height_response", fermi=0.0, temperature=50.0, by="orbital", degeneracy_tol=1e-9)
+    assert not any("__part_" in str(w.message) or "_gate_" in str(w.message) for w in said)
+
+
+def test_levels_in_doubt_are_said_of_no_share():
+    """MoS2's levels a noise apart decide about shares: in their errors, and no name of a part is printed."""
+    model = ome.operators.with_height(ome.load("mos2"))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = ome.compute(model, (24, 24, 1), "height_response", fermi=-0.5, temperature=300.0, by="site")
+    assert said
+    assert "__part_" not in found.attrs["levels_in_doubt"] + " ".join(str(w.message) for w in said)
 
 
 def test_shares_at_a_filling():
@@ -200,3 +221,45 @@ def test_shares_at_a_filling():
         np.testing.assert_allclose(share.sum("orbital").values[known], whole[known], rtol=1e-9)
     loose = ome.compute(model, filling=2.3, by="orbital", rtol=1e-2, calculators=["electrons"], temperature=900.0)
     assert "__part" not in str(loose.attrs.get("not_converged", ""))
+
+
+@pytest.mark.parametrize("gate", ["density", "level"])
+@pytest.mark.parametrize("name", ["insulator_2d", "matrix_insulator_2d", "metal_2d", "matrix_metal_2d"])
+def test_shares_under_fields_across_are_finite_differences_of_equilibrium(name, gate):
+    """Of a vector and a number: `X_expectation_by_part` of the model with the field in its Hamiltonian."""
+    plain = TOYS[name].model
+    n = plain.n_orbitals
+    model = plain.with_operator("L", operator_of(plain, 8, 3), time_reversal=-1).with_operator("s", np.diag(np.arange(n) % 2.0))
+    by = {"a": [1], "b": [0, *range(2, n)]}
+    settings = {"kmesh": (14, 12, 1), "temperature": 2500.0, "symmetry": "off", "degeneracy_tol": 1e-7, "by": by}
+    found = ome.compute(model, calculators=["L_response", "s_response", "electrons"], gate=gate, fermi=[0.2], **settings)
+    fixed = {"filling": float(found.electrons[0]) * model.cell * 1e-20} if gate == "density" else {"fermi": [0.2]}
+    names = ["L_expectation", "s_expectation"]
+    up, down = (ome.compute(in_field(model, e), calculators=names, **fixed, **settings) for e in (STEP, -STEP))
+    for key in "Ls":
+        sides = [side[f"{key}_expectation_by_part"].isel(fermi=side.sizes["fermi"] // 2).values for side in (up, down)]
+        slope = (sides[0] - sides[1]) / (2 * STEP) * 1e-10  # per V/m
+        ours = found[f"{key}_response_by_part"].isel(fermi=0).sel(field="z")
+        np.testing.assert_allclose(ours.values, slope, rtol=0, atol=2e-5 * np.abs(slope).max())
+        whole, error = (found[f"{key}_response{end}"].isel(fermi=0).sel(field="z").values for end in ("", "_error"))
+        np.testing.assert_allclose(ours.sum("part").values, whole, rtol=0, atol=1e-12 * np.abs(slope).max())
+        unsure = found[f"{key}_response_by_part_error"].isel(fermi=0).sel(field="z").sum("part").values
+        assert (unsure >= (1 - 1e-9) * error).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shares_in_rotated_layers_and_across_chains(seed):
+    """The sums of shares are the whole along all axes: of a layer whose normal is none of them, and of the spin of a chain."""
+    Q = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))[0]
+    flat = TOYS["insulator_2d"].model
+    tilted = ome.TightBinding(flat.lattice @ Q.T, flat.R, flat.hamiltonian, centres=flat.centres @ Q.T, periodic=flat.periodic)
+    assert tilted.frame is not None
+    tilted = tilted.with_operator("L", operator_of(tilted, seed, 3), time_reversal=-1)
+    chain = ome.load("carbon-nanotube")
+    chain = chain.with_operator("L", operator_of(chain, seed, 3), time_reversal=-1)
+    for model, mesh in ((tilted, (8, 8, 1)), (chain, None)):
+        settings = {"fermi": [0.1], "temperature": 2500.0, "by": "orbital", "origin": [0.3, -0.2, 0.5]}
+        found = ome.compute(model, mesh or tuple(12 if p else 1 for p in model.periodic), "L_response", **settings)
+        whole, sums = found.L_response.values, found.L_response_by_orbital.sum("orbital", skipna=False).values
+        assert np.isfinite(whole).all()
+        np.testing.assert_allclose(sums, whole, rtol=0, atol=1e-12 * np.abs(found.L_response_by_orbital.values).max())

@@ -281,6 +281,57 @@ def test_every_kind_of_result(kind: str, tmp_path: Path) -> None:
         assert value == pytest.approx(at.item() * factor, rel=0.06)
 
 
+@pytest.fixture(scope="module")
+def shared() -> Any:
+    """Shares of sites in a response whose whole is rounding, and in a current, at two temperatures."""
+    model = ome.operators.with_torque(ome.load("cumnas-minimal"))
+    asked = {"fermi": [-0.2, 0.2], "temperature": [600.0, 900.0], "by": "site"}
+    return ome.compute(model, (16, 16, 1), "torque_response,spin_hall", **asked)
+
+
+def test_shares_of_parts_are_bars(shared: Any, tmp_path: Path) -> None:
+    """Of every element that has any, at each temperature and the level of the tensors: the numbers of the result."""
+    report(shared, tmp_path / "r.html")
+    (detail,) = data(tmp_path / "r.html")["details"]
+    level = shared.fermi.values.tolist().index(detail["level"])
+    for j, state in enumerate(detail["states"]):
+        there = state["shares"]
+        assert (there["by"], there["parts"]) == ("site", ["1", "2"])
+        bars = {bar["name"].split(" = ")[0]: bar for bar in there["bars"]}
+        assert {name.rpartition(" ")[0] for name in bars} == {"torque response", "spin hall"}
+        for name, bar in bars.items():
+            quantity, element = name.rpartition(" ")[0].replace(" ", "_"), name.rpartition(" ")[2]
+            for kind, end in (("y", ""), ("error", "_error")):
+                whole = shared[f"{quantity}_by_site{end}"].isel(fermi=level, temperature=j)
+                place = dict(zip([d for d in shared[quantity].dims[2:]], element, strict=True))
+                value = whole.sel(place).values
+                factor = content.prefixed(
+                    [abs(shared[f"{quantity}_by_site"].isel(fermi=level, temperature=j).sel(place)).max()], ""
+                )
+                assert bar[kind] == pytest.approx(value * factor[0], rel=1e-4)
+        torque = bars["torque response yx"]
+        assert torque["whole"] == "0 (negligible)"
+        assert torque["y"][0] == -torque["y"][1] != 0
+
+
+def test_without_shares_there_are_no_bars(result: Any, tmp_path: Path) -> None:
+    report(result, tmp_path / "r.html")
+    assert all("shares" not in state for state in data(tmp_path / "r.html")["details"][0]["states"])
+
+
+def test_rows_of_currents_have_their_letters(shared: Any, tmp_path: Path) -> None:
+    """Component and current, as the head says; rows that symmetry forbids are not there."""
+    report(shared, tmp_path / "r.html")
+    (detail,) = data(tmp_path / "r.html")["details"]
+    tensors = {t["name"]: t for t in detail["states"][0]["tensors"]}
+    hall, torque = tensors["spin hall"], tensors["torque response"]
+    assert hall["corner"] == "component, current \\ field"
+    assert torque["corner"] == "component \\ field"
+    allowed = [e for e in ome.presentation.elements.allowed(shared.spin_hall)]
+    assert allowed
+    assert {r["first"] + c for r in hall["rows"] for c, x in zip(hall["columns"], r["cells"], strict=True) if x} == set(allowed)
+
+
 def test_wrong_use_is_one_line(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(SettingsError, match=r"end in \.html"):
         report(folder / "s.db", tmp_path / "s.txt")
@@ -388,6 +439,22 @@ def test_a_result_in_a_browser(result: Any, browser: Any, size: str, tmp_path: P
     assert browser.execute_script("return document.querySelectorAll('#scans .main-svg').length")
     assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
     assert not browser.execute_script("return [...document.querySelectorAll('#scatter, #ranked')].some(e => e.offsetParent)")
+
+
+@pytest.mark.long
+@pytest.mark.outside
+@pytest.mark.parametrize("size", SIZES)
+def test_shares_in_a_browser(shared: Any, browser: Any, size: str, tmp_path: Path) -> None:
+    """Another quantity is drawn when it is chosen."""
+    report(shared, tmp_path / "r.html")
+    opened(browser, tmp_path / "r.html", size)
+    assert browser.get_log("browser") == []
+    drawn = "return document.querySelector('#scans .plot').data[0].y"
+    before = browser.execute_script(drawn)
+    assert len(before) == 2
+    browser.find_element("css selector", "#scans select").send_keys("s")
+    assert browser.execute_script(drawn) != before
+    assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
 
 
 @pytest.mark.long
