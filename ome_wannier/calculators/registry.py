@@ -24,7 +24,8 @@ from . import (
     semiclassical,
     spin,
 )
-from .quantity import Combination, GapTerm, Observable, whole_of
+from .operators import ENDINGS
+from .quantity import OF_OPERATORS, Combination, GapTerm, Observable, whole_of
 
 Term: TypeAlias = Observable | GapTerm
 Calculator: TypeAlias = Term | Combination
@@ -65,6 +66,11 @@ COMPLETED = ("total", "total_with_spin", "semiclassical")
 def is_built_in(name: str) -> bool:
     """Whether a calculator of the package, or a term of one, has this name, which none of one's own may have."""
     return name in _ALL or name in _TERMS
+
+
+def is_of_operator(name: str) -> bool:
+    """Whether a quantity of this name is what an operator has, a response of it or a current, but no magnetization."""
+    return name.rpartition("_")[2] in ENDINGS and not (name in _ALL and first_observable(_ALL[name]).kind not in OF_OPERATORS)
 
 
 def names() -> list[str]:

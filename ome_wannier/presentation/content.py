@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..calculators.registry import is_of_operator
 from ..calculators.reported_units import ROUNDING
 from ..common.errors import ModelError
 from ..integration.occupation.fermi import REACH
@@ -104,7 +105,7 @@ def summary(
     others = [name for name in there if name not in known]
     rest = len([name for name in there if name not in {leading, *extrinsic, *rows.MECHANISMS}])
     if tables and len(others) > OTHERS:  # those of operators were asked for by name
-        others = [name for name in others if rows.is_of_operator(result, name)][:OTHERS]
+        others = [name for name in others if is_of_operator(name)][:OTHERS]
     alone = [] if leading else [name for name in there if name in known and name not in extrinsic]
     title = f"{'others, ' if tables else ''}largest element of each"
     tables += rows.others(result, [n for n in (*alone, *others) if n not in repeated], points, units, title)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..calculators.registry import is_of_operator
 from ..calculators.reported_units import ROUNDING
 from ..response.result_files import part_of
 from . import elements
 from .largest import Point, Spot, in_reach, number_at, spots_of
 from .numbers import least, rounded
-from .rows import EXTRINSIC, MECHANISMS, Table, columns, is_of_operator, place
+from .rows import EXTRINSIC, MECHANISMS, Table, columns, place
 from .units import scale
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def by_part(result: xr.Dataset, points: Sequence[Point], units: str | None) -> t
 def _in_order(result: xr.Dataset) -> list[str]:
     """The quantities, what was asked for by the name of an operator first, then responses, then others."""
     names = elements.distinct(result)
-    first = [n for n in names if is_of_operator(result, n)]
+    first = [n for n in names if is_of_operator(n)]
     then = [n for n in (*EXTRINSIC, *MECHANISMS) if n in names]
     return list(dict.fromkeys([*first, *then, *names]))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calculators.operators import ENDINGS
+from ..calculators.registry import is_of_operator
 from . import elements, ratios
 from .largest import Point, Spot, beyond_error, in_reach, number_at, spots_of
 from .numbers import least, rounded
@@ -203,15 +203,10 @@ def _letters(result: xr.Dataset, shown: Sequence[tuple[str, str]]) -> list[str]:
     found: dict[str, str] = {}
     for name, element in shown:
         dims = list(elements.along(result[name]))
-        if is_of_operator(result, name) and len(dims) > 1:
+        if is_of_operator(name) and len(dims) > 1:
             said = ", ".join(f"{d.removeprefix('operator_')} {x}" for d, x in zip(dims, element, strict=True))
             found.setdefault(",".join(dims), f"{element}: {said}")
     return [f"of operators {'; '.join(found.values())}"] if found else []
-
-
-def is_of_operator(result: xr.Dataset, name: str) -> bool:
-    """Whether a quantity is what an operator has, a response or a current, that has no other name."""
-    return name.rpartition("_")[2] in ENDINGS and name not in EXTRINSIC
 
 
 def _cell(result: xr.Dataset, name: str, number: tuple[float, float] | str, factor: float) -> str:

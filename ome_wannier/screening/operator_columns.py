@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..calculators.operators import ENDINGS
 from ..calculators.quantity import OF_OPERATORS
-from ..calculators.registry import Calculator, first_observable
+from ..calculators.registry import Calculator, first_observable, is_of_operator
 from ..presentation.carriers import above_neutrality
-from ..presentation.ratios import CONDUCTIVITY, EXTRINSIC
+from ..presentation.ratios import CONDUCTIVITY
 from .descriptor import Descriptor
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ SCALARS = (
 
 def has_own_unit(name: str) -> bool:
     """Whether a quantity of this name is an operator's, or the conductivity."""
-    return name == CONDUCTIVITY or (name.rpartition("_")[2] in ENDINGS and name not in EXTRINSIC)
+    return name == CONDUCTIVITY or is_of_operator(name)
 
 
 def asked_for(wanted: Iterable[Calculator]) -> bool:
@@ -68,7 +68,7 @@ def columns(names: Iterable[str]) -> list[Descriptor]:
     found = []
     for name in names:
         match = _COLUMN.fullmatch(name)
-        if match and match[1] not in EXTRINSIC:
+        if match and has_own_unit(match[1]):
             unit = _UNITS.get(match[2], OWN.format(match[1]))
             found.append(Descriptor(name, unit, MEANINGS[match[2]].format(match[1])))
     return found
@@ -77,7 +77,7 @@ def columns(names: Iterable[str]) -> list[Descriptor]:
 def calculator_of(column: str) -> str | None:
     """The calculator that gives a column, of those that nobody has unless told; None of other columns."""
     match = _COLUMN.fullmatch(column)
-    if match and match[1] not in EXTRINSIC:
+    if match and has_own_unit(match[1]):
         return match[1]
     return {"dos": "dos", "carriers": "electrons"}.get(column.partition("_")[0])
 
