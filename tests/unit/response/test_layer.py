@@ -137,6 +137,25 @@ def test_a_flat_layer_has_no_more_than_before():
 # ---- elements that are missing ---------------------------------------------------------------------------------------
 
 
+def test_heights_that_vanish_change_nothing():
+    """Nothing is computed of heights where there are none: the numbers are those of heights that are nearly nothing."""
+    flat = replace(SPIN, centres=SPIN.centres * [1, 1, 0], position=None)
+    nearly = replace(flat, centres=flat.centres + np.outer(np.linspace(-1e-9, 1e-9, flat.n_orbitals), [0, 0, 1]))
+    settings = {
+        "calculators": FOUR,
+        "fermi": [-0.4, 0.2],
+        "temperature": 900.0,
+        "symmetry": "off",
+        "origin": 0.7,
+        "gate": "level",
+    }
+    at, beside = (run(model, **settings) for model in (flat, nearly))
+    for name in (q for q in at.data_vars if not q.endswith("_error")):
+        largest = abs(at[name]).max()
+        assert largest > 0
+        np.testing.assert_allclose(beside[name], at[name], atol=1e-7 * float(largest), rtol=0, err_msg=name)
+
+
 def test_elements_that_do_not_exist_are_nan_with_a_reason():
     result = run(SPIN, calculators=[*FOUR, "spin_extrinsic", "interband"])
     for name in ("total", "spin", "total_with_spin"):
