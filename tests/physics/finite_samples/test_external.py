@@ -434,7 +434,7 @@ def test_sums_do_not_depend_on_the_batches():
     names, kT = ["orbital_moment", "interband", "metric_curl", "extrinsic"], 0.1
     one, two = (
         ome.compute(model, (16, 16, 1), names, [LEVEL, 1.0], temperature=kT / ome.units.KB, memory=memory)
-        for memory in (3 * 2**20, 2**30)
+        for memory in (2**22, 2**30)
     )
     for name in names:
         assert np.abs(one[name]).max() > 0
