@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .response.compute import compute
     from .response.cutoff_checks import check_cutoff, check_window, local_within
     from .response.result_files import load_result, save
+    from .response.spin_directions import spin_directions
     from .response.tabulate import tabulate
     from .screening import rank, screen
     from .sources import ready_operators as operators
@@ -58,6 +59,7 @@ _HOME = {
     "rank": "screening",
     "save": "response.result_files",
     "screen": "screening",
+    "spin_directions": "response.spin_directions",
     "summary": "presentation.content",
     "symmetrize": "integration.symmetrize",
     "table": "presentation.long_table",
@@ -102,6 +104,7 @@ __all__ = [
     "rank",
     "save",
     "screen",
+    "spin_directions",
     "summary",
     "symmetrize",
     "table",

@@ -277,7 +277,8 @@ class TightBinding:
 
         Parameters
         ----------
-        name : an identifier; calculators are <name>_expectation, <name>_response, <name>_extrinsic and <name>_hall.
+        name : an identifier; calculators are <name>_expectation, <name>_response, <name>_extrinsic, <name>_hall and
+            <name>_extrinsic_thermal.
         matrices : (nR, n, n) on the model's own `R`, [r, i, j] = <0i|O|Rj>, or (n, n) within a cell; of a Cartesian vector
             (nR, n, n, 3) or (n, n, 3), components along x, y, z. Hermitian: X(-R) is the adjoint of X(R).
         unit : of the matrix elements, as pint reads it.

@@ -1,4 +1,4 @@
-"""Operators that come ready: atom-centred angular momentum, which layer, the height in a layer, and the exchange torque."""
+"""Operators that come ready: atom-centred angular momentum, layer, height in a layer, valley, and exchange torque."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ..models.atomic_orbitals import Orbital, angular_momentum
 from ..models.operators import Operator
 from ..models.real_space_checks import local_spin
 from ..models.tight_binding import TightBinding, is_tight_binding
+from ..models.valleys import with_valleys
 
 __all__ = [
     "Operator",
@@ -30,6 +31,7 @@ __all__ = [
     "with_height",
     "with_layers",
     "with_torque",
+    "with_valleys",
 ]
 
 Array = NDArray[np.float64]
@@ -43,7 +45,7 @@ APART = 2.3
 
 
 #: the operators by the beginning of the names of their calculators
-READY = ("L", "layer", "height", "torque")
+READY = ("L", "layer", "height", "torque", "valley")
 
 
 def ready_in(name: str) -> str | None:
@@ -71,6 +73,7 @@ def with_ready(model: Any, calculators: Iterable[object], seed: Path | None) -> 
             "layer": partial(with_layers, model),
             "height": partial(with_height, model),
             "torque": partial(with_torque, model),
+            "valley": partial(with_valleys, model),
         }
         model = ways[ready]()
     return model

@@ -23,6 +23,7 @@ from ...models.tight_binding import TightBinding
 from .external import external_of, matrices_of
 from .folder import ELECTRONS, read_folder
 from .nearest_images import shared_unevenly
+from .spin_orbit import of_spinors
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -46,7 +47,8 @@ def load(
 
     Parameters
     ----------
-    system : a `System_R` made by any of its constructors, or the path of a folder written by `to_npz`.
+    system : a `System_R` made by any of its constructors, a `SystemSOC` whose direction is set, or the path of a folder that
+        `to_npz` of the first wrote.
     spin_degeneracy : 1 or 2, electrons that each band holds; default: what a System of `export` says, 1 for spinors, and
         WannierBerri's count, 1, where nothing says.
     external_terms : complete moments and metric with the states outside the Wannier subspace, as far as the system's matrices
@@ -55,7 +57,7 @@ def load(
 
     Raises
     ------
-    ModelError : a system that is none of R vectors (k.p, spin-orbit coupling as a perturbation, phonons), or is inconsistent.
+    ModelError : a system that is none of R vectors (k.p, phonons), or is inconsistent.
     FileFormatError : a folder that cannot be read.
 
     Warns
@@ -65,6 +67,8 @@ def load(
     """
     if isinstance(system, str | os.PathLike):
         system = read_folder(Path(system))
+    if type(system).__name__ == "SystemSOC":
+        system = of_spinors(system)
     _check(system)
     R, H = _paired(system, "Ham")
     centres = np.asarray(system.wannier_centers_cart, dtype=float)
@@ -155,8 +159,6 @@ def export(model: TightBinding) -> Any:
 def _check(system: Any) -> None:
     """Refuse what is no Hamiltonian of electrons on R vectors, or holds two answers to one question."""
     kind = type(system).__name__
-    if kind == "SystemSOC":
-        raise ModelError("SystemSOC holds spin-orbit coupling as a perturbation: give its get_system_R()")
     if not all(hasattr(system, name) for name in ("rvec", "wannier_centers_cart", "get_R_mat")):
         raise ModelError(
             f"{kind} has no Hamiltonian on R vectors: give a System_R, or for k.p models ome_wannier.KDotP(hamiltonian)"

@@ -1,5 +1,7 @@
 """What an experiment compares with: density of states, electrons, carriers, relaxation times of states."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from toys import TOYS
@@ -110,6 +112,23 @@ def test_one_level_of_a_constant_density_of_states():
     np.testing.assert_allclose(ome.compute(model, tau_level=0.4, **settings).ohmic.values, number, rtol=1e-9, atol=1e-18)
     with pytest.raises(SettingsError, match=r"tau_level: -0\.2 eV has hardly any states: give a level in a band"):
         ome.compute(model, tau_level=-0.2, **settings)
+
+
+def test_what_one_band_gives_another_adds_up_to_nothing():
+    """The velocities of an isolated band over each energy shell cancel, in a crystal without symmetries: why relaxation times
+    between groups of bands, off the diagonal of their matrix, change nothing (left_out.md)."""
+    toy = TOYS["matrix_metal_2d"]
+
+    def of_lowest(bands):
+        v = np.stack([np.einsum("knn->kn", bands.velocities[:, a]).real for a in range(2)], axis=-1)
+        return v * (np.arange(v.shape[1]) == 0)[:, None]
+
+    lowest = ome.calculators.Observable("lowest", "", "own", "surface", 1, 1, "", "", of_lowest, dims=("field",), unit="1")
+    size = replace(lowest, name="size", weights=lambda bands: np.abs(of_lowest(bands)))
+    bottom = np.linalg.eigvalsh(toy.model.matrices(np.random.default_rng(1).uniform(size=(500, 3)) * [1, 1, 0]).H)[:, 0]
+    levels = np.quantile(bottom, [0.2, 0.5, 0.8])
+    found = ome.compute(toy.model, (120, 120, 1), [lowest, size], levels, temperature=900.0, symmetry="off")
+    assert (np.abs(found.lowest.values) < 1e-5 * found["size"].values.min()).all()
 
 
 def test_an_operator_without_a_symmetry_has_none_with_times_by_energy():
