@@ -184,6 +184,7 @@ def shares_across(block: Block, trace: Trace, parts: Parts, orbitals: int) -> tu
 
 
 def _shares(of: Observable, trace: Trace, parts: Parts, orbitals: int) -> list[Observable]:
+    """What an observable is divided into, each with its part's number in the name."""
     members = np.zeros((len(parts), orbitals))
     for row, inside in zip(members, parts.values(), strict=True):
         row[inside] = 1.0
