@@ -24,7 +24,7 @@ from ..integration.integral import Integral, Integrand, Request
 from ..integration.kpoints.mesh import KMesh
 from ..integration.kpoints.polar import PolarMesh
 from ..integration.mesh.strategy import over_mesh
-from ..integration.operator_symmetry import obeyed
+from ..integration.operator_symmetry import obeyed, with_unused
 from ..integration.rays.strategy import over_rays, to_tolerance
 from ..integration.tolerance import MAX_POINTS, goal_of
 from ..models.base import Model, has_zone
@@ -182,13 +182,14 @@ def compute(
     refuse_unfit(model, goal, checkpoint, gap_terms)
     with threadpool_limits(limits=1, user_api="blas"):
         degeneracy = Degeneracy.of(model, temperatures, degeneracy_tol)
-        (group, alone), level = obeyed(group_of(model, symmetry), model, observables), None
+        (group, wholes, alone), level = obeyed(group_of(model, symmetry), model, observables), None
         if filling is not None and has_zone(model):
             level, where = filled(model, filling, where, temperatures, group, observables)
         levels = given_levels(fermi) if level is None else level.spread(negligible(level.temperature, goal))
         integrand = Integrand(model, observables, occupation_of(model, observables, levels, temperatures), degeneracy)
         request = Request(integrand, [*wanted, *more], group, where, means, gap_terms, trial)
-        found = placed(request, wanted, _integrated(request), choice, [b for of in given.blocks.values() for b in of])
+        found = with_unused(_integrated(request), request, wholes)
+        found = placed(request, wanted, found, choice, [b for of in given.blocks.values() for b in of])
     if level is not None:
         levels, found = charged(level, found)
     if alone:
