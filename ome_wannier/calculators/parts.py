@@ -164,7 +164,7 @@ def shares(calculator: Calculator, trace: Trace, parts: Parts, orbitals: int) ->
     """The observables of each part of a quantity."""
     first = first_observable(calculator)
     assert isinstance(first, Observable)
-    return _shares(first, trace, parts, orbitals)
+    return _shares(replace(first, name=calculator.name), trace, parts, orbitals)  # which may be made of another one
 
 
 def shares_across(block: Block, trace: Trace, parts: Parts, orbitals: int) -> tuple[list[Observable], list[Block]]:
