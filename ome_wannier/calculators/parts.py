@@ -166,7 +166,7 @@ def shares(calculator: Calculator, trace: Trace, parts: Parts, orbitals: int) ->
     """The observables of each part of a quantity."""
     first = first_observable(calculator)
     assert isinstance(first, Observable)
-    return _shares(first, trace, parts, orbitals)
+    return _shares(replace(first, name=calculator.name), trace, parts, orbitals)  # which may be made of another one
 
 
 def shares_across(block: Block, trace: Trace, parts: Parts, orbitals: int) -> tuple[list[Observable], list[Block]]:
@@ -186,6 +186,7 @@ def shares_across(block: Block, trace: Trace, parts: Parts, orbitals: int) -> tu
 
 
 def _shares(of: Observable, trace: Trace, parts: Parts, orbitals: int) -> list[Observable]:
+    """What an observable is divided into, each with its part's number in the name."""
     members = np.zeros((len(parts), orbitals))
     for row, inside in zip(members, parts.values(), strict=True):
         row[inside] = 1.0

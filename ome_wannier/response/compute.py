@@ -23,7 +23,7 @@ from ..integration.hamiltonian_symmetry import group_of
 from ..integration.integral import Integral, Integrand, Request
 from ..integration.kpoints.mesh import KMesh
 from ..integration.kpoints.polar import PolarMesh
-from ..integration.operator_symmetry import obeyed
+from ..integration.operator_symmetry import obeyed, with_unused
 from ..integration.tolerance import MAX_POINTS, goal_of
 from ..models.base import Model, has_zone
 from ..symmetry.operations import Operation
@@ -192,7 +192,7 @@ def compute(
     refuse_unfit(model, goal, checkpoint, gap_terms)
     with threadpool_limits(limits=1, user_api="blas"):
         degeneracy = Degeneracy.of(model, temperatures, degeneracy_tol)
-        (group, alone), level = obeyed(group_of(model, symmetry), model, observables), None
+        (group, wholes, alone), level = obeyed(group_of(model, symmetry), model, observables), None
         if filling is not None and has_zone(model):
             level, where = filled(model, filling, where, temperatures, group, observables)
         levels = given_levels(fermi) if level is None else level.spread(negligible(level.temperature, goal))
@@ -203,7 +203,8 @@ def compute(
         if of_state is not None:
             integrand = replace(integrand, observables=scattered(observables, of_state))
             request = replace(request, integrand=integrand)
-        found = placed(request, wanted, integrated(request), choice, [b for of in given.blocks.values() for b in of])
+        found = with_unused(integrated(request), request, wholes)
+        found = placed(request, wanted, found, choice, [b for of in given.blocks.values() for b in of])
     if level is not None:
         levels, found = charged(level, found)
     if alone:

@@ -176,6 +176,20 @@ def test_parts_that_cannot_be(by, said):
         ome.compute(TOYS["insulator_2d"].model, (4, 4, 1), "dipole", fermi=0.1, temperature=900.0, by=by)
 
 
+def test_all_that_is_computed_by_default_is_divided():
+    """Quantities that are equal, or made of one another, too: each has shares of its own name, which add up to it."""
+    model = TOYS["matrix_insulator_2d"].model
+    found = ome.compute(model, (8, 8, 1), fermi=[0.1], temperature=2000.0, by="orbital")
+    there = [name for name in RESOLVED if name in found]
+    assert {"dipole", "local_intraband", "local", "extrinsic", "dipole_polarizability"} <= set(there)
+    for name in there:
+        sums = found[f"{name}_by_orbital"].sum("orbital", skipna=False).values
+        known = np.isfinite(sums)
+        assert known.any()
+        size = np.nanmax(np.abs(found[f"{name}_by_orbital"].values))
+        np.testing.assert_allclose(sums[known], found[name].values[known], rtol=0, atol=1e-11 * size)
+
+
 def test_quantities_without_shares_alone_are_refused():
     """A moment between different bands belongs to no place."""
     with pytest.raises(ome.errors.SettingsError, match="no part has a share of its own in total"):

@@ -58,6 +58,17 @@ def test_an_operator_of_a_layer_keeps_its_symmetry():
     assert "symmetry_of_operators" not in found[1].attrs
 
 
+def test_what_noise_makes_of_symmetries_that_exchange_parts_is_an_error():
+    """Inversion with time reversal forbids the extrinsic response of CuMnAs, and exchanges atoms: by site it is not used."""
+    settings = {"fermi": 8.7045, "temperature": 3000.0}
+    whole, shared = (ome.compute(ome.load("cumnas"), (8, 8, 6), "extrinsic", by=by, **settings) for by in (None, "site"))
+    assert not whole.extrinsic.values.any()
+    left = abs(shared.extrinsic.values)
+    assert left.max() > 1e-6
+    assert (left <= shared.extrinsic_error.values).all()
+    np.testing.assert_allclose(shared.extrinsic_by_site.sum("site").values, shared.extrinsic.values, atol=1e-12 * left.max())
+
+
 @pytest.mark.parametrize("by", ["site", "orbital"])
 @pytest.mark.parametrize("name", ["dipole", "local", "extrinsic"])
 def test_rounding_in_shares_costs_no_operation(name, by):
