@@ -18,9 +18,9 @@ STAND_INS = Path(__file__).parent / "slurm"
 
 
 def block(root: Path, language: str) -> str:
-    """The lines in this language that the handbook has under SLURM."""
-    page = (root / "ome_wannier" / "handbook" / "hosts.md").read_text(encoding="utf-8")
-    found = re.findall(rf"```{language}\n(.*?)```", page.partition("## SLURM")[2], re.DOTALL)
+    """The lines in this language that the handbook has on its page of clusters."""
+    page = (root / "ome_wannier" / "handbook" / "clusters.md").read_text(encoding="utf-8")
+    found = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
     assert len(found) == 1
     return found[0]
 
