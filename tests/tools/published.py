@@ -367,8 +367,9 @@ samples and brute force.
 MISSING = """## Not compared
 
 Numbers of these works were looked for and not found in a text at hand, so nothing is said of them: arXiv:1711.09917,
-1507.02828 (Yoda), 1706.07702, 2302.06047 (Shinada, Peters), 2012.08750, 1907.00010 (Son), 1510.02167, Nat. Commun. 11, 1650
-(He; parameters from a related program only), Phys. Rev. B 81, 205104 (Essin). arXiv:1010.6071 also has theta of BiFeO3 and
+1710.03204 (Tsirkin, Te: nothing but the abstract), 1507.02828 (Yoda), 1706.07702, 2302.06047 (Shinada, Peters), 2012.08750,
+1907.00010 (Son), 1510.02167, Nat. Commun. 11, 1650 (He; parameters from a related program only), Phys. Rev. B 81, 205104
+(Essin). arXiv:1010.6071 also has theta of BiFeO3 and
 GdAlO3: no Wannier functions of these here. The public files on the axion coupling of MnBi2Te4
 (github.com/treycole/MBT-axion-phonon, commit d37a9e2) have inputs and the quantised value pi, which two more layers of the
 library's slab give as well (test_axion_films.py), but neither a response nor the Hamiltonian.
