@@ -3,7 +3,7 @@
 #   make demo        install into .venv, run the main job on real ab-initio data, write demo/vse2.nc and demo/vse2.png
 #   make test        install with the test tools, run the tests (ARGS="-k name" is passed to pytest)
 #   make test-long   the tests that take minutes; some need Chromium with its driver, a PostgreSQL server, or Debian's wannier90
-#   make bench       measure: time per part, ratio to the diagonalisation
+#   make bench       measure, and write the handbook's page of speed again, a quarter of an hour on a quiet machine
 #   make lint        ruff and mypy --strict
 #   make examples    run every examples/*.py
 #   make validation  compute tests/tools/VALIDATION.md again, two minutes, and POCKETS.md, half an hour on two cores
@@ -65,7 +65,7 @@ test-long: $(VENV)/.installed-test-long
 	$(BIN)/python -m pytest -m 'long and alone' $(ARGS) || [ $$? = 5 ]
 
 bench: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m benchmark --benchmark-enable --benchmark-columns=min,median,rounds -s $(ARGS)
+	$(BIN)/python tests/benchmarks/bench.py $(ARGS)
 
 # not materials/*/dft: those scripts are records of what was run
 lint: $(VENV)/.installed-dev

@@ -44,7 +44,7 @@ def written(parts: list[bytes], order: str = "<") -> bytes:
 
 def load(folder: Path) -> None:
     """Everything that these files are read for."""
-    model = ome.load(folder / "model", spn=True)
+    model = ome.load(folder / "model", spn=True, external="off")
     with_external_terms(model, folder / "model")  # type: ignore[arg-type]
 
 

@@ -653,8 +653,3 @@ def test_large_files_load_fast():
     model = wannier90.load(MATERIALS / "cr2o3")
     assert model.hamiltonian.shape == (59, 76, 76)
     assert len(model.structure.numbers) == 10
-
-
-@pytest.mark.benchmark
-def test_load_time(benchmark):
-    benchmark(wannier90.load, MATERIALS / "cr2o3")
