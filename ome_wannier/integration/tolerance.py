@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..calculators.blocks import only_helps
-from ..calculators.quantity import Combination
+from ..calculators.quantity import Combination, is_share, whole_of
 from ..calculators.registry import Calculator, combine, first_observable
 from ..calculators.reported_units import AXES
 from ..calculators.weights import component_axes, unpacked
@@ -140,13 +140,15 @@ def about(found: Errors, request: Request, goal: Goal, points: int) -> dict[str,
     zero: list[str] = []
     stays: list[str] = []
     removed: list[str] = []
-    for c in request.calculators:
+    for c in sorted(request.calculators, key=lambda c: c.name in found.removed):  # what symmetry removes is named last
         error, limits = found.errors[c.name], found.limits[c.name]
         allowed = limits if c.name in found.removed or only_helps(c) else found.converged[c.name]
         ratio = (error + found.stay.get(c.name, 0.0)) / allowed
         if (ratio <= 1).all():
             removed += [f"{_said(c)} (symmetry leaves nothing of it)"] if c.name in found.removed else []
             continue
+        if is_share(c) and any(text.startswith(_said(c)) for text in (*failed, *zero, *stays)):
+            continue  # one of many is enough
         worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
         where = f"{_said(c)} {_place(c, worst, request.integrand)} (relative error {goal.rtol * float(ratio[worst]):.1g})"
         (stays if (error <= allowed).all() else zero if (error <= limits).all() else failed).append(where)
@@ -178,12 +180,15 @@ def about(found: Errors, request: Request, goal: Goal, points: int) -> dict[str,
 
 
 def _said(calculator: Calculator) -> str:
-    """The name of a quantity, or of the one that it is a block of, "total[moment,gate]", or the drift of such."""
-    return calculator.name.split("[")[0] if isinstance(calculator, Combination) and calculator.of else calculator.name
+    """The name of a quantity, or what the result calls that of which it is a block, the drift of a block, or a share."""
+    if isinstance(calculator, Combination) and calculator.of:
+        return f"{calculator.of}_per_angstrom" if only_helps(calculator) else calculator.of
+    return f"shares of {whole_of(calculator.name)}" if is_share(calculator) else calculator.name
 
 
 def _place(calculator: Calculator, at: Sequence[np.intp], integrand: Integrand) -> str:
     """The element, level and temperature of an index, in words."""
     along = component_axes(integrand.model.axes, integrand.model.moments)
     element = "".join(AXES[along[dim][i]] for dim, i in zip(first_observable(calculator).dims, at[2:], strict=True))
-    return f"{element} at {integrand.occupation.fermi[at[0]]:.6g} eV, {integrand.occupation.temperature[at[1]]:g} K"
+    occupation = integrand.occupation
+    return f"{element} at {occupation.fermi[at[0]]:.6g} eV, {occupation.temperature[at[1]]:g} K".lstrip()

@@ -227,7 +227,7 @@ def sampling(result: xr.Dataset) -> str:
         more = f" and {len(failed) - 1} more" if failed[1:] else ""
         missed = f"NOT reached for {failed[0]}{more}" if failed[0] else "reached"
         zero = f"; counted as zero: {about['counted_as_zero']}" if about.get("counted_as_zero") else ""
-        mesh = f" of a {' x '.join(size.groups())} mesh, where cells would be too many" if size else ""
+        mesh = f", most of a {' x '.join(size.groups())} mesh, as cells would be too many" if size else ""
         return f"rtol = {about['rtol']:g} {missed} with {about.get('k_points', '?')} points{mesh}{zero}"
     if size is None:
         return _rays(str(about.get("kmesh", "not recorded")))

@@ -9,7 +9,7 @@ import pytest
 from scipy.constants import e, hbar
 
 import ome_wannier as ome
-from ome_wannier.errors import ConvergenceWarning
+from ome_wannier.errors import AccuracyWarning, ConvergenceWarning
 from ome_wannier.integration.occupation.fermi import minus_fermi_derivative
 from ome_wannier.presentation.content import sampling
 from ome_wannier.units import KB
@@ -48,7 +48,7 @@ def test_mesh_takes_the_place_of_cells():
     assert result.attrs["kmesh"].startswith("KMesh(size=(")
     assert "as many cells as rtol takes" in result.attrs["kmesh"]
     assert "NOT reached for ohmic" in sampling(result)
-    assert "mesh, where cells would be too many" in sampling(result)
+    assert "mesh, as cells would be too many" in sampling(result)
     assert 20_000 < result.attrs["k_points"] <= 40_000
     value, error = (np.diagonal(result[name].values.reshape(3, 3)) for name in ("ohmic", "ohmic_error"))
     true, coarse = drude(400), drude(320)
@@ -74,3 +74,18 @@ def test_pockets_are_left_to_cells():
     result = ome.compute(cubic(), calculators="ohmic", fermi=-2 * HOPPINGS.sum() + 0.05, temperature=T, rtol=1e-2)
     assert result.attrs["kmesh"].startswith("adaptive")
     assert result.attrs["converged"] == 1
+
+
+def test_a_mesh_that_is_far_too_coarse_is_not_sent_to_rtol():
+    """Which would take such a mesh."""
+    with pytest.warns(AccuracyWarning, match=r"points would; take more, or a higher temperature \("):
+        ome.compute(cubic(), (16, 16, 16), "ohmic", LEVEL, temperature=5.0)
+
+
+def test_what_has_not_converged_has_names_that_a_result_has():
+    with pytest.warns(ConvergenceWarning):
+        result = ome.compute(
+            cubic(), calculators="ohmic,dos", by="site", fermi=LEVEL, temperature=T, rtol=1e-3, max_points=20_000
+        )
+    entries = result.attrs["not_converged"].split("; ")
+    assert {entry.split(" at ")[0][:13].strip() for entry in entries} == {"ohmic xx", "dos", "shares of dos"}
