@@ -54,6 +54,7 @@ def _ways(model: Model, basis: int | None) -> Iterator[tuple[str, Callable[[Band
     if model.external is not None:
         yield OUTSIDE, Bands.inside
     if basis is not None:
-        if not 0 < basis < model.n_orbitals:
-            raise SettingsError(f"basis is {basis}: give a number of bands from 1 to {model.n_orbitals - 1}")
+        whole = isinstance(basis, (int, np.integer)) and not isinstance(basis, bool)
+        if not whole or not 0 < basis < model.n_orbitals:
+            raise SettingsError(f"basis is {basis!r}: give a number of bands from 1 to {model.n_orbitals - 1}")
         yield ABOVE, partial(Bands.lowest, count=basis)

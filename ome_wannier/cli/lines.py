@@ -79,7 +79,7 @@ def about_lines(result: xr.Dataset) -> list[str]:
     left = f"left out: {result.attrs['left_out']}"
     of = {"external_terms_change": "external terms: states outside the basis", "basis_change": "basis: bands left out by basis"}
     changed = [
-        f"{what} change {result.attrs[name]}, of the largest element" for name, what in of.items() if name in result.attrs
+        f"{what} change, of the largest element, {result.attrs[name]}" for name, what in of.items() if name in result.attrs
     ]
     about = (*layer_lines(result), *symmetry_lines(result))
     known = (level_line(result), surface, order, other, *about, error, *changed, left, *more)

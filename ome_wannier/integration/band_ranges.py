@@ -98,6 +98,14 @@ class Look:
         gaps = [g for g in map(self.gap, sorted(occupied)) if any(map(g.holds, levels.tolist()))]
         return max(gaps, key=lambda g: g.width, default=None)
 
+    def reaching(self, level: float) -> int:
+        """How many bands reach down to a level in eV at any k: the first that the mesh sees above it is followed down."""
+        count = int((self.ranges[:, 0] <= level + EDGE).sum())
+        with threadpool_limits(limits=1, user_api="blas"):
+            while count < self.energies.shape[1] and self._lowest(count, 1) <= level + EDGE:
+                count += 1
+        return count
+
     def _lowest(self, band: int, sign: int) -> float:
         """The lowest energy, times `sign`, of a band."""
         from scipy.ndimage import minimum_filter

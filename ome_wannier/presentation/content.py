@@ -13,7 +13,7 @@ from ..calculators.registry import is_of_operator
 from ..calculators.reported_units import ROUNDING
 from ..common.errors import ModelError
 from ..integration.occupation.fermi import REACH
-from ..response.changes import percent
+from ..response.changes import OPEN, UNCOUNTED, percent
 from ..response.result_files import quantities
 from ..sources import library
 from ..sources.library_entry import PREFIX, Entry
@@ -107,13 +107,14 @@ def summary(
     if tables and len(others) > OTHERS:  # those of operators were asked for by name
         others = [name for name in others if is_of_operator(name)][:OTHERS]
     alone = [] if leading else [name for name in there if name in known and name not in extrinsic]
+    beside = [name for name in (*alone, *others) if name not in repeated]
     title = f"{'others, ' if tables else ''}largest element of each"
-    tables += rows.others(result, [n for n in (*alone, *others) if n not in repeated], points, units, title)
+    tables += rows.others(result, beside, points, units, title)
     tables += shares
     rest -= len(others)
     shown = [name for name in (leading, *extrinsic) if name is not None]
     partly = [name for name in shown if in_reach(result, name)]  # of others the table says why there is nothing
-    notes = [*elements.legend(result, partly, undefined=False), *_notes(result, shown, tables, max(rest, 0))]
+    notes = [*elements.legend(result, partly, undefined=False), *_notes(result, shown, beside, tables, max(rest, 0))]
     said = [str(text) for text in np.atleast_1d(result.attrs.get("warnings", []))]
     tables = [t for t in tables if t.rows or not t.columns]
     return Summary(title_of(str(result.attrs.get("model", ""))), _facts(result, points), tables, notes, said)
@@ -244,7 +245,7 @@ def _rays(mesh: str) -> str:
     return f"{found[1]} rays of {found[2]} points, {reach}"
 
 
-def _notes(result: xr.Dataset, shown: Sequence[str], tables: Sequence[Table], rest: int) -> list[str]:
+def _notes(result: xr.Dataset, shown: Sequence[str], others: Sequence[str], tables: Sequence[Table], rest: int) -> list[str]:
     notes = [note for table in tables for note in table.notes]
     if unsure := [note.removesuffix(rows.UNSURE) for note in notes if note.endswith(rows.UNSURE)]:
         said = list(dict.fromkeys(unsure))
@@ -254,11 +255,7 @@ def _notes(result: xr.Dataset, shown: Sequence[str], tables: Sequence[Table], re
         diagonal = {"xx", "yy", "zz"} & set(elements.allowed(result[name]))  # what is left out is isotropic
         if "left_out" in result[name].attrs and diagonal:
             notes.append(f"{elements.said(name)} leaves out: {result[name].attrs['left_out']}")
-    for attribute, (states, more) in CHANGES.items():
-        shares = {name: result[name].attrs[attribute] for name in shown if attribute in result[name].attrs}
-        if shares:
-            changed = ", ".join(f"{elements.said(name)} by {percent(share)}" for name, share in shares.items())
-            notes.append(f"{states} change {changed} ({more})")
+    notes += _changes(result, shown, others)
     notes += _across(result, tables)
     texts = [text for table in tables for text in (*table.columns, *(cell for _, cells in table.rows for cell in cells))]
     if any(text.endswith((f"{rows.END})", f", {rows.END}")) for text in texts):
@@ -275,6 +272,26 @@ def _notes(result: xr.Dataset, shown: Sequence[str], tables: Sequence[Table], re
     if rest:
         notes.append(f"{rest} more quantities: --all, or ome.table(result)")
     return list(dict.fromkeys(notes))
+
+
+def _changes(result: xr.Dataset, shown: Sequence[str], others: Sequence[str]) -> list[str]:
+    """How much some states change the responses, or what else is shown where they take part in none of these."""
+    notes = []
+    for attribute, (states, more) in CHANGES.items():
+        if attribute not in result.attrs:
+            continue
+        about = {name: result[name].attrs[attribute] for name in (*shown, *others) if attribute in result[name].attrs}
+        use = [name for name in shown if name in about] or [name for name in others if name in about][:NAMED]
+        if not use:
+            notes.append(f"{states} change nothing that is shown here")
+            continue
+        known = [f"{elements.said(name)} by {percent(about[name])}" for name in use if np.isfinite(about[name])]
+        unsure = [elements.said(name) for name in use if not np.isfinite(about[name])]
+        said = f"{states} change {', '.join(known)}" if known else f"what {states} change is "
+        said += f"{'; ' if known else ''}open for {', '.join(unsure)}: {OPEN}" if unsure else ""
+        missing = f"; {UNCOUNTED}" if UNCOUNTED in result.attrs[attribute] else ""
+        notes.append(f"{said}{missing} ({more})")
+    return notes
 
 
 def _across(result: xr.Dataset, tables: Sequence[Table]) -> list[str]:

@@ -42,6 +42,7 @@ from .request import (
     model_of,
     numbers,
     occupation_of,
+    refuse_filled,
     refuse_unfit,
     relaxation,
     resources,
@@ -156,7 +157,8 @@ def compute(
         states, `dos`, as of weak scatterers that do not tell states apart. The attribute `tau_of_energy` says how well that is
         known, which is not in the errors.
     basis : number of bands: the attribute `basis_change` says how much each quantity changes when all bands above the lowest
-        ones, and their degenerate ones, are left out as intermediate states, as a share of the largest element.
+        ones, and their degenerate ones, are left out as intermediate states, as a share of the largest element; nan where that
+        is below its error or a tenth of the change. At least as many as reach below the highest Fermi level.
 
     Returns
     -------
@@ -197,6 +199,8 @@ def compute(
             level, where = filled(model, filling, where, temperatures, group, observables)
         levels = given_levels(fermi) if level is None else level.spread(negligible(level.temperature, goal))
         integrand = Integrand(model, observables, occupation_of(model, observables, levels, temperatures), degeneracy)
+        if basis is not None:
+            refuse_filled(model, basis, levels.max() if level is None else level.value)
         request = Request(integrand, [*wanted, *more], group, where, means, gap_terms, trial)
         if tau_level is not None:
             of_state = tau_over_dos(request, float(tau), float(tau_level))
@@ -217,7 +221,7 @@ def compute(
         said = of_state.about(levels) if isinstance(of_state, TauOverDos) else A_FUNCTION
         for about in (result.attrs, *(v.attrs for v in result.data_vars.values() if "tau_fs" in v.attrs)):
             about |= {"tau_fs": at_level, "tau_of_energy": said}
-    return with_changes(with_shares(result, model, found, given, unit), wanted, found)
+    return with_changes(with_shares(result, model, found, given, unit), wanted, found, basis)
 
 
 def _labelled(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,7 +27,9 @@ from ..integration.kpoints.chosen import default_mesh, uniform
 from ..integration.kpoints.mesh import KMesh
 from ..integration.kpoints.polar import PolarMesh
 from ..integration.occupation.histogram import Occupation
+from ..integration.rays.quadrature import extrema
 from ..models.base import Lattice, Model, has_zone, require_model
+from ..models.kdotp import KDotP
 from ..models.operators import SPIN_REMEDY
 from ..sources.load import ADAPTERS, adapter, load
 
@@ -153,6 +155,16 @@ def refuse_unfit(model: Model, goal: Goal | None, checkpoint: object, chern_simo
         raise SettingsError("checkpoint: with rtol no sum over fixed points is made that could be gone on with: leave it out")
     if goal is not None and chern_simons:
         raise SettingsError("rtol: the Chern-Simons part is computed on a mesh: give kmesh, or leave this part out")
+
+
+def refuse_filled(model: Model, basis: int, level: float) -> None:
+    """Refuse to leave out bands that reach below a level in eV (SettingsError): they are no intermediate states only."""
+    if has_zone(model):
+        filled = Look.at(model).reaching(level)
+    else:
+        filled = sum(lowest <= level for _, lowest, *_ in extrema(cast(KDotP, model)))
+    if basis < filled:
+        raise SettingsError(f"basis is {basis}: {filled} bands reach below the level of {level:g} eV: give at least {filled}")
 
 
 def doped(model: Model, filling: object, carriers: object) -> float | None:

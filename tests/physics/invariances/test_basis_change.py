@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ import ome_wannier as ome
 from ome_wannier.bands.bands import Bands
 from ome_wannier.calculators import get
 from ome_wannier.errors import SettingsError
+from ome_wannier.integration.band_ranges import Look
 
 N, OCCUPIED, KEPT = 8, 3, 6
 
@@ -87,10 +90,10 @@ def test_no_group_is_divided() -> None:
 
 def test_a_result_says_it() -> None:
     """As a share of the largest element, of the sum over the mesh and of a combination; "basis" alone says it."""
-    found = model(4)
+    found = model(1)
     settings = {"filling": float(OCCUPIED), "temperature": 0.0, "symmetry": "off"}
-    result = ome.compute(found, (4, 4, 4), ["total", "quantum_metric"], basis=KEPT, **settings)
-    k = np.stack(np.meshgrid(*[np.arange(4) / 4] * 3, indexing="ij"), -1).reshape(-1, 3)
+    result = ome.compute(found, (6, 6, 6), ["total", "quantum_metric"], basis=KEPT, **settings)
+    k = np.stack(np.meshgrid(*[np.arange(6) / 6] * 3, indexing="ij"), -1).reshape(-1, 3)
     bands = Bands(found, k, curvature=True)
     whole, some = (np.mean([of_lowest(bands, i, n).sum(axis=0) for i in range(len(k))], axis=0) for n in (N, KEPT))
     share = np.abs(whole - some).max() / np.abs(whole).max()
@@ -98,12 +101,101 @@ def test_a_result_says_it() -> None:
     assert result["quantum_metric"].attrs["basis_change"] > 0
     assert result.attrs["basis_change"].startswith("total ")
     assert "the bands left out by basis change total by" in " ".join(str(ome.summary(result)).split())
-    alone = ome.compute(found, (4, 4, 4), ["total"], **settings)
+    alone = ome.compute(found, (6, 6, 6), ["total"], **settings)
     assert "basis_change" not in {**alone.attrs, **alone["total"].attrs}
     np.testing.assert_array_equal(alone["total"].values, result["total"].values)
 
 
-@pytest.mark.parametrize("basis", [0, N, -2])
-def test_numbers_of_bands_that_there_are_not(basis: int) -> None:
-    with pytest.raises(SettingsError, match=f"basis is {basis}: give a number of bands from 1 to 7"):
+@pytest.mark.parametrize("basis", [0, N, -2, 2.5, 6.0, "a", [3], True])
+def test_numbers_of_bands_that_there_are_not(basis: object) -> None:
+    with pytest.raises(SettingsError, match=re.escape(f"basis is {basis!r}: give a number of bands from 1 to 7")):
         ome.compute(model(0), (2, 2, 2), ["total"], filling=3.0, basis=basis)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("shift", [-3.0, 0.0, 2.0])
+def test_no_fewer_than_the_filled_bands(seed: int, shift: float) -> None:
+    """Bands that reach below the level at any point of a mesh that is finer than the one they are looked for on."""
+    found = model(seed)
+    k = np.stack(np.meshgrid(*[np.arange(24) / 24] * 3, indexing="ij"), -1).reshape(-1, 3)
+    bottoms = Bands(found, k).energies.min(axis=0)
+    level = float(np.mean(bottoms[OCCUPIED : OCCUPIED + 2])) + shift
+    filled = int((bottoms < level).sum())
+    settings = {"fermi": [level - 20.0, level], "temperature": 300.0}
+    with pytest.raises(SettingsError, match=rf"basis is {filled - 1}: {filled} bands reach below the level of"):
+        ome.compute(found, (2, 2, 2), ["quantum_metric"], basis=filled - 1, **settings)
+    ome.compute(found, (2, 2, 2), ["quantum_metric"], basis=filled, **settings)
+
+
+def test_a_valley_between_the_points() -> None:
+    """A band whose bottom no point of a coarse mesh has: it reaches below a level just above that bottom."""
+    q = 0.123
+    R = np.array([(0, 0, 0), (1, 0, 0), (-1, 0, 0)])
+    hop = 0.5 * np.exp(-2j * np.pi * q)
+    H = np.array([np.diag([-3.0, 1.0]), np.diag([0.0, -hop]), np.diag([0.0, -np.conj(hop)])], dtype=complex)
+    chain = ome.TightBinding(
+        lattice=np.diag([3.0, 20.0, 20.0]), R=R, hamiltonian=H, centres=np.zeros((2, 3)), periodic=(True, False, False)
+    )
+    look = Look.at(chain)
+    bottom = 1.0 - 2 * 0.5
+    level = bottom + 1e-4
+    assert look.ranges[1, 0] > level
+    assert [look.reaching(x) for x in (-4.0, -1.0, bottom - 1e-3, level, 3.0)] == [0, 1, 1, 2, 2]
+
+
+def test_of_a_filling_and_without_a_zone() -> None:
+    for settings in ({"filling": 3.0}, {"filling": 2.5}):
+        with pytest.raises(SettingsError, match="basis is 2: 3 bands reach below the level"):
+            ome.compute(model(1), (4, 4, 4), ["total"], basis=2, **settings)
+    dirac, settings = ome.load("tilted-dirac"), {"calculators": ["quantum_metric"], "basis": 1, "temperature": 300.0}
+    edge = float(np.linalg.eigvalsh(dirac.matrices(np.zeros((1, 2)), 0).H)[0, 1])  # below it at other k, by the tilt
+    with pytest.raises(SettingsError, match="basis is 1: 2 bands reach below the level"):
+        ome.compute(dirac, fermi=edge + 0.1, **settings)
+    assert ome.compute(dirac, fermi=0.0, **settings)["quantum_metric"].attrs["basis_change"] == pytest.approx(1.0)
+
+
+def test_zero_within_errors_is_open(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    """Numbers that time reversal forbids, with symmetry off, are what rounding and meshes leave: no share of them is said."""
+    rng = np.random.default_rng(8)
+    R = np.array([(0, 0, 0), (1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0)])
+    H = 0.3 * rng.normal(size=(5, 4, 4))
+    H[0] += np.diag(4.0 * np.arange(4))
+    layer = ome.TightBinding(
+        lattice=np.diag([2.0, 2.2, 9.0]),
+        R=R,
+        hamiltonian=(H + np.swapaxes(H[[0, 2, 1, 4, 3]], 1, 2)).astype(complex),
+        centres=rng.normal(size=(4, 3)),
+        periodic=(True, True, False),
+    )
+    names = ["quantum_metric", "berry_curvature", "total"]
+    result = ome.compute(layer, (6, 6, 1), names, filling=2.0, basis=3, symmetry="off")
+    share = {name: result[name].attrs["basis_change"] for name in names}
+    assert 0 < share["quantum_metric"] < 1
+    assert np.isnan(share["berry_curvature"])
+    assert "berry_curvature open (zero beside its error or the change)" in result.attrs["basis_change"]
+    ome.save(result, tmp_path / "x.nc")
+    assert np.isnan(ome.load_result(tmp_path / "x.nc")["berry_curvature"].attrs["basis_change"])
+    assert "moments in the plane and fields across not counted" in result.attrs["basis_change"]
+    assert "fields across not counted" in " ".join(str(ome.summary(result)).split())
+
+
+def test_what_all_but_cancels_is_open() -> None:
+    """Berry curvatures of VSe2 in its gap add up to a Chern number of zero, to 1e-5 of thermal tails, which 16 bands do not."""
+    settings = {"fermi": -0.28, "temperature": 300.0, "basis": 16}
+    result = ome.compute(ome.load("vse2"), (48, 48, 1), ["berry_curvature", "extrinsic", "total"], **settings)
+    largest = np.abs(result["berry_curvature"].values).max()
+    assert 2 * result["berry_curvature_error"].values.max() < largest < 1e-5  # in units of 1 / 2 pi it is no Chern number
+    assert np.isnan([result[name].attrs["basis_change"] for name in ("berry_curvature", "extrinsic")]).all()
+    assert 1 < result["total"].attrs["basis_change"] < 10
+    assert "open for extrinsic: zero beside its error or the change" in " ".join(str(ome.summary(result)).split())
+
+
+def test_nothing_is_said_too() -> None:
+    """Of what has no other bands in it; and without the responses what else is shown."""
+    settings = {"filling": float(OCCUPIED), "basis": KEPT}
+    none = ome.compute(model(4), (4, 4, 4), ["ohmic"], **settings)
+    assert "basis_change" not in none["ohmic"].attrs
+    assert none.attrs["basis_change"].startswith("nothing")
+    assert "the bands left out by basis change nothing that is shown here" in " ".join(str(ome.summary(none)).split())
+    some = ome.compute(model(4), (4, 4, 4), ["quantum_metric"], **settings)
+    assert "the bands left out by basis change quantum metric by" in " ".join(str(ome.summary(some)).split())

@@ -153,6 +153,18 @@ class TestRun:
         assert "M_i = alpha_ij E_j" in out
         assert "left out: states outside the basis" in out
 
+    def test_bands_left_out(self, run: Run) -> None:
+        asked = ("run", "hbn", "--kmesh", "8", "8", "1", "--fermi", "-0.9", "--temperature", "300")
+        _, out, _ = run(*asked, "--calculators", "quantum_metric", "--basis", "4")
+        assert "the bands left out by basis change quantum metric by 100 %" in " ".join(out.split())
+        _, out, _ = run(*asked, "--calculators", "ohmic", "--basis", "4")
+        assert "the bands left out by basis change nothing that is shown here" in out
+        _, out, _ = run(*asked, "--calculators", "ohmic", "--basis", "4", "--all")
+        assert "basis: bands left out by basis change, of the largest element, nothing" in " ".join(out.split())
+        code, _, err = run(*asked, "--calculators", "quantum_metric", "--basis", "1")
+        assert code == 2
+        assert err.splitlines()[-1] == "error: basis is 1: 4 bands reach below the level of -0.9 eV: give at least 4"
+
     def test_metal_has_no_gap(self, run: Run) -> None:
         """The gap of Te closes at a corner of the zone, which a mesh must not miss."""
         _, out, _ = run("run", "te", "--kmesh", "4", "4", "4", "--calculators", "total")
