@@ -153,6 +153,8 @@ def test_an_operator_without_a_symmetry_has_none_with_times_by_energy():
         ({"fermi": 0.0, "tau": lambda e: e, "tau_level": 0.1}, "tau is a function"),
         ({"fermi": 0.0, "tau_level": [0.1, 0.2]}, "one number"),
         ({"fermi": 0.0, "tau_level": "top"}, "tau_level is 'top'"),
+        ({"fermi": 0.0, "tau_level": np.nan}, "^tau_level is nan: give finite numbers, in eV"),
+        ({"fermi": 0.0, "tau_level": True}, "^tau_level is True: give finite numbers, in eV"),
         ({"fermi": 0.0, "tau_level": 5.0}, "tau_level: 5 eV has hardly any states"),
         ({"fermi": 0.0, "tau_level": 0.0, "temperature": 50.0}, "the density of states at 0 eV is known to"),
         ({"fermi": 0.0, "tau_level": 0.1, "checkpoint": "x.npz"}, "checkpoint: relaxation times by energy"),
