@@ -110,6 +110,9 @@ def test_one_level_of_a_constant_density_of_states():
     settings = {"kmesh": ome.PolarMesh(n_angle=12), "calculators": "ohmic", "fermi": 0.5, "temperature": 100.0, "tau": 4.0}
     number = ome.compute(model, **settings).ohmic.values
     np.testing.assert_allclose(ome.compute(model, tau_level=0.4, **settings).ohmic.values, number, rtol=1e-9, atol=1e-18)
+    said = " ".join(str(ome.summary(ome.compute(model, tau_level=0.4, **settings))).split())
+    assert said.count("4 fs") == 1
+    assert "100 K; tau is 4 fs at 0.4 eV, and proportional to 1/DOS" in said
     with pytest.raises(SettingsError, match=r"tau_level: -0\.2 eV has hardly any states: give a level in a band"):
         ome.compute(model, tau_level=-0.2, **settings)
 
