@@ -42,10 +42,8 @@ def printed(found: pd.DataFrame, shown: Sequence[str], by: str, units: str | Non
     from rich import box
     from rich.table import Table
 
-    from ..presentation.ratios import SUFFIX  # takes a second to import, which --help does without
-
     out = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    uncertain = f"{by}_error" in found or by.endswith(SUFFIX)
+    uncertain = f"{by}_error" in found
     columns = [name for name in shown if not (uncertain and name == f"{by}_error")]
     factors, unit = _scaled(found, by, units) if uncertain else ([1.0] * len(found), "")
     for name in columns:

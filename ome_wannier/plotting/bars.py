@@ -14,6 +14,7 @@ from ..presentation.content import LEADING, reference
 from ..presentation.largest import largest
 from ..presentation.rows import EXTRINSIC, MECHANISMS
 from ..presentation.units import common_scale
+from ..response.result_files import quantities
 from . import figures
 from .compare import COLOURS, named, tell
 from .scan import component_title, legend_below, titled
@@ -84,7 +85,7 @@ def _at(name: str, result: xr.Dataset, fermi: float | None, temperature: float |
 
 def _quantities(bars: Mapping[str, xr.Dataset], leading: Sequence[str]) -> list[str]:
     """What stands beside each other in a panel: a response, and of the total its mechanisms; empty where none is allowed."""
-    there = [n for n in leading if any(n in r and elements.allowed(r[n]) for r in bars.values())]
+    there = [n for n in leading if any(n in quantities(r) and elements.allowed(r[n]) for r in bars.values())]
     if "total" in there:
         return ["total", *(n for n in MECHANISMS if any(n in r for r in bars.values()))]
     return there

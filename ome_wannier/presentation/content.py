@@ -194,6 +194,8 @@ def _tau(about: Mapping[str, Any]) -> str:
     if "tau_of_energy" not in about:
         return f"; tau = {about['tau_fs']:.4g} fs"
     said = str(about["tau_of_energy"])
+    if said.startswith(f"tau is {about['tau_fs']:.4g} fs at "):  # which is the time at the first level too
+        return f"; {said}"
     how = said if said.startswith("tau is ") else "a function of the energy"
     return f"; tau = {about['tau_fs']:.4g} fs at the first level: {how}"
 

@@ -15,7 +15,7 @@ from ..calculators.quantity import Observable
 from ..calculators.registry import Calculator
 from ..calculators.reported_units import unit_of
 from ..common.checked_input import places
-from ..common.errors import SettingsError
+from ..common.errors import SettingsError, warn
 from ..integration.integral import Integral
 from ..models.base import Model
 from ..models.tight_binding import TightBinding, is_tight_binding
@@ -30,7 +30,8 @@ Array = NDArray[np.float64]
 WAYS = ("site", "layer", "orbital")
 #: Angstrom; centres that are no farther apart are on one site, where the atoms are not known
 SAME_SITE = 0.5
-
+#: orbitals that a warning names, at most
+SHOWN = 8
 
 #: why elements of a quantity have no shares
 NO_SHARE = "moments along a layer, or across a chain, need positions across it: they are not divided among parts"
@@ -90,7 +91,9 @@ def parts_of(model: TightBinding, by: str | Mapping[str, Sequence[int]]) -> tupl
     if isinstance(by, Mapping):
         if not by:
             raise SettingsError("by: no part is given: give the orbitals of each part by its name")
-        return "part", {str(label): _orbitals(label, inside, n) for label, inside in by.items()}
+        parts = {str(label): _orbitals(label, inside, n) for label, inside in by.items()}
+        _warn_of_gaps(parts, n)
+        return "part", parts
     if by == "orbital":
         return by, {str(i + 1): np.array([i]) for i in range(n)}
     if by == "layer":
@@ -98,6 +101,20 @@ def parts_of(model: TightBinding, by: str | Mapping[str, Sequence[int]]) -> tupl
     if by == "site":
         return by, _sites(model)
     raise SettingsError(f"by is {by!r}: give one of {', '.join(WAYS)}, or the orbitals of each part by its name")
+
+
+def _warn_of_gaps(parts: Parts, n: int) -> None:
+    """Say which of n orbitals keep the shares from adding up to the whole."""
+    times = np.bincount(np.concatenate(list(parts.values())), minlength=n)
+    kinds = ((np.flatnonzero(times == 0), "no part"), (np.flatnonzero(times > 1), "several parts"))
+    if said := [f"orbitals {_listed(at)} are in {where}" for at, where in kinds if len(at)]:
+        warn(f"by: {', '.join(said)}: the shares do not add up to the whole")
+
+
+def _listed(orbitals: NDArray[np.int64]) -> str:
+    """Their numbers, the first of many."""
+    more = f" and {len(orbitals) - SHOWN} more" if len(orbitals) > SHOWN else ""
+    return ", ".join(map(str, orbitals[:SHOWN].tolist())) + more
 
 
 def _orbitals(label: object, inside: Sequence[int], n: int) -> NDArray[np.int64]:

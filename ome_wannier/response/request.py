@@ -62,6 +62,14 @@ def numbers(name: str, value: ArrayLike, unit: str) -> Array:
     return array
 
 
+def finite(name: str, value: ArrayLike, unit: str) -> Array:
+    """The same where none may be infinite, nan, or true or false."""
+    array = numbers(name, value, unit)
+    if not np.isfinite(array).all() or np.asarray(value).dtype.kind == "b":
+        raise SettingsError(f"{name} is {value!r}: give finite numbers, in {unit}")
+    return array
+
+
 def validate(model: Model, wanted: Sequence[Calculator], temperatures: Array, tau: float, degeneracy_tol: float | None) -> None:
     """Refuse settings that make no sense, and calculators that this model cannot give (SettingsError)."""
     limits = (("tau", tau, "fs"), *([] if degeneracy_tol is None else [("degeneracy_tol", degeneracy_tol, "eV")]))
@@ -194,7 +202,7 @@ def relaxation(tau: Any, level: Any, checkpoint: object) -> tuple[Tau | None, fl
     """
     if (callable(tau) or level is not None) and checkpoint is not None:
         raise SettingsError("checkpoint: relaxation times by energy are not kept in it: leave it out, or give tau as a number")
-    if level is not None and numbers("tau_level", level, "eV").ndim:
+    if level is not None and finite("tau_level", level, "eV").ndim:
         raise SettingsError(f"tau_level is {level!r}: give one number, in eV")
     if callable(tau) and level is not None:
         raise SettingsError(

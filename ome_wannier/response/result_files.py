@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..calculators.weights import component_axes
 from ..common.checked_input import regular
-from ..common.errors import FileFormatError
+from ..common.errors import FileFormatError, SettingsError
 from ..common.hdf5 import stored_bytes
 from ..common.limits import current
 from ..common.safe_write import whole
@@ -35,7 +35,8 @@ LISTS = (
 
 
 def save(result: xr.Dataset, path: str | Path) -> None:
-    """Write netCDF (any xarray can open it); the file appears whole or not at all."""
+    """Write netCDF (any xarray can open it), whole or not at all. SettingsError for several spin directions."""
+    _refuse_directions(result)
     whole(path, lambda file: file.write(_netcdf(result)))
 
 
@@ -72,7 +73,9 @@ def load_result(path: str | Path) -> xr.Dataset:
 
 
 def _fault(result: xr.Dataset) -> str:
-    """Why this is no result, or nothing: levels, axes called x, y, z, and quantities with errors of the same shape."""
+    """Why this is no single result, or nothing: levels, axes called x, y, z, and quantities with errors of the same shape."""
+    if "direction" in result.dims:
+        return "several spin directions"
     for name, where in (("fermi", [("fermi",)]), ("temperature", [(), ("temperature",)])):
         if name not in result.coords or result[name].dims not in where or result[name].dtype.kind != "f":
             what = "Fermi levels" if name == "fermi" else "temperatures"
@@ -127,9 +130,21 @@ def _fault_beside(result: xr.Dataset) -> str:
 
 
 def quantities(result: xr.Dataset) -> list[str]:
-    """Names of the computed quantities, without their errors and the shares of parts in them."""
+    """Names of the computed quantities, without their errors and the shares of parts in them.
+
+    Raises
+    ------
+    SettingsError : several spin directions, each of which is a result.
+    """
+    _refuse_directions(result)
     there = [str(v) for v in result.data_vars if f"{v}_error" in result.data_vars]
     return [name for name in there if not set(PARTS) & set(map(str, result[name].dims))]
+
+
+def _refuse_directions(result: xr.Dataset) -> None:
+    if "direction" in result.dims:
+        n = result.sizes["direction"]
+        raise SettingsError(f"{n} spin directions: take one at a time, such as result.isel(direction=0)")
 
 
 def part_of(result: xr.Dataset) -> str | None:

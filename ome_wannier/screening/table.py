@@ -54,7 +54,7 @@ def frame(db: str | Path) -> pd.DataFrame:
     rows = [{k: v for k, v in row.items() if k not in _HIDDEN} for row in Store(db).rows()]
     described = [d.name for d in describe(dict.fromkeys(k for row in rows for k in row))]
     _without_foreign(rows, set(described))
-    table = pd.DataFrame(rows, columns=None if rows else ["name", "status", "key"])
+    table = _with_errors(pd.DataFrame(rows, columns=None if rows else ["name", "status", "key"]))
     known = [name for name in described if name in table]
     every = [str(c) for c in table]
     parameters = sorted(c for c in every if c.startswith("p_"))
@@ -63,6 +63,12 @@ def frame(db: str | Path) -> pd.DataFrame:
     numbers = [c for c in known if c not in about and c not in technical]
     rest = sorted(set(every) - {*about, *parameters, *technical, *numbers})
     return table[[*(c for c in about if c in table), *parameters, *numbers, *rest, *technical]]
+
+
+def _with_errors(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a column of errors beside each ratio to the conductivity: one that is known in no row is in no row."""
+    missing = [f"{one.column}_error" for one in RATIOS if one.column in table and f"{one.column}_error" not in table]
+    return table.assign(**dict.fromkeys(missing, float("nan")))
 
 
 def _without_foreign(rows: list[dict[str, Any]], known: set[str]) -> None:
@@ -101,6 +107,8 @@ def rank(
     if where is not None:
         chosen = chosen[select(chosen, where)]
     chosen = chosen[chosen[column].notna()]
+    if f"{column}_error" in chosen:  # those whose errors are not known are as sure as each other: by size
+        chosen = chosen.sort_values(column, key=abs, ascending=ascending, kind="stable")
     order = sure(chosen, column).sort_values(ascending=ascending, kind="stable").index
     return chosen.loc[order].reset_index(drop=True)
 
@@ -233,7 +241,8 @@ def _compared(op: ast.cmpop, left: Any, right: Any) -> Any:
 
 
 def export(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as CSV or Parquet, whole or not at all. What symmetry forbids is a word, and no number beside it.
+    """Write a table as CSV or Parquet, whole or not at all. What symmetry forbids is a word, and no number beside it; beside
+    ratios to the conductivity stands their unit.
 
     Raises
     ------
@@ -242,7 +251,7 @@ def export(table: pd.DataFrame, path: str | Path) -> None:
     target = Path(path)
     if target.suffix.lower() not in EXPORTS:
         raise SettingsError(f"{path}: the name must end in {' or '.join(EXPORTS)}")
-    table = _without_forbidden(table)
+    table = _with_units(_without_forbidden(table))
     if target.suffix.lower() == ".csv":
         whole(target, lambda file: table.to_csv(file, index=False))
         return
@@ -259,6 +268,16 @@ def _without_forbidden(table: pd.DataFrame) -> pd.DataFrame:
         numbers = [n for name in (base, f"{base}_max") for n in (name, f"{name}_error") if n in found]
         found.loc[gone, numbers] = float("nan")
         found.loc[gone, column] = FORBIDDEN
+    return found
+
+
+def _with_units(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the unit of each ratio to the conductivity beside its error, as pint parses it."""
+    found = table.copy()
+    for one in RATIOS:
+        if one.column in found:
+            last = one.column if f"{one.column}_error" not in found else f"{one.column}_error"
+            found.insert(list(found).index(last) + 1, f"{one.column}_unit", one.unit)
     return found
 
 

@@ -11,7 +11,7 @@ from toys import TOYS, random_model, tilted_dirac
 import ome_wannier as ome
 from ome_wannier.adapters.wannierberri.spin_orbit import turned
 from ome_wannier.adapters.wannierberri.system import export
-from ome_wannier.errors import ModelError, SettingsError
+from ome_wannier.errors import FileFormatError, ModelError, SettingsError
 
 wb = pytest.importorskip("wannierberri")
 PAULI = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
@@ -169,12 +169,52 @@ def test_a_function_of_the_angles():
         np.testing.assert_array_equal(found[name].isel(direction=1).values, one[name].values)
 
 
+def test_one_direction_is_a_result_and_several_are_refused_in_a_line(tmp_path):
+    """Each direction is summarized, listed, drawn and kept as what `compute` gives of it."""
+    from ome_wannier import plotting
+    from ome_wannier.lattices.tmd import tmd
+
+    def make(theta, phi):
+        t, p = np.deg2rad([theta, phi])
+        return tmd(exchange=tuple(0.1 * np.array([np.sin(t) * np.cos(p), np.sin(t) * np.sin(p), np.cos(t)])), strain=0.03)
+
+    settings = {"calculators": ["spin", "ohmic"], "kmesh": (6, 6, 1), "fermi": -0.1, "temperature": 3000.0}
+    found = ome.spin_directions(make, [0.0, 45.0], **settings)
+    for use in (
+        ome.summary,
+        ome.table,
+        lambda f: ome.save(f, tmp_path / "all.nc"),
+        plotting.tensor,
+        lambda f: plotting.mechanisms(f, fermi=-0.1),
+    ):
+        with pytest.raises(SettingsError, match=r"^2 spin directions: take one at a time, such as result.isel\(direction=0\)"):
+            use(found)
+    assert not list(tmp_path.iterdir())
+    found.to_netcdf(tmp_path / "by_xarray.nc", engine="h5netcdf")
+    with pytest.raises(FileFormatError, match="found several spin directions"):
+        ome.load_result(tmp_path / "by_xarray.nc")
+    one = found.isel(direction=1)
+    assert "spin" in str(ome.summary(one))
+    expected = ome.compute(make(45.0, 0.0), **settings)
+    listed = ome.table(one).set_index(["quantity", "component"])
+    for a, b in (("x", "x"), ("y", "x")):
+        assert listed.loc[("ohmic", a + b), "value"] == pytest.approx(expected.ohmic.sel(position=a, field=b).item(), abs=1e-15)
+    ome.save(one, tmp_path / "one.nc")
+    kept = ome.load_result(tmp_path / "one.nc")
+    assert float(kept.theta) == 45.0
+    np.testing.assert_array_equal(kept.spin.values, one.spin.values)
+
+
 @pytest.mark.parametrize(
     ("make", "error", "said"),
     [
         (lambda: ome.load(soc_system(2)), ModelError, "no spin direction"),
         (lambda: ome.spin_directions(soc_system(2), [1, 2], [1, 2, 3], fermi=0.0), SettingsError, "2 theta and 3 phi"),
         (lambda: ome.spin_directions(soc_system(2), "up", fermi=0.0), SettingsError, "theta is 'up'"),
+        (lambda: ome.spin_directions(soc_system(2), fermi=0.0), SettingsError, "needs theta"),
+        (lambda: ome.spin_directions(soc_system(2), [0, np.nan], fermi=0.0), SettingsError, r"^theta is \[0, nan\]: give"),
+        (lambda: ome.spin_directions(soc_system(2), 0, np.inf, fermi=0.0), SettingsError, "^phi is inf: give finite"),
+        (lambda: ome.spin_directions(lambda theta: tilted_dirac(), 0, fermi=0.0), SettingsError, "takes theta and phi"),
         (lambda: ome.spin_directions(tilted_dirac(), [1, 2], fermi=0.0), SettingsError, "a SystemSOC, or a function"),
         (lambda: ome.load(wb.system.SystemSOC(export(parts(2)[0]))), ModelError, "no spin-orbit coupling"),
     ],

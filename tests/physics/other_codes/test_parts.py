@@ -103,12 +103,49 @@ def test_shares_of_operators_are_operators():
     half = (s[:, None] + s)[None, :, :, None] / 2 * O
     model = plain.with_operator("L", O, time_reversal=-1).with_operator("M", half, time_reversal=-1)
     names = [f"{which}_{what}" for which in "LM" for what in ("expectation", "response", "extrinsic")]
-    found = ome.compute(model, (12, 12, 1), names, fermi=[0.1], temperature=2000.0, by={"a": [0, 2], "b": [1]}, symmetry="off")
+    found = ome.compute(
+        model, (12, 12, 1), names, fermi=[0.1], temperature=2000.0, by={"a": [0, 2], "b": [1, 3]}, symmetry="off"
+    )
     for what in ("expectation", "response", "extrinsic"):
         share, whole = found[f"L_{what}_by_part"].sel(part="a").values, found[f"M_{what}"].values
         known = np.isfinite(share)  # fields in the plane of a layer
         assert known.any()
         np.testing.assert_allclose(share[known], whole[known], atol=1e-10 * np.nanmax(np.abs(found[f"L_{what}"].values)))
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"a": [0, 1]}, "by: orbitals 2, 3 are in no part: the shares do not add up to the whole"),
+        ({"a": [0, 1], "b": [1, 2, 3]}, "by: orbitals 1 are in several parts: the shares do not add up to the whole"),
+        (
+            {"a": [1], "b": [1]},
+            "by: orbitals 0, 2, 3 are in no part, orbitals 1 are in several parts: the shares do not add up",
+        ),
+        ({"a": [0, 1], "b": [2, 3]}, ""),
+    ],
+)
+def test_parts_that_leave_orbitals_out_or_share_them_are_said(parts, said):
+    """Each has what its orbitals have one by one; the sum is the whole where nothing is said."""
+    model = TOYS["matrix_insulator_2d"].model
+    settings = {"kmesh": (8, 8, 1), "calculators": "extrinsic", "fermi": 0.1, "temperature": 3000.0, "symmetry": "off"}
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        found = ome.compute(model, by=parts, **settings)
+        single = ome.compute(model, by="orbital", **settings).extrinsic_by_orbital
+    told = [str(w.message) for w in heard if str(w.message).startswith("by: ")]
+    assert len(told) == bool(said)
+    assert all(text.startswith(said) for text in told)
+    assert [w for w in found.attrs.get("warnings", []) if w.startswith("by: ")] == told
+    size = np.nanmax(np.abs(found.extrinsic.values))
+    for label, inside in parts.items():
+        expected = single.isel(orbital=inside).sum("orbital", skipna=False).values
+        np.testing.assert_allclose(found.extrinsic_by_part.sel(part=label).values, expected, atol=1e-12 * size)
+    total, whole = found.extrinsic_by_part.sum("part", skipna=False).values, found.extrinsic.values
+    known = np.isfinite(total)  # of moments in the plane there are no shares
+    assert known.any()
+    adds_up = np.allclose(total[known], whole[known], rtol=0, atol=1e-9 * size)
+    assert adds_up == (not said)
 
 
 def test_layers_that_do_not_couple_have_what_each_has_alone():

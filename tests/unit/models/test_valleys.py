@@ -70,6 +70,17 @@ def test_cells_that_hold_several_honeycombs(n, m):
         assert min(np.abs(found - expected).max(), np.abs(found + expected[::-1]).max()) < 1e-12
 
 
+@pytest.mark.parametrize(("name", "along_x"), [("graphene", 1), ("tmd-three-band", 1), ("hbn", -1), ("vse2", -1), ("mos2", -1)])
+def test_which_corner_is_K_depends_on_the_cell(name, along_x):
+    """Of the corners 4 pi / 3a from the centre the one along +x, and that at 60 degrees: as the handbook says."""
+    model = ome.load(name)
+    radius = 4 * np.pi / (3 * np.linalg.norm(model.lattice[0]))
+    for angle, expected in ((0, along_x), (60, -along_x)):
+        corner = radius * np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle)), 0])
+        k = np.round(3 * model.lattice @ corner / (2 * np.pi)) / 3  # some of these cells are strained
+        np.testing.assert_allclose(valley(model, k)[0], expected * np.eye(model.n_orbitals), atol=1e-9)
+
+
 def test_flat_bands_of_a_twisted_bilayer_have_valleys():
     """Two layers by 13 degrees: of four states at the middle of the spectrum two are in each, and opposite k exchange them."""
     model = with_valleys(ome.load("tbg-atomistic"), 2.46)

@@ -110,6 +110,9 @@ def test_one_level_of_a_constant_density_of_states():
     settings = {"kmesh": ome.PolarMesh(n_angle=12), "calculators": "ohmic", "fermi": 0.5, "temperature": 100.0, "tau": 4.0}
     number = ome.compute(model, **settings).ohmic.values
     np.testing.assert_allclose(ome.compute(model, tau_level=0.4, **settings).ohmic.values, number, rtol=1e-9, atol=1e-18)
+    said = " ".join(str(ome.summary(ome.compute(model, tau_level=0.4, **settings))).split())
+    assert said.count("4 fs") == 1
+    assert "100 K; tau is 4 fs at 0.4 eV, and proportional to 1/DOS" in said
     with pytest.raises(SettingsError, match=r"tau_level: -0\.2 eV has hardly any states: give a level in a band"):
         ome.compute(model, tau_level=-0.2, **settings)
 
@@ -153,6 +156,8 @@ def test_an_operator_without_a_symmetry_has_none_with_times_by_energy():
         ({"fermi": 0.0, "tau": lambda e: e, "tau_level": 0.1}, "tau is a function"),
         ({"fermi": 0.0, "tau_level": [0.1, 0.2]}, "one number"),
         ({"fermi": 0.0, "tau_level": "top"}, "tau_level is 'top'"),
+        ({"fermi": 0.0, "tau_level": np.nan}, "^tau_level is nan: give finite numbers, in eV"),
+        ({"fermi": 0.0, "tau_level": True}, "^tau_level is True: give finite numbers, in eV"),
         ({"fermi": 0.0, "tau_level": 5.0}, "tau_level: 5 eV has hardly any states"),
         ({"fermi": 0.0, "tau_level": 0.0, "temperature": 50.0}, "the density of states at 0 eV is known to"),
         ({"fermi": 0.0, "tau_level": 0.1, "checkpoint": "x.npz"}, "checkpoint: relaxation times by energy"),

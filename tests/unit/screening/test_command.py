@@ -234,6 +234,25 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 
     return out.out + out.err
 
 
+def test_coefficients_of_either_sign_are_ranked_by_size_with_error_and_unit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mesh that tells nothing of the error: every row is open, also in the file."""
+    materials = ('material = "tmd-three-band"\nfermi = -0.1', 'material = "graphene"\nfermi = 0.3')
+    head = 'kmesh = [12, 12, 1]\ntemperature = 600\ncalculators = ["ohmic", "ohmic_thermal"]\n'
+    db, file = tmp_path / "s.db", tmp_path / "out.csv"
+    screening.screen(write_list(tmp_path, *materials, head=head), db, executor=Here())
+    out = printed(capsys, "rank", db, "--by", "seebeck")
+    assert "seebeck (µV/K)" in out
+    assert out.count("± ? (open)") == 2
+    assert re.search(r"graphene +-1\.6e\+03 ± \?.*\n.*tmd-three-band +\d", out), out
+    assert "warning: errors larger than the values, or not known: graphene, tmd-three-band" in out
+    printed(capsys, "export", db, "--csv", file)
+    written = pd.read_csv(file)
+    assert list(written["seebeck_unit"]) == ["uV/K"] * 2
+    assert written["seebeck_error"].isna().all()
+
+
 def test_rank_prints_the_largest_first(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = printed(capsys, "rank", filled / "s.db", "--where", "orbitals == 3", "-n", "1")
     best = screening.rank(filled / "s.db", where="orbitals == 3").iloc[0]

@@ -125,6 +125,17 @@ def test_an_error_that_is_not_known_is_larger_than_any() -> None:
     assert list(screening.rank(pd.DataFrame(columns), "x")["name"]) == ["sure", "open", "unknown", "none"]
 
 
+def test_a_sure_coefficient_comes_before_larger_ones_that_are_open() -> None:
+    """By what exceeds the error, not by sign; those of unknown errors by size."""
+    rows = {"name": list("abcd"), "seebeck": [20.0, -1569.0, -60.0, 300.0], "seebeck_error": [1.0, np.nan, 2.0, np.nan]}
+    found = screening.rank(pd.DataFrame(rows), "seebeck")
+    assert list(found["name"]) == ["c", "a", "b", "d"]
+    said = text(found, ["name", "seebeck", "seebeck_error"], "seebeck")
+    assert "-60.0 ± 2.0" in said
+    assert "± ? (open)" in said
+    assert "seebeck_error" not in said
+
+
 def test_a_column_that_no_row_has_says_what_it_is_and_needs() -> None:
     bare = ROWS[["name", "status", "extrinsic_max"]]
     with pytest.raises(SettingsError, match=r"no row has 'extrinsic_per_current' \(.*alpha / sigma.*include ohmic"):
