@@ -41,6 +41,8 @@ class AdaptiveConstants:
     #: factor by which such a mesh is made coarser until it fits what is left, and how often at the most
     coarser_mesh: float = 0.98
     meshes: int = 64
+    #: share of the odd null rules of degree 4, beside that of degree 5 (tolerance.md eq. 2)
+    odd: float = 1 / 16
     #: standard deviations of the sum of errors that are independent, and share of the errors that add up at the most
     deviations: float = 3.0
     coherent: float = 0.2

@@ -1,8 +1,9 @@
 """Cubature rules on a cell: points, weights of two degrees, and along which direction values vary most.
 
 Two and three dimensions: Genz and Malik, J. Comput. Appl. Math. 6, 295 (1980), degrees 7 and 5 with 17 and 33 points, and their
-fourth differences along each direction. One dimension: Gauss-Kronrod, 15 and 7 points, and an odd null rule of degree 12 (see
-Berntsen and Espelid, ACM Trans. Math. Softw. 17, 233 (1991), for error estimates of several null rules).
+fourth differences along each direction. One dimension: Gauss-Kronrod, 15 and 7 points. To the difference of both rules, which is
+even, come the odd null rules of the same nodes: degree 4, one along each direction, and degree 12 on a line (see Berntsen and
+Espelid, ACM Trans. Math. Softw. 17, 233 (1991), for error estimates of several null rules).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .constants import ADAPTIVE
+
 Array = NDArray[np.float64]
 
 
@@ -21,7 +24,7 @@ class Rule(NamedTuple):
     """A rule on the cube [-1, 1]^d.
 
     nodes : (m, d). high : (m,) weights, summing to 1.
-    null : (rules, m) weights of equal norms, zero on polynomials of lower degrees; the first is `high` minus a rule of one.
+    null : (rules, m) weights, zero on polynomials of lower degrees: `high` minus a rule of one, which is even, and odd ones.
     variation : (d, m), applied to values at the nodes: how strongly they vary along each direction.
     reach : no point of the cube is farther from the nearest node than this along every direction (maximum norm).
     """
@@ -56,7 +59,9 @@ def _genz_malik(d: int) -> Rule:
         variation[i, 1 + 2 * i : 3 + 2 * i] = 1.0
         variation[i, 1 + 2 * d + 2 * i : 3 + 2 * d + 2 * i] = -1 / 7
     a, b = (np.repeat(w, numbers) for w in (high, low))
-    return Rule(nodes, a, (a - b)[None], variation, {2: 0.35, 3: 0.48}[d])
+    powers = [p for p in product(range(5), repeat=d) if sum(p) <= 4]
+    null = _null_rules(a - b, np.array([np.prod(nodes ** np.array(p), axis=1) for p in powers]), ADAPTIVE.odd)
+    return Rule(nodes, a, null, variation, {2: 0.35, 3: 0.48}[d])
 
 
 def _gauss_kronrod() -> Rule:
@@ -70,5 +75,12 @@ def _gauss_kronrod() -> Rule:
     low = np.zeros(15)
     low[1::2] = weights / 2
     even = high - low
-    odd = np.linalg.svd(np.concatenate([legendre[:13], even[None]]))[2][-1]  # what vanishes on these, and on the difference
-    return Rule(x[:, None], high, np.stack([even, odd * np.linalg.norm(even)]), even[None], 0.11)
+    return Rule(x[:, None], high, _null_rules(even, legendre[:13], 1.0), even[None], 0.11)
+
+
+def _null_rules(even: Array, polynomials: Array, share: float) -> Array:
+    """A null rule (m,), and all that vanish on it and on polynomials (p, m), given at the nodes, with this share of its norm."""
+    norm = np.linalg.norm(even)
+    _, size, basis = np.linalg.svd(np.concatenate([polynomials, even[None] / norm]))
+    odd = basis[np.count_nonzero(size > 1e-10 * size[0]) :]
+    return np.concatenate([even[None], share * norm * odd])
