@@ -122,3 +122,21 @@ def browser() -> Iterator[Any]:
     driver.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
     yield driver
     driver.quit()
+
+
+@pytest.fixture(scope="session")
+def calculation_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all files of a calculation of two Wannier functions on eight k points, `model.win` and others."""
+    from fuzz_formats import calculation
+
+    pytest.importorskip("fortio")
+    folder = tmp_path_factory.mktemp("calculation")
+    calculation(folder)
+    return folder
+
+
+@pytest.fixture
+def calculation_copy(calculation_files: Path, tmp_path: Path) -> Path:
+    """The same, to be changed."""
+    shutil.copytree(calculation_files, tmp_path / "x")
+    return tmp_path / "x"

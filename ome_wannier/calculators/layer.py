@@ -32,8 +32,11 @@ def _of_heights(*dims: Dim) -> Callable[[Callable[[Bands], Array]], Callable[[Ba
     """Weights (nk, n, *dims) that vanish where all orbitals are at one height: there they are not computed."""
 
     def made(weights: Callable[[Bands], Array]) -> Callable[[Bands], Array]:
+        """The weights, or zeros."""
+
         @wraps(weights)
         def found(bands: Bands) -> Array:
+            """Those of the bands."""
             if not across.flat(bands):
                 return weights(bands)
             along = component_axes(bands.axes, bands.moments)

@@ -1,9 +1,9 @@
 """Cubature rules on a cell: points, weights of two degrees, and along which direction values vary most.
 
 Two and three dimensions: Genz and Malik, J. Comput. Appl. Math. 6, 295 (1980), degrees 7 and 5 with 17 and 33 points, and their
-fourth differences along each direction. One dimension: Gauss-Kronrod, 15 and 7 points. To the difference of both rules, which is
-even, come the odd null rules of the same nodes: degree 4, one along each direction, and degree 12 on a line (see Berntsen and
-Espelid, ACM Trans. Math. Softw. 17, 233 (1991), for error estimates of several null rules).
+fourth differences along each direction. One dimension: Gauss-Kronrod, 15 and 7 points. Beside the difference of both rules,
+which is even, stand the odd null rules of the same nodes: degree 4, one along each direction, and degree 12 on a line (see
+Berntsen and Espelid, ACM Trans. Math. Softw. 17, 233 (1991), for error estimates of several null rules).
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _gauss_kronrod() -> Rule:
 
 
 def _null_rules(even: Array, polynomials: Array, share: float) -> Array:
-    """A null rule (m,), and all that vanish on it and on polynomials (p, m), given at the nodes, with this share of its norm."""
+    """A null rule (m,), and all that vanish on it and on polynomials (p, m) at the nodes, with this share of its norm."""
     norm = np.linalg.norm(even)
     _, size, basis = np.linalg.svd(np.concatenate([polynomials, even[None] / norm]))
     odd = basis[np.count_nonzero(size > 1e-10 * size[0]) :]

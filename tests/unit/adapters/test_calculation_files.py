@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import xarray as xr
 from fuzz_containers import records
-from fuzz_formats import calculation
 from toys import random_model
 
 import ome_wannier as ome
@@ -22,19 +21,9 @@ from ome_wannier.errors import FileFormatError, ModelError, OMEError
 from ome_wannier.models.real_space import RealSpace, moved_by, turned
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two functions on eight k points, of three directions."""
-    pytest.importorskip("fortio")
-    folder = tmp_path_factory.mktemp("calculation")
-    calculation(folder)
-    return folder
-
-
 @pytest.fixture
-def folder(whole: Path, tmp_path: Path) -> Path:
-    shutil.copytree(whole, tmp_path / "x")
-    return tmp_path / "x"
+def folder(calculation_copy: Path) -> Path:
+    return calculation_copy
 
 
 def written(parts: list[bytes], order: str = "<") -> bytes:

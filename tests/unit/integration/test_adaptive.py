@@ -509,7 +509,7 @@ class Ring:
         """Energy (n,), velocities (n, 2) and moment (n,) of the upper band at reduced k (n, 2)."""
         H, V = np.zeros((len(k), 2, 2), complex), np.zeros((2, len(k), 2, 2), complex)
         for R, h in self.terms().items():
-            for r, x in ([(R, h), ((-R[0], -R[1]), h.conj().T)] if any(R) else [(R, h)]):
+            for r, x in [(R, h), ((-R[0], -R[1]), h.conj().T)] if any(R) else [(R, h)]:
                 d = np.array(r) @ self.lattice + self.centres[None] - self.centres[:, None]
                 phase = np.exp(1j * np.einsum("ka,ija->kij", k @ (2 * np.pi * np.linalg.inv(self.lattice).T), d)) * x
                 H += phase

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzz_formats import calculation
 from typer.testing import CliRunner
 
 import ome_wannier as ome
@@ -16,19 +14,9 @@ from ome_wannier.cli import app
 from ome_wannier.errors import AccuracyWarning, ModelError
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two functions on eight k points, with all files of their calculation."""
-    pytest.importorskip("fortio")
-    folder = tmp_path_factory.mktemp("calculation")
-    calculation(folder)
-    return folder
-
-
 @pytest.fixture
-def seed(whole: Path, tmp_path: Path) -> Path:
-    shutil.copytree(whole, tmp_path / "x")
-    return tmp_path / "x" / "model"
+def seed(calculation_copy: Path) -> Path:
+    return calculation_copy / "model"
 
 
 def test_by_default(seed: Path) -> None:
