@@ -1,4 +1,4 @@
-"""postw90's kinetic magneto-electric tensor K, and its orbital magnetization, on our models.
+"""postw90's kinetic magneto-electric tensor K, conductivity, density of states and orbital magnetization, on our models.
 
 postw90 interpolates ab-initio matrices on a grid of q points: energies, overlaps <u_q|u_q+b> (.mmn) and <u_q+b1|H_q|u_q+b2>
 (.uHu). Here these files are made from a model so that they hold what the model knows, the states of its basis:
@@ -40,11 +40,11 @@ WIDTH = 0.1
 TAU = 10.0
 
 
-def kinetic(size):
-    """What asks for K on the shifted q points."""
+def surface(task, size):
+    """What asks for tasks of its module of Fermi surfaces, such as -K, on the shifted q points."""
     return [
         "gyrotropic = true",
-        "gyrotropic_task = -K",
+        f"gyrotropic_task = {task}",
         "gyrotropic_kmesh = {} {} {}".format(*size),
         "gyrotropic_box_center = {:.15f} {:.15f} {:.15f}".format(*(0.5 + np.array(SHIFT) / size)),
         "gyrotropic_smr_type = f-d",
@@ -155,8 +155,13 @@ def interpolated(folder, model, mesh, levels, task):
 
 def gyrotropic(folder, model, size, levels):
     """K_ab in ampere at the levels: (nf, 3, 3), a the velocity's axis, b the moment's."""
-    interpolated(folder, model, ome.KMesh(size, SHIFT), levels, kinetic(size))
-    rows = np.loadtxt(folder / "model-gyrotropic-K_orb.dat", ndmin=2)
+    interpolated(folder, model, ome.KMesh(size, SHIFT), levels, surface("-K", size))
+    return tensors(folder / "model-gyrotropic-K_orb.dat", levels)
+
+
+def tensors(path, levels):
+    """The tensors (nf, 3, 3) of a file of that module."""
+    rows = np.loadtxt(path, ndmin=2)
     np.testing.assert_allclose(rows[:, 0], levels, atol=1e-5)
     xx, yy, zz, xy, xz, yz, x, y, z = rows[:, 2:].T
     symmetric = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
@@ -200,6 +205,39 @@ def test_kinetic_tensor(tmp_path, build, size, levels):
     result = ome.compute(model, mesh, ["extrinsic", BASIS], levels, temperature=WIDTH / units.KB, tau=TAU, symmetry="off")
     ours = result.extrinsic.values + result.curvature_of_the_basis.values
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
+
+
+def stacked(name):
+    """A layer as the crystal of layers that do not know of each other."""
+    layer = ome.load(name)
+    return ome.TightBinding(layer.lattice, layer.R, layer.hamiltonian, position=layer.position, periodic=(True,) * 3)
+
+
+@pytest.mark.parametrize(
+    ("build", "size", "levels"),
+    [(te, (5, 5, 5), np.array([5.9, 6.1, 6.3])), (lambda: stacked("vse2"), (9, 9, 2), np.array([-0.6, -0.5, -0.4]))],
+    ids=["te", "vse2"],
+)
+def test_conductivity_and_density_of_states(tmp_path, build, size, levels):
+    """C in A/cm, Eq. (B6) of Tsirkin, Puente, Souza (2018), holds e/h: ohmic = 2 pi C tau/hbar; six digits."""
+    model, mesh = build(), ome.KMesh(size, SHIFT)
+    interpolated(tmp_path, model, mesh, levels, surface("-C-dos", size))
+    found = ome.compute(model, mesh, ["ohmic", "dos"], levels, temperature=WIDTH / units.KB, tau=TAU, symmetry="off")
+    theirs = tensors(tmp_path / "model-gyrotropic-C.dat", levels) * 100 * 2 * np.pi * TAU / units.HBAR_EV_FS
+    np.testing.assert_allclose(found.ohmic, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
+    states = np.loadtxt(tmp_path / "model-gyrotropic-DOS.dat", ndmin=2)[:, 1]
+    np.testing.assert_allclose(found.dos * units.ANGSTROM**3, states, rtol=1e-5)
+
+
+def test_a_layer_is_its_stack():
+    """Of which postw90 was asked: conductivity and states of the layer are the stack's times its height."""
+    stack, layer = stacked("vse2"), ome.load("vse2")
+    settings = {"calculators": ["ohmic", "dos"], "fermi": -0.5, "temperature": WIDTH / units.KB, "symmetry": "off"}
+    meshes = (ome.KMesh((9, 9, n), (*SHIFT[:2], 0.0)) for n in (2, 1))
+    of_stack, of_layer = (ome.compute(model, mesh, **settings) for model, mesh in zip((stack, layer), meshes, strict=True))
+    height = stack.cell / layer.cell * units.ANGSTROM
+    np.testing.assert_allclose(of_layer.ohmic.values[0], of_stack.ohmic.values[0, :2, :2] * height, rtol=1e-9)
+    np.testing.assert_allclose(of_layer.dos, of_stack.dos * height, rtol=1e-9)
 
 
 def energy_times_basis_curvature(bands):
