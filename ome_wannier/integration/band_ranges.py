@@ -91,12 +91,15 @@ class Look:
         with threadpool_limits(limits=1, user_api="blas"):
             return Gap(occupied, -self._lowest(occupied - 1, -1), self._lowest(occupied, 1))
 
-    def gap_among(self, levels: Array) -> Gap | None:
-        """The widest gap that holds one of the levels (nf,) in eV, or None."""
+    def gaps_among(self, levels: Array) -> list[Gap]:
+        """The gaps that hold one of the levels (nf,) in eV, or more."""
         filled = [np.unique((self.energies <= level).sum(axis=1)) for level in levels.tolist()]
         occupied = {int(n[0]) for n in filled if len(n) == 1 and 0 < n[0] < self.energies.shape[1]}
-        gaps = [g for g in map(self.gap, sorted(occupied)) if any(map(g.holds, levels.tolist()))]
-        return max(gaps, key=lambda g: g.width, default=None)
+        return [g for g in map(self.gap, sorted(occupied)) if any(map(g.holds, levels.tolist()))]
+
+    def gap_among(self, levels: Array) -> Gap | None:
+        """The widest of them, or None."""
+        return max(self.gaps_among(levels), key=lambda g: g.width, default=None)
 
     def reaching(self, level: float) -> int:
         """How many bands reach down to a level in eV at any k: the first that the mesh sees above it is followed down."""

@@ -78,11 +78,8 @@ def gapped(model: TightBinding, levels: Array) -> NDArray[np.bool_]:
     """(nf,) which Fermi levels (eV) lie in a gap of a layer; kept as long as the model lives."""
     kept, key = _GAPS.setdefault(model, {}), levels.tobytes()
     if key not in kept:
-        found, look = np.zeros(len(levels), dtype=bool), Look.at(model) if len(model.axes) == 2 else None
-        for i in range(len(levels)):
-            gap = None if found[i] or look is None else look.gap_among(levels[i : i + 1])
-            if gap is not None:
-                found |= [gap.holds(x) for x in levels.tolist()]
+        gaps = Look.at(model).gaps_among(levels) if len(model.axes) == 2 else []
+        found = np.array([any(gap.holds(level) for gap in gaps) for level in levels.tolist()])
         kept[key] = found
     return kept[key]
 

@@ -232,8 +232,10 @@ def _chern(request: Request, of_layer: Sequence[Block], values: Values) -> NDArr
         return out
     coldest = int(np.argmin(request.integrand.occupation.temperature))
     number = 2 * np.pi * hall[:, coldest, 0, 0, 0] / model.spin_degeneracy
-    for i in np.flatnonzero(np.abs(number) > HALF):
-        out[i] = Look.at(model).gap_among(levels[i : i + 1]) is not None
+    quantised = np.abs(number) > HALF
+    if quantised.any():
+        gaps = Look.at(model).gaps_among(levels[quantised])
+        out[quantised] = [any(g.holds(level) for g in gaps) for level in levels[quantised].tolist()]
     return out
 
 

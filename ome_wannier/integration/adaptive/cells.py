@@ -9,7 +9,7 @@ that it can no longer be there, or is too small to matter.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from ...calculators.quantity import GRAND, SEA, SURFACE, THERMAL
 from ..occupation.fermi import THERMAL_AREA, THERMAL_PEAK
 from ..occupation.histogram import Occupation
 from .constants import ADAPTIVE
-from .crossings import crossed
+from .crossings import Places, peaks, places_of
 from .states import CellJob, States, states_at
 
 Array = NDArray[np.float64]
@@ -63,20 +63,52 @@ class Found(NamedTuple):
 def integrate(job: CellJob, item: tuple[Cells, Array]) -> Found:
     """Integrate a block of cells; `item` holds tolerances (levels, columns) too, by which errors are measured."""
     cells, tolerance = item
-    together = max(1, job.working_set // (len(job.rule.nodes) * job.bytes_per_point))
-    parts: dict[int, Part] = {}
+    m, parts = len(job.rule.nodes), dict[int, Part]()
     every, variations, numbers, widest = [], [], [], 0.0
-    for s in range(0, len(cells.half), together):
-        fields, classes, variation, becomes, group = _together(job, Cells(*(x[s : s + together] for x in cells)), tolerance)
-        for c in np.unique(classes).tolist():
-            before = [np.stack(parts[c])[:, None]] if c in parts else []
-            # one cell after the other, so that the bits are the same for any number of cells at once
-            parts[c] = Part(*np.concatenate([*before, fields[:, classes == c]], axis=1).sum(axis=1))
-        every.append(classes)
-        variations.append(variation)
-        numbers.append(becomes)
-        widest = max(widest, group)
+    # weights of many points are made together, for small matrices are slow one by one; what they give at all levels takes more
+    for seen in (_seen(job, some) for some in _pieces(cells, job.working_set // (m * job.bytes_of_states))):
+        widest = max(widest, seen.states.widest_group)
+        for some in seen.pieces(job.working_set // (m * job.bytes_at_levels), m):
+            fields, classes, variation, becomes = _together(job, some, tolerance)
+            for c in np.unique(classes).tolist():
+                before = [np.stack(parts[c])[:, None]] if c in parts else []
+                # one cell after the other, so that the bits are the same for any number of cells at once
+                parts[c] = Part(*np.concatenate([*before, fields[:, classes == c]], axis=1).sum(axis=1))
+            every.append(classes)
+            variations.append(variation)
+            numbers.append(becomes)
     return Found(parts, np.concatenate(every), np.concatenate(variations), np.concatenate(numbers), widest)
+
+
+class _Seen(NamedTuple):
+    """Cells, the states at their points, and the places between these where bands nearly cross."""
+
+    cells: Cells
+    states: States
+    places: Places
+
+    def pieces(self, number: int, m: int) -> Iterator[_Seen]:
+        """So many cells, of m points, at a time."""
+        start = 0
+        for some in _pieces(self.cells, number):
+            end = start + m * len(some.half)
+            yield _Seen(some, self.states.of(start, end), self.places.of(start, end))
+            start = end
+
+
+def _seen(job: CellJob, cells: Cells) -> _Seen:
+    points = np.zeros((len(cells.half), len(job.rule.nodes), 3))
+    points[:, :, job.directions] = cells.centre[:, None] + cells.half[:, None] * job.rule.nodes
+    k = points.reshape(-1, 3)
+    states = states_at(job, k)
+    return _Seen(cells, states, places_of(job, states, k, cells.half))
+
+
+def _pieces(cells: Cells, number: int) -> Iterator[Cells]:
+    """So many cells at a time, one at least."""
+    step = max(1, number)
+    for s in range(0, len(cells.half), step):
+        yield Cells(*(x[s : s + step] for x in cells))
 
 
 def pace(job: CellJob) -> float:
@@ -94,14 +126,10 @@ def added(parts: Sequence[Part]) -> Part:
     return Part(*(sum(fields[1:], fields[0]) for fields in zip(*parts, strict=True)))
 
 
-def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDArray[np.int64], Array, Array, float]:
-    """The fields of `Part` of every cell (7, cells, levels, columns), classes, variations, cells that it would become, widest
-    group."""
-    rule, occupation = job.rule, job.integrand.occupation
+def _together(job: CellJob, seen: _Seen, tolerance: Array) -> tuple[Array, NDArray[np.int64], Array, Array]:
+    """The fields of `Part` of every cell (7, cells, levels, columns), classes, variations, cells that it would become."""
+    (cells, states, places), rule, occupation = seen, job.rule, job.integrand.occupation
     nc, m = len(cells.half), len(rule.nodes)
-    k = np.zeros((nc, m, 3))
-    k[:, :, job.directions] = cells.centre[:, None] + cells.half[:, None] * rule.nodes
-    states = states_at(job, k.reshape(-1, 3))
     volume = np.prod(2 * cells.half, axis=1)[:, None, None]
 
     def split(x: Array) -> Array:
@@ -111,22 +139,24 @@ def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDAr
     move = np.abs(split(states.slope)).max(axis=1) * cells.half[:, None, :] * rule.reach * ADAPTIVE.margin
     total = np.repeat(move.sum(axis=2)[:, None], m, axis=1).reshape(nc * m, -1)
     factors = occupation.factors(states.energies)
-    g = split(_occupied(job, states.weights, factors) @ job.mix)
+    g = split(_occupied(job, states.weights, factors))
     hidden = _hidden(occupation, split(states.energies), split(total))
-    absolute = np.abs(states.weights)
-    hidden_states = {kind: x.reshape(factors[SEA].shape) for kind, x in hidden.items()}
-    unseen = split(_occupied(job, absolute, hidden_states) @ np.abs(job.mix))
-    top = split(_everywhere(job, states.weights))
 
     def sums(weights: Array, x: Array) -> Array:
-        return np.asarray(np.tensordot(x, weights, axes=(1, 0)) * volume)
+        """(rules, cells, levels, columns) of weights (rules, m)."""
+        found = weights @ x.reshape(nc, m, -1)
+        return np.asarray(np.moveaxis(found, 1, 0).reshape(len(weights), nc, *x.shape[2:]) * volume)
 
-    value = sums(rule.high, g)
-    difference = np.abs(np.hypot.reduce([sums(null, g) for null in rule.null]))  # tolerance.md eq. 2
+    rules = np.concatenate([rule.high[None], rule.null, rule.variation])
+    value, *others = sums(rules, g)
+    null, variation = others[: len(rule.null)], others[len(rule.null) :]
+    difference = np.abs(np.hypot.reduce(null))  # tolerance.md eq. 2
     positive = np.abs(rule.high)
-    peaks, steps = crossed(job, states, k.reshape(-1, 3), cells.half)
-    missed = sums(positive, unseen) + peaks * volume
-    fields = [value, sums(positive, np.abs(g)), difference, difference**2, missed, sums(positive, top)]
+    absolute = split(np.abs(states.weights)) * positive[:, None, None]
+    of_peaks, steps = peaks(job, places, states, nc)
+    missed = (_unseen(job, absolute, hidden) + of_peaks) * volume
+    scale = _everywhere(job, absolute) * volume
+    fields = [value, sums(positive[None], np.abs(g))[0], difference, difference**2, missed, scale]
     fields.append(_doubt(job, states, factors, nc) * volume)
     error = (difference + missed) / tolerance
     measure = error.max(axis=(1, 2))
@@ -136,12 +166,12 @@ def _together(job: CellJob, cells: Cells, tolerance: Array) -> tuple[Array, NDAr
         )
     classes = power.astype(np.int64) // job.octaves
     # cells are halved along the strongest variation or, for what was not seen, along which levels move most
-    vary = np.stack([(np.abs(sums(v, g)) / tolerance).max(axis=(1, 2)) for v in rule.variation], axis=1)
+    vary = np.stack([(np.abs(v) / tolerance).max(axis=(1, 2)) for v in variation], axis=1)
     blind = (missed / tolerance).max(axis=(1, 2)) > (difference / tolerance).max(axis=(1, 2))
     may_pass = np.any(hidden[SEA] + hidden[SURFACE] > 0, axis=1)
     moves = np.maximum((move * may_pass.any(axis=2)[:, :, None]).max(axis=1), steps)
     becomes = _becomes(occupation, split(states.energies), move.sum(axis=2), may_pass, cells.half.shape[1])
-    return np.stack(fields), classes, np.where(blind[:, None], moves, vary), becomes, states.widest_group
+    return np.stack(fields), classes, np.where(blind[:, None], moves, vary), becomes
 
 
 def _becomes(occupation: Occupation, energies: Array, move: Array, may_pass: NDArray[np.bool_], dimension: int) -> Array:
@@ -156,12 +186,13 @@ def _becomes(occupation: Occupation, energies: Array, move: Array, may_pass: NDA
     return np.asarray(np.maximum(times, 1.0) ** (dimension - 1))
 
 
-def _everywhere(job: CellJob, weights: Array) -> Array:
-    """(nk, levels, columns): the integrand at the most, were all states at the Fermi level."""
+def _everywhere(job: CellJob, absolute: Array) -> Array:
+    """(cells, levels, asked columns): the integrand at the most, were all states at the Fermi level, of absolute weights
+    (cells, m, n, columns)."""
     widths = job.integrand.occupation.widths
     narrow = 1 / np.maximum(4 * widths, np.finfo(float).tiny)
     peak = np.stack([np.ones_like(widths), narrow, np.log(2) * widths, 4 * THERMAL_PEAK * narrow], axis=1)
-    return np.asarray(np.abs(weights).sum(axis=1)[:, None, :] * peak[:, job.integrand.kinds] @ np.abs(job.mix))
+    return np.asarray(absolute.sum(axis=(1, 2))[:, None, :] * peak[:, job.integrand.kinds] @ np.abs(job.mix))
 
 
 def _doubt(job: CellJob, states: States, factors: Mapping[int, Array], cells: int) -> Array:
@@ -171,19 +202,37 @@ def _doubt(job: CellJob, states: States, factors: Mapping[int, Array], cells: in
         of_doubtful = {kind: x[states.doubtful] for kind, x in factors.items()}
         before = _occupied(job, states.weights[states.doubtful], of_doubtful)
         after = _occupied(job, states.other_weights, job.integrand.occupation.factors(states.other_energies))
-        change = (after - before) @ job.mix
         cell, node = np.divmod(np.flatnonzero(states.doubtful), len(job.rule.nodes))
-        np.add.at(out, cell, job.rule.high[node, None, None] * change)
+        np.add.at(out, cell, job.rule.high[node, None, None] * (after - before))
     return out
 
 
 def _occupied(job: CellJob, weights: Array, factors: Mapping[int, Array]) -> Array:
-    """(nk, levels, columns) of the weights (nk, n, columns) and occupations (nk, n, levels) by their numbers."""
-    out = np.zeros((len(weights), factors[SEA].shape[2], weights.shape[2]))
+    """(nk, levels, asked columns) of weights (nk, n, columns) and occupations (nk, n, levels) by their numbers."""
+    return _mixed(job, weights, factors, job.mix)
+
+
+def _unseen(job: CellJob, absolute: Array, hidden: Mapping[int, Array]) -> Array:
+    """(cells, levels, asked columns): the same, summed over points, of absolute weights (cells, m, n, columns) and what the
+    points may have missed."""
+    cells, m, n, columns = absolute.shape
+    states = {kind: x.reshape(cells, m * n, -1) for kind, x in hidden.items()}
+    return _mixed(job, absolute.reshape(cells, m * n, columns), states, np.abs(job.mix))
+
+
+def _mixed(job: CellJob, weights: Array, factors: Mapping[int, Array], mix: Array) -> Array:
+    """The sum over states of occupations (x, states, levels) times weights (x, states, columns) times `mix`, in the order that
+    takes fewer operations."""
+    (x, states), levels, asked = weights.shape[:2], factors[SEA].shape[2], mix.shape[1]
+    out = np.zeros((x, levels, asked))
     for kind, factor in factors.items():
-        use = job.integrand.kinds == kind
-        if use.any():
-            out[:, :, use] = np.swapaxes(factor, 1, 2) @ weights[:, :, use]
+        use = np.flatnonzero(job.integrand.kinds == kind)
+        to = np.flatnonzero(mix[use].any(axis=0))
+        if not len(to):
+            continue
+        left, middle, right = np.swapaxes(factor, 1, 2), weights[:, :, use], mix[np.ix_(use, to)]
+        first = levels * len(use) * (states + len(to)) < states * len(to) * (len(use) + levels)
+        out[:, :, to] += (left @ middle) @ right if first else left @ (middle @ right)
     return out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,11 @@ class CellJob(NamedTuple):
         """Memory of what a point has at all levels, and of how its gaps change."""
         n, directions = self.integrand.model.n_orbitals, len(self.directions)
         return 8 * (self.integrand.levels * (8 * n + 3 * len(self.integrand.kinds)) + 9 * n * directions)
+
+    @property
+    def bytes_of_states(self) -> int:
+        """Memory of the weights of a point, and of the places beside it."""
+        return 2 * 8 * self.integrand.model.n_orbitals * len(self.integrand.kinds)
 
     @property
     def bytes_per_point(self) -> int:
@@ -110,6 +115,13 @@ class States(NamedTuple):
     other_energies: Array
     other_weights: Array
     widest_group: float
+
+    def of(self, first: int, end: int) -> States:
+        """Those of the points from the first on, up to the end."""
+        others = slice(int(self.doubtful[:first].sum()), int(self.doubtful[:end].sum()))
+        fields: tuple[Any, ...] = self
+        some = [*(x[first:end] for x in fields[:5]), *(x[others] for x in fields[5:7]), self.widest_group]
+        return States(*some)
 
 
 def states_at(job: CellJob, k: Array) -> States:
