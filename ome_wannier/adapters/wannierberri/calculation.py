@@ -61,15 +61,18 @@ def read_calculation(seed: str | Path, endings: Sequence[str], what: str, model:
         from wannierberri.w90files.wandata import WannierData
     with unpacked(seed, endings, what) as plain:
         sizes, lattice = _check_chk(Path(f"{plain}.chk"))
+        texts = [e for e in endings[1:] if e in _TEXT_CHECKS and _is_text(Path(f"{plain}{e}"))]
         for ending in endings[1:]:
-            _CHECKS[ending](Path(f"{plain}{ending}"), sizes)
+            check = _TEXT_CHECKS[ending] if ending in texts else _CHECKS[ending]
+            check(Path(f"{plain}{ending}"), sizes)
         if sizes.functions != model.n_orbitals:
             raise ModelError(f"{seed}.chk has {sizes.functions} Wannier functions, the model {model.n_orbitals}")
         ours = model.lattice @ model.lattice.T
         if np.abs(lattice @ lattice.T - ours).max() > SAME_LATTICE * np.abs(ours).max():
             raise ModelError(f"{seed}.chk has other lattice vectors than the model: not the same calculation")
         with foreign(seed, endings):
-            return WannierData.from_w90_files(str(plain), files=[e[1:].lower() for e in endings], readnnkp=False)
+            files, formatted = ([e[1:].lower() for e in some] for some in (endings, texts))
+            return WannierData.from_w90_files(str(plain), files=files, formatted=formatted, readnnkp=False)
 
 
 @contextmanager
@@ -155,6 +158,43 @@ def _check_uxu(path: Path, sizes: Sizes) -> None:
     file.end()
 
 
+def _check_spn_text(path: Path, sizes: Sizes) -> None:
+    """The same of a formatted file, a number in each line."""
+    lines = _lines(path)
+    _check_header(path, lines, "bands and k points", (sizes.bands, sizes.points))
+    each = 3 * sizes.bands * (sizes.bands + 1) // 2
+    _check_numbers(path, lines, each * sizes.points, "Re and Im of a spin")
+
+
+def _check_uxu_text(path: Path, sizes: Sizes) -> None:
+    """The same of a formatted file, a number in each line."""
+    lines = _lines(path)
+    _check_header(path, lines, "bands, k points and b vectors", (sizes.bands, sizes.points, sizes.neighbours))
+    _check_numbers(path, lines, sizes.points * (sizes.neighbours * sizes.bands) ** 2, "Re and Im of an element")
+
+
+def _check_header(path: Path, lines: list[bytes], what: str, expected: tuple[int, ...]) -> None:
+    """A line of text, and one of sizes."""
+    header = _rows(path, lines[1:2], len(expected), what, 2)
+    _check_sizes(path, what, tuple(int(x) for x in header.ravel()), expected)
+
+
+def _check_numbers(path: Path, lines: list[bytes], number: int, what: str) -> None:
+    """So many complex numbers, one in each line below the header."""
+    if len(lines) != 2 + number:
+        raise FileFormatError(path, None, f"{2 + number} lines", f"{len(lines)}")
+    _rows(path, lines[2:], 2, what, 3)
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a file is formatted: one with Fortran records begins with a length, which has bytes that are zero."""
+    try:
+        with regular(path).open("rb") as file:
+            return b"\0" not in file.read(64)
+    except OSError as error:
+        raise FileFormatError(path, None, "a readable file", error.strerror or str(error)) from error
+
+
 def _check_eig(path: Path, sizes: Sizes) -> None:
     """Band, k point and energy (eV) in each line, bands first."""
     rows = _rows(path, _lines(path), 3, "a band, a k point and an energy")
@@ -173,9 +213,7 @@ def _check_eig(path: Path, sizes: Sizes) -> None:
 def _check_mmn(path: Path, sizes: Sizes) -> None:
     """A matrix for each k point and neighbour, below a line with both and the reciprocal lattice vector between."""
     lines = _lines(path)
-    header = _rows(path, lines[1:2], 3, "bands, k points and b vectors", 2)
-    found = tuple(int(x) for x in header.ravel())
-    _check_sizes(path, "bands, k points and b vectors", found, (sizes.bands, sizes.points, sizes.neighbours))
+    _check_header(path, lines, "bands, k points and b vectors", (sizes.bands, sizes.points, sizes.neighbours))
     block, blocks = 1 + sizes.bands**2, sizes.points * sizes.neighbours
     if len(lines) != 2 + block * blocks:
         expected = f"{2 + block * blocks} lines, for {blocks} matrices of {sizes.bands} x {sizes.bands}"
@@ -226,4 +264,6 @@ def _usual(word: bytes) -> bool:
         return False
 
 
+#: of those that Quantum ESPRESSO writes as text where it is told to (`spn_formatted`, `uHu_formatted`)
+_TEXT_CHECKS = {".spn": _check_spn_text, ".uHu": _check_uxu_text, ".uIu": _check_uxu_text}
 _CHECKS = {".spn": _check_spn, ".uHu": _check_uxu, ".uIu": _check_uxu, ".eig": _check_eig, ".mmn": _check_mmn}

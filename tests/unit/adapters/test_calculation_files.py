@@ -95,6 +95,48 @@ def test_texts(folder: Path, ending: str, old: str, new: str, said: str) -> None
         load(folder)
 
 
+def as_text(file: Path, sizes: int) -> None:
+    """The same numbers in lines, as `spn_formatted` and `uHu_formatted` ask of programs."""
+    _, numbers, *data = records(file.read_bytes())
+    values = np.concatenate([np.frombuffer(x, dtype="<c16") for x in data])
+    lines = ["written as text", " ".join(map(str, struct.unpack(f"<{sizes}i", numbers)))]
+    file.write_text("\n".join([*lines, *(f"{x.real:.17e} {x.imag:.17e}" for x in values)]) + "\n")
+
+
+def test_formatted_files(folder: Path) -> None:
+    """Numbers in lines are those of records: spin and external terms."""
+    made = [with_external_terms(ome.load(folder / "model", spn=True, external="off"), folder / "model")]  # type: ignore[arg-type]
+    as_text(folder / "model.spn", 2)
+    as_text(folder / "model.uHu", 3)
+    made.append(with_external_terms(ome.load(folder / "model", spn=True, external="off"), folder / "model"))  # type: ignore[arg-type]
+    first, second = made
+    assert first.spin is not None
+    assert first.external is not None
+    assert second.spin == pytest.approx(first.spin, abs=0)
+    for one, other in zip(vars(first.external).values(), vars(second.external).values(), strict=True):
+        assert (one is None and other is None) or other == pytest.approx(one, abs=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            ("\n2 8 12\n", "\n2 8 5\n"),
+            r"model\.uHu: expected bands, k points and b vectors, 2 x 8 x 12 as in the \.chk, found 2 x 8 x 5",
+        ),
+        (("e-01\n", "e-01 7\n"), r"model\.uHu, line \d+: expected Re and Im of an element \(2 finite numbers\)"),
+        (("e-01\n", "e-01\n1 1\n"), r"model\.uHu: expected 4610 lines, found 4611"),
+    ],
+)
+def test_formatted_files_that_are_damaged(folder: Path, change: tuple[str, str], said: str) -> None:
+    as_text(folder / "model.uHu", 3)
+    text = (folder / "model.uHu").read_text()
+    assert change[0] in text
+    (folder / "model.uHu").write_text(text.replace(*change, 1))
+    with pytest.raises(FileFormatError, match=said):
+        load(folder)
+
+
 @pytest.mark.parametrize("content", [b"", b"x" * 50, struct.pack("<i", 2**31 - 1) * 3, struct.pack("<i", -8) * 4])
 def test_no_records_at_all(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.spn").write_bytes(content)
