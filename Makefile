@@ -7,7 +7,8 @@
 #   make lint        ruff and mypy --strict
 #   make examples    run every examples/*.py
 #   make validation  compute tests/tools/VALIDATION.md again, two minutes, and POCKETS.md, half an hour on two cores
-#   make published   compute the handbook's page of published numbers again, half a minute
+#   make published   compute the handbook's page of published numbers again, half a minute; WANNIER90=FOLDER names a checkout
+#                    of Wannier90, whose tests have some of them
 #   make docs        build the handbook as HTML: build/handbook/index.html
 #   make references  compute the reference values of the library's entries again, a minute
 #   make clean       remove what make made

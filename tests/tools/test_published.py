@@ -37,6 +37,8 @@ def test_what_is_said_of_a_row(row: Row) -> None:
     ids=lambda row: f"{row.source}: {row.quantity}",
 )
 def test_the_numbers_come_out_again(row: Row) -> None:
+    if missing := row.missing():
+        pytest.skip(missing)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ours = row.ours()
