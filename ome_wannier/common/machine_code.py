@@ -1,4 +1,4 @@
-"""The machine code of all kernels that a wheel brings is made here when the wheel is: no part of a run."""
+"""The machine code of all kernels: that a wheel brings when it is made, and what a first run has made beside it (`ahead`)."""
 
 from __future__ import annotations
 
@@ -27,16 +27,18 @@ def told(level: Level) -> Mapping[str, str]:
     return {**os.environ, "NUMBA_CPU_NAME": level.name, "NUMBA_CPU_FEATURES": ""}
 
 
-def make(place: Path) -> None:
-    """For the processor that numba was told of."""
+def make(place: Path | str) -> None:
+    """All that is not in a folder, module by module, for the processor that numba was told of."""
     from . import jit
 
+    place = Path(place)
+    place.mkdir(parents=True, exist_ok=True)
     for module in MODULES:
         importlib.import_module(f"ome_wannier.{module}")
-    place.mkdir(parents=True, exist_ok=True)
-    for name, kernel in KERNELS.items():
-        compiled_cache.write(place / name, jit.object_code(kernel))
+        for name, kernel in KERNELS.items():
+            if name.startswith(module.replace(".", "_")) and not (place / name).exists():
+                compiled_cache.write(place / name, jit.object_code(kernel))
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]))
+    make(sys.argv[1])

@@ -16,19 +16,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import compiled_cache
+from . import ahead, compiled_cache
 
 PACKAGE = Path(__file__).parent.parent
 #: what a wheel brings
 FOLDER = PACKAGE / "common" / "machine_code_files"
-#: modules of kernels
+#: modules of kernels, in the order in which they are compiled beside a run: last what it begins with
 MODULES = (
-    "bands.compiled",
-    "bands.cross_gap",
-    "bands.gate",
-    "bands.rotations",
     "integration.mesh.compiled",
     "integration.occupation.compiled",
+    "bands.gate",
+    "bands.cross_gap",
+    "bands.compiled",
+    "bands.rotations",
     "models.compiled",
 )
 #: what stands for BLAS in the code
@@ -86,6 +86,8 @@ def _code(name: str, make: Callable[[], bytes]) -> bytes:
         kept = compiled_cache.folder(_processor())
         code = None if kept is None else compiled_cache.read(kept / name)
         if code is None:
+            if kept is not None:
+                ahead.begin(kept)
             code = make()
             if kept is not None:
                 compiled_cache.write(kept / name, code)

@@ -6,12 +6,14 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ome_wannier.common import compiled_cache
+from ome_wannier.common import ahead, compiled_cache, helpers
+from ome_wannier.common.kernels import KERNELS
 
 #: a kernel that is compiled into the folder that is named, and what it gives
 LINE = "import ome_wannier.bands.compiled as c, numpy as n\nprint(c.groups(n.zeros((1, 3)), 1.0)[1][0, 0])"
@@ -73,3 +75,23 @@ def test_a_damaged_cache_is_no_loss(tmp_path: Path, root: Path, cut: int) -> Non
     assert "Traceback" not in said
     assert said.count("NUMBA_CACHE_DIR") <= 1
     assert kept.read_bytes() == whole
+
+
+def test_another_process_compiles_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code of kernels comes, file by file, from one other process; from none where there is one core."""
+    monkeypatch.setattr(helpers, "cores", lambda: 1)
+    assert ahead.begin.__wrapped__(tmp_path) is None
+    monkeypatch.setattr(helpers, "cores", lambda: 2)
+    process = ahead.begin.__wrapped__(tmp_path)
+    assert process is not None
+    try:
+        deadline = time.monotonic() + 120
+        while not (found := [p for p in tmp_path.iterdir() if compiled_cache.read(p)]):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        ahead.end(process)
+    assert found[0].name == "integration_mesh_compiled_unseen"
+    assert found[0].name in KERNELS
+    assert process.returncode != 0
