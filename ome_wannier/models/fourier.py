@@ -119,7 +119,8 @@ class FourierSeries:
                         lines[qa, qb] = np.empty((T, nc, size), dtype=complex)
                     lines[qa, qb][t] = line[:, qb]
         x = self._cartesian(lines, (a, b, c), axes, order)
-        wave = self._phases(rows[:, :, c], c, 0)[:, :, 0]
+        along = rows[:, :, c]
+        wave = self._phases(along[:1] if (along == along[:1]).all() else along, c, 0)[:, :, 0]
         shape = self._shape
         found = [(wave @ q.reshape(T, nc, -1)).reshape(T * L, *q.shape[2:-1], *shape) for q in x]
         return SeriesSums(*found)

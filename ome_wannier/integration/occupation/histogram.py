@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ...calculators.quantity import GRAND, SEA, SURFACE, THERMAL
 from ...common.errors import SettingsError
 from ...common.units import KB
-from .compiled import scatter
+from .compiled import count, share
 from .fermi import REACH, _at_levels, grand_weight
 
 Array = NDArray[np.float64]
@@ -189,29 +189,13 @@ class Occupation:
         """
         flat = histogram.reshape(-1, histogram.shape[-1])  # a view
         start = np.broadcast_to(np.asarray(part) * self.n_rows, energies.shape)
-        above, shift = energies - self.fermi[0], self._first_energies
+        known, zero = (energies, weights), float(self.fermi[0])
+        moments = self._first_energies if self.grand else 0
         if self.cold.any():
-            rows = (start + np.searchsorted(self._steps, energies, side="left"))[:, None]
-            once = np.ones((len(rows), 1))
-            scatter(flat, rows, once, weights)
-            if self.grand:
-                scatter(flat, rows + shift, above[:, None], weights)
+            count(flat, start, *known, self._steps, moments, zero)
         low, step, n = self._grid
-        if n == 0:
-            return
-        first = len(self._steps) + 1
-        x = (energies - low) / step
-        below = x < 1
-        use = x < n - 2
-        j = np.clip(np.floor(x), 1, n - 3).astype(np.int64)
-        coefficients = _cubic(x - j)
-        rows = (start + first + j)[:, None] + np.arange(4)
-        rows[below] = (start + first)[below, None]
-        coefficients[below] = [1.0, 0.0, 0.0, 0.0]
-        coefficients[~use] = 0.0
-        scatter(flat, rows, coefficients, weights)
-        if self.grand and below.any():
-            scatter(flat, (start + first + shift)[below, None], above[below, None], weights[below])
+        if n:
+            share(flat, start + len(self._steps) + 1, *known, low, step, n, moments, zero)
 
     def interpolation_error(self, histogram: Array, sums: Array, kinds: NDArray[np.int64]) -> Array:
         """How uncertain sums are by interpolation between nodes: a quarter of what twice the distance of these changes.
@@ -287,9 +271,9 @@ class Occupation:
         x = np.arange(n) / every
         j = np.floor(x).astype(np.int64)
         rows = j[:, None] + np.arange(4)
-        share = coo_matrix((_cubic(x - j).ravel(), (rows.ravel(), np.repeat(np.arange(n), 4)))).tocsr()
-        weights = [share @ part for part in grid.reshape(-1, *grid.shape[-2:])]
-        nodes = low + step * every * (np.arange(share.shape[0], dtype=float) - 1)
+        shared = coo_matrix((_cubic(x - j).ravel(), (rows.ravel(), np.repeat(np.arange(n), 4)))).tocsr()
+        weights = [shared @ part for part in grid.reshape(-1, *grid.shape[-2:])]
+        nodes = low + step * every * (np.arange(shared.shape[0], dtype=float) - 1)
         return nodes, np.reshape(weights, (*grid.shape[:-2], len(nodes), grid.shape[-1]))
 
     def _together(self, kT: float) -> list[slice]:

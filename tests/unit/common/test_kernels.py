@@ -19,7 +19,7 @@ import pytest
 from ome_wannier.bands import compiled
 from ome_wannier.common import machine_code, object_code
 from ome_wannier.common.kernels import INNER, KERNELS, inner, kernel
-from ome_wannier.integration.occupation.compiled import scatter
+from ome_wannier.integration.occupation.compiled import share
 
 #: nothing may be compiled, nor numba be imported, and machine code is there
 WITHOUT_NUMBA = """
@@ -90,7 +90,7 @@ def test_what_does_not_fit_is_copied_or_refused() -> None:
 @pytest.mark.parametrize("histogram", [np.zeros((4, 2)).T, np.zeros((2, 4), np.float32)])
 def test_what_is_changed_in_place_is_not_copied(histogram: np.ndarray) -> None:
     with pytest.raises(TypeError):
-        scatter(histogram, np.zeros((1, 1), int), np.ones((1, 1)), np.ones((1, 4)))
+        share(histogram, np.zeros(1, int), np.ones(1), np.ones((1, 4)), 0.0, 1.0, 2, 0, 0.0)
     assert not histogram.any()
 
 
