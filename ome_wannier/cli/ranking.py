@@ -11,6 +11,7 @@ from ..presentation.numbers import prefixed, pretty, rounded
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import Console
 
 #: what layers and the like are called
 KINDS = {3: "crystals", 2: "layers", 1: "chains", 0: "molecules"}
@@ -20,6 +21,8 @@ OPEN, END = "(open)", "(end)"
 BY_DIMENSION = ("_max", "_gap", "dos", "carriers")
 #: failures that are shown with their reasons, at most
 SHOWN = 20
+#: characters of a line that is no terminal's, at the most
+WIDEST = 100_000
 
 
 def parts(found: pd.DataFrame, column: str, number: int, responses: bool) -> list[tuple[str, pd.DataFrame]]:
@@ -52,6 +55,13 @@ def printed(found: pd.DataFrame, shown: Sequence[str], by: str, units: str | Non
     for row, factor in zip(found.to_dict("records"), factors, strict=True):
         out.add_row(*(_ranked(row, by, factor) if uncertain and name == by else _cell(row, name) for name in columns))
     return out
+
+
+def width_of(console: Console, table: Any) -> int:
+    """How many characters wide a table is that nothing is cut off from."""
+    from rich.measure import Measurement
+
+    return Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
 
 
 def explained(found: pd.DataFrame, every: pd.DataFrame, by: str, where: str | None, shown: Sequence[str]) -> list[str]:

@@ -152,7 +152,7 @@ def rank(
     from ..screening import table
     from . import _console, _note
     from .pictures import unit_of
-    from .ranking import explained, is_open, parts, printed
+    from .ranking import explained, is_open, parts, printed, width_of
 
     asked, console = unit_of(given), _console()
     every = screening.frame(db)
@@ -166,6 +166,8 @@ def rank(
     for title, part in printed_parts:
         if title:
             console.print(title)
+        if not console.is_terminal:  # a file or another program is to have all of it
+            console.width = max(console.width, width_of(console, part))
         console.print(part, soft_wrap=True)
     if len(found) > number:
         console.print(f"{number} of {len(found)} rows")

@@ -264,6 +264,8 @@ def test_rank_prints_the_largest_first(filled: Path, capsys: pytest.CaptureFixtu
     assert "1 of 2 rows" in out
     assert "total_fermi: Fermi level at which total is so large, in eV" in out
     assert "seed" in printed(capsys, "rank", filled / "s.db", "--columns", "name,p_seed", "--by", "gap")
+    heading = next(x for x in printed(capsys, "rank", filled / "s.db", "--columns", "all").splitlines() if x.strip())
+    assert heading.split() == list(screening.rank(filled / "s.db").columns)  # nothing is cut off for a file
     assert "no column 'gapp': did you mean gap, " in printed(capsys, "rank", filled / "s.db", "--by", "gapp", code=2)
     assert "no such database" in printed(capsys, "rank", filled / "none.db", code=2)
 
