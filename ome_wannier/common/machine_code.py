@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import subprocess
 import sys
@@ -35,9 +36,9 @@ def make(place: Path | str) -> None:
     place.mkdir(parents=True, exist_ok=True)
     for module in MODULES:
         importlib.import_module(f"ome_wannier.{module}")
-        for name, kernel in KERNELS.items():
-            if name.startswith(module.replace(".", "_")) and not (place / name).exists():
-                compiled_cache.write(place / name, jit.object_code(kernel))
+    for module, (name, kernel) in itertools.product(MODULES, KERNELS.items()):
+        if name.startswith(module.replace(".", "_")) and not (place / name).exists():
+            compiled_cache.write(place / name, jit.object_code(kernel))
 
 
 if __name__ == "__main__":

@@ -86,12 +86,12 @@ def test_another_process_compiles_ahead(tmp_path: Path, monkeypatch: pytest.Monk
     assert process is not None
     try:
         deadline = time.monotonic() + 120
-        while not (found := [p for p in tmp_path.iterdir() if compiled_cache.read(p)]):
+        while len(found := [p.name for p in tmp_path.iterdir() if compiled_cache.read(p)]) < 6:  # of three modules
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.1)
     finally:
         ahead.end(process)
-    assert found[0].name == "integration_mesh_compiled_unseen"
-    assert found[0].name in KERNELS
+    assert set(found) <= set(KERNELS)
+    assert "integration_mesh_compiled_unseen" in found
     assert process.returncode != 0
