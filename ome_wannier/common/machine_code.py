@@ -36,7 +36,7 @@ def make(place: Path | str) -> None:
     place.mkdir(parents=True, exist_ok=True)
     for module in MODULES:
         importlib.import_module(f"ome_wannier.{module}")
-    for module, (name, kernel) in itertools.product(MODULES, KERNELS.items()):
+    for module, (name, kernel) in itertools.product(MODULES, reversed(KERNELS.items())):
         if name.startswith(module.replace(".", "_")) and not (place / name).exists():
             compiled_cache.write(place / name, jit.object_code(kernel))
 

@@ -21,12 +21,12 @@ from . import ahead, compiled_cache
 PACKAGE = Path(__file__).parent.parent
 #: what a wheel brings
 FOLDER = PACKAGE / "common" / "machine_code_files"
-#: modules of kernels, in the order in which they are compiled beside a run: last what it begins with
+#: modules of kernels; beside a run they are compiled in this order, and each from its end: last what a run begins with
 MODULES = (
-    "integration.mesh.compiled",
-    "integration.occupation.compiled",
     "bands.gate",
     "bands.cross_gap",
+    "integration.mesh.compiled",
+    "integration.occupation.compiled",
     "bands.compiled",
     "bands.rotations",
     "models.compiled",

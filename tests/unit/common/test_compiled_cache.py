@@ -86,12 +86,12 @@ def test_another_process_compiles_ahead(tmp_path: Path, monkeypatch: pytest.Monk
     assert process is not None
     try:
         deadline = time.monotonic() + 120
-        while len(found := [p.name for p in tmp_path.iterdir() if compiled_cache.read(p)]) < 6:  # of three modules
+        while len(found := [p.name for p in tmp_path.iterdir() if compiled_cache.read(p)]) < 4:  # of two modules
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.1)
     finally:
         ahead.end(process)
     assert set(found) <= set(KERNELS)
-    assert "integration_mesh_compiled_unseen" in found
+    assert {"bands_gate_moment", "bands_cross_gap_local"} <= set(found)
     assert process.returncode != 0
