@@ -144,9 +144,11 @@ def win(mesh: int, energies: np.ndarray, projections: str, count: int, below: in
     """All bands from `below` on; those up to where the functions' number of them ends everywhere are frozen."""
     gap = energies[:, ELECTRONS - 1].max(), energies[:, ELECTRONS].min()
     left_out = f"exclude_bands = 1-{below}\n" if below else ""
+    above = energies[:, below + count :]
+    frozen = f"dis_num_iter = 300\ndis_froz_max = {above.min() - 0.01:.4f}\n" if above.size else ""
     return (
-        f"num_wann = {count}\nnum_bands = {energies.shape[1] - below}\n{left_out}spinors = true\nnum_iter = 0\n"
-        f"dis_num_iter = 300\ndis_froz_max = {energies[:, below + count].min() - 0.01:.4f}\nfermi_energy = {sum(gap) / 2:.4f}\n"
+        f"num_wann = {count}\nnum_bands = {energies.shape[1] - below}\n{left_out}{frozen}spinors = true\nnum_iter = 0\n"
+        f"guiding_centres = true\nfermi_energy = {sum(gap) / 2:.4f}\n"
         "write_tb = true\nwrite_xyz = true\nuse_ws_distance = true\nws_distance_tol = 0.05\n"
         f"mp_grid = {mesh} {mesh} {mesh}\n"
         f"begin unit_cell_cart\n{CELL}end unit_cell_cart\n"

@@ -53,7 +53,8 @@ def read(seed: Path) -> Calculation:
     b = (k[to] - k[:, None] + numbers[..., 2:5]) @ table(text, "recip_lattice", 0)
     energies = np.loadtxt(seed.with_suffix(".eig"))[:, 2].reshape(points, n)
     H, I = (pairs(seed.with_suffix(ending)) for ending in (".uHu", ".uIu"))
-    return Calculation(M, H, I, energies, to, b, np.array([weights(x) for x in b]), np.linalg.det(table(text, "real_lattice", 0)))
+    volume = np.linalg.det(table(text, "real_lattice", 0))
+    return Calculation(M, H, I, energies, to, b, np.array([weights(x) for x in b]), volume)
 
 
 def table(text: str, name: str, skip: int) -> np.ndarray:
