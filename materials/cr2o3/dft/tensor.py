@@ -4,6 +4,7 @@
     python tensor.py alpha mesh2 mesh3   the tensors of all folders, and the budget of the last one (`ome_wannier[spn]`)
 
 `dft --chromium 14` has Cr 3s and 3p among the states, in folders mesh2_14 and so on. budget.txt is what `alpha` printed.
+The budget has what a variant of a folder changes, mesh2_14 against mesh2. espresso.py makes folders of Quantum ESPRESSO.
 The functions of the library, which are older (no dipoles of the spheres in the overlaps), come from run.py.
 """
 
@@ -30,11 +31,16 @@ def dft(mesh: int, chromium: str) -> None:
     prepare(folder / "states.gpw", folder)
 
 
-def tensor(model) -> dict[str, np.ndarray]:
+def fermi(folder: Path) -> float:
+    """eV, the middle of the gap."""
+    return float((folder / f"{SEED}.win").read_text().split("fermi_energy =")[1].split()[0])
+
+
+def tensor(model, level: float) -> dict[str, np.ndarray]:
     """LC, IC, their sum and its error by k points, across and along the axis: (2,) in ps/m each."""
     import ome_wannier as ome
 
-    result = ome.compute(model, (POINTS,) * 3, list(NAMES.values()), filling=48, temperature=0)
+    result = ome.compute(model, (POINTS,) * 3, list(NAMES.values()), level, temperature=0)
     of = NAMES | {"k points": "total_error"}
     found = {key: np.diag(ome.units.convert_alpha(result[name].values[0], "ps/m", 3)).real for key, name in of.items()}
     return {key: np.array([(x[0] + x[1]) / 2, x[2]]) for key, x in found.items()}
@@ -47,22 +53,22 @@ def alpha(folders: list[Path]) -> None:
     print(f"ps/m, across the axis and along it{'':4}", *(f"{key:>19}" for key in NAMES), flush=True)
     sums = {}
     for folder in folders:
-        whole = ome.load(folder / SEED)
+        whole, level = ome.load(folder / SEED), fermi(folder)
         symmetric = ome.symmetrize(whole).model
-        sums[folder.name] = tensor(symmetric)
+        sums[folder.name] = tensor(symmetric, level)
         say(f"{folder}, with external terms", sums[folder.name])
-        say(f"{folder}, without", tensor(replace(symmetric, external=None)))
-    value, raw = sums[folder.name], tensor(whole)
+        say(f"{folder}, without", tensor(replace(symmetric, external=None), level))
+    value, raw = sums[folder.name], tensor(whole, level)
     say(f"{folder}, not symmetrised", raw)
-    write_sums(folder, folder / "shorter", SHARE)
-    shorter = tensor(ome.symmetrize(ome.load(folder / "shorter" / SEED)).model)
-    say(f"{folder}, {SHARE:.2f} of the bands", shorter)
-    others = {
-        "symmetry": (raw, value),
-        "bands in external terms": (shorter, value),
-        **{f"states of the core, {x}": (sums[f"{x}_14"], sums[x]) for x in sums if f"{x}_14" in sums},
-    }
-    meshes = [x for x in sums if not x.endswith("_14")]
+    others = {"symmetry": (raw, value)}
+    if (folder / "overlaps.npz").exists():
+        write_sums(folder, folder / "shorter", SHARE)
+        shorter = tensor(ome.symmetrize(ome.load(folder / "shorter" / SEED)).model, level)
+        say(f"{folder}, {SHARE:.2f} of the bands", shorter)
+        others["bands in external terms"] = (shorter, value)
+    variants = [name.rsplit("_", 1) for name in sums if "_" in name]
+    others |= {f"{what}, {name}": (sums[f"{name}_{what}"], sums[name]) for name, what in variants if name in sums}
+    meshes = [x for x in sums if "_" not in x]
     if len(meshes) > 1:
         others["mesh of the functions"] = (sums[meshes[-1]], sums[meshes[-2]])
     parts = {"k points": value["k points"]}
