@@ -11,7 +11,9 @@ from pathlib import Path
 from . import helpers
 
 #: run by the other process, which finds modules where this one does
-PROGRAM = "import sys; sys.path[:] = {}; from ome_wannier.common.machine_code import make; make({!r})"
+PROGRAM = (
+    "import sys; sys.path[:] = {}; import pathlib; from ome_wannier.common.machine_code import make; make(pathlib.Path({!r}))"
+)
 
 
 @functools.cache

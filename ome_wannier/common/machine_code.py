@@ -28,11 +28,10 @@ def told(level: Level) -> Mapping[str, str]:
     return {**os.environ, "NUMBA_CPU_NAME": level.name, "NUMBA_CPU_FEATURES": ""}
 
 
-def make(place: Path | str) -> None:
+def make(place: Path) -> None:
     """All that is not in a folder, module by module, for the processor that numba was told of."""
     from . import jit
 
-    place = Path(place)
     place.mkdir(parents=True, exist_ok=True)
     for module in MODULES:
         importlib.import_module(f"ome_wannier.{module}")
@@ -42,4 +41,4 @@ def make(place: Path | str) -> None:
 
 
 if __name__ == "__main__":
-    make(sys.argv[1])
+    make(Path(sys.argv[1]))

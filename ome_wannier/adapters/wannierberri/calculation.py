@@ -175,6 +175,8 @@ def _check_uxu_text(path: Path, sizes: Sizes) -> None:
 
 def _check_header(path: Path, lines: list[bytes], what: str, expected: tuple[int, ...]) -> None:
     """A line of text, and one of sizes."""
+    if len(lines) < 2:
+        raise FileFormatError(path, None, f"a line of text, and one of {what}", "no second line")
     header = _rows(path, lines[1:2], len(expected), what, 2)
     _check_sizes(path, what, tuple(int(x) for x in header.ravel()), expected)
 

@@ -137,6 +137,13 @@ def test_formatted_files_that_are_damaged(folder: Path, change: tuple[str, str],
         load(folder)
 
 
+@pytest.mark.parametrize("ending", [".spn", ".uHu", ".mmn"])
+def test_a_file_with_nothing_in_it(folder: Path, ending: str) -> None:
+    (folder / f"model{ending}").write_bytes(b"")
+    with pytest.raises(FileFormatError, match=rf"model\{ending}: expected .* found"):
+        load(folder)
+
+
 @pytest.mark.parametrize("content", [b"", b"x" * 50, struct.pack("<i", 2**31 - 1) * 3, struct.pack("<i", -8) * 4])
 def test_no_records_at_all(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.spn").write_bytes(content)
