@@ -36,9 +36,11 @@ class MeshConstants:
     #: at the most
     scatter_order: int = 4
     scatter_levels: int = 8
-    #: share of a quantity that the points of a mesh may miss without a warning, and points that no warning recommends
+    #: share of a quantity that the points of a mesh may miss without a warning; points that no warning recommends, and points
+    #: along a direction that none names
     coarse: float = 0.1
     too_many: int = 10**8
+    too_fine: int = 10**5
     #: share of the largest value of a quantity beyond which what levels in doubt change is named in a warning
     worth: float = 1e-3
 

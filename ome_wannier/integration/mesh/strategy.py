@@ -153,7 +153,8 @@ def _warn_of_coarse(request: Request, mesh: KMesh, sums: MeshSums, values: Value
     finer = [n * max(step / MESH.fine, 1.0) if n > 1 else 1.0 for n in mesh.size]
     size = " x ".join(f"{2 * np.ceil(n / 2):.0f}" if n > 1 else "1" for n in finer)
     cells = ", or rtol" if len(integrand.model.axes) < 3 else ""  # in crystals many bands cross the level: a mesh costs less
-    many = f"{size} points would; take more, or a higher temperature" if len(integrand.model.axes) == 3 else "take rtol"
+    would = f"{size} points would" if max(finer) < MESH.too_fine else "none does that can be summed"  # f is a step at T = 0
+    many = f"{would}; take more, or a higher temperature" if len(integrand.model.axes) == 3 else "take rtol"
     better = f"take {size} points{cells}" if np.prod(finer) < MESH.too_many else many
     moved = f"levels move by up to {step:.3g} k_B T" if not integrand.occupation.cold.any() else "levels move, at T = 0,"
     warn(

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from scipy.constants import e, hbar
+from toys import random_model
 
 import ome_wannier as ome
 from ome_wannier.errors import AccuracyWarning, ConvergenceWarning
@@ -80,6 +81,13 @@ def test_a_mesh_that_is_far_too_coarse_is_not_sent_to_rtol():
     """Which would take such a mesh."""
     with pytest.warns(AccuracyWarning, match=r"points would; take more, or a higher temperature \("):
         ome.compute(cubic(), (16, 16, 16), "ohmic", LEVEL, temperature=5.0)
+
+
+def test_a_step_at_one_level_is_resolved_by_no_mesh():
+    """Numbers of fourteen digits are no advice."""
+    said = r"berry_curvature: none does that can be summed; take more, or a higher temperature \(levels move, at T = 0,"
+    with pytest.warns(AccuracyWarning, match=said):
+        ome.compute(random_model(4, dimension=3, n=4), (4, 4, 4), "berry_curvature", 0.1, temperature=0.0)
 
 
 def test_what_has_not_converged_has_names_that_a_result_has():
