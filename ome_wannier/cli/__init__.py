@@ -86,7 +86,9 @@ def info(seed: Seed, **given: Any) -> None:
 def draw_map(
     seed: Seed,
     calculator: Annotated[str, typer.Option(metavar="NAME", help="Quantity, such as local.")],
-    component: Annotated[str, typer.Option(metavar="IJ", help="Component, moment first: zx.")] = "zx",
+    component: Annotated[
+        str | None, typer.Option(metavar="IJ", help="Component, moment first. [default: zx, or the first where there is none]")
+    ] = None,
     shape: Annotated[
         tuple[int, int] | None,
         typer.Option(metavar="NX NY", help="Points of the picture. [default: 120 120; 32 32 for more than 60 bands]"),

@@ -17,7 +17,7 @@ MANY = 60
 
 def draw(
     settings: Settings,
-    component: str,
+    component: str | None,
     shape: tuple[int, int] | None,
     plane: int,
     at: float,

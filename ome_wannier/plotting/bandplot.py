@@ -53,7 +53,7 @@ def bands(
     model: Model,
     path_points: ArrayLike | Sequence[ArrayLike] | None = None,
     calculator: str | Calculator | None = None,
-    component: str | tuple[str, ...] = ("z", "x"),
+    component: str | tuple[str, ...] | None = None,
     *,
     labels: Sequence[str] | None = None,
     n: int = 200,
@@ -68,7 +68,7 @@ def bands(
     path_points : (m, 3) corners of the path (fractional; 1/Angstrom for k.p), or a list of such, one per unbroken
         branch; by default the lattice's `standard_path`.
     calculator : whose per-band weights are the colours; a combination of sea and surface terms has none and is refused.
-    component : such as "zx", moment first.
+    component : such as "zx", moment first; by default zx, or the first where there is no such.
     labels : names of all corners in turn.
     n : points along the whole path.
     fermi : eV, drawn as a line and taken as the zero of energy.
@@ -137,7 +137,7 @@ def _draw_bands(
     model: Model,
     table: xr.Dataset,
     asked: str | Calculator | None,
-    component: str | tuple[str, ...],
+    component: str | tuple[str, ...] | None,
     distance: Sequence[Array],
     zero: float,
 ) -> None:
@@ -151,7 +151,9 @@ def _draw_bands(
     if asked is None:
         return
     (calculator,), _ = resolve(with_terms(named_in(model, [asked])))
-    weights = table[calculator.name].sel(figures.component(component, figures.component_names(model, calculator))).values
+    available = figures.component_names(model, calculator)
+    component = figures.or_first(component, available)
+    weights = table[calculator.name].sel(figures.component(component, available)).values
     if np.isnan(weights).all():
         figures.refuse_missing(model, calculator, component, per_band=True)
     norm = figures.diverging_norm(weights)
@@ -167,7 +169,7 @@ def _draw_bands(
     )
     lines.set_array(colour[order])
     drawn = ax.add_collection(lines)
-    name = f"{calculator.name.replace('_', ' ')} {''.join(component)}"
+    name = f"{calculator.name.replace('_', ' ')} {''.join(component)}".rstrip()
     figures.colorbar(ax, drawn, f"{name} ({figures.weight_unit(calculator, integrated=False)})")
 
 

@@ -150,6 +150,14 @@ def component(wanted: str | tuple[str, ...], available: dict[str, tuple[str, ...
     return dict(zip(available, letters, strict=True))
 
 
+def or_first(wanted: str | tuple[str, ...] | None, available: dict[str, tuple[str, ...]]) -> str | tuple[str, ...]:
+    """The component that is asked for; where none is, zx if there is that, or the first one."""
+    if wanted is not None:
+        return wanted
+    usual = len(available) == 2 and all(x in axis for x, axis in zip("zx", available.values(), strict=True))
+    return "zx" if usual else tuple(axis[0] for axis in available.values())
+
+
 def index(wanted: str | tuple[str, ...], available: dict[str, tuple[str, ...]]) -> Any:
     """The same as an index of an array whose dimensions, but for the first, have these axes."""
     return slice(None), *(available[d].index(letter) for d, letter in component(wanted, available).items())

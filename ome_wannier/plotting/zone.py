@@ -46,7 +46,7 @@ def zone_map(
     model: Model,
     calculator: str | Calculator,
     fermi: float,
-    component: str | tuple[str, ...] = ("z", "x"),
+    component: str | tuple[str, ...] | None = None,
     shape: tuple[int, int] = (120, 120),
     plane: int = 2,
     path: str | Path | None = None,
@@ -60,7 +60,7 @@ def zone_map(
     ----------
     model, calculator : as in `compute`; combinations of Fermi-sea and Fermi-surface terms are fine.
     fermi : eV.
-    component : such as "zx", moment first.
+    component : such as "zx", moment first; by default zx, or the first where there is no such.
     shape : points along the two axes of the picture.
     plane, at : for three periodic directions, the reciprocal vector along which the fractional coordinate is fixed to `at`.
     path : where to save it.
@@ -74,7 +74,7 @@ def zone_map(
     """
     require_model(model)
     window = _window(model, shape, plane, at)
-    energies, chosen, calculator = _integrand(model, calculator, window.k, component, fermi, temperature)
+    energies, chosen, calculator, component = _integrand(model, calculator, window.k, component, fermi, temperature)
     image = chosen.reshape(window.k.shape[:2])
     figure = figures.new(5.6, 4.6)
     figure.set_layout_engine("compressed")
@@ -82,7 +82,7 @@ def zone_map(
     _draw_map(figure, ax, window, image, figures.weight_unit(calculator, integrated=True))
     _draw_contour(ax, window, energies.reshape(*image.shape, -1), fermi)
     name = calculator.name.replace("_", " ")
-    what = f"{name} {''.join(component)} at {fermi:g} eV, {temperature:g} K"
+    what = f"{name} {''.join(component)}".rstrip() + f" at {fermi:g} eV, {temperature:g} K"
     ax.set_title(f"{model.name}\n{what}" if model.name else what, fontsize="medium")
     if model.frame is not None:
         figure.supxlabel(axes_line(model.frame), fontsize="x-small")
@@ -150,17 +150,18 @@ def _wigner_seitz(vectors: Array) -> Array:
 
 
 def _integrand(
-    model: Model, asked: str | Calculator, k: Array, component: str | tuple[str, ...], fermi: float, temperature: float
-) -> tuple[Array, Array, Calculator]:
-    """Energies (nk, n), the integrand (nk,) of one component, and the calculator itself."""
+    model: Model, asked: str | Calculator, k: Array, component: str | tuple[str, ...] | None, fermi: float, temperature: float
+) -> tuple[Array, Array, Calculator, str | tuple[str, ...]]:
+    """Energies (nk, n), the integrand (nk,) of one component, the calculator itself, and which component."""
     (calculator,), _ = resolve(named_in(model, [asked]))
     if not temperature > 0:
         raise SettingsError(f"temperature is {temperature} K: a map needs a positive one, as the width of the Fermi surface")
     energies, value, along = integrand(model, calculator, k.reshape(-1, k.shape[-1]), fermi, temperature * KB)
+    component = figures.or_first(component, along)
     chosen = value[figures.index(component, along)]
     if np.isnan(chosen).all():
         figures.refuse_missing(model, calculator, component)
-    return energies, chosen, calculator
+    return energies, chosen, calculator, component
 
 
 def _draw_map(figure: Figure, ax: Axes, window: Plane, image: Array, unit: str) -> None:

@@ -407,7 +407,7 @@ def test_map_refuses(plane) -> None:
         plotting.zone_map(plane, "extrinsic", 0.0, "xz", shape=(3, 3))
     scalar = replace(get("quantum_metric"), name="scalar", weights=lambda b: b.energies, dims=())
     with pytest.raises(SettingsError, match="no component 'zx': this is a single number, its component is"):
-        plotting.zone_map(plane, scalar, 0.0, shape=(3, 3))
+        plotting.zone_map(plane, scalar, 0.0, "zx", shape=(3, 3))
     assert plotting.zone_map(plane, scalar, 0.0, "", shape=(3, 3))
     R = [[-1, 0, 0], [0, 0, 0], [1, 0, 0]]
     wire = ome.TightBinding(3 * np.eye(3), R, np.full((3, 1, 1), 0.3), centres=np.zeros((1, 3)))
@@ -821,3 +821,13 @@ def test_shares_of_parts_are_bars() -> None:
     assert len(figure.axes) == 3
     with pytest.raises(SettingsError, match="no shares of parts"):
         plotting.picture([result[["dipole", "dipole_error"]]], None, against="parts")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("ohmic", "ohmic xx at"), ("dos", "dos at"), ("extrinsic", "extrinsic zx at"), ("berry_curvature", " z at")],
+)
+def test_a_map_of_no_component_in_particular(name: str, shown: str) -> None:
+    """What is usual, or the first there is."""
+    figure = plotting.zone_map(ome.load("haldane"), name, 0.3, shape=(8, 8))
+    assert shown in figure.axes[0].get_title()
