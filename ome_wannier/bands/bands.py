@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..models.base import Matrices, Model
 from . import compiled, rotations
 from .degeneracy import Degeneracy, default_tol
+from .eigensolver import eigh
 from .matrices import _whole, adjoint
 
 Array = NDArray[np.float64]
@@ -119,9 +120,7 @@ class Bands:
 
     @cached_property
     def _eigh(self) -> tuple[Array, ComplexArray]:
-        H = self.matrices.H
-        e, U = compiled.eigen_of_two(_whole(H)) if H.shape[1] == 2 else np.linalg.eigh(H)
-        return e, U
+        return eigh(_whole(self.matrices.H))
 
     @cached_property
     def energies(self) -> Array:

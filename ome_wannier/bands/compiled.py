@@ -14,35 +14,6 @@ from ..common.compiled import as_real, product, row_product
 from ..common.kernels import inner, kernel
 
 
-@kernel("z3 -> f2 z3", lambda H: (H.shape[:2], H.shape))
-def eigen_of_two(H, e, U):  # type: ignore[no-untyped-def]
-    """Energies (nk, 2), ascending, and eigenvectors, columns, of Hermitian H (nk, 2, 2), whose lower triangle counts.
-
-    e = m -+ r, r^2 = d^2 + |c|^2, with m the mean of the diagonal, d half of its difference and c = H_10. Of r + |d|, c and its
-    conjugate the eigenvectors are made: no two numbers cancel, whatever c and d are. Divided by the larger of them no square is
-    out of range.
-    """
-    for k in range(len(H)):
-        a, b, c = H[k, 0, 0].real, H[k, 1, 1].real, H[k, 1, 0]
-        m, d = (a + b) / 2, (a - b) / 2
-        scale = max(abs(d), max(abs(c.real), abs(c.imag)))
-        if scale == 0.0:
-            e[k, 0], e[k, 1] = m, m
-            U[k, 0, 0], U[k, 0, 1], U[k, 1, 0], U[k, 1, 1] = 1.0, 0.0, 0.0, 1.0
-            continue
-        x, y = d / scale, complex(c.real / scale, c.imag / scale)
-        square = y.real * y.real + y.imag * y.imag
-        r = np.sqrt(x * x + square)
-        e[k, 0], e[k, 1] = m - scale * r, m + scale * r
-        large = r + abs(x)
-        norm = 1.0 / np.sqrt(large * large + square)
-        large, small = large * norm, complex(y.real * norm, y.imag * norm)
-        if x >= 0.0:  # the upper state is mostly the first orbital
-            U[k, 0, 0], U[k, 0, 1], U[k, 1, 0], U[k, 1, 1] = -np.conj(small), large, large, small
-        else:
-            U[k, 0, 0], U[k, 0, 1], U[k, 1, 0], U[k, 1, 1] = large, np.conj(small), -small, large
-
-
 @kernel("z4 f2 -> f3", lambda v, steps: ((v.shape[0], v.shape[2], steps.shape[1]),))
 def moves(v, steps, out):  # type: ignore[no-untyped-def]
     """Re v_a,nn of a stack v (nk, d, n, n) times steps (d, directions), summed over a: (nk, n, directions)."""

@@ -16,7 +16,7 @@ from unittest import mock
 import numba
 import numpy as np
 from llvmlite import binding, ir
-from numba.core import cgutils, codegen, types
+from numba.core import callconv, cgutils, codegen, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic, overload
 from numba.np import arrayobj
@@ -91,10 +91,15 @@ def _only(name: str) -> Iterator[None]:
     """Numba optimises and loads each function by itself: not now but for the optimising of this one, with all that it calls."""
     library, engine = codegen.JITCodeLibrary, codegen.JITCPUCodegen
     optimise: Any = library._optimize_final_module
+    decorate: Any = callconv.CPUCallConv.decorate_function
 
     def optimise_it(self: Any) -> None:
         if self.name == name:
             optimise(self)
+
+    def decorate_apart(self: Any, function: Any, names: Any, kinds: Any, noalias: bool = True) -> None:
+        """What is written to is not what is read: without, loops look at addresses before they begin, or are not for vectors."""
+        decorate(self, function, names, kinds, noalias=True)
 
     def do_nothing(*_: Any) -> None: ...
 
@@ -103,6 +108,7 @@ def _only(name: str) -> Iterator[None]:
         (library, "_finalize_specific", do_nothing),
         (engine, "set_env", do_nothing),
         (arrayobj, "fix_integer_index", _as_it_stands),
+        (callconv.CPUCallConv, "decorate_function", decorate_apart),
     ]
     with ExitStack() as stack:
         if gc.isenabled():  # it looks through all that numba makes, again and again: a tenth of the time

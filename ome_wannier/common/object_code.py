@@ -29,6 +29,7 @@ MODULES = (
     "integration.occupation.compiled",
     "bands.compiled",
     "bands.rotations",
+    "bands.eigensolver",
     "models.compiled",
 )
 #: what stands for BLAS in the code

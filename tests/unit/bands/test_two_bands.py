@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from ome_wannier.bands.compiled import eigen_of_two
+from ome_wannier.bands.eigensolver import eigen_of_two
 
 EPS = np.finfo(float).eps
 
