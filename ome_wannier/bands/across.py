@@ -21,10 +21,6 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 
-#: Angstrom across a layer or chain that are rounding
-NO_HEIGHT = 1e-12
-
-
 class Product(NamedTuple):
     """A term weight * 1/2 {r_g, v_c} of a moment: g a number in `Model.bounded`, c a Cartesian axis."""
 
@@ -77,13 +73,6 @@ def _rotated(bands: Bands) -> tuple[ComplexArray, ComplexArray | None, ComplexAr
     found, number = bands.rotate_hermitian(np.concatenate(stack, axis=1)), Z.shape[1]
     first, between = _whole(found[:, :number]), _whole(found[:, number : number + D.shape[1] * number])
     return first, between.reshape(D.shape), _whole(found[:, -1]) if len(stack) == 3 else None
-
-
-@shared
-def flat(bands: Bands) -> bool:
-    """Whether all orbitals are where the mean of their centres is, so that the position across is zero."""
-    found = _across(bands)
-    return found.slope is None and found.current is None and bool(np.abs(found.Z).max(initial=0.0) < NO_HEIGHT)
 
 
 def positions(bands: Bands) -> ComplexArray:

@@ -141,8 +141,8 @@ def tridiagonalize(A, B, d, o, x, y, beta, p, q, s):  # type: ignore[no-untyped-
 def diagonalize(d, o, Z, small, failed, shift, active, started, g, p, c, s, cosine, sine, upper, new, between, below):  # type: ignore[no-untyped-def]
     """The eigenvalues d (n, lanes) and eigenvectors, rows of Z (n, n, lanes), of tridiagonal matrices d, o.
 
-    A lane whose o[l] is negligible waits for the others. Where another o is, the matrix falls apart, and the part above it starts
-    anew. small : below it o is negligible. failed : lanes that need too many sweeps. The others are space.
+    A lane whose o[l] is negligible waits for the others. Where another o is, the matrix falls apart, and the part above it
+    starts anew. small : below it o is negligible. failed : lanes that need too many sweeps. The others are space.
     """
     N, L = d.shape
     for i in range(N):
@@ -228,9 +228,9 @@ def _shapes(H, lanes):  # type: ignore[no-untyped-def]
 
 @kernel("z3 f1 -> f2 z3 f1 + f3 f3 f3 f3 f3 f2 f2 f2 f2 f2 f2 f2 f2 f1 f1", _shapes)
 def eigen_of_small(H, lanes, e, U, failed, A, B, Z, re, im, d, o, x, y, beta, p, q, w, small, lost):  # type: ignore[no-untyped-def]
-    """Energies, eigenvectors, and whether there are none of these (nk,): of matrices that are far out of `RANGE`, or no numbers.
+    """Energies, eigenvectors, and whether there are none of these (nk,): where a matrix is out of `RANGE`, or not of numbers.
 
-    As many are done together as `lanes` has elements, what these are is of no account.
+    As many are done together as `lanes` has elements; what these are is of no account.
     """
     K, N, _ = H.shape
     L = len(lanes)

@@ -87,6 +87,7 @@ def _term(
     kind: str = "alpha",
     time_reversal: Parity = -1,
     needs_spin: bool = False,
+    of_heights: bool = False,
 ) -> Observable:
     """A term of a block; its parity under inversion is that of its indices."""
     odd = sum(d in ("field", "gate") for d in dims) % 2
@@ -104,6 +105,7 @@ def _term(
         curvature=not needs_spin,
         needs_spin=needs_spin,
         full_bands="cancel",
+        of_heights=of_heights,
     )
 
 
@@ -114,34 +116,41 @@ def _spin_terms(rows: Literal["spin_moment", "moment", "lateral"]) -> list[Obser
         return weights if rows == "spin_moment" else Rows(weights, rows)
 
     return [
-        _term(f"{rows}_spin_gate", of(layer.spin_gate), (rows, "gate"), needs_spin=True),
-        _term(f"{rows}_spin_gate_surface", of(layer.spin_gate_surface), (rows, "gate"), "surface", needs_spin=True),
+        _term(f"{rows}_spin_gate", of(layer.spin_gate), (rows, "gate"), needs_spin=True, of_heights=True),
+        _term(
+            f"{rows}_spin_gate_surface",
+            of(layer.spin_gate_surface),
+            (rows, "gate"),
+            "surface",
+            needs_spin=True,
+            of_heights=True,
+        ),
         _term(f"{rows}_spin_by_level", of(layer.spin_by_level), (rows, "gate", "gate"), "surface", needs_spin=True),
     ]
 
 
 #: the observables, none of which is a calculator by itself
 TERMS = (
-    _term("lateral_response", layer.lateral, ("lateral", "field")),
-    _term("lateral_moment", layer.lateral_moment, ("lateral",), kind="moment"),
-    _term("lateral_moment_dmu", layer.lateral_moment, ("lateral",), "surface", "moment_slope"),
+    _term("lateral_response", layer.lateral, ("lateral", "field"), of_heights=True),
+    _term("lateral_moment", layer.lateral_moment, ("lateral",), kind="moment", of_heights=True),
+    _term("lateral_moment_dmu", layer.lateral_moment, ("lateral",), "surface", "moment_slope", of_heights=True),
     _term("lateral_hall", layer.lateral_hall, ("lateral", "field", "gate")),
-    _term("lateral_extrinsic", layer.lateral_extrinsic, ("lateral", "field"), "surface", "extrinsic", 1),
+    _term("lateral_extrinsic", layer.lateral_extrinsic, ("lateral", "field"), "surface", "extrinsic", 1, of_heights=True),
     _term("lateral_drude", layer.lateral_drude, ("lateral", "field", "gate"), "surface", "extrinsic", 1),
-    _term("lateral_thermal", layer.lateral_extrinsic, ("lateral", "field"), "thermal", "thermal", 1),
+    _term("lateral_thermal", layer.lateral_extrinsic, ("lateral", "field"), "thermal", "thermal", 1, of_heights=True),
     _term("lateral_thermal_drude", layer.lateral_drude, ("lateral", "field", "gate"), "thermal", "thermal", 1),
-    _term("lateral_gate", layer.lateral_gate, ("lateral", "gate")),
-    _term("lateral_gate_surface", layer.lateral_gate_surface, ("lateral", "gate"), "surface"),
-    _term("lateral_by_level", layer.lateral_by_level, ("lateral", "gate", "gate"), "surface"),
-    _term("moment_gate", layer.moment_gate, ("moment", "gate")),
-    _term("moment_gate_grand", layer.moment_gate_grand, ("moment", "gate"), "grand"),
-    _term("moment_gate_surface", layer.moment_gate_surface, ("moment", "gate"), "surface"),
+    _term("lateral_gate", layer.lateral_gate, ("lateral", "gate"), of_heights=True),
+    _term("lateral_gate_surface", layer.lateral_gate_surface, ("lateral", "gate"), "surface", of_heights=True),
+    _term("lateral_by_level", layer.lateral_by_level, ("lateral", "gate", "gate"), "surface", of_heights=True),
+    _term("moment_gate", layer.moment_gate, ("moment", "gate"), of_heights=True),
+    _term("moment_gate_grand", layer.moment_gate_grand, ("moment", "gate"), "grand", of_heights=True),
+    _term("moment_gate_surface", layer.moment_gate_surface, ("moment", "gate"), "surface", of_heights=True),
     _term("moment_curvature", layer.moment_curvature, ("moment", "gate", "gate")),
     _term("moment_by_level", layer.moment_by_level, ("moment", "gate", "gate"), "surface"),
     _term("lateral_spin", Rows(spin, "lateral"), ("lateral", "field"), needs_spin=True),
     *(term for rows in ("spin_moment", "moment", "lateral") for term in _spin_terms(rows)),
     _term("carriers", layer.carriers, (), "surface", "curvature", 1),
-    _term("height", layer.height, ("gate",), "surface", "curvature", 1),
+    _term("height", layer.height, ("gate",), "surface", "curvature", 1, of_heights=True),
 )
 
 LATERAL, LATERAL_MOMENT = TERMS[:2]
@@ -200,14 +209,21 @@ def _operator_terms(name: str, unit: str, T: Parity, P: Parity, is_vector: bool)
     tag = crc32(repr((unit, T, P, is_vector)).encode())
     first: tuple[Dim, ...] = ("operator_component",) if is_vector else ()
     odd: Parity = -1 if P > 0 else 1
-    base = _term(f"{name}_gate_{tag:x}", Weights(layer.operator_gate, name, is_vector), (*first, "gate"))
+    base = _term(f"{name}_gate_{tag:x}", Weights(layer.operator_gate, name, is_vector), (*first, "gate"), of_heights=True)
     base = replace(base, kind="density_response", time_reversal=T, inversion=odd, unit=unit, curvature=False)
     surface = Weights(layer.operator_gate_surface, name, is_vector)
     by_level, dims = Weights(layer.operator_by_level, name, is_vector), (*first, "gate", "gate")
     return (
         base,
         replace(base, name=f"{name}_gate_surface_{tag:x}", occupation="surface", weights=surface),
-        replace(base, name=f"{name}_by_level_{tag:x}", occupation="surface", weights=by_level, dims=dims, inversion=P),
+        replace(
+            replace(base, of_heights=False),
+            name=f"{name}_by_level_{tag:x}",
+            occupation="surface",
+            weights=by_level,
+            dims=dims,
+            inversion=P,
+        ),
     )
 
 

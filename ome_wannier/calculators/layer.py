@@ -9,8 +9,7 @@ across ("gate").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,42 +20,19 @@ from ..bands.matrices import _whole, diagonal, row_trace
 from ..bands.traces import level_tensor, velocities_weighted
 from ..common.units import SPIN_MOMENT
 from .geometry import berry_curvature, orbital_moment
-from .quantity import Dim
-from .weights import component_axes
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 
-def _of_heights(*dims: Dim) -> Callable[[Callable[[Bands], Array]], Callable[[Bands], Array]]:
-    """Weights (nk, n, *dims) that vanish where all orbitals are at one height: there they are not computed."""
-
-    def made(weights: Callable[[Bands], Array]) -> Callable[[Bands], Array]:
-        """The weights, or zeros."""
-
-        @wraps(weights)
-        def found(bands: Bands) -> Array:
-            """Those of the bands."""
-            if not across.flat(bands):
-                return weights(bands)
-            along = component_axes(bands.axes, bands.moments)
-            return np.zeros((*bands.energies.shape, *(len(along[d]) for d in dims)))
-
-        return found
-
-    return made
-
-
 # ---- a field along the layer or chain --------------------------------------------------------------------------------
 
 
-@_of_heights("lateral", "field")
 def lateral(bands: Bands) -> Array:
     """2 Re[B_b M_i]_nn + Re[M_i of i [r_b, v]]_nn (layers.md eq. 3, chains.md eq. 3): (nk, n, lateral, field) in Angstrom^3."""
     return 2 * level_tensor(bands, bands.responses, across.lateral_operators(bands)) + _dragged(bands, bands.axes)
 
 
-@_of_heights("lateral", "field")
 def lateral_extrinsic(bands: Bands) -> Array:
     """-[vbar_b M_i]_nn for -df/de (layers.md eq. 4): (nk, n, lateral, field) in eV^2 Angstrom^3."""
     return -velocities_weighted(bands, across.lateral_operators(bands))
@@ -83,7 +59,6 @@ def lateral_drude(bands: Bands) -> Array:
     return _of_currents(bands, -velocities_weighted(bands, across.currents(bands)))
 
 
-@_of_heights("lateral")
 def lateral_moment(bands: Bands) -> Array:
     """[M_i]_nn, the moments of the states that need the position across: (nk, n, lateral) in eV Angstrom^2 (times e/hbar)."""
     return _diagonal(across.lateral_operators(bands))
@@ -92,37 +67,31 @@ def lateral_moment(bands: Bands) -> Array:
 # ---- a field across --------------------------------------------------------------------------------------------------
 
 
-@_of_heights("lateral", "gate")
 def lateral_gate(bands: Bands) -> Array:
     """2 Re[B_g M_i]_nn + Re[M_i of i [r_g, v]]_nn (layers.md eq. 5, chains.md eq. 4): (nk, n, lateral, gate) in Angstrom^3."""
     return _mixed_by_gate(bands, across.lateral_operators(bands)) + _dragged(bands, bands.model.bounded)
 
 
-@_of_heights("lateral", "gate")
 def lateral_gate_surface(bands: Bands) -> Array:
     """-[rbar_g M_i]_nn for -df/de (layers.md eq. 5, chains.md eq. 4): (nk, n, lateral, gate) in eV Angstrom^3."""
     return -_shifted_by_gate(bands, across.lateral_operators(bands))
 
 
-@_of_heights("lateral", "gate", "gate")
 def lateral_by_level(bands: Bands) -> Array:
     """[M_i]_nn for -df/de, dM_i/dmu, the drift of `lateral_gate`: (nk, n, lateral, gate, gate) in eV Angstrom^2."""
     return _diagonals(bands, across.lateral_operators(bands))
 
 
-@_of_heights("moment", "gate")
 def moment_gate(bands: Bands) -> Array:
     """The weights with f of M_z under E_z (layers.md eq. 6): (nk, n, moment, gate) in Angstrom^3."""
     return across.gate_moment(bands)[:, :, None, :1]
 
 
-@_of_heights("moment", "gate")
 def moment_gate_grand(bands: Bands) -> Array:
     """The weights with k_B T log(1 + exp((mu - e) / k_B T)) of M_z under E_z (layers.md eq. 7): (nk, n, moment, gate)."""
     return across.gate_moment(bands)[:, :, None, 1:]
 
 
-@_of_heights("moment", "gate")
 def moment_gate_surface(bands: Bands) -> Array:
     """-[Zbar m]_nn for -df/de, m the moment of the Bloch states (layers.md eq. 6): (nk, n, moment, gate) in eV Angstrom^3."""
     ((m, n),) = bands.pairs
@@ -162,13 +131,11 @@ def operator_by_level(bands: Bands, name: str) -> Array:
 # ---- spin ------------------------------------------------------------------------------------------------------------
 
 
-@_of_heights("spin_moment", "gate")
 def spin_gate(bands: Bands) -> Array:
     """The moment of the spin that E_z mixes in (layers.md eq. 5): (nk, n, spin_moment, gate) in Angstrom^3."""
     return -SPIN_MOMENT * _mixed_by_gate(bands, bands.operator("spin"))
 
 
-@_of_heights("spin_moment", "gate")
 def spin_gate_surface(bands: Bands) -> Array:
     """-[Zbar m_i]_nn for -df/de with the spin moment (layers.md eq. 5): (nk, n, spin_moment, gate)."""
     return SPIN_MOMENT * _shifted_by_gate(bands, bands.operator("spin"))
@@ -187,7 +154,6 @@ def carriers(bands: Bands) -> Array:
     return np.ones_like(bands.energies)
 
 
-@_of_heights("gate")
 def height(bands: Bands) -> Array:
     """[r_g]_nn for -df/de; over `carriers` it is where the carriers at the Fermi level are: (nk, n, gate) in Angstrom."""
     return _diagonal(across.positions(bands))

@@ -61,6 +61,7 @@ class Observable:
     order : covariant derivatives of the Hamiltonian that the weights need (1 or 2).
     curvature : whether they need the curvature of the Wannier basis.
     needs_spin : whether they need the spin operator.
+    of_heights : whether they vanish where all orbitals of a layer or chain are at one height: there they are not computed.
     full_bands : what two bands, both full, give by each other where they nearly cross: it may "cancel", "alternate" in sign
         around the crossing (or grow no faster than 1 / gap), or "add" up to a peak.
     unit, factor : of kind "own": the reported unit, and what turns the integral of the weights (eV, Angstrom,
@@ -83,6 +84,7 @@ class Observable:
     full_bands: Literal["cancel", "alternate", "add"] = "add"
     unit: str = "1"
     factor: float = 1.0
+    of_heights: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.isidentifier():  # it names variables and files

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..bands.bands import Bands
 from ..bands.degeneracy import Degeneracy
 from ..common.errors import ModelError
-from ..models.base import Model
+from ..models.base import Model, is_flat
 from .quantity import Observable
 
 Array = NDArray[np.float64]
@@ -92,8 +92,16 @@ def evaluate_at(
 
 def side_by_side(observables: Sequence[Observable], bands: Bands) -> Array:
     """Weights of all observables: (nk, n, columns)."""
-    columns = [evaluate(o, bands).reshape(*bands.energies.shape, -1) for o in observables]
-    return np.concatenate(columns, axis=2)
+    none = without_columns(observables, bands.model)
+    columns = [evaluate(o, bands).reshape(*bands.energies.shape, -1) for o in observables if o.name not in none]
+    return np.concatenate([np.zeros((*bands.energies.shape, 0)), *columns], axis=2)
+
+
+def without_columns(observables: Sequence[Observable], model: Model) -> frozenset[str]:
+    """Names of those that vanish for a model, whatever k."""
+    if not any(o.of_heights for o in observables) or not is_flat(model):
+        return frozenset()
+    return frozenset(o.name for o in observables if o.of_heights)
 
 
 def component_shapes(observables: Sequence[Observable], model: Model) -> Shapes:
@@ -102,11 +110,21 @@ def component_shapes(observables: Sequence[Observable], model: Model) -> Shapes:
     return {o.name: tuple(len(along[dim]) for dim in o.dims) for o in observables}
 
 
-def unpacked(columns: Array, shapes: Shapes) -> dict[str, Array]:
-    """Split (..., columns) into one array (..., *components) per observable."""
-    ends = np.cumsum([int(np.prod(s)) for s in shapes.values()])
-    parts = np.split(columns, ends[:-1].tolist(), axis=-1)
-    return {name: p.reshape((*p.shape[:-1], *s)) for (name, s), p in zip(shapes.items(), parts, strict=True)}
+def unpacked(columns: Array, shapes: Shapes, none: frozenset[str] = frozenset()) -> dict[str, Array]:
+    """Split (..., columns) into one array (..., *components) per observable; of those that have no columns zeros."""
+    found, first = {}, 0
+    for name, s in shapes.items():
+        if name in none:
+            found[name] = np.zeros((*columns.shape[:-1], *s))
+            continue
+        end = first + int(np.prod(s))
+        found[name], first = columns[..., first:end].reshape((*columns.shape[:-1], *s)), end
+    return found
+
+
+def named(columns: Array, observables: Sequence[Observable], model: Model) -> dict[str, Array]:
+    """The same of what `side_by_side` gives."""
+    return unpacked(columns, component_shapes(observables, model), without_columns(observables, model))
 
 
 def _built_in(observable: Observable) -> bool:

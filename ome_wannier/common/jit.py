@@ -98,7 +98,7 @@ def _only(name: str) -> Iterator[None]:
             optimise(self)
 
     def decorate_apart(self: Any, function: Any, names: Any, kinds: Any, noalias: bool = True) -> None:
-        """What is written to is not what is read: without, loops look at addresses before they begin, or are not for vectors."""
+        """What is written to is not what is read: else loops look at addresses before they begin, or are not for vectors."""
         decorate(self, function, names, kinds, noalias=True)
 
     def do_nothing(*_: Any) -> None: ...

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..bands.degeneracy import Degeneracy
 from ..calculators.quantity import AT_SURFACE, OCCUPATIONS, Observable
 from ..calculators.registry import Calculator
-from ..calculators.weights import Shapes, component_shapes
+from ..calculators.weights import Shapes, component_shapes, unpacked, without_columns
 from ..models.base import Model
 from .hamiltonian_symmetry import Group
 from .kpoints.mesh import KMesh
@@ -34,10 +34,19 @@ class Integrand:
     occupation: Occupation
     degeneracy: Degeneracy
 
+    def named(self, columns: Array) -> dict[str, Array]:
+        """One array (..., *components) for each observable, of (..., columns)."""
+        return unpacked(columns, self._shapes, self._without)
+
     @cached_property
-    def shapes(self) -> Shapes:
+    def _shapes(self) -> Shapes:
         """Number of components along each dimension, by observable."""
         return component_shapes(self.observables, self.model)
+
+    @cached_property
+    def _without(self) -> frozenset[str]:
+        """Names of observables that have no columns, as they vanish."""
+        return without_columns(self.observables, self.model)
 
     @cached_property
     def kinds(self) -> NDArray[np.int64]:
@@ -56,7 +65,7 @@ class Integrand:
 
     def _by_column(self, values: Sequence[Any]) -> NDArray[Any]:
         """(columns,) of one value for each observable."""
-        return np.repeat(values, [int(np.prod(s)) for s in self.shapes.values()])
+        return np.repeat(values, [0 if name in self._without else int(np.prod(s)) for name, s in self._shapes.items()])
 
     @property
     def surface(self) -> NDArray[np.bool_]:

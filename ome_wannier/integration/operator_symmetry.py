@@ -18,7 +18,7 @@ from ..calculators.parts import mixed, operator_of
 from ..calculators.quantity import ABOVE, OUTSIDE, Combination, Observable, is_share, whole_of
 from ..calculators.registry import first_observable
 from ..calculators.reported_units import ROUNDING as NOTHING
-from ..calculators.weights import component_axes, component_shapes, evaluate_at, unpacked
+from ..calculators.weights import component_axes, evaluate_at, named
 from ..models.base import Lattice, Model, has_zone
 from ..models.tight_binding import is_tight_binding
 from ..symmetry.operations import Operation, largest_group, on_reciprocal
@@ -147,4 +147,4 @@ def _weights(model: Lattice, observables: Sequence[Observable], k: Array) -> lis
     """Weights (nk, n, *components) of bands; levels that noise may have split count as one."""
     tol = SAMPLE.same if model.is_fitted else default_tol(model)
     _, weights = evaluate_at(model, observables, k, Degeneracy(tol))
-    return list(unpacked(weights, component_shapes(observables, model)).values())
+    return list(named(weights, observables, model).values())

@@ -19,7 +19,7 @@ from ..calculators.blocks import HEIGHT, LATERAL, LATERAL_MOMENT, knows_across
 from ..calculators.layer import height, lateral_moment
 from ..calculators.quantity import Observable
 from ..calculators.registry import get
-from ..calculators.weights import component_axes, component_shapes, evaluate_at, unpacked
+from ..calculators.weights import component_axes, evaluate_at, named
 from ..models.base import Lattice
 from ..symmetry.candidates import point_rotations
 from ..symmetry.operations import Operation, on_reciprocal
@@ -194,7 +194,7 @@ def _fingerprint(model: Lattice, k: Array, middle: float, width: float) -> _Fing
     tol = SAMPLE.same if model.is_fitted else default_tol(model)
     bands, weights = evaluate_at(model, observables, k, Degeneracy(tol))
     f = fermi_function(bands.energies, middle, width)
-    filled = unpacked(np.einsum("kn,knc->kc", f, weights), component_shapes(observables, model))
+    filled = named(np.einsum("kn,knc->kc", f, weights), observables, model)
     metric = np.einsum("kaa->k", filled["quantum_metric"]).mean() if model.axes else 1.0
     tensors = [(o, filled[o.name]) for o in observables[:-1]]
     curvature = weights[:, :, : len(model.moments)]  # comes first, where there is one

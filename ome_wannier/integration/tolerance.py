@@ -20,7 +20,7 @@ from ..calculators.blocks import only_helps
 from ..calculators.quantity import Combination, is_share, whole_of
 from ..calculators.registry import Calculator, combine, first_observable
 from ..calculators.reported_units import AXES
-from ..calculators.weights import component_axes, unpacked
+from ..calculators.weights import component_axes
 from ..common.errors import ConvergenceWarning, SettingsError, warn
 from .adaptive.cells import Part
 from .integral import Goal, Integrand, Request
@@ -74,7 +74,7 @@ class Columns(NamedTuple):
     def of(cls, request: Request) -> Columns:
         """Of what was asked for."""
         integrand, wanted = request.integrand, request.calculators
-        basis = unpacked(np.eye(len(integrand.kinds)), integrand.shapes)
+        basis = integrand.named(np.eye(len(integrand.kinds)))
         found = {c.name: combine(c, basis) for c in wanted}
         owner = np.repeat(np.arange(len(wanted)), [int(np.prod(x.shape[1:])) for x in found.values()])
         mix = np.concatenate([x.reshape(len(x), -1) for x in found.values()], axis=1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
+
+#: Angstrom across a layer or chain that are rounding
+NO_HEIGHT = 1e-12
 
 
 class Matrices(NamedTuple):
@@ -181,10 +184,14 @@ class Layered(Protocol):
     """What a model offers that is bounded along some directions.
 
     centre : (3,) Angstrom, the mean of the centres of its orbitals, from which `across` counts.
+    flat : whether all orbitals are there, so that the position across is zero at every k.
     """
 
     @property
     def centre(self) -> Array: ...
+
+    @property
+    def flat(self) -> bool: ...
 
     def across(self, k: Array) -> Across:
         """The position along its `bounded` axes at `k`."""
@@ -221,6 +228,11 @@ def brief(model: Any) -> str:
 def bounded_axes(axes: tuple[int, ...]) -> tuple[int, ...]:
     """Cartesian axes across a layer or a chain: those that are not among the `axes` of its field. None of a molecule."""
     return tuple(i for i in range(3) if i not in axes) if axes else ()
+
+
+def is_flat(model: Model) -> bool:
+    """Whether a model is a layer or chain whose orbitals are all where the mean of their centres is across it."""
+    return bool(model.axes) and bool(model.bounded) and cast(Layered, model).flat
 
 
 def shown(model: Any) -> str:

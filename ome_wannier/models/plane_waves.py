@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import ModelError
-from .base import Across, ComplexArray, Matrices, brief, shown
+from .base import NO_HEIGHT, Across, ComplexArray, Matrices, brief, shown
 from .operators import Operator, absent
 from .real_space_checks import HERMITICITY_TOLERANCE, checked, frozen
 
@@ -127,6 +127,11 @@ class PlaneWaves:
     def centre(self) -> Array:
         """(3,) mean height in Angstrom."""
         return np.array([0.0, 0.0, 0.0 if self.heights is None else self.heights.mean()])
+
+    @property
+    def flat(self) -> bool:
+        """Whether all waves are at one height, to rounding."""
+        return self.heights is not None and bool(np.abs(self.heights - self.centre[2]).max() < NO_HEIGHT)
 
     @property
     def cell(self) -> float:

@@ -172,6 +172,11 @@ class SparseTightBinding:
         return np.asarray(self.centres.mean(axis=0))
 
     @property
+    def flat(self) -> bool:
+        """No: products with velocities, which have all bands between, are not compared with zero."""
+        return False
+
+    @property
     def cell(self) -> float:
         """Volume, area or length of the cell in Angstrom**dimension."""
         return self._frame.cell

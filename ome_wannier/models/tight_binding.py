@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..common.errors import ModelError
 from .alignment import EXACT
-from .base import Across, Matrices, Structure, bounded_axes, brief, moment_axes, shown
+from .base import NO_HEIGHT, Across, Matrices, Structure, bounded_axes, brief, moment_axes, shown
 from .compiled import covariant, covariant_second, hermitian
 from .fourier import FourierSeries, SeriesSums
 from .operators import Operator, Parity, absent, distinct, on_vectors
@@ -198,6 +198,12 @@ class TightBinding:
     def centre(self) -> Array:
         """(3,) mean of the centres in Angstrom."""
         return np.asarray(self.wannier_centres.mean(axis=0))
+
+    @cached_property
+    def flat(self) -> bool:
+        """Whether all centres are in the middle across the layer or chain, to rounding, and the position is diagonal."""
+        across = list(self.bounded)
+        return self.centres is not None and bool(np.abs((self.centres - self.centre)[:, across]).max(initial=0.0) < NO_HEIGHT)
 
     @cached_property
     def sha256(self) -> str:

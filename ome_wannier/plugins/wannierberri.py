@@ -49,7 +49,7 @@ from ..calculators.registry import (
     with_terms,
 )
 from ..calculators.registry import get as built_in
-from ..calculators.weights import evaluate, side_by_side, unpacked
+from ..calculators.weights import evaluate, side_by_side
 from ..common.errors import SettingsError
 from ..integration.integral import Integrand
 from ..integration.occupation.histogram import Occupation
@@ -157,7 +157,7 @@ class OME:
                 weights = side_by_side(observables, bands)
                 occupation.add(histogram, bands.energies.ravel(), weights.reshape(-1, weights.shape[2]))
         norm = model.spin_degeneracy / (model.cell * len(data_K.kpoints_all))
-        return unpacked(occupation.evaluate(histogram * norm, integrand.kinds), integrand.shapes)
+        return integrand.named(occupation.evaluate(histogram * norm, integrand.kinds))
 
 
 @dataclass

@@ -14,7 +14,7 @@ from ..calculators.blocks import blocks
 from ..calculators.operators import named_in
 from ..calculators.quantity import Combination, Observable
 from ..calculators.registry import Calculator, combine, defaults, first_observable, resolve, with_terms
-from ..calculators.weights import component_axes, component_shapes, evaluate_at, unpacked
+from ..calculators.weights import component_axes, evaluate_at, named
 from ..common.errors import SettingsError
 from ..integration.memory import WORKING_SET, bytes_per_point
 from ..integration.occupation.fermi import by_occupation
@@ -115,7 +115,7 @@ def weights_at(
         batches = [points[start : start + step] for start in range(0, len(points), step)]
         found = [evaluate_at(model, observables, batch, degeneracy) for batch in batches]
     energies = np.concatenate([bands.energies for bands, _ in found])
-    return energies, unpacked(np.concatenate([columns for _, columns in found]), component_shapes(observables, model))
+    return energies, named(np.concatenate([columns for _, columns in found]), observables, model)
 
 
 def observables_of(model: Model, wanted: Sequence[Calculator]) -> list[Observable]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...bands.bands import Bands
 from ...bands.degeneracy import Degeneracy
-from ...calculators.weights import evaluate_at, side_by_side, unpacked
+from ...calculators.weights import evaluate_at, side_by_side
 from ...common.errors import SettingsError
 from ...common.executors import ordered
 from ...common.progress import track
@@ -90,14 +90,14 @@ def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkp
     norm = model.spin_degeneracy / model.cell  # physics.md eqs. 18 and 19
     unseen = with_scatter(unseen, occupation, planes, mesh.size, full)
     sums = occupation.evaluate(total, integrand.kinds)
-    every, shapes = sums[: len(shares)], integrand.shapes
+    every = sums[: len(shares)]
     whole = every.sum(axis=0)
     between = occupation.interpolation_error(total[: len(shares)].sum(axis=0), whole, integrand.kinds)
-    values, missed = (unpacked(x * norm / len(mesh), shapes) for x in (whole, unseen.error(occupation) + between))
+    values, missed = (integrand.named(x * norm / len(mesh)) for x in (whole, unseen.error(occupation) + between))
     sums *= norm
-    doubt = unpacked(sums[-1] / len(mesh), shapes) if doubtful else {}
+    doubt = integrand.named(sums[-1] / len(mesh)) if doubtful else {}
     every /= (mesh.n_sub * np.array(shares))[:, None, None, None]
-    parts = [unpacked(part, shapes) for part in every]
+    parts = [integrand.named(part) for part in every]
     return MeshSums(values, parts if len(parts) > 1 else [], widest, shares, missed, unseen.coarsest, doubt)
 
 

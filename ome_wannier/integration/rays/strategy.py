@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...calculators.registry import combine
-from ...calculators.weights import unpacked
 from ...common.progress import track
 from ...common.units import KB
 from ...models.kdotp import KDotP
@@ -107,7 +106,7 @@ def _level(request: Request, mesh: PolarMesh, place: radial.Place) -> _Level:
     sums = radial.integrate(integrand, mesh, place)
     values, others, fewer, sizes = (
         {c.name: combine(c, version) for c in request.calculators}
-        for version in (unpacked(integrand.model.spin_degeneracy * x, integrand.shapes) for x in sums[:4])
+        for version in (integrand.named(integrand.model.spin_degeneracy * x) for x in sums[:4])
     )
     angles = {n: np.abs(v - others[n]) for n, v in values.items()}
     nodes = {n: np.abs(v - fewer[n]) for n, v in values.items()}
