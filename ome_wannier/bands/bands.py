@@ -76,7 +76,7 @@ class Bands:
         self._curvature, self._window = curvature, window
         self._degeneracy = degeneracy or Degeneracy(default_tol(model))
         self.matrices = model.matrices(k, order, curvature)
-        self._spacing = np.zeros((len(model.axes), 0)) if spacing is None else spacing
+        self.spacing = np.zeros((len(model.axes), 0)) if spacing is None else spacing
         self.kept: dict[Callable[[Bands], Any], Any] = {}
         self._products: dict[tuple[str, int, int], ComplexArray] = {}
         self._derivatives: dict[tuple[int, int], ComplexArray] = {}
@@ -178,9 +178,7 @@ class Bands:
     @property
     def widest_group(self) -> float:
         """Largest spread of the eigenvalues inside one group, in eV (groups are chained: it may exceed the tolerance)."""
-        (first, end), (e, _) = self.groups, self._eigh
-        spread = np.take_along_axis(e, end - 1, 1) - np.take_along_axis(e, first, 1)
-        return float(spread.max(initial=0.0))
+        return float(compiled.widest(self._eigh[0], *self.groups)[0])
 
     def group_mean(self, a: Array) -> Array:
         """Replace per-band values a (nk, n, ...) by their mean over the group, the only gauge-invariant share."""
@@ -234,14 +232,13 @@ class Bands:
     def moves(self) -> Array:
         """(nk, n, directions) in eV: how far levels move on the way to the next points of the mesh, extrapolated linearly."""
         # element by element, here and below: the bits of a product of matrices depend on how many points are together
-        found: Array = compiled.moves(self.velocities, self._spacing)
+        found: Array = compiled.moves(self.velocities, self.spacing)
         return found
 
-    @property
-    def couplings(self) -> ComplexArray:
+    def couplings(self, point: Ints | slice = slice(None)) -> ComplexArray:
         """(nk, n - 1, 4, directions) in eV: how far matrix elements between neighbouring levels move on that way, of the levels
-        n and n + 1, n - 1 and n + 1, n and n + 2, n - 1 and n + 2 (of the outermost where there is none)."""
-        found: ComplexArray = compiled.couplings(self.velocities, self._spacing)
+        n and n + 1, n - 1 and n + 1, n and n + 2, n - 1 and n + 2 (of the outermost where there is none); at some points."""
+        found: ComplexArray = compiled.couplings(self.velocities[point], self.spacing)
         return found
 
     @cached_property

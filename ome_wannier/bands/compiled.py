@@ -75,6 +75,16 @@ def groups(energies, tol, first, end):  # type: ignore[no-untyped-def]
                 start = n + 1
 
 
+@kernel("f2 i2 i2 -> f1", lambda *_: ((1,),))
+def widest(energies, first, end, out):  # type: ignore[no-untyped-def]
+    """The largest difference of energies (nk, n) inside a group."""
+    K, N = energies.shape
+    out[0] = 0.0
+    for k in range(K):
+        for n in range(N):
+            out[0] = max(out[0], energies[k, end[k, n] - 1] - energies[k, first[k, n]])
+
+
 @kernel("f3 i2 i2 -> f3", lambda a, *_: (a.shape,))
 def group_mean(a, first, end, out):  # type: ignore[no-untyped-def]
     """Means of a (nk, n, c) over the group of every band."""

@@ -30,6 +30,37 @@ def hermitian(upper, out):  # type: ignore[no-untyped-def]
                 at += 1
 
 
+@kernel(
+    "z2 z3 f2 -> z3 z4",
+    lambda upper, dupper, centres: (
+        (len(upper), len(centres), len(centres)),
+        (*dupper.shape[:2], len(centres), len(centres)),
+    ),
+)
+def at_centres(upper, dupper, centres, X, DX):  # type: ignore[no-untyped-def]
+    """Hermitian matrices X (m, n, n) and d_a X - i [t_a, X] (m, d, n, n), t the diagonal matrix of the centres (n, d).
+
+    Of the upper triangles (m, n (n + 1) / 2) of X and (m, d, n (n + 1) / 2) of d_a X, row after row. physics.md eq. 7.
+    """
+    M, D, N, _ = DX.shape
+    for m in range(M):
+        at = 0
+        for i in range(N):
+            X[m, i, i] = upper[m, at].real
+            for a in range(D):
+                DX[m, a, i, i] = dupper[m, a, at].real
+            at += 1
+            for j in range(i + 1, N):
+                x = upper[m, at]
+                X[m, i, j], X[m, j, i] = x, np.conj(x)
+                for a in range(D):
+                    t = centres[i, a] - centres[j, a]
+                    y = dupper[m, a, at]
+                    z = complex(y.real + t * x.imag, y.imag - t * x.real)
+                    DX[m, a, i, j], DX[m, a, j, i] = z, np.conj(z)
+                at += 1
+
+
 @kernel("z4 z4 z3 -> z4 + z2", lambda dX, A, X: (A.shape, A.shape[2:]))
 def covariant(dX, A, X, out, P):  # type: ignore[no-untyped-def]
     """dX_a - i [A_a, X] (physics.md eq. 4): (nk, d, n, n) for Hermitian A_a (of a stack) and X (nk, n, n)."""

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..common.errors import ModelError
 from .alignment import EXACT
 from .base import NO_HEIGHT, Across, Matrices, Structure, bounded_axes, brief, moment_axes, shown
-from .compiled import covariant, covariant_second, hermitian
+from .compiled import at_centres, covariant, covariant_second, hermitian
 from .fourier import FourierSeries, SeriesSums
 from .operators import Operator, Parity, absent, distinct, on_vectors
 from .outside_states import External, ExternalSeries, Outside
@@ -248,7 +248,11 @@ class TightBinding:
         """
         axes = self.axes
         series, position = self._series
-        h = _whole(series(k, order, axes))
+        found = series(k, order, axes)
+        if order == 1 and position is None:
+            assert self.centres is not None
+            return _at_centres(found, self.centres[:, list(axes)])
+        h = _whole(found)
         if order == 0:
             return Matrices(h.value)
         if position is None:
@@ -381,18 +385,27 @@ def _whole(upper: SeriesSums) -> SeriesSums:
     return SeriesSums(*(whole(x) for x in upper if x is not None))
 
 
-def _diagonal_position(H: ComplexArray, dH: ComplexArray, ddH: ComplexArray | None, centres: Array) -> Matrices:
+def _at_centres(upper: SeriesSums, centres: Array) -> Matrices:
+    """Matrices up to the first order with diagonal positions, of the upper triangles of the Hamiltonian."""
+    X, dX = upper.value, upper.first
+    H, V = at_centres(X.reshape(-1, X.shape[-1]), dX.reshape(-1, *dX.shape[-2:]), centres)
+    return Matrices(H, V, A=_diagonal(centres, V))
+
+
+def _diagonal(centres: Array, like: ComplexArray) -> ComplexArray:
+    """The diagonal matrices of centres (n, d), at each k as `like` (nk, d, n, n)."""
+    return np.broadcast_to(centres.T[:, :, None] * np.eye(len(centres), dtype=complex), like.shape)
+
+
+def _diagonal_position(H: ComplexArray, dH: ComplexArray, ddH: ComplexArray, centres: Array) -> Matrices:
     """D_a X = d_a X - i [t_a, X] with t the diagonal matrix of orbital centres: elementwise d_a - i (t_i - t_j)_a.
 
     physics.md eq. 7.
     """
     t = np.moveaxis(centres[:, None, :] - centres[None, :, :], 2, 0)
     V = dH - 1j * t * H[:, None]
-    A = np.broadcast_to(np.stack([np.diag(x) for x in centres.T.astype(complex)]), V.shape)
-    if ddH is None:
-        return Matrices(H, V, A=A)
     W = ddH - 1j * (t[:, None] * dH[:, None] + t[None, :] * dH[:, :, None]) - (t[:, None] * t[None, :]) * H[:, None, None]
-    return Matrices(H, V, W, A=A)
+    return Matrices(H, V, W, A=_diagonal(centres, V))
 
 
 def _full_position(

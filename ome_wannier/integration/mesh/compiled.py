@@ -116,9 +116,9 @@ def at_points(energies, weights, point, band, share, dip, kinds, fermi, widths, 
                     variance[i, t, c] += lost * lost
 
 
-@kernel("f2 f3 z4 f0 -> f2", lambda energies, *_: ((len(energies), energies.shape[1] - 1),))
-def most(energies, moves, couplings, double, out):  # type: ignore[no-untyped-def]
-    """`avoided_crossings.most` of `rows_of`, which are many: (nk, n - 1).
+@kernel("f2 f3 z4 f2 f0 -> f2", lambda energies, *_: ((len(energies), energies.shape[1] - 1),))
+def most(energies, moves, v, steps, double, out):  # type: ignore[no-untyped-def]
+    """`avoided_crossings.most` of `rows_of`, which are many: (nk, n - 1), of velocities v (nk, d, n, n) and `Bands.spacing`.
 
     double : two levels are, if they differ by this share of the gap to the next.
     """
@@ -134,10 +134,34 @@ def most(energies, moves, couplings, double, out):  # type: ignore[no-untyped-de
                 square = x * x
                 for j in range(4):
                     if (j % 2 == 0 or lower) and (j < 2 or upper):
-                        c = couplings[k, n, j, i]
+                        c = 0j
+                        for a in range(len(steps)):
+                            c += v[k, a, n - j % 2, n + 1 + j // 2] * steps[a, i]
                         square += times * (c.real * c.real + c.imag * c.imag)
                 total += np.sqrt(square)
             out[k, n] = total
+
+
+@kernel("f2 f3 f2 f1 f0 i0 -> i2 i2", lambda energies, moves, change, *_: (change.shape, change.shape))
+def near(energies, moves, change, fermi, wide, full, found, apart):  # type: ignore[no-untyped-def]
+    """Of neighbouring bands (nk, n - 1): whether the gap may close within a step near some level of `fermi`, and whether one
+    may lie so near that the two are filled differently (`avoided_crossings.told_apart`).
+
+    change : (nk, n - 1) of the gap in a step, at most. wide : eV beyond the levels. full : whether bands below all count.
+    """
+    K, N = energies.shape
+    for k in range(K):
+        for n in range(N - 1):
+            low, high, beyond = energies[k, n], energies[k, n + 1], wide + change[k, n] / 4
+            gap = high - low
+            for i in range(moves.shape[2]):
+                low, high = low - abs(moves[k, n, i]), high + abs(moves[k, n + 1, i])
+            low, high = low - beyond, high + beyond
+            place = _place(fermi, low)
+            between = place < len(fermi) and fermi[place] <= high
+            asked = low < fermi[len(fermi) - 1] if full != 0 else between
+            apart[k, n] = 1 if between else 0
+            found[k, n] = 1 if asked and change[k, n] > gap else 0
 
 
 @inner("f1 f0")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ...bands.bands import Bands
 from ...calculators.quantity import SEA
-from ..avoided_crossings import DOUBLE, ROUNDING, TINY, Crossings, alias, heights, rows_of, share, told_apart
+from ..avoided_crossings import DOUBLE, ROUNDING, TINY, Crossings, alias, heights, rows_of, share
 from ..memory import WORKING_SET
 from ..occupation.fermi import REACH
 from ..occupation.histogram import Occupation
@@ -96,18 +96,15 @@ def pairs_near(bands: Bands, occupation: Occupation, tol: float, full: bool = Fa
 
     tol : levels closer than this count as one. full : those far below the levels too.
     """
-    energies, gap, (fermi, widths) = bands.energies, np.diff(bands.energies), levels_of(occupation)
-    couplings = bands.couplings
-    change = compiled.most(energies, bands.moves, couplings, DOUBLE)
-    reach, wide = np.abs(bands.moves).sum(axis=2), REACH * widths.max() + change / 4
-    apart = told_apart(fermi, energies, reach, wide)
-    asked = energies[:, :-1] - reach[:, :-1] - wide < fermi[-1] if full else apart
-    point, band = np.nonzero((change > gap) & asked)
-    rows = rows_of(energies[point], bands.moves[point], couplings[point])
-    found = Crossings.of(gap[point, band], rows[np.arange(len(point)), band])
+    energies, moves, (fermi, widths) = bands.energies, bands.moves, levels_of(occupation)
+    change = compiled.most(energies, moves, bands.velocities, bands.spacing, DOUBLE)
+    near, apart = compiled.near(energies, moves, change, fermi, REACH * widths.max(), int(full))
+    point, band = np.nonzero(near)
+    rows = rows_of(energies[point], moves[point], bands.couplings(point))
+    found = Crossings.of(energies[point, band + 1] - energies[point, band], rows[np.arange(len(point)), band])
     _, least, c = found.within(STEP)
     steps, there = found.told(*found.within(HALF)[:2], tol)
-    return Pairs(point[c], band[c], found.speeds[c], least[c], steps[c], there[c], apart[point[c], band[c]])
+    return Pairs(point[c], band[c], found.speeds[c], least[c], steps[c], there[c], apart[point[c], band[c]] > 0)
 
 
 def with_pairs(

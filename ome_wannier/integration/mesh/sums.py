@@ -85,7 +85,12 @@ def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkp
     ahead = int(2 * resources.memory // histograms) - 1
     most = int(resources.memory // (histograms + each * length * together))
     total, unseen, planes, _, widest = _add_blocks(
-        MeshJob(integrand, points, length, together), blocks, state, (ahead, most), resources, checkpoint
+        MeshJob(integrand, points, length, together, spacing(mesh, model.lattice, model.axes)),
+        blocks,
+        state,
+        (ahead, most),
+        resources,
+        checkpoint,
     )
     norm = model.spin_degeneracy / model.cell  # physics.md eqs. 18 and 19
     unseen = with_scatter(unseen, occupation, planes, mesh.size, full)
@@ -102,12 +107,14 @@ def mesh_sums(integrand: Integrand, points: Points, resources: Resources, checkp
 
 
 class MeshJob(NamedTuple):
-    """All that a worker needs to know: what to sum over which points, points per row and rows per batch."""
+    """All that a worker needs to know: what to sum over which points, points per row, rows per batch, and the vectors to the
+    next points (axes, directions) in 1/Angstrom."""
 
     integrand: Integrand
     points: Points
     length: int
     together: int
+    to_next: Array
 
     @property
     def mesh(self) -> KMesh:
@@ -178,10 +185,8 @@ def _weighted(
 ) -> tuple[Bands, Array, NDArray[np.bool_]]:
     """The bands at points of a batch, at least those to be used, their weights (nk, n, columns), and which points these are."""
     observables, occupation = job.integrand.observables, job.integrand.occupation
-    lattice = cast(Lattice, job.integrand.model)
-    model, k, use = _wanted(lattice, k, use)
-    to_next = spacing(job.mesh, lattice.lattice, lattice.axes)
-    bands, weights = evaluate_at(model, observables, k, degeneracy, occupation.window, to_next)
+    model, k, use = _wanted(cast(Lattice, job.integrand.model), k, use)
+    bands, weights = evaluate_at(model, observables, k, degeneracy, occupation.window, job.to_next)
     return bands, _counted(weights, star[use]), use
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from ome_wannier.bands import compiled
 from ome_wannier.integration import avoided_crossings
-from ome_wannier.integration.mesh.compiled import most
+from ome_wannier.integration.mesh.compiled import most, near
 
 
 def some(n, directions, seed=0):
@@ -38,7 +38,23 @@ def test_most(n):
     energies, v, steps = some(n, 2)
     moves, couplings = compiled.moves(v, steps), compiled.couplings(v, steps)
     wanted = avoided_crossings.most(avoided_crossings.rows_of(energies, moves, couplings))
-    assert np.allclose(most(energies, moves, couplings, avoided_crossings.DOUBLE), wanted, rtol=1e-12)
+    assert np.allclose(most(energies, moves, v, steps, avoided_crossings.DOUBLE), wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("n", [1, 2, 3, 7])
+@pytest.mark.parametrize("fermi", [[0.0], [-0.5, 0.1, 0.6], [5.0], [-30.0, -20.0]])
+def test_near(n, fermi, full):
+    """Gaps that may close in a step near a level, and pairs that may be filled differently: told in numpy."""
+    energies, v, steps = some(n, 2)
+    moves, fermi = 0.1 * compiled.moves(v, steps), np.array(fermi)
+    change = 0.2 * most(energies, moves, v, steps, avoided_crossings.DOUBLE)
+    found, apart = near(energies, moves, change, fermi, 0.05, int(full))
+    reach = np.abs(moves).sum(axis=2)
+    between = avoided_crossings.told_apart(fermi, energies, reach, 0.05 + change / 4)
+    asked = energies[:, :-1] - reach[:, :-1] - 0.05 - change / 4 < fermi[-1] if full else between
+    assert np.array_equal(apart > 0, between)
+    assert np.array_equal(found > 0, (change > np.diff(energies)) & asked)
 
 
 @pytest.mark.parametrize("window", [(-np.inf, np.inf), (-0.4, 0.3), (2.0, 9.0), (-9.0, -2.0), (0.0, 0.0)])
