@@ -149,5 +149,5 @@ def _states(job: CellJob, k: Array) -> States:
     elif degeneracy.other is not None and doubtful.any():
         other, changed = evaluate_at(model, observables, k[doubtful], degeneracy.other)
         energies = other.energies
-    rows = rows_of(bands.energies, bands.moves, bands.couplings())
+    rows = rows_of(bands.energies, bands.moves, bands.couplings)
     return States(bands.energies, weights, bands.moves, rows, doubtful, energies, changed, bands.widest_group)

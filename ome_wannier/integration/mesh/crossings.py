@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ...bands.bands import Bands
 from ...calculators.quantity import SEA
-from ..avoided_crossings import DOUBLE, ROUNDING, TINY, Crossings, alias, heights, rows_of, share
+from ..avoided_crossings import DOUBLE, ROUNDING, TINY, Crossings, alias, heights, share
 from ..memory import WORKING_SET
 from ..occupation.fermi import REACH
 from ..occupation.histogram import Occupation
@@ -100,8 +100,8 @@ def pairs_near(bands: Bands, occupation: Occupation, tol: float, full: bool = Fa
     change = compiled.most(energies, moves, bands.velocities, bands.spacing, DOUBLE)
     near, apart = compiled.near(energies, moves, change, fermi, REACH * widths.max(), int(full))
     point, band = np.nonzero(near)
-    rows = rows_of(energies[point], moves[point], bands.couplings(point))
-    found = Crossings.of(energies[point, band + 1] - energies[point, band], rows[np.arange(len(point)), band])
+    rows = compiled.rows(energies, moves, bands.velocities, bands.spacing, point, band, DOUBLE)
+    found = Crossings.of(energies[point, band + 1] - energies[point, band], rows)
     _, least, c = found.within(STEP)
     steps, there = found.told(*found.within(HALF)[:2], tol)
     return Pairs(point[c], band[c], found.speeds[c], least[c], steps[c], there[c], apart[point[c], band[c]] > 0)

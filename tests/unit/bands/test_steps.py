@@ -5,7 +5,7 @@ import pytest
 
 from ome_wannier.bands import compiled
 from ome_wannier.integration import avoided_crossings
-from ome_wannier.integration.mesh.compiled import most, near
+from ome_wannier.integration.mesh.compiled import most, near, rows
 
 
 def some(n, directions, seed=0):
@@ -39,6 +39,19 @@ def test_most(n):
     moves, couplings = compiled.moves(v, steps), compiled.couplings(v, steps)
     wanted = avoided_crossings.most(avoided_crossings.rows_of(energies, moves, couplings))
     assert np.allclose(most(energies, moves, v, steps, avoided_crossings.DOUBLE), wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 7])
+@pytest.mark.parametrize("directions", [0, 1, 3])
+def test_rows_of_single_pairs(n, directions):
+    """Those of `avoided_crossings.rows_of`, in any order and more than once."""
+    energies, v, steps = some(n, directions)
+    moves, couplings = compiled.moves(v, steps), compiled.couplings(v, steps)
+    wanted = avoided_crossings.rows_of(energies, moves, couplings)
+    rng = np.random.default_rng(1)
+    point, band = rng.integers(0, 40, 300), rng.integers(0, n - 1, 300)
+    found = rows(energies, moves, v, steps, point, band, avoided_crossings.DOUBLE)
+    assert np.allclose(found, wanted[point, band], rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("full", [False, True])
