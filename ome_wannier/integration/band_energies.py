@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bands.eigensolver import eigvalsh
 from ..models.base import Across, Lattice, Layered, Matrices, Model
 from .kpoints.chosen import Points
 from .kpoints.mesh import KMesh
@@ -58,7 +59,7 @@ def _wanted(model: Lattice, k: Array, use: NDArray[np.bool_]) -> tuple[Model, Ar
 
 def band_energies(model: Model, k: Array) -> Array:
     """Energies (nk, n) in eV at the points k (..., 3)."""
-    return np.asarray(np.linalg.eigvalsh(model.matrices(k, 0).H), dtype=float)
+    return eigvalsh(model.matrices(k, 0).H)
 
 
 def mesh_energies(model: Lattice, mesh: KMesh) -> Array:
@@ -75,7 +76,7 @@ def point_energies(model: Lattice, points: Points) -> tuple[Array, Array, NDArra
     for start in range(0, n_rows := points.n_rows(row), step):
         k, histogram, star = points.batch(start, min(start + step, n_rows), row)
         at, k, use = _wanted(model, k, star > 0)
-        energies.append(np.linalg.eigvalsh(at.matrices(k, 0).H))
+        energies.append(eigvalsh(at.matrices(k, 0).H))
         stars.append(star[use])
         histograms.append(histogram[use])
     weights = np.concatenate(stars).astype(float)

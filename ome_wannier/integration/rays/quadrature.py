@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...bands.bands import Bands
+from ...bands.eigensolver import eigvalsh
 from ...calculators.quantity import SURFACE
 from ...calculators.weights import evaluate_at
 from ...common.errors import warn
@@ -232,4 +233,4 @@ def _crossings(
 
 
 def _energies(model: KDotP, k: Array) -> Array:
-    return np.asarray(np.linalg.eigvalsh(model.matrices(k, 0).H), dtype=float)
+    return eigvalsh(model.matrices(k, 0).H)
