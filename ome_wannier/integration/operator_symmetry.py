@@ -115,8 +115,9 @@ def _violations(tested: Sequence[Observable], model: Lattice, group: Group, seed
     zero = {name: max(ZERO * top, nothing[name], np.finfo(float).tiny) for name in plain}
     shares = is_share(tested[0])
     other = _sizes(tested, _weights(model, mixed(tested), k) if shares else _weights(_with_other_signs(model), tested, k))
-    exact = {name: np.maximum(np.maximum(size, other[name]) if shares else size, zero[name]) for name, size in plain.items()}
-    noisy = {name: np.maximum(np.maximum(size, other[name]), FAINT * top) for name, size in exact.items()}
+    known = {name: np.maximum(np.maximum(size, other[name]) if shares else size, zero[name]) for name, size in plain.items()}
+    exact = {name: np.maximum(size, nothing[name] / ROUNDING) for name, size in known.items()}  # nothing may change by itself
+    noisy = {name: np.maximum(np.maximum(size, other[name]), FAINT * top) for name, size in known.items()}
     out = {}
     for g in group.operations:
         there = _weights(model, tested, g.time_reversal * k @ on_reciprocal(g.rotation, model.lattice).T)

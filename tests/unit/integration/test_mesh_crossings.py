@@ -26,7 +26,9 @@ def seen_from(q, gap, speeds):
     e, U = np.linalg.eigh(np.array([[0, gap], [gap, 0]]) / 2 + np.einsum("d,dij->ij", q, V))
     v = np.einsum("ni,dnm,mj->dij", U.conj(), V, U)
     moves = np.einsum("dii->id", v).real
-    bands = SimpleNamespace(energies=e[None], moves=np.ascontiguousarray(moves)[None], couplings=v[None, None, None, :, 0, 1])
+    bands = SimpleNamespace(
+        energies=e[None], moves=np.ascontiguousarray(moves)[None], velocities=v[None], spacing=np.eye(len(v))
+    )
     near, size = pairs_near(bands, OCCUPATION, 1e-5), [10, 20, 1][: len(q)] + [1] * (3 - len(q))
     return places_of(near, bands, np.zeros((1, 3)), OCCUPATION, size, np.ones(1, dtype=np.uint8)), np.array(size[: len(q)])
 
@@ -53,10 +55,7 @@ def test_levels_that_are_double_repel_each_other_together(seed, split):
     H = T @ gamma[0] @ T.conj().T * gap / 2 + np.einsum("d,dij->ij", q, V) + split * (perturbation + perturbation.T)
     e, U = np.linalg.eigh(H)
     v = np.einsum("ni,dnm,mj->dij", U.conj(), V, U)
-    couplings = np.zeros((1, 3, 4, 2), dtype=complex)
-    couplings[0, 1] = v[:, [1, 0, 1, 0], [2, 2, 3, 3]].T
-    couplings[0, [0, 2], 0] = v[:, [0, 2], [1, 3]].T
-    bands = SimpleNamespace(energies=e[None], moves=np.einsum("dii->id", v).real[None], couplings=couplings)
+    bands = SimpleNamespace(energies=e[None], moves=np.einsum("dii->id", v).real[None], velocities=v[None], spacing=np.eye(2))
     near = pairs_near(bands, OCCUPATION, 1e-5)
     (found,) = np.nonzero(near.band == 1)[0]
     np.testing.assert_allclose(near.steps[found], -q, atol=1e-6 + 30 * split / speeds.min())

@@ -78,14 +78,15 @@ def test_irreducible_points_miss_what_all_points_miss():
         assert few[f"{name}_error"].max() > 0.5 * full[f"{name}_error"].max()
 
 
-def of_points(energies, moves, weights, T=100.0, levels=(-0.3, 0.0, 0.2), couplings=None):
+def of_points(energies, moves, weights, T=100.0, levels=(-0.3, 0.0, 0.2), velocities=None):
     """What points (nk, n) miss at these levels of a Fermi-surface term and of one of the sea with the same weights."""
     occupation = Occupation(np.array(levels), np.array([T]))
     both = np.repeat(np.array(weights, dtype=float)[..., None], 2, axis=2)
     kinds, energies, moves = np.array([SURFACE, SEA]), np.array(energies), np.array(moves)[..., None]
     found = with_surfaces(Unseen.none(occupation, 2), occupation, energies, moves, both, kinds)
-    if couplings is not None:
-        bands = SimpleNamespace(energies=energies, moves=moves, couplings=np.array(couplings, dtype=complex)[..., None, None])
+    if velocities is not None:
+        v = np.array(velocities, dtype=complex)[:, None]
+        bands = SimpleNamespace(energies=energies, moves=moves, velocities=v, spacing=np.eye(1))
         found = with_pairs(found, occupation, pairs_near(bands, occupation, 1e-5), energies, both, kinds)
     return found.error(occupation)[:, 0], found.coarsest
 
@@ -131,7 +132,7 @@ def test_bands_that_nearly_cross_between_the_points(gap):
         e, U = np.linalg.eigh(np.array([[speed * q, gap], [gap, -speed * q]]) / 2)
         v = U.T @ np.diag([speed, -speed]) @ U / 2
         # half a width above and below: nothing is charged for the Fermi surfaces themselves, whose steps are resolved
-        error, _ = of_points([e + 0.2], [np.diag(v)], [[1.0, -1.0]], T=300.0, couplings=[[v[0, 1]]])
+        error, _ = of_points([e + 0.2], [np.diag(v)], [[1.0, -1.0]], T=300.0, velocities=[v])
         x = (e + np.array([[0.5], [0.2], [0.0]])) / kT
         f = 1 / (1 + np.exp(x))
         alias = min(1.0, 2 * np.exp(-2 * np.pi * gap / speed)) if abs(q) < 1 else 0.0
