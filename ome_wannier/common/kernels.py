@@ -1,5 +1,7 @@
 """Compiled loops: what one takes, gives back and needs as space, and how it is called.
 
+Arrays that a kernel, or a function that kernels call, takes as arguments and writes to overlap no other of its arguments.
+
 A kernel is a Python function of arrays in one piece, of which numba makes machine code. It allocates nothing, raises nothing
 and calls nothing of Python, so that its machine code needs neither numba nor this version of Python: a wheel brings it
 (`object_code`), and where it does not fit, it is made when first called (`jit`), and kept.
