@@ -153,9 +153,11 @@ def about(found: Errors, request: Request, goal: Goal, points: int) -> dict[str,
         where = f"{_said(c)} {_place(c, worst, request.integrand)} (relative error {goal.rtol * float(ratio[worst]):.1g})"
         (stays if (error <= allowed).all() else zero if (error <= limits).all() else failed).append(where)
     if failed:
+        remedy = "raise max_points (or max_time), or rtol"
+        if request.group.noisy:
+            remedy += ", or make the model symmetric (ome_wannier.symmetrize): noise opens crossings that a symmetry keeps"
         warn(
-            f"not converged to rtol = {goal.rtol:g} with {points} k points: {'; '.join(failed)}: "
-            "raise max_points (or max_time), or rtol",
+            f"not converged to rtol = {goal.rtol:g} with {points} k points: {'; '.join(failed)}: {remedy}",
             ConvergenceWarning,
         )
     if stays:
