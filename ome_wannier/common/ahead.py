@@ -10,21 +10,27 @@ from pathlib import Path
 
 from . import helpers
 
-#: run by the other process, which finds modules where this one does
-PROGRAM = (
-    "import sys; sys.path[:] = {}; import pathlib; from ome_wannier.common.machine_code import make; make(pathlib.Path({!r}))"
-)
+#: run by the other process, which finds modules where this one does, and ends when its input does, whatever ended this one
+PROGRAM = """
+import os, pathlib, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
+sys.path[:] = {}
+from ome_wannier.common.machine_code import make
+make(pathlib.Path({!r}))
+os._exit(0)
+"""
 
 
 @functools.cache
 def begin(folder: Path) -> subprocess.Popen[bytes] | None:
     """Have all kernels compiled into a folder, once, where this process may use more than one core; it ends with this one."""
-    if helpers.cores() < 2 or not sys.executable:
+    # a program that Python is built into would be started again
+    if helpers.cores() < 2 or not Path(sys.executable or "").name.lower().startswith(("python", "pypy")):
         return None
     command = [sys.executable, "-P", "-c", PROGRAM.format(sys.path, str(folder))]
     nowhere = subprocess.DEVNULL
     try:
-        process = subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere)
     except OSError:  # it only takes longer
         return None
     atexit.register(end, process)
@@ -34,4 +40,4 @@ def begin(folder: Path) -> subprocess.Popen[bytes] | None:
 def end(process: subprocess.Popen[bytes]) -> None:
     """End the other process, whatever it is at."""
     process.kill()
-    process.wait()
+    process.communicate()

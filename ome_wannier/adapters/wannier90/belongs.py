@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from ...common.errors import FileFormatError, warn
+from ...common.fortran_text import Array, IntArray
 from .files import RealSpaceMatrices
-from .text import Array, IntArray
 from .win import Win
 
 #: share of its length by which an R vector may be longer than another image of it: lattices are written with some digits

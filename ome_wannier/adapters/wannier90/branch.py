@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...common.errors import FileFormatError, warn
+from ...common.fortran_text import Array, ComplexArray, IntArray
 from .belongs import meshes_of
 from .files import RealSpaceMatrices
-from .text import Array, ComplexArray, IntArray
 
 #: how close to a jump, in turns of 2 pi, b.r_n / 2 pi has to be for the branch to be looked for at every k
 _NEAR_JUMP = 0.15

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...common.errors import FileFormatError, ModelError, warn
+from ...common.fortran_text import LARGEST_REAL, Array
 from ...common.packed import read_bytes
 from ...models.base import Structure
 from .seed import is_resource_fork
-from .text import LARGEST_REAL, Array
 
 #: structures by their whole name, or by how it ends
 NAMES = ("POSCAR", "CONTCAR", "POSCAR.vasp")

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ...common.errors import FileFormatError
+from ...common.fortran_text import Array, ComplexArray, IntArray, Row, Table, number, snippet
 from ...common.packed import read_bytes
 from .irregular import by_label, completed, degeneracies, sorted_rows, without_text
 from .sparse import HR_ROW, N_R, N_WANN, is_sparse, sparse_elements
-from .text import Array, ComplexArray, IntArray, Row, Table, number, snippet
 
 _R_ROW = Row(3, 0, "an R vector (3 integers)")
 _LATTICE_ROW = Row(0, 3, "a lattice vector (3 reals, Angstrom)")

@@ -11,7 +11,7 @@ from itertools import product
 
 import numpy as np
 
-from .text import Array, ComplexArray, IntArray, Row, Table
+from ...common.fortran_text import Array, ComplexArray, IntArray, Row, Table
 
 #: text that follows the numbers of a line, but for the exponent of a number that was cut in two
 _TEXT = re.compile(rb"(?<=[0-9.])[ \t]+(?![eEdD][-+]?\d)([!#A-Za-z(\[{<%/\"'&=;:|>~@]|--?[ \t>])[^\n]*")

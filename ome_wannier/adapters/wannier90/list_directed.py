@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ...common.errors import FileFormatError
-from .text import number, snippet
+from ...common.fortran_text import number, snippet
 
 Line = tuple[int, str]  # 1-based number in the file, text without comment
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...common.errors import AccuracyWarning, FileFormatError, ModelError, warn
+from ...common.fortran_text import Array, ComplexArray, IntArray
 from ...models.real_space import RealSpace, directions, of_one_k_point
 from ...models.real_space_checks import HERMITICITY_TOLERANCE, checked, local_spin
 from ...models.tight_binding import TightBinding
@@ -26,7 +27,6 @@ from .files import RealSpaceMatrices, read_centres, read_hr, read_r, read_tb
 from .projections import projection_centres
 from .seed import find
 from .spins import spin_degeneracy as electrons_per_band
-from .text import Array, ComplexArray, IntArray
 from .win import Win, read_win
 from .wsvec import Shifts, parse_wsvec, read_wsvec, shifted
 

@@ -9,9 +9,9 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from ...common.errors import FileFormatError
+from ...common.fortran_text import Array
 from ...models.atomic_orbitals import Orbital, count
 from .list_directed import Line, fail, reals
-from .text import Array
 from .win import Win, unit_of
 
 #: the names of all states of l, and of single ones, in the order of Wannier90's tables

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...common.fortran_text import ComplexArray, IntArray, Row, Table
 from ...common.limits import TRUST, current
 from .irregular import degeneracies
-from .text import ComplexArray, IntArray, Row, Table
 
 N_WANN, N_R = "the number of Wannier functions", "the number of R vectors"
 HR_ROW = Row(5, 2, "R1 R2 R3 m n Re H Im H")

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from ...common.errors import FileFormatError
+from ...common.fortran_text import Array
 from ...common.packed import read_bytes
 from ...common.units import BOHR
 from ...models.base import Structure
 from .list_directed import Line, fail, integers, logical, ranges, real, reals
-from .text import Array
 
 Block = tuple[int, list[Line]]  # number of its `begin` line, what stands inside
 

@@ -21,10 +21,10 @@ from typing import IO
 import numpy as np
 
 from ...common.errors import ModelError, warn
+from ...common.fortran_text import Array, ComplexArray, IntArray
 from ...common.safe_write import together
 from ...models.real_space_checks import local_spin
 from ...models.tight_binding import TightBinding
-from .text import Array, ComplexArray, IntArray
 
 #: the kinds of files, by how their names end
 KINDS = {"tb": "_tb.dat", "hr": "_hr.dat", "sparse": "_hr.dat"}

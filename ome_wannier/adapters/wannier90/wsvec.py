@@ -12,8 +12,8 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from ...common.errors import FileFormatError
+from ...common.fortran_text import LARGEST_INTEGER, Array, ComplexArray, IntArray, Row, Table, snippet
 from ...common.packed import read_bytes
-from .text import LARGEST_INTEGER, Array, ComplexArray, IntArray, Row, Table, snippet
 
 _ROWS = (
     Row(5, 0, "R1 R2 R3 m n"),

@@ -13,16 +13,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...common.checked_input import LARGEST, fault, regular
 from ...common.errors import FileFormatError, ModelError, OMEError
+from ...common.fortran_text import snippet
 from ...models.tight_binding import TightBinding
+from .formatted import formatted, in_records
 from .packed import unpacked
 from .records import Records
+from .sizes import Sizes, check_sizes
 
 Array = NDArray[np.float64]
 
@@ -30,15 +33,6 @@ Array = NDArray[np.float64]
 SAME_LATTICE = 1e-4
 #: units of the mesh by which a k point may be off it
 ON_MESH = 1e-4
-
-
-class Sizes(NamedTuple):
-    """Of a calculation: functions, bands, k points, and neighbours of each (b vectors)."""
-
-    functions: int
-    bands: int
-    points: int
-    neighbours: int
 
 
 def read_calculation(seed: str | Path, endings: Sequence[str], what: str, model: TightBinding) -> Any:
@@ -61,18 +55,17 @@ def read_calculation(seed: str | Path, endings: Sequence[str], what: str, model:
         from wannierberri.w90files.wandata import WannierData
     with unpacked(seed, endings, what) as plain:
         sizes, lattice = _check_chk(Path(f"{plain}.chk"))
-        texts = [e for e in endings[1:] if e in _TEXT_CHECKS and _is_text(Path(f"{plain}{e}"))]
         for ending in endings[1:]:
-            check = _TEXT_CHECKS[ending] if ending in texts else _CHECKS[ending]
-            check(Path(f"{plain}{ending}"), sizes)
+            if not formatted(plain, ending):
+                _CHECKS[ending](Path(f"{plain}{ending}"), sizes)
         if sizes.functions != model.n_orbitals:
             raise ModelError(f"{seed}.chk has {sizes.functions} Wannier functions, the model {model.n_orbitals}")
         ours = model.lattice @ model.lattice.T
         if np.abs(lattice @ lattice.T - ours).max() > SAME_LATTICE * np.abs(ours).max():
             raise ModelError(f"{seed}.chk has other lattice vectors than the model: not the same calculation")
-        with foreign(seed, endings):
-            files, formatted = ([e[1:].lower() for e in some] for some in (endings, texts))
-            return WannierData.from_w90_files(str(plain), files=files, formatted=formatted, readnnkp=False)
+        with in_records(plain, endings, sizes) as records, foreign(seed, endings):
+            files = [ending[1:].lower() for ending in endings]
+            return WannierData.from_w90_files(str(records), files=files, readnnkp=False)
 
 
 @contextmanager
@@ -128,19 +121,12 @@ def _check_chk(path: Path) -> tuple[Sizes, Array]:
     return Sizes(n, bands, points, near), np.asarray(lattice)
 
 
-def _check_sizes(path: Path, what: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
-    """Refuse sizes that are not those of the `.chk`."""
-    if found != expected:
-        numbers, others = (" x ".join(map(str, x)) for x in (expected, found))
-        raise FileFormatError(path, None, f"{what}, {numbers} as in the .chk", others)
-
-
 def _check_spn(path: Path, sizes: Sizes) -> None:
     """As many Hermitian matrices as k points, of three components, by their lower halves."""
     file = Records(path)
     file.text()
     found = tuple(file.take("i4", 2, "bands and k points").tolist())
-    _check_sizes(path, "bands and k points", found, (sizes.bands, sizes.points))
+    check_sizes(path, "bands and k points", found, (sizes.bands, sizes.points))
     for k in range(sizes.points):
         file.take("c16", 3 * sizes.bands * (sizes.bands + 1) // 2, f"spin at k point {k + 1}")
     file.end()
@@ -151,26 +137,11 @@ def _check_uxu(path: Path, sizes: Sizes) -> None:
     file = Records(path)
     file.text()
     found = tuple(file.take("i4", 3, "bands, k points and b vectors").tolist())
-    _check_sizes(path, "bands, k points and b vectors", found, (sizes.bands, sizes.points, sizes.neighbours))
+    check_sizes(path, "bands, k points and b vectors", found, (sizes.bands, sizes.points, sizes.neighbours))
     for k in range(sizes.points):
         for _ in range(sizes.neighbours**2):
             file.take("c16", sizes.bands**2, f"a matrix of k point {k + 1}")
     file.end()
-
-
-def _check_spn_text(path: Path, sizes: Sizes) -> None:
-    """The same of a formatted file, a number in each line."""
-    lines = _lines(path)
-    _check_header(path, lines, "bands and k points", (sizes.bands, sizes.points))
-    each = 3 * sizes.bands * (sizes.bands + 1) // 2
-    _check_numbers(path, lines, each * sizes.points, "Re and Im of a spin")
-
-
-def _check_uxu_text(path: Path, sizes: Sizes) -> None:
-    """The same of a formatted file, a number in each line."""
-    lines = _lines(path)
-    _check_header(path, lines, "bands, k points and b vectors", (sizes.bands, sizes.points, sizes.neighbours))
-    _check_numbers(path, lines, sizes.points * (sizes.neighbours * sizes.bands) ** 2, "Re and Im of an element")
 
 
 def _check_header(path: Path, lines: list[bytes], what: str, expected: tuple[int, ...]) -> None:
@@ -178,23 +149,7 @@ def _check_header(path: Path, lines: list[bytes], what: str, expected: tuple[int
     if len(lines) < 2:
         raise FileFormatError(path, None, f"a line of text, and one of {what}", "no second line")
     header = _rows(path, lines[1:2], len(expected), what, 2)
-    _check_sizes(path, what, tuple(int(x) for x in header.ravel()), expected)
-
-
-def _check_numbers(path: Path, lines: list[bytes], number: int, what: str) -> None:
-    """So many complex numbers, one in each line below the header."""
-    if len(lines) != 2 + number:
-        raise FileFormatError(path, None, f"{2 + number} lines", f"{len(lines)}")
-    _rows(path, lines[2:], 2, what, 3)
-
-
-def _is_text(path: Path) -> bool:
-    """Whether a file is formatted: one with Fortran records begins with a length, which has bytes that are zero."""
-    try:
-        with regular(path).open("rb") as file:
-            return b"\0" not in file.read(64)
-    except OSError as error:
-        raise FileFormatError(path, None, "a readable file", error.strerror or str(error)) from error
+    check_sizes(path, what, tuple(int(x) if x == int(x) else float(x) for x in header.ravel()), expected)
 
 
 def _check_eig(path: Path, sizes: Sizes) -> None:
@@ -230,11 +185,17 @@ def _check_mmn(path: Path, sizes: Sizes) -> None:
 
 
 def _lines(path: Path) -> list[bytes]:
-    """The lines of a text, without blank ones at the end."""
+    """The lines of a text, without blank ones at the end; FileFormatError where it is cut in its last number."""
     try:
-        return regular(path).read_bytes().rstrip().split(b"\n")
+        text = regular(path).read_bytes()
     except OSError as error:
         raise FileFormatError(path, None, "a readable file", error.strerror or str(error)) from error
+    lines = text.rstrip().split(b"\n")
+    if not text.endswith(b"\n") and len(lines) > 1 and len(lines[-1].rstrip()) < len(lines[-2].rstrip()):
+        raise FileFormatError(
+            path, len(lines), "a last line as long as the one before (the file is cut here)", snippet(lines[-1])
+        )
+    return lines
 
 
 def _rows(path: Path, lines: list[bytes], width: int, what: str, first: int = 1, step: int = 1) -> Array:
@@ -244,8 +205,8 @@ def _rows(path: Path, lines: list[bytes], width: int, what: str, first: int = 1,
     if set(widths) <= {width} and len(found) == width * len(lines) and np.isfinite(found).all() and not fault(found):
         return found.reshape(len(lines), width)
     wrong = next((i for i, line in enumerate(lines) if widths[i] != width or not all(map(_usual, line.split()))), 0)
-    shown = lines[wrong].strip()[:60].decode("utf-8", "replace") if lines else "nothing"
-    raise FileFormatError(path, first + step * wrong, f"{what} ({width} finite numbers)", repr(shown))
+    shown = snippet(lines[wrong]) if lines else "nothing"
+    raise FileFormatError(path, first + step * wrong, f"{what} ({width} finite numbers)", shown)
 
 
 def _numbers(text: bytes) -> Array:
@@ -259,13 +220,11 @@ def _numbers(text: bytes) -> Array:
 
 
 def _usual(word: bytes) -> bool:
-    """Whether this is a number of physical size."""
+    """Whether this is a number of physical size, as programs write it."""
     try:
-        return abs(float(word)) <= LARGEST
+        return b"_" not in word and abs(float(word)) <= LARGEST
     except ValueError:
         return False
 
 
-#: of those that Quantum ESPRESSO writes as text where it is told to (`spn_formatted`, `uHu_formatted`)
-_TEXT_CHECKS = {".spn": _check_spn_text, ".uHu": _check_uxu_text, ".uIu": _check_uxu_text}
 _CHECKS = {".spn": _check_spn, ".uHu": _check_uxu, ".uIu": _check_uxu, ".eig": _check_eig, ".mmn": _check_mmn}

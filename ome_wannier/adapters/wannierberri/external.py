@@ -10,8 +10,10 @@ Ours are absolute.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from ...models.outside_states import External, displaced_metric, displaced_momen
 from ...models.real_space import RealSpace, moved_by, turned
 from ...models.tight_binding import TightBinding
 from .calculation import foreign, read_calculation
+from .differences import corrections
 from .packed import companion
 from .spin import NEAREST, SAME_GAUGE
 
@@ -32,10 +35,10 @@ ComplexArray = NDArray[np.complex128]
 FILES = (".chk", ".eig", ".mmn", ".uHu")
 
 
-def external_of(system: Any, R: NDArray[np.int64]) -> External:
+def external_of(system: Any, R: NDArray[np.int64], added: Mapping[str, Any] = MappingProxyType({})) -> External:
     """The matrices BB and CC, FF (or OO and GG) of a `System_R`, positions absolute, on these R vectors.
 
-    R : (nR, 3) all those of the system and their negatives.
+    R : (nR, 3) all those of the system and their negatives. added : to BB, CC and FF, as the system holds them (`differences`).
 
     Raises
     ------
@@ -50,17 +53,18 @@ def external_of(system: Any, R: NDArray[np.int64]) -> External:
     row = {tuple(r): i for i, r in enumerate(R.tolist())}
     place = [row[tuple(r)] for r in system.rvec.iRvec.tolist()]
 
-    def placed(X: Any) -> ComplexArray:
-        full = np.zeros((len(R), *np.shape(X)[1:]), dtype=complex)
+    def placed(name: str) -> ComplexArray:
+        X = np.asarray(_overlaps(system) if name == "FF" else system.get_R_mat(name)) + added.get(name, 0)
+        full = np.zeros((len(R), *X.shape[1:]), dtype=complex)
         np.add.at(full, place, X)
         return full
 
     t = np.asarray(system.wannier_centers_cart, dtype=float)
     BB = CC = FF = None
     if have("BB") and have("CC"):
-        BB, CC = displaced_moments(R, t, *(placed(system.get_R_mat(name)) for name in ("Ham", "BB", "CC")))
+        BB, CC = displaced_moments(R, t, *map(placed, ("Ham", "BB", "CC")))
     if have("FF") or (have("OO") and have("GG")):
-        FF = displaced_metric(R, t, placed(system.get_R_mat("AA")), placed(_overlaps(system)))
+        FF = displaced_metric(R, t, placed("AA"), placed("FF"))
     return External(BB, CC, FF)
 
 
@@ -125,7 +129,8 @@ def with_external_terms(model: TightBinding, seed: str | Path, nearest: tuple[fl
     tolerance = min(nearest, key=distance)
     with foreign(seed, endings):
         system = System_R.from_wannierdata(data, ws_dist_tol=tolerance, morb=True, qmetric=overlaps, **want)
-    found = _laid_out_as(model, system, external_of(system, np.asarray(system.rvec.iRvec)))
+        added = corrections(system, data)
+    found = _laid_out_as(model, system, external_of(system, np.asarray(system.rvec.iRvec), added))
     k = np.asarray(data.kpt_red, dtype=float)
     gap = np.abs(np.tensordot(np.exp(2j * np.pi * k @ found.R.T), found.hamiltonian, 1) - model.matrices(k, 0).H).max()
     if gap > SAME_GAUGE:

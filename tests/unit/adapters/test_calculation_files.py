@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import struct
 import warnings
@@ -117,9 +118,53 @@ def test_formatted_files(folder: Path) -> None:
         assert (one is None and other is None) or other == pytest.approx(one, abs=0)
 
 
+def test_formatted_files_as_fortran_may_write_them(folder: Path) -> None:
+    """A header of any encoding, exponents by D or with three digits: the numbers are those of records."""
+    want = ome.load(folder / "model", spn=True)
+    for ending, sizes in ((".spn", 2), (".uHu", 3)):
+        as_text(folder / f"model{ending}", sizes)
+        _, numbers, *lines = (folder / f"model{ending}").read_bytes().splitlines()
+        tiny = [re.sub(rb"^0\.0+e\+00", b"1.0000000000-100", line).replace(b"e", b"D") for line in lines]
+        (folder / f"model{ending}").write_bytes(b"\n".join([b"am 30. M\xe4rz", numbers, *tiny, b""]))
+    found = ome.load(folder / "model", spn=True)
+    assert isinstance(want, ome.TightBinding)
+    assert isinstance(found, ome.TightBinding)
+    assert want.external is not None
+    assert found.external is not None
+    assert found.spin == pytest.approx(want.spin, abs=1e-90)
+    for one, other in zip(vars(want.external).values(), vars(found.external).values(), strict=True):
+        assert (one is None and other is None) or other == pytest.approx(one, abs=1e-90)
+
+
+@pytest.mark.parametrize("ending", [".eig", ".mmn", ".spn", ".uHu"])
+def test_texts_cut_in_their_last_number(folder: Path, ending: str) -> None:
+    """What is left of it is a number as well, of another size where the exponent is gone."""
+    if ending in (".spn", ".uHu"):
+        as_text(folder / f"model{ending}", {".spn": 2, ".uHu": 3}[ending])
+    file = folder / f"model{ending}"
+    file.write_bytes(file.read_bytes().rstrip()[:-5])
+    with pytest.raises(
+        FileFormatError, match=rf"model\{ending}, line \d+: expected a last line as long as .* \(the file is cut here\)"
+    ):
+        load(folder)
+
+
+def test_a_number_that_only_python_reads(folder: Path) -> None:
+    """The line that is named is the one at fault."""
+    lines = (folder / "model.mmn").read_text().splitlines()
+    lines[4] = "1_0.0 0.0"
+    (folder / "model.mmn").write_text("\n".join([*lines, ""]))
+    with pytest.raises(FileFormatError, match=r"model\.mmn, line 5: expected Re and Im of an overlap"):
+        load(folder)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (
+            ("\n2 8 12\n", "\n2.5 8 12\n"),
+            r"model\.uHu, line 2: expected bands, k points and b vectors \(3 integers\), with an integer .* in column 1",
+        ),
         (
             ("\n2 8 12\n", "\n2 8 5\n"),
             r"model\.uHu: expected bands, k points and b vectors, 2 x 8 x 12 as in the \.chk, found 2 x 8 x 5",

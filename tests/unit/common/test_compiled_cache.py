@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from ome_wannier.common import ahead, compiled_cache, helpers
+from ome_wannier.common import ahead, compiled_cache, helpers, object_code
 from ome_wannier.common.kernels import KERNELS
 
 #: a kernel that is compiled into the folder that is named, and what it gives
@@ -95,3 +97,41 @@ def test_another_process_compiles_ahead(tmp_path: Path, monkeypatch: pytest.Monk
     assert set(found) <= set(KERNELS)
     assert {"bands_gate_moment", "bands_cross_gap_local"} <= set(found)
     assert process.returncode != 0
+
+
+def test_the_other_process_ends_with_this_one_however_that_ends(tmp_path: Path) -> None:
+    """A killed process has no last words."""
+    begin = f"helpers.cores = lambda: 2; print(ahead.begin(Path({str(tmp_path)!r})).pid, flush=True)"
+    program = f"import time; from pathlib import Path; from ome_wannier.common import ahead, helpers; {begin}; time.sleep(100)"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        other = psutil.Process(int(process.stdout.readline()))
+        process.kill()
+    gone, alive = psutil.wait_procs([other], timeout=20)
+    assert (len(gone), alive) == (1, [])
+
+
+def test_no_other_process_of_a_program_that_python_is_built_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is started again would be that program."""
+    monkeypatch.setattr(helpers, "cores", lambda: 2)
+    for executable in ("/opt/viewer/viewer", "", None):
+        monkeypatch.setattr(sys, "executable", executable)
+        assert ahead.begin.__wrapped__(tmp_path) is None
+
+
+def test_sources_in_an_archive(tmp_path: Path) -> None:
+    """Code made from a package in a zip is that of the same package in a folder."""
+    package = object_code.PACKAGE
+    with zipfile.ZipFile(tmp_path / "it.zip", "w") as archive:
+        for path in package.rglob("*.py"):
+            archive.write(path, path.relative_to(package.parent))
+    program = (
+        "import ome_wannier; from ome_wannier.common.object_code import digest; print(ome_wannier.__file__); print(digest())"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "it.zip")}
+    said = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    where, digest = said.split()
+    assert Path(where).is_relative_to(tmp_path / "it.zip")
+    assert int(digest) == object_code.digest()

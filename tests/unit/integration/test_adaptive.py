@@ -246,7 +246,7 @@ def test_bounds_that_leave_no_room_begin_with_coarser_cells():
 
 
 def test_crossings_that_noise_opens_are_not_waited_for():
-    """The mirror of VSe2 lets bands 11 and 12 cross along a line; noise keeps them apart there. The remedy is named, and is one:
+    """The mirror of VSe2 lets bands 11 and 12 cross along a line; noise keeps them apart. The remedy is named, and is one:
     symmetrised, the same tolerance is reached with fewer points than were not enough."""
     model, settings = ome.load("vse2"), {"calculators": "total", "fermi": -0.7, "temperature": 300.0, "rtol": 0.05}
     with pytest.warns(ConvergenceWarning) as said:

@@ -16,7 +16,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from ...common.errors import FileFormatError
+from .errors import FileFormatError
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
