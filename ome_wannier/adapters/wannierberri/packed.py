@@ -14,9 +14,9 @@ _PACKED = (".gz", ".bz2", ".xz")
 
 
 def companion(seed: str | Path, ending: str) -> Path | None:
-    """The file seed + ending, plain or else compressed, or None."""
+    """The file seed + ending, plain or else compressed, or None; a link that leads nowhere is one, whoever reads it says so."""
     names = (Path(f"{seed}{ending}{packed}") for packed in ("", *_PACKED))
-    return next((name for name in names if name.is_file()), None)
+    return next((name for name in names if name.is_file() or name.is_symlink()), None)
 
 
 @contextmanager

@@ -68,6 +68,16 @@ def test_damaged_files_stop_nothing(seed: Path, ending: str) -> None:
     assert "\n" not in str(said[0].message)
 
 
+@pytest.mark.parametrize("ending", [".chk", ".eig", ".mmn", ".uHu"])
+def test_links_that_lead_nowhere_are_not_passed_over(seed: Path, ending: str) -> None:
+    wanted = ome.load(seed, external="off").sha256
+    file = Path(f"{seed}{ending}")
+    file.unlink()
+    file.symlink_to(file.parent / "gone")
+    with pytest.warns(AccuracyWarning, match=rf"^external terms left out: .*model{ending}"):
+        assert ome.load(seed).sha256 == wanted
+
+
 def test_another_calculation(seed: Path) -> None:
     """Functions in another gauge have other external terms."""
     model = ome.load(seed, external="off")
