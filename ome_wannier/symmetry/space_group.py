@@ -119,7 +119,7 @@ def places_of(model: TightBinding) -> Places:
     """
     if model.structure is None or not model.structure.numbers:
         raise ModelError(
-            "the atoms of this model are not known, whose symmetry it is to have: put its .win beside its files, or give structure= in Python"
+            "the atoms of this model are not known, whose symmetry it is to have: put a .win beside its files, or give structure"
         )
     atoms = np.array(model.structure.positions, dtype=float)
     apart = (model.wannier_centres @ np.linalg.inv(model.lattice))[:, None] - atoms[None]
