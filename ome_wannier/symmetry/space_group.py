@@ -118,9 +118,8 @@ def places_of(model: TightBinding) -> Places:
     ModelError : a model whose atoms are not known.
     """
     if model.structure is None or not model.structure.numbers:
-        raise ModelError(
-            "the atoms of this model are not known, whose symmetry it is to have: put a .win beside its files, or give structure"
-        )
+        where = "in a .win beside its files, or structure= in Python"
+        raise ModelError(f"the atoms of this model are not known, whose symmetry it is to have: give them {where}")
     atoms = np.array(model.structure.positions, dtype=float)
     apart = (model.wannier_centres @ np.linalg.inv(model.lattice))[:, None] - atoms[None]
     around = np.stack(np.meshgrid(*3 * [[-1, 0, 1]], indexing="ij"), axis=-1).reshape(-1, 3)
