@@ -1,8 +1,8 @@
 """Densities of pw.x, charge-density.dat, and what symmetry says of a change that an electric field makes in that of Cr2O3.
 
-Inversion times time reversal about the origin turns the field over: to first order the change is what is odd under it. Under the
-threefold axis and the twofold axis along x of the magnetic group (-3'm'), the change by a field along z is as the field, and that
-by a field along x is even under the twofold axis and cancels over the three turns.
+Inversion times time reversal about the origin turns the field over: to first order the change is what is odd under it. The
+magnetic group (-3'm') has a threefold axis along z and a twofold one along x. The change by a field along z is even under the
+first and odd under the second; that by a field along x is even under the second, and its three turns cancel.
 """
 
 from pathlib import Path

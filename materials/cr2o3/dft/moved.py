@@ -69,8 +69,8 @@ def moved(of: Calculation, waves: list, W: np.ndarray, steps: np.ndarray) -> tup
         C.append(found[1][:, :COUNT])
     there = [[C[to] for to in of_k] for of_k in of.to]
     H, I = (
-        np.array([[[p.conj().T @ X[k, i, j] @ q for j, q in enumerate(near)] for i, p in enumerate(near)] for k, near in enumerate(there)])
-        for X in (of.H + pairs(waves, Wu, steps), of.I)
+        np.array([[[p.conj().T @ x @ q for x, q in zip(xs, near)] for xs, p in zip(X, near)] for X, near in zip(Xs, there)])
+        for Xs in (of.H + pairs(waves, Wu, steps), of.I)
     )
     M = np.array([[C[k].conj().T @ of.M[k, i] @ p for i, p in enumerate(near)] for k, near in enumerate(there)])
     return Calculation(M, H, I, np.array(energies), of.to, of.b, of.w, of.volume), C

@@ -1,4 +1,4 @@
-"""The potential of electrons and magnetization of Cr2O3 by PBE, and its change; Ry and bohr. `pip install gpaw` for its libxc."""
+"""The potential of electrons and magnetization of Cr2O3 by PBE, and its change; Ry and bohr. libxc by `pip install gpaw`."""
 
 import re
 from dataclasses import dataclass
@@ -59,7 +59,8 @@ def exchange_correlation(base: Ground, n: np.ndarray, m: np.ndarray) -> tuple[np
     kernel = LibXC("PBE")
     kernel.initialize(2)
     spins = np.ascontiguousarray(np.maximum([(n + m) / 2, (n - m) / 2], 1e-10))
-    G = 1j * np.moveaxis(np.stack(np.meshgrid(*[np.fft.fftfreq(base.size, 1 / base.size)] * 3, indexing="ij"), -1) @ base.of.basis, -1, 0)
+    numbers = np.meshgrid(*[np.fft.fftfreq(base.size, 1 / base.size)] * 3, indexing="ij")
+    G = 1j * np.einsum("axyz,ab->bxyz", numbers, base.of.basis)
     up, down = (np.fft.ifftn(G * np.fft.fftn(x), axes=(1, 2, 3)).real for x in spins)
     products = np.ascontiguousarray([(up**2).sum(axis=0), (up * down).sum(axis=0), (down**2).sum(axis=0)])
     v, by_product = np.zeros_like(spins), np.zeros_like(products)

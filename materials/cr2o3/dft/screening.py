@@ -41,7 +41,8 @@ def scf(folder: Path, cutoff: str, mesh: int, electrons: str) -> None:
 def drive(folder: Path, of: charge.Density) -> np.ndarray:
     """ph.x writes the changes by fields along the lattice vectors, in units of the first one's length, on the grid."""
     (folder / "ph.in").write_text(
-        f"field\n&inputph\nprefix='{PREFIX}', outdir='out', trans=.false., epsil=.true., lnoloc=.true., fildrho='drho'\n/\n0 0 0\n"
+        f"field\n&inputph\nprefix='{PREFIX}', outdir='out', trans=.false., epsil=.true., lnoloc=.true., fildrho='drho'\n/\n"
+        "0 0 0\n"
     )
     run(folder, [*RUN, "ph.x", "-i", "ph.in"], "ph")
     found = np.fromfile(folder / "out" / "_ph0" / f"{PREFIX}.drho.E1", dtype=complex).reshape(3, 4, -1).real

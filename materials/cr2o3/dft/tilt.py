@@ -2,9 +2,9 @@
 
     python tilt.py screening40_2 states70_2     tilt.npy: m_x and m_y (4, n) on the reciprocal vectors of density70, per Ry/bohr
 
-(1 - X B/m) t = t_0: t_0 from drive.npy and from what the potential of change.npy makes (screening.py), X the response of m across
-z to a field B across z. B_z/m_z is exact for a turn of m. Turning all moments with B must give them back, but for spin-orbit
-coupling: by how much the sum over bands falls short of that, X is made larger. The change of n and m_z by t is left out.
+(1 - X B/m) t = t_0: t_0 from drive.npy and from what the potential of change.npy makes (screening.py), X the response of m
+across z to a field B across z. B_z/m_z is exact for a turn of m. Turning all moments with B must give them back, but for
+spin-orbit coupling: X is made larger by what the sum over bands falls short of that. The change of n and m_z by t is left out.
 """
 
 import sys
