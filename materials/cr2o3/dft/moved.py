@@ -53,7 +53,7 @@ def pairs(waves: list, Wu: list, steps: np.ndarray) -> np.ndarray:
         return found[k1, k2, between]
 
     return np.array(
-        [[[pair(p - 1, q - 1, tuple(H - G)) for _, q, *H in of_k] for _, p, *G in of_k] for of_k in steps.tolist()]
+        [[[pair(p - 1, q - 1, tuple(np.subtract(H, G))) for _, q, *H in of_k] for _, p, *G in of_k] for of_k in steps.tolist()]
     )
 
 

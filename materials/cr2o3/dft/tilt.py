@@ -72,7 +72,7 @@ def tilt(bands: Bands, drive: np.ndarray, change: np.ndarray) -> np.ndarray:
 
     first = charge.across(G, drive)[1:3].real.ravel() + across(collinear(base, charge.across(G, change)))
     A = LinearOperator((first.size, first.size), matvec=without_what_it_makes, dtype=float)
-    m = gmres(A, first, restart=7, maxiter=1, rtol=1e-2, callback=print, callback_type="pr_norm")[0].reshape(2, -1)
+    m = gmres(A, first, restart=12, maxiter=1, rtol=1e-3, callback=print, callback_type="pr_norm")[0].reshape(2, -1)
     print("m_x of the cell, mu_B per Ry/bohr:", m[0, 0] * base.of.volume)
     return np.array([0 * m[0], *m, 0 * m[0]], dtype=complex)
 
