@@ -7,7 +7,6 @@ from pathlib import Path
 import density as charge
 import numpy as np
 from espresso import ATOMS
-from gpaw.xc.libxc import LibXC
 
 #: share of a change at which the derivative is taken; |m| per bohr^3 below which m has no direction to speak of
 SHARE, FAINT = 0.002, 1e-3
@@ -56,6 +55,8 @@ def core(of: charge.Density) -> np.ndarray:
 
 def exchange_correlation(base: Ground, n: np.ndarray, m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """V and B_z of PBE, the mean and half the difference of both spins'."""
+    from gpaw.xc.libxc import LibXC
+
     kernel = LibXC("PBE")
     kernel.initialize(2)
     spins = np.ascontiguousarray(np.maximum([(n + m) / 2, (n - m) / 2], 1e-10))

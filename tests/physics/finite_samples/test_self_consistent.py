@@ -116,3 +116,74 @@ def test_parts_of_fields_across_and_along(scripts: Callable[[str], ModuleType]) 
         assert np.abs(part).max() > 0.1
         np.testing.assert_allclose(kept(G, part), part, atol=1e-13)
         np.testing.assert_allclose(other(G, part), 0, atol=1e-13)
+
+
+OCCUPIED_WAVES = 3
+
+
+def plane_waves(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Reciprocal vectors (n, 3), and a Hamiltonian (2 n, 2 n) whose lowest states are apart."""
+    box = np.array(list(itertools.product(range(-1, 2), repeat=3)))
+    H = rng.normal(size=(2 * count, 2 * count)) + 1j * rng.normal(size=(2 * count, 2 * count))
+    low = np.diag(np.where(np.arange(2 * count) < OCCUPIED_WAVES, -40.0, 0.0))
+    return box[rng.permutation(len(box))[:count]], H + H.conj().T + low
+
+
+def matrix(W: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """<G|W|G'> (2, n, 2, n') by the sum over the points of the grid, one plane wave at a time."""
+    size = W.shape[1]
+    points = np.array(list(itertools.product(range(size), repeat=3))) / size
+    V, x, y, z = W.reshape(4, -1)
+    pauli = np.array([[V + z, x - 1j * y], [x + 1j * y, V - z]])
+    bra, ket = (np.exp(2j * np.pi * G @ points.T) for G in (left, right))
+    return np.einsum("gr,abr,hr->agbh", bra.conj(), pauli, ket) / len(points)
+
+
+def test_pairs_of_neighbours_with_a_potential(scripts: Callable[[str], ModuleType]) -> None:
+    """<u_k+b1|W|u_k+b2>, the reciprocal vectors of both steps among the plane waves."""
+    script, rng = scripts("moved"), np.random.default_rng(6)
+    W = rng.normal(size=(4, 9, 9, 9))
+    waves = [
+        (plane_waves(rng, 8 + k)[0], rng.normal(size=(5, 2, 8 + k)) + 1j * rng.normal(size=(5, 2, 8 + k))) for k in range(2)
+    ]
+    steps = np.array([[(1, 2, 0, 0, 0), (1, 2, -1, 0, 1)], [(2, 1, 1, 0, 0), (2, 2, 0, -1, 0)]])
+    found = script.pairs(waves, [script.pushed(W, *x) for x in waves], steps)
+    for (k, p, q), X in ((i, found[i]) for i in itertools.product(range(2), repeat=3)):
+        (_, first, *G), (_, second, *H) = steps[k, p], steps[k, q]
+        (g, u), (h, v) = waves[first - 1], waves[second - 1]
+        wanted = np.einsum("mag,agbh,nbh->mn", u.conj(), matrix(W, g - G, h - H), v)
+        np.testing.assert_allclose(X, wanted, atol=1e-5 * np.abs(wanted).max())
+
+
+def test_response_of_a_density(scripts: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against what the density of the lowest states of H + W and H - W differs by, all four components."""
+    charge, potential, script = (scripts(name) for name in ("density", "potential", "tilt"))
+    monkeypatch.setattr(script, "ELECTRONS", OCCUPIED_WAVES)
+    rng, size, s = np.random.default_rng(7), 7, 1e-3
+    W = rng.normal(size=(4, size, size, size))
+    G = np.array(list(itertools.product(range(-2, 3), repeat=3)))
+    base = potential.Ground(charge.Density(G, np.eye(3), G, G), size, G, G)
+    bands = script.Bands.__new__(script.Bands)
+    bands.base, bands.waves, energies, wanted = base, [], [], np.zeros((4, size, size, size))
+    for count in (9, 11):
+        g, H = plane_waves(rng, count)
+        added = matrix(W, g, g).reshape(2 * count, 2 * count)
+        e, u = np.linalg.eigh(H)
+        energies.append(e)
+        bands.waves.append((g, u.T.reshape(-1, 2, count)))
+        place = (slice(None), slice(None), *(g % size).T)
+        for sign in (1, -1):
+            u = np.linalg.eigh(H + sign * s * added)[1][:, :OCCUPIED_WAVES].T.reshape(-1, 2, count)
+            up, down = np.moveaxis(grid_of_states(u, place, size), 1, 0)
+            cross = (up.conj() * down).sum(axis=0)
+            n, m = (np.abs(up) ** 2).sum(axis=0), (np.abs(down) ** 2).sum(axis=0)
+            wanted += sign * np.array([n + m, 2 * cross.real, 2 * cross.imag, n - m]) / (2 * s)
+    bands.energies = np.array(energies, dtype=object)
+    wanted = base.recip(wanted / 2 / base.of.volume)
+    np.testing.assert_allclose(bands.response(W), wanted, atol=1e-4 * np.abs(wanted).max())
+
+
+def grid_of_states(u: np.ndarray, place: tuple[object, ...], size: int) -> np.ndarray:
+    waves = np.zeros((*u.shape[:2], size, size, size), dtype=complex)
+    waves[place] = u
+    return np.fft.ifftn(waves, axes=(2, 3, 4)) * size**3
