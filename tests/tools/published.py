@@ -204,7 +204,7 @@ PS_PER_THETA = float(units.convert_alpha(np.array(E2_OVER_H), "ps/m", 3)) / (2 *
 COARSE = (
     "not met: an order of magnitude. The library's functions of Cr2O3 are from 2 x 2 x 2 points and a small cutoff; the "
     "sign of alpha is that of the magnetic domain. Better ones, with an exact .uHu and a density that follows the field, have "
-    "LC -0.0192 and IC -0.0068: nearer, and not met either ([why](from_dft.md))"
+    "LC -0.0148 and IC -0.0085: IC agrees, LC does not ([why](from_dft.md))"
 )
 
 ROWS = [
