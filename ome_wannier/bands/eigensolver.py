@@ -21,7 +21,7 @@ SMALL = 32
 EPS = 2.0**-53
 #: sizes of matrices: fourth powers, and what they are divided by, are floats
 RANGE = 1e-50, 1e50
-#: columns whose squares add up to less than this are zero
+#: elements, or columns, whose squares add up to less than this are zero
 LEAST = 1e-150
 #: sweeps for one eigenvalue; two are usual
 SWEEPS = 60
@@ -96,7 +96,9 @@ def tridiagonalize(A, B, d, o, x, y, beta, p, q, s):  # type: ignore[no-untyped-
             a, b = A[m, c, t], B[m, c, t]
             first = np.sqrt(a * a + b * b)
             length = np.sqrt(a * a + b * b + s[t])
-            a, b = (a / first if first > 0.0 else 1.0), (b / first if first > 0.0 else 0.0)
+            # nor has one a phase whose square has lost digits
+            known = first * first > LEAST
+            a, b = (a / first if known else 1.0), (b / first if known else 0.0)
             # a column that has one element already needs no reflection
             reflects = s[t] > LEAST
             sign = -1.0 if reflects else 1.0
@@ -247,9 +249,9 @@ def eigen_of_small(H, lanes, e, U, failed, A, B, Z, re, im, d, o, x, y, beta, p,
                     A[i, j, t], B[i, j, t] = h.real, h.imag
         tridiagonalize(A, B, d, o, x, y, beta, p, q, small)
         for t in range(L):
-            size = abs(d[N - 1, t])
+            size = abs(d[N - 1, t])  # a sum, which is no number if one of these is none
             for i in range(N - 1):
-                size = max(size, abs(d[i, t]) + o[i, t])
+                size += abs(d[i, t]) + o[i, t]
             lost[t] = 0.0 if RANGE[0] < size < RANGE[1] or size == 0.0 else 1.0
             small[t] = 1e-3 * EPS * size
         diagonalize(d, o, Z, small, lost, w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8], w[9], w[10], w[11], w[12])

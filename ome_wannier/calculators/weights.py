@@ -51,7 +51,8 @@ def evaluate(observable: Observable, bands: Bands) -> Array:
     """
     along = component_axes(bands.axes, bands.moments)
     expected = (*bands.energies.shape, *(len(along[dim]) for dim in observable.dims))
-    if 0 in expected:  # a block that a layer or chain does not have
+    # a block that a layer or chain does not have, or that vanishes
+    if 0 in expected or (observable.of_heights and is_flat(bands.model)):
         return np.zeros(expected)
     found = observable(bands)
     if np.ma.is_masked(found):
@@ -98,10 +99,12 @@ def side_by_side(observables: Sequence[Observable], bands: Bands) -> Array:
 
 
 def without_columns(observables: Sequence[Observable], model: Model) -> frozenset[str]:
-    """Names of those that vanish for a model, whatever k."""
-    if not any(o.of_heights for o in observables) or not is_flat(model):
+    """Names of those that vanish for a model, whatever k, and are not summed: not if nothing else is left to be summed."""
+    none = frozenset(o.name for o in observables if o.of_heights)
+    if not none or not is_flat(model):
         return frozenset()
-    return frozenset(o.name for o in observables if o.of_heights)
+    left = [s for name, s in component_shapes(observables, model).items() if name not in none]
+    return none if any(0 not in s for s in left) else frozenset()
 
 
 def component_shapes(observables: Sequence[Observable], model: Model) -> Shapes:

@@ -210,6 +210,18 @@ def test_magnetization(position):
     assert found.magnetization.attrs["units"] == "A m"
 
 
+@pytest.mark.parametrize("settings", [{"kmesh": (12, 1, 1)}, {"rtol": 0.1, "max_points": 2000}])
+def test_a_straight_chain_has_nothing_to_sum(settings):
+    """All orbitals on one axis: r_g = 0, and with it the moment -1/2 (r x v) of every state."""
+    bent = chain(3, axis=0)
+    straight = replace(bent, centres=bent.centres * np.array([1.0, 0.0, 0.0]) + np.array([0.0, 2.0, 3.0]))
+    found = ome.compute(straight, calculators=["magnetization", "magnetization_dmu"], fermi=MU, temperature=300.0, **settings)
+    for name in ("magnetization", "magnetization_dmu"):
+        assert not found[name].values.any()
+        assert not found[f"{name}_error"].values.any()
+        assert found[name].shape[-1] == 3
+
+
 def test_magnetic_fields():
     """M = -dOmega/dB, and dM_i/dE_g = -d<r_g>/dB_i at a fixed level, in a magnetic field that enters by Peierls phases.
 
