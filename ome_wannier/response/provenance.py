@@ -69,6 +69,7 @@ def _left_outside(model: Model) -> tuple[str, ...]:
     known = _completed(model)
     if not known:
         return ("states outside the basis",)
-    missing = {"moments": "moments by way of states outside the basis", "metric": "metric of states outside the basis"}
+    metric = "metric of states outside the basis (.uIu; without it moments of files depend on where energies are counted from)"
+    missing = {"moments": "moments by way of states outside the basis", "metric": metric}
     always = ("states outside the basis that are mixed in by the field", "states outside the basis in the parts of the split")
     return (*(text for name, text in missing.items() if name not in known), *always)
