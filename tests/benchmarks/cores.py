@@ -34,7 +34,7 @@ def section(small: bool) -> str:
     """Times of some sizes; the bits of the results are asserted to be the same."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     rows = []
-    for n in (12,) if small else (32, 46):
+    for n in (12,) if small else (36, 54):
 
         def once(n: int = n) -> list[float]:
             command = [sys.executable, "-c", PROCESS, str(n)]
