@@ -32,7 +32,7 @@ def eigh(H: NDArray[np.complex128]) -> tuple[NDArray[np.float64], NDArray[np.com
     n = H.shape[1]
     if n == 2:
         return eigen_of_two(H)  # type: ignore[no-any-return]
-    if n > SMALL:
+    if n > SMALL or n == 0:
         return np.linalg.eigh(H)
     lanes = 16 if len(H) <= 16 else 64 if n <= 12 else 32
     e, U, failed = eigen_of_small(H, np.empty(lanes))

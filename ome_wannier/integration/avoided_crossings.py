@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bands.eigensolver import eigh
 from ..calculators.quantity import AT_SURFACE, SEA
 
 Array = NDArray[np.float64]
@@ -39,7 +40,8 @@ class Crossings(NamedTuple):
     @classmethod
     def of(cls, gap: Array, rows: Array) -> Crossings:
         """From the gap and the rows of M (p, rows, directions), the first of them the difference of the velocities."""
-        squares, V = np.linalg.eigh(rows.transpose(0, 2, 1) @ rows)
+        squares, states = eigh(np.asarray(rows.transpose(0, 2, 1) @ rows, dtype=complex))
+        V = states.real  # of real matrices they are real
         return cls(gap, np.sqrt(np.maximum(squares, TINY)), V, gap[:, None] * np.einsum("pd,pdi->pi", rows[:, 0], V))
 
     def within(self, reach: float) -> tuple[Array, Array, NDArray[np.bool_]]:

@@ -145,6 +145,22 @@ def test_any_points_together(n):
         assert np.array_equal(states, U), lanes
 
 
+@pytest.mark.parametrize("n", [1, 2, *SIZES])
+def test_states_of_real_matrices_are_real(n):
+    H = random(50, n)
+    H = np.asarray(H.real + H.real.swapaxes(1, 2), dtype=complex)
+    e, U = eigh(H)
+    assert not U.imag.any()
+    assert np.abs(H.real @ U.real - U.real * e[:, None]).max() < 64 * EPS * n
+
+
+def test_nothing():
+    """No points, or no bands."""
+    for shape in ((0, 5, 5), (4, 0, 0), (0, 0, 0), (0, 2, 2)):
+        e, U = eigh(np.zeros(shape, dtype=complex))
+        assert (e.shape, U.shape) == (shape[:2], shape)
+
+
 def test_lower_triangle_counts():
     """As of LAPACK by default: what stands above the diagonal, and imaginary parts on it, take no part."""
     H = random(50, 7)
