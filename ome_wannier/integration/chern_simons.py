@@ -39,6 +39,8 @@ SETTLED = 0.8
 CANDIDATES, COARSE = 1600, 6
 #: smallest singular value at which the natural orbitals are taken without a search
 GOOD = 0.6
+#: what settles which orbitals are natural where several are by the same right; rounding would, and theta of a mesh would tell
+SPLIT = 1e-6
 POINTS_AT_ONCE = 512
 
 
@@ -187,9 +189,10 @@ def best_trial(model: Lattice, occupied: int, seed: int = 0) -> ComplexArray:
     k = KMesh((COARSE,) * 3, (0.3, 0.2, 0.1)).points()
     bands = Bands(model, k)
     C = bands.eigenvectors[:, :, :occupied]
-    _, natural = np.linalg.eigh((C @ adjoint(C)).mean(axis=0))
-    best, value = natural[:, -occupied:], -1.0
     n = model.n_orbitals
+    tilt = np.random.default_rng(seed + 1).normal(size=(2, n, n))
+    _, natural = np.linalg.eigh((C @ adjoint(C)).mean(axis=0) + SPLIT * (tilt[0] + tilt[0].T + 1j * (tilt[1] - tilt[1].T)))
+    best, value = natural[:, -occupied:], -1.0
     for i in range(CANDIDATES):
         noise = rng.normal(size=(n, occupied)) + 1j * rng.normal(size=(n, occupied))
         # wide search first, then steps around the best that shrink

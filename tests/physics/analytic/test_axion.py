@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from toys import TOYS, malashevich, rebuilt, rotated
@@ -83,6 +85,20 @@ def test_gauge_does_not_matter(rng):
     for _ in range(3):
         other, _ = np.linalg.qr(g + 0.15 * (rng.normal(size=g.shape) + 1j * rng.normal(size=g.shape)))
         assert axion_angle(model, mesh, 2, other).theta == pytest.approx(-3.0446798e-4, abs=1e-11)
+
+
+@pytest.mark.parametrize("bond", [1.0, -1.0, -5.0])
+def test_rounding_does_not_choose_the_trial_orbitals(bond):
+    """Natural orbitals come in pairs here: elements that change by 1e-14 leave those that are found in place."""
+    model, rng = fu_kane_mele(bond), np.random.default_rng(3)
+    sign = np.where(rng.random(model.hamiltonian.shape) < 0.5, 1.0, -1.0)
+    place = {tuple(R): i for i, R in enumerate(model.R.tolist())}
+    change = model.hamiltonian * 1e-14 * sign
+    opposite = [place[tuple((-R).tolist())] for R in model.R]
+    other = replace(model, hamiltonian=model.hamiltonian + (change + np.conj(change[opposite].swapaxes(1, 2))) / 2)
+    assert not np.array_equal(other.hamiltonian, model.hamiltonian)
+    # 1e-14 over what settles the choice, 1e-6
+    assert np.abs(best_trial(model, 2) - best_trial(other, 2)).max() < 1e-7
 
 
 @pytest.mark.parametrize(("bond", "expected"), [(1.0, np.pi), (-1.0, 0.0), (-5.0, 0.0)])
