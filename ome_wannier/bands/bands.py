@@ -235,13 +235,6 @@ class Bands:
         found: Array = compiled.moves(self.velocities, self.spacing)
         return found
 
-    @property
-    def couplings(self) -> ComplexArray:
-        """(nk, n - 1, 4, directions) in eV: how far matrix elements between neighbouring levels move on that way, of the levels
-        n and n + 1, n - 1 and n + 1, n and n + 2, n - 1 and n + 2 (of the outermost where there is none)."""
-        found: ComplexArray = compiled.couplings(self.velocities, self.spacing)
-        return found
-
     @cached_property
     def connections(self) -> ComplexArray:
         """`connection` along all axes, (nk, axes, n, n)."""

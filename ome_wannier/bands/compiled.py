@@ -27,22 +27,6 @@ def moves(v, steps, out):  # type: ignore[no-untyped-def]
                 out[k, n, i] = total
 
 
-@kernel("z4 f2 -> z4", lambda v, steps: ((v.shape[0], v.shape[2] - 1, 4, steps.shape[1]),))
-def couplings(v, steps, out):  # type: ignore[no-untyped-def]
-    """The same of the elements between the levels n and n + 1, n - 1 and n + 1, n and n + 2, n - 1 and n + 2 (of the outermost
-    where there is none): (nk, n - 1, 4, directions)."""
-    K, D, N, _ = v.shape
-    for k in range(K):
-        for n in range(N - 1):
-            for j in range(4):
-                low, high = max(n - j % 2, 0), min(n + 1 + j // 2, N - 1)
-                for i in range(steps.shape[1]):
-                    total = 0j
-                    for a in range(D):
-                        total += v[k, a, low, high] * steps[a, i]
-                    out[k, n, j, i] = total
-
-
 @kernel("f2 f3 i2 i2 f0 f0 -> i1 i1", lambda energies, *_: (energies.shape[:1], energies.shape[:1]))
 def passed(energies, moves, first, end, lowest, highest, below, above):  # type: ignore[no-untyped-def]
     """First band that a Fermi level between two energies may pass, and the end of those, levels moving (nk, n, directions) by

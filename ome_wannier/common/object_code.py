@@ -27,6 +27,7 @@ MODULES = (
     "bands.gate",
     "bands.cross_gap",
     "integration.mesh.compiled",
+    "integration.compiled",
     "integration.occupation.compiled",
     "bands.compiled",
     "bands.rotations",

@@ -13,8 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bands.bands import Bands
 from ..bands.eigensolver import eigh
 from ..calculators.quantity import AT_SURFACE, SEA
+from . import compiled
 
 Array = NDArray[np.float64]
 
@@ -104,22 +106,31 @@ def told_apart(fermi: Array, energies: Array, reach: Array, wide: Array | float)
     return np.asarray(np.searchsorted(fermi, low) < np.searchsorted(fermi, high, "right"))
 
 
-def rows_of(energies: Array, moves: Array, couplings: NDArray[np.complex128]) -> Array:
-    """Rows of M (nk, n - 1, 9, directions) of energies (nk, n), `Bands.moves` and `Bands.couplings`.
+def rows_of(bands: Bands, point: NDArray[np.int64], band: NDArray[np.int64]) -> Array:
+    """Rows of M (p, 9, directions) of pairs of neighbours, the lower band of each (p,) at the point (p,).
 
-    Levels that are much closer to each other than to the other side of the gap count as double. If both sides are, half of the
-    sum of squares is the mean repulsion of a level (all of them are equal where time reversal and inversion make both double).
+    The difference of the velocities; real parts, then imaginary parts, of the elements between the levels n and n + 1, n - 1
+    and n + 1, n and n + 2, n - 1 and n + 2, as far as these count: levels that are much closer to each other than to the other side
+    of the gap are double. If both sides are, half of the sum of squares is the mean repulsion of a level (all of them are equal
+    where time reversal and inversion make both double).
     """
-    gap = np.diff(energies)
-    lower, upper = np.zeros_like(gap, dtype=bool), np.zeros_like(gap, dtype=bool)
-    lower[:, 1:] = gap[:, :-1] < DOUBLE * gap[:, 1:]
-    upper[:, :-1] = gap[:, 1:] < DOUBLE * gap[:, :-1]
-    counted = np.stack([np.ones_like(lower), lower, upper, lower & upper], axis=2)
-    times = np.where((lower & upper)[..., None], np.sqrt(2.0), 2.0) * counted
-    c = times[..., None] * couplings
-    return np.concatenate([np.diff(moves, axis=1)[:, :, None], c.real, c.imag], axis=2)
+    found: Array = compiled.rows(bands.energies, bands.moves, bands.velocities, bands.spacing, point, band, DOUBLE)
+    return found
+
+
+def all_rows(bands: Bands) -> Array:
+    """The same of all pairs at all points: (nk, n - 1, 9, directions)."""
+    (K, n), pairs = bands.energies.shape, bands.energies.shape[1] - 1
+    found = rows_of(bands, np.repeat(np.arange(K), pairs), np.tile(np.arange(pairs), K))
+    return found.reshape(K, n - 1, *found.shape[1:])
 
 
 def most(rows: Array) -> Array:
     """(nk, n - 1): a bound of what the gap changes by in a step along every direction."""
     return np.asarray(np.sqrt(np.sum(rows**2, axis=2)).sum(axis=2))
+
+
+def most_of(bands: Bands) -> Array:
+    """The same of all pairs, without their rows."""
+    found: Array = compiled.most(bands.energies, bands.moves, bands.velocities, bands.spacing, DOUBLE)
+    return found

@@ -54,6 +54,7 @@ def external_of(system: Any, R: NDArray[np.int64], added: Mapping[str, Any] = Ma
     place = [row[tuple(r)] for r in system.rvec.iRvec.tolist()]
 
     def placed(name: str) -> ComplexArray:
+        """A matrix of the system, and what is added to it, on all of these R vectors."""
         X = np.asarray(_overlaps(system) if name == "FF" else system.get_R_mat(name)) + added.get(name, 0)
         full = np.zeros((len(R), *X.shape[1:]), dtype=complex)
         np.add.at(full, place, X)

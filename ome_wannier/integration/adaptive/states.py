@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...calculators.weights import evaluate_at, side_by_side
 from ...common.errors import SettingsError
 from ...models.base import has_zone
-from ..avoided_crossings import rows_of
+from ..avoided_crossings import all_rows
 from ..integral import Integrand
 from ..memory import WORKING_SET, bytes_per_point, keep_freed
 from .constants import ADAPTIVE
@@ -104,7 +104,7 @@ class CellJob(NamedTuple):
 
 class States(NamedTuple):
     """Energies (nk, n), weights (nk, n, columns), de/dk in units of the reciprocal vectors (nk, n, d), how the gaps between
-    neighbours change along these (`rows_of`: nk, n - 1, 9, d), which points have levels in doubt (nk,), their energies (nd, n)
+    neighbours change along these (`all_rows`: nk, n - 1, 9, d), which points have levels in doubt (nk,), their energies (nd, n)
     and weights (nd, n, columns) with other groups, and the widest group."""
 
     energies: Array
@@ -149,5 +149,5 @@ def _states(job: CellJob, k: Array) -> States:
     elif degeneracy.other is not None and doubtful.any():
         other, changed = evaluate_at(model, observables, k[doubtful], degeneracy.other)
         energies = other.energies
-    rows = rows_of(bands.energies, bands.moves, bands.couplings)
+    rows = all_rows(bands)
     return States(bands.energies, weights, bands.moves, rows, doubtful, energies, changed, bands.widest_group)

@@ -116,52 +116,6 @@ def at_points(energies, weights, point, band, share, dip, kinds, fermi, widths, 
                     variance[i, t, c] += lost * lost
 
 
-@kernel("f2 f3 z4 f2 f0 -> f2", lambda energies, *_: ((len(energies), energies.shape[1] - 1),))
-def most(energies, moves, v, steps, double, out):  # type: ignore[no-untyped-def]
-    """`avoided_crossings.most` of `rows_of`, which are many: (nk, n - 1), of velocities v (nk, d, n, n) and `Bands.spacing`.
-
-    double : two levels are, if they differ by this share of the gap to the next.
-    """
-    K, N = energies.shape
-    for k in range(K):
-        for n in range(N - 1):
-            gap = energies[k, n + 1] - energies[k, n]
-            lower = n > 0 and energies[k, n] - energies[k, n - 1] < double * gap
-            upper = n + 2 < N and energies[k, n + 2] - energies[k, n + 1] < double * gap
-            times, total = 2.0 if lower and upper else 4.0, 0.0
-            for i in range(moves.shape[2]):
-                x = moves[k, n + 1, i] - moves[k, n, i]
-                square = x * x
-                for j in range(4):
-                    if (j % 2 == 0 or lower) and (j < 2 or upper):
-                        c = 0j
-                        for a in range(len(steps)):
-                            c += v[k, a, n - j % 2, n + 1 + j // 2] * steps[a, i]
-                        square += times * (c.real * c.real + c.imag * c.imag)
-                total += np.sqrt(square)
-            out[k, n] = total
-
-
-@kernel("f2 f3 z4 f2 i1 i1 f0 -> F3", lambda e, m, v, steps, point, *_: ((len(point), 9, steps.shape[1]),))
-def rows(energies, moves, v, steps, point, band, double, out):  # type: ignore[no-untyped-def]
-    """`avoided_crossings.rows_of` of pairs of bands (p,), the lower ones given, at the points (p,): (p, 9, directions)."""
-    N = energies.shape[1]
-    for p in range(len(point)):
-        k, n = point[p], band[p]
-        gap = energies[k, n + 1] - energies[k, n]
-        lower = n > 0 and energies[k, n] - energies[k, n - 1] < double * gap
-        upper = n + 2 < N and energies[k, n + 2] - energies[k, n + 1] < double * gap
-        times = np.sqrt(2.0) if lower and upper else 2.0
-        for i in range(steps.shape[1]):
-            out[p, 0, i] = moves[k, n + 1, i] - moves[k, n, i]
-            for j in range(4):
-                if (j % 2 == 0 or lower) and (j < 2 or upper):
-                    c = 0j
-                    for a in range(len(steps)):
-                        c += v[k, a, n - j % 2, n + 1 + j // 2] * steps[a, i]
-                    out[p, 1 + j, i], out[p, 5 + j, i] = times * c.real, times * c.imag
-
-
 @kernel("f2 f3 f2 f1 f0 i0 -> i2 i2", lambda energies, moves, change, *_: (change.shape, change.shape))
 def near(energies, moves, change, fermi, wide, full, found, apart):  # type: ignore[no-untyped-def]
     """Of neighbouring bands (nk, n - 1): whether the gap may close within a step near some level of `fermi`, and whether one

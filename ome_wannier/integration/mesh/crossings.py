@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ...bands.bands import Bands
 from ...calculators.quantity import SEA
-from ..avoided_crossings import DOUBLE, ROUNDING, TINY, Crossings, alias, heights, share
+from ..avoided_crossings import ROUNDING, TINY, Crossings, alias, heights, most_of, rows_of, share
 from ..memory import WORKING_SET
 from ..occupation.fermi import REACH
 from ..occupation.histogram import Occupation
@@ -97,11 +97,10 @@ def pairs_near(bands: Bands, occupation: Occupation, tol: float, full: bool = Fa
     tol : levels closer than this count as one. full : those far below the levels too.
     """
     energies, moves, (fermi, widths) = bands.energies, bands.moves, levels_of(occupation)
-    change = compiled.most(energies, moves, bands.velocities, bands.spacing, DOUBLE)
+    change = most_of(bands)
     near, apart = compiled.near(energies, moves, change, fermi, REACH * widths.max(), int(full))
     point, band = np.nonzero(near)
-    rows = compiled.rows(energies, moves, bands.velocities, bands.spacing, point, band, DOUBLE)
-    found = Crossings.of(energies[point, band + 1] - energies[point, band], rows)
+    found = Crossings.of(energies[point, band + 1] - energies[point, band], rows_of(bands, point, band))
     _, least, c = found.within(STEP)
     steps, there = found.told(*found.within(HALF)[:2], tol)
     return Pairs(point[c], band[c], found.speeds[c], least[c], steps[c], there[c], apart[point[c], band[c]] > 0)

@@ -1,11 +1,13 @@
 """What the step to the next point of a mesh changes, compiled, against the same in numpy."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from ome_wannier.bands import compiled
 from ome_wannier.integration import avoided_crossings
-from ome_wannier.integration.mesh.compiled import most, near, rows
+from ome_wannier.integration.mesh.compiled import near
 
 
 def some(n, directions, seed=0):
@@ -17,41 +19,49 @@ def some(n, directions, seed=0):
     return energies, v + np.conj(v.swapaxes(2, 3)), rng.normal(size=(3, directions))
 
 
+def rows_in_numpy(energies, v, steps):
+    """The rows of all pairs (nk, n - 1, 9, directions), of sums over the axes of velocities times steps."""
+    moved, n = np.einsum("kamn,ai->kmni", v, steps), energies.shape[1]
+    out = np.zeros((len(energies), n - 1, 9, steps.shape[1]))
+    for k, m in np.ndindex(len(energies), n - 1):
+        gap = energies[k, m + 1] - energies[k, m]
+        lower = m > 0 and energies[k, m] - energies[k, m - 1] < avoided_crossings.DOUBLE * gap
+        upper = m + 2 < n and energies[k, m + 2] - energies[k, m + 1] < avoided_crossings.DOUBLE * gap
+        times = np.sqrt(2) if lower and upper else 2
+        out[k, m, 0] = (moved[k, m + 1, m + 1] - moved[k, m, m]).real
+        counted = {0: (m, m + 1)} | ({1: (m - 1, m + 1)} if lower else {}) | ({2: (m, m + 2)} if upper else {})
+        for j, pair in (counted | ({3: (m - 1, m + 2)} if lower and upper else {})).items():
+            c = times * moved[(k, *pair)]
+            out[k, m, 1 + j], out[k, m, 5 + j] = c.real, c.imag
+    return out
+
+
+def as_bands(energies, v, steps):
+    return SimpleNamespace(energies=energies, moves=compiled.moves(v, steps), velocities=v, spacing=steps)
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 7])
 @pytest.mark.parametrize("directions", [0, 1, 3])
-def test_moves_and_couplings(n, directions):
-    """Sums over the axes of velocities times steps, of the levels and of the four pairs around each gap."""
+def test_moves(n, directions):
+    """Sums over the axes of velocities times steps, of the levels."""
     _, v, steps = some(n, directions)
-    wanted = np.einsum("kamn,ai->kmni", v, steps)
-    moves, couplings = compiled.moves(v, steps), compiled.couplings(v, steps)
-    assert np.allclose(moves, np.einsum("knni->kni", wanted).real, rtol=1e-12, atol=1e-12)
-    assert couplings.shape == (40, n - 1, 4, directions)
-    for i in range(n - 1):
-        pairs = [(i, i + 1), (i - 1, i + 1), (i, i + 2), (i - 1, i + 2)]
-        for j, (low, high) in enumerate(pairs):
-            assert np.allclose(couplings[:, i, j], wanted[:, max(low, 0), min(high, n - 1)], rtol=1e-12, atol=1e-12)
+    wanted = np.einsum("kann,ai->kni", v, steps).real
+    assert np.allclose(compiled.moves(v, steps), wanted, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 7])
-def test_most(n):
-    """The bound of `avoided_crossings`, levels that count as double among them."""
-    energies, v, steps = some(n, 2)
-    moves, couplings = compiled.moves(v, steps), compiled.couplings(v, steps)
-    wanted = avoided_crossings.most(avoided_crossings.rows_of(energies, moves, couplings))
-    assert np.allclose(most(energies, moves, v, steps, avoided_crossings.DOUBLE), wanted, rtol=1e-12)
-
-
-@pytest.mark.parametrize("n", [2, 3, 4, 7])
 @pytest.mark.parametrize("directions", [0, 1, 3])
-def test_rows_of_single_pairs(n, directions):
-    """Those of `avoided_crossings.rows_of`, in any order and more than once."""
+def test_rows(n, directions):
+    """Of all pairs, of single ones in any order and more than once, and the bound that they give."""
     energies, v, steps = some(n, directions)
-    moves, couplings = compiled.moves(v, steps), compiled.couplings(v, steps)
-    wanted = avoided_crossings.rows_of(energies, moves, couplings)
-    rng = np.random.default_rng(1)
-    point, band = rng.integers(0, 40, 300), rng.integers(0, n - 1, 300)
-    found = rows(energies, moves, v, steps, point, band, avoided_crossings.DOUBLE)
-    assert np.allclose(found, wanted[point, band], rtol=1e-12, atol=1e-12)
+    bands, wanted = as_bands(energies, v, steps), rows_in_numpy(energies, v, steps)
+    assert np.allclose(avoided_crossings.all_rows(bands), wanted, rtol=1e-12, atol=1e-12)
+    assert np.allclose(avoided_crossings.most_of(bands), avoided_crossings.most(wanted), rtol=1e-12)
+    if n > 1:
+        rng = np.random.default_rng(1)
+        point, band = rng.integers(0, 40, 300), rng.integers(0, n - 1, 300)
+        found = avoided_crossings.rows_of(bands, point, band)
+        assert np.allclose(found, wanted[point, band], rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -61,7 +71,7 @@ def test_near(n, fermi, full):
     """Gaps that may close in a step near a level, and pairs that may be filled differently: told in numpy."""
     energies, v, steps = some(n, 2)
     moves, fermi = 0.1 * compiled.moves(v, steps), np.array(fermi)
-    change = 0.2 * most(energies, moves, v, steps, avoided_crossings.DOUBLE)
+    change = 0.2 * avoided_crossings.most(rows_in_numpy(energies, v, steps))
     found, apart = near(energies, moves, change, fermi, 0.05, int(full))
     reach = np.abs(moves).sum(axis=2)
     between = avoided_crossings.told_apart(fermi, energies, reach, 0.05 + change / 4)
