@@ -110,9 +110,9 @@ def rows_of(bands: Bands, point: NDArray[np.int64], band: NDArray[np.int64]) -> 
     """Rows of M (p, 9, directions) of pairs of neighbours, the lower band of each (p,) at the point (p,).
 
     The difference of the velocities; real parts, then imaginary parts, of the elements between the levels n and n + 1, n - 1
-    and n + 1, n and n + 2, n - 1 and n + 2, as far as these count: levels that are much closer to each other than to the other side
-    of the gap are double. If both sides are, half of the sum of squares is the mean repulsion of a level (all of them are equal
-    where time reversal and inversion make both double).
+    and n + 1, n and n + 2, n - 1 and n + 2, as far as these count: levels that are much closer to each other than to the other
+    side of the gap are double. If both sides are, half of the sum of squares is the mean repulsion of a level (all of them are
+    equal where time reversal and inversion make both double).
     """
     found: Array = compiled.rows(bands.energies, bands.moves, bands.velocities, bands.spacing, point, band, DOUBLE)
     return found

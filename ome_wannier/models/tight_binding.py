@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from ..common.errors import ModelError
 from .alignment import EXACT
 from .base import NO_HEIGHT, Across, Matrices, Structure, bounded_axes, brief, moment_axes, shown
-from .compiled import at_centres, covariant, covariant_second, hermitian
-from .fourier import FourierSeries, SeriesSums
+from .fourier import FourierSeries
 from .operators import Operator, Parity, absent, distinct, on_vectors
 from .outside_states import External, ExternalSeries, Outside
+from .positions import whole, with_diagonal_position, with_position
 from .real_space import RealSpace, frozen_terms, given_homes, in_axes, laid_out
 from .real_space_checks import check_lattice, check_vectors, checked, hermitised, partners, spin_matrices
 
@@ -249,17 +249,15 @@ class TightBinding:
         axes = self.axes
         series, position = self._series
         found = series(k, order, axes)
-        if order == 1 and position is None:
+        if order and position is None:
             assert self.centres is not None
-            return _at_centres(found, self.centres[:, list(axes)])
-        h = _whole(found)
+            return with_diagonal_position(found, self.centres[:, list(axes)])
+        h = whole(found)
         if order == 0:
             return Matrices(h.value)
-        if position is None:
-            assert self.centres is not None
-            return _diagonal_position(h.value, h.first, h.second, self.centres[:, list(axes)])
+        assert position is not None
         A, dA, curl = self._position(position, k, order, curvature)
-        return _full_position(h.value, h.first, h.second, A, dA, curl)
+        return with_position(h, A, dA, curl)
 
     def operator(self, name: str, k: Array) -> ComplexArray:
         """The operator of this name at fractional `k`, shape (..., 3), in the Wannier gauge: (nk, c, n, n).
@@ -272,7 +270,7 @@ class TightBinding:
             return np.broadcast_to(self._local[name], (np.asarray(k).reshape(-1, 3).shape[0], *self._local[name].shape))
         if name not in self._operator_series:
             raise absent(name, [*self._operator_series, *self._local])
-        return _whole(self._operator_series[name](k, 0, self.axes)).value
+        return whole(self._operator_series[name](k, 0, self.axes)).value
 
     def with_operator(
         self,
@@ -309,7 +307,7 @@ class TightBinding:
         if self.centres is not None:
             Z = one * (self.centres - self.centre)[:, bounded].T[:, None]
             return Across(np.broadcast_to(Z, (np.asarray(k).reshape(-1, 3).shape[0], *Z.shape)))
-        found, number = _whole(self._across(k, 0, self.axes)).value, len(bounded)
+        found, number = whole(self._across(k, 0, self.axes)).value, len(bounded)
         slope = found[:, number:].reshape(len(found), len(self.axes), number, n, n)
         return Across(found[:, :number] - one * self.centre[bounded][:, None, None], slope)
 
@@ -328,12 +326,12 @@ class TightBinding:
     ) -> tuple[ComplexArray, ComplexArray | None, ComplexArray | None]:
         """A, dA[b, a] = d_b A_a where second derivatives are asked for, and the curls d_a A_b - d_b A_a of `self._pairs`."""
         if order == 2:
-            a = _whole(position(k, 1, self.axes))
+            a = whole(position(k, 1, self.axes))
             first, second = self._pairs
             return a.value, a.first, a.first[:, first, second] - a.first[:, second, first] if curvature else None
         if not curvature:
-            return _whole(position(k, 0, self.axes)).value, None, None
-        both, d = _whole(self._with_curls(k, 0, self.axes)).value, len(self.axes)
+            return whole(position(k, 0, self.axes)).value, None, None
+        both, d = whole(self._with_curls(k, 0, self.axes)).value, len(self.axes)
         return np.ascontiguousarray(both[:, :d]), None, np.ascontiguousarray(both[:, d:])
 
     @property
@@ -373,49 +371,3 @@ class TightBinding:
 def is_tight_binding(model: object) -> TypeIs[TightBinding]:
     """Whether a model has matrices on R vectors, as files of Wannier functions have."""
     return isinstance(model, TightBinding)
-
-
-def _whole(upper: SeriesSums) -> SeriesSums:
-    """Hermitian matrices (..., n, n) of their upper triangles (..., n (n + 1) / 2)."""
-
-    def whole(x: ComplexArray) -> ComplexArray:
-        found = hermitian(x.reshape(-1, x.shape[-1]))
-        return np.asarray(found.reshape(*x.shape[:-1], *found.shape[1:]))
-
-    return SeriesSums(*(whole(x) for x in upper if x is not None))
-
-
-def _at_centres(upper: SeriesSums, centres: Array) -> Matrices:
-    """Matrices up to the first order with diagonal positions, of the upper triangles of the Hamiltonian."""
-    X, dX = upper.value, upper.first
-    H, V = at_centres(X.reshape(-1, X.shape[-1]), dX.reshape(-1, *dX.shape[-2:]), centres)
-    return Matrices(H, V, A=_diagonal(centres, V))
-
-
-def _diagonal(centres: Array, like: ComplexArray) -> ComplexArray:
-    """The diagonal matrices of centres (n, d), at each k as `like` (nk, d, n, n)."""
-    return np.broadcast_to(centres.T[:, :, None] * np.eye(len(centres), dtype=complex), like.shape)
-
-
-def _diagonal_position(H: ComplexArray, dH: ComplexArray, ddH: ComplexArray, centres: Array) -> Matrices:
-    """D_a X = d_a X - i [t_a, X] with t the diagonal matrix of orbital centres: elementwise d_a - i (t_i - t_j)_a.
-
-    physics.md eq. 7.
-    """
-    t = np.moveaxis(centres[:, None, :] - centres[None, :, :], 2, 0)
-    V = dH - 1j * t * H[:, None]
-    W = ddH - 1j * (t[:, None] * dH[:, None] + t[None, :] * dH[:, :, None]) - (t[:, None] * t[None, :]) * H[:, None, None]
-    return Matrices(H, V, W, A=_diagonal(centres, V))
-
-
-def _full_position(
-    H: ComplexArray,
-    dH: ComplexArray,
-    ddH: ComplexArray | None,
-    A: ComplexArray,
-    dA: ComplexArray | None,
-    curl: ComplexArray | None,
-) -> Matrices:
-    """physics.md eqs. 4 to 6 with the full position matrix A; ddH[b, a] = d_b d_a H, the others as `_position` gives them."""
-    W = None if ddH is None else covariant_second(ddH, dA, A, H, dH, covariant(dH, A, H))
-    return Matrices(H, None, W, curl, A, slope=dH)
