@@ -75,6 +75,73 @@ def eigen_of_two(H, e, U):  # type: ignore[no-untyped-def]
             U[k, 0, 0], U[k, 0, 1], U[k, 1, 0], U[k, 1, 1] = large, np.conj(small), -small, large
 
 
+@inner("i0 f3 f3 f2 f2 f2 f2 f1")
+def _reflection(c, A, B, o, x, y, beta, s):  # type: ignore[no-untyped-def]
+    """Put v_c into the column c below the diagonal, where it leaves o and the phase of the next row; s : space."""
+    N, _, L = A.shape
+    m = c + 1
+    for t in range(L):
+        s[t] = 0.0
+    for i in range(m + 1, N):
+        for t in range(L):
+            s[t] += A[i, c, t] * A[i, c, t] + B[i, c, t] * B[i, c, t]
+    for t in range(L):
+        a, b = A[m, c, t], B[m, c, t]
+        first = np.sqrt(a * a + b * b)
+        length = np.sqrt(a * a + b * b + s[t])
+        # nor has one a phase whose square has lost digits
+        known = first * first > LEAST
+        a, b = (a / first if known else 1.0), (b / first if known else 0.0)
+        # a column that has one element already needs no reflection
+        reflects = s[t] > LEAST
+        sign = -1.0 if reflects else 1.0
+        o[c, t] = length
+        x[m, t], y[m, t] = sign * (x[c, t] * a - y[c, t] * b), sign * (x[c, t] * b + y[c, t] * a)
+        size = first + length if reflects else 0.0
+        A[m, c, t], B[m, c, t] = a * size, b * size
+        beta[c, t] = 1.0 / (length * size) if reflects else 0.0
+
+
+@inner("i0 f3 f3 f2 f2 f2 f1")
+def _reflect(c, A, B, beta, p, q, s):  # type: ignore[no-untyped-def]
+    """Reflect the rows and columns beyond c: less v w^+ + w v^+, w = p + i q = beta X v - beta^2 v (v^+ X v)/2, X = A + i B."""
+    N, _, L = A.shape
+    m = c + 1
+    for i in range(m, N):
+        for t in range(L):
+            p[i, t], q[i, t] = 0.0, 0.0
+    for i in range(m, N):
+        for j in range(m, i):
+            for t in range(L):
+                a, b = A[i, j, t], B[i, j, t]
+                p[i, t] += a * A[j, c, t] - b * B[j, c, t]
+                q[i, t] += a * B[j, c, t] + b * A[j, c, t]
+                p[j, t] += a * A[i, c, t] + b * B[i, c, t]
+                q[j, t] += a * B[i, c, t] - b * A[i, c, t]
+        for t in range(L):
+            p[i, t] += A[i, i, t] * A[i, c, t]
+            q[i, t] += A[i, i, t] * B[i, c, t]
+    for t in range(L):
+        s[t] = 0.0
+    for i in range(m, N):
+        for t in range(L):
+            s[t] += p[i, t] * A[i, c, t] + q[i, t] * B[i, c, t]
+    for t in range(L):
+        s[t] *= 0.5 * beta[c, t] * beta[c, t]
+    for i in range(m, N):
+        for t in range(L):
+            p[i, t] = beta[c, t] * p[i, t] - s[t] * A[i, c, t]
+            q[i, t] = beta[c, t] * q[i, t] - s[t] * B[i, c, t]
+    for i in range(m, N):
+        for j in range(m, i):
+            for t in range(L):
+                a, b, e, f = A[i, c, t], B[i, c, t], A[j, c, t], B[j, c, t]
+                A[i, j, t] -= a * p[j, t] + b * q[j, t] + p[i, t] * e + q[i, t] * f
+                B[i, j, t] -= b * p[j, t] - a * q[j, t] + q[i, t] * e - p[i, t] * f
+        for t in range(L):
+            A[i, i, t] -= 2.0 * (A[i, c, t] * p[i, t] + B[i, c, t] * q[i, t])
+
+
 @inner("f3 f3 f2 f2 f2 f2 f2 f2 f2 f1")
 def tridiagonalize(A, B, d, o, x, y, beta, p, q, s):  # type: ignore[no-untyped-def]
     """T = Q^+ (A + i B) Q, real and tridiagonal: its diagonal d and what is below it, o (n, lanes), not negative.
@@ -86,62 +153,11 @@ def tridiagonalize(A, B, d, o, x, y, beta, p, q, s):  # type: ignore[no-untyped-
     for t in range(L):
         x[0, t], y[0, t] = 1.0, 0.0
     for c in range(N - 1):
-        m = c + 1
+        _reflection(c, A, B, o, x, y, beta, s)
+        _reflect(c, A, B, beta, p, q, s)
+    for i in range(N):
         for t in range(L):
-            d[c, t], s[t] = A[c, c, t], 0.0
-        for i in range(m + 1, N):
-            for t in range(L):
-                s[t] += A[i, c, t] * A[i, c, t] + B[i, c, t] * B[i, c, t]
-        for t in range(L):
-            a, b = A[m, c, t], B[m, c, t]
-            first = np.sqrt(a * a + b * b)
-            length = np.sqrt(a * a + b * b + s[t])
-            # nor has one a phase whose square has lost digits
-            known = first * first > LEAST
-            a, b = (a / first if known else 1.0), (b / first if known else 0.0)
-            # a column that has one element already needs no reflection
-            reflects = s[t] > LEAST
-            sign = -1.0 if reflects else 1.0
-            o[c, t] = length
-            x[m, t], y[m, t] = sign * (x[c, t] * a - y[c, t] * b), sign * (x[c, t] * b + y[c, t] * a)
-            size = first + length if reflects else 0.0
-            A[m, c, t], B[m, c, t] = a * size, b * size
-            beta[c, t] = 1.0 / (length * size) if reflects else 0.0
-        for i in range(m, N):
-            for t in range(L):
-                p[i, t], q[i, t] = 0.0, 0.0
-        for i in range(m, N):
-            for j in range(m, i):
-                for t in range(L):
-                    a, b = A[i, j, t], B[i, j, t]
-                    p[i, t] += a * A[j, c, t] - b * B[j, c, t]
-                    q[i, t] += a * B[j, c, t] + b * A[j, c, t]
-                    p[j, t] += a * A[i, c, t] + b * B[i, c, t]
-                    q[j, t] += a * B[i, c, t] - b * A[i, c, t]
-            for t in range(L):
-                p[i, t] += A[i, i, t] * A[i, c, t]
-                q[i, t] += A[i, i, t] * B[i, c, t]
-        for t in range(L):
-            s[t] = 0.0
-        for i in range(m, N):
-            for t in range(L):
-                s[t] += p[i, t] * A[i, c, t] + q[i, t] * B[i, c, t]
-        for t in range(L):
-            s[t] *= 0.5 * beta[c, t] * beta[c, t]
-        for i in range(m, N):
-            for t in range(L):
-                p[i, t] = beta[c, t] * p[i, t] - s[t] * A[i, c, t]
-                q[i, t] = beta[c, t] * q[i, t] - s[t] * B[i, c, t]
-        for i in range(m, N):  # less v w^+ + w v^+, w = p + i q
-            for j in range(m, i):
-                for t in range(L):
-                    a, b, e, f = A[i, c, t], B[i, c, t], A[j, c, t], B[j, c, t]
-                    A[i, j, t] -= a * p[j, t] + b * q[j, t] + p[i, t] * e + q[i, t] * f
-                    B[i, j, t] -= b * p[j, t] - a * q[j, t] + q[i, t] * e - p[i, t] * f
-            for t in range(L):
-                A[i, i, t] -= 2.0 * (A[i, c, t] * p[i, t] + B[i, c, t] * q[i, t])
-    for t in range(L):
-        d[N - 1, t] = A[N - 1, N - 1, t]
+            d[i, t] = A[i, i, t]
 
 
 @inner("f2 f2 f3 f1 f1 f1 f1 f1 f1 f1 f1 f1 f1 f1 f1 f1 f1 f1")
