@@ -26,6 +26,9 @@ ComplexArray = NDArray[np.complex128]
 Ints = NDArray[np.int64]
 T = TypeVar("T")
 
+#: energies (eV) that are no farther apart are equal but for rounding
+ROUNDING = 1e-10
+
 
 def shared(make: Callable[[Bands], T]) -> Callable[[Bands], T]:
     """A quantity of bands that is made when first asked for and kept with them, so that calculators pay once."""
@@ -184,9 +187,19 @@ class Bands:
         """Replace per-band values a (nk, n, ...) by their mean over the group, the only gauge-invariant share."""
         if len(self.degenerate_points) == 0:
             return a
-        flat = np.require(a.reshape(*a.shape[:2], -1), float, ["C", "W"])
-        mean: Array = compiled.group_mean(flat, *self.groups)
+        mean: Array = compiled.group_mean(_columns(a), *self.groups)
         return mean.reshape(a.shape)
+
+    def group_lines(self, a: Array) -> Array:
+        """The same with what a group has in a straight line in its energies, for weights that a function of these multiplies.
+
+        Levels of one group that are near a third one have large and opposite weights with k_B T log(1 + exp((mu - e) / k_B T)),
+        which their distance makes finite in the sum.
+        """
+        if len(self.degenerate_points) == 0:
+            return a
+        lines: Array = compiled.group_lines(_columns(a), self.energies, *self.groups, ROUNDING)
+        return lines.reshape(a.shape)
 
     @cached_property
     def inverse(self) -> Array:
@@ -317,3 +330,8 @@ class Bands:
         if self.matrices.curl is None:
             self.matrices = self.model.matrices(self.k, 1 if self.matrices.W is None else 2, True)
         return self.matrices
+
+
+def _columns(a: Array) -> Array:
+    """(nk, n, c) of (nk, n, ...), as compiled code takes it."""
+    return np.require(a.reshape(*a.shape[:2], -1), float, ["C", "W"])

@@ -83,6 +83,30 @@ def group_mean(a, first, end, out):  # type: ignore[no-untyped-def]
                 out[k, n, c] = total / (stop - start)
 
 
+@kernel("f3 f2 i2 i2 f0 -> f3", lambda a, *_: (a.shape,))
+def group_lines(a, energies, first, end, least, out):  # type: ignore[no-untyped-def]
+    """The straight line in the energies (nk, n) of a group that is nearest to a (nk, n, c): it has the sums of a and of a times
+    the energies. The mean where these differ by `least` or less."""
+    K, N, C = a.shape
+    for k in range(K):
+        for n in range(N):
+            start, stop = first[k, n], end[k, n]
+            centre = 0.0
+            for p in range(start, stop):
+                centre += (energies[k, p] - energies[k, start]) / (stop - start)
+            centre += energies[k, start]
+            square = 0.0
+            for p in range(start, stop):
+                square += (energies[k, p] - centre) ** 2
+            slope = (energies[k, n] - centre) / square if energies[k, stop - 1] - energies[k, start] > least else 0.0
+            for c in range(C):
+                total = lever = 0.0
+                for p in range(start, stop):
+                    total += a[k, p, c]
+                    lever += (energies[k, p] - centre) * a[k, p, c]
+                out[k, n, c] = total / (stop - start) + slope * lever
+
+
 @kernel("z4 i0 z4 i0 -> z3", lambda X, *_: ((len(X), *X.shape[2:]),))
 def multiply(X, a, Y, b, out):  # type: ignore[no-untyped-def]
     """X_a @ Y_b of two stacks (nk, d, n, n): (nk, n, n)."""

@@ -43,7 +43,7 @@ def component_names(dims: Sequence[str], along: Mapping[str, Sequence[int]]) -> 
 
 
 def evaluate(observable: Observable, bands: Bands) -> Array:
-    """Weights (nk, n, *components) of an observable on the model's axes, averaged over degenerate groups.
+    """Weights (nk, n, *components) of an observable on the model's axes, averaged over degenerate groups ("grand": a line).
 
     Raises
     ------
@@ -73,7 +73,7 @@ def evaluate(observable: Observable, bands: Bands) -> Array:
             )
     if not _built_in(observable) and not np.isfinite(weights).all():
         raise ModelError(f"calculator {observable.name} returned weights that are nan or infinite")
-    return bands.group_mean(weights)
+    return bands.group_lines(weights) if observable.occupation == "grand" else bands.group_mean(weights)
 
 
 def evaluate_at(
