@@ -30,7 +30,7 @@ class Worth:
     """Seconds from which help pays: of work here before it is looked at, of work that is left where helpers have to be started,
     where they are there, and of rest after which earlier work says nothing of what is to come."""
 
-    looked: float = 0.5
+    looked: float = 0.2
     left: float = 3.0
     left_there: float = 0.3
     rest: float = 2.0
@@ -82,15 +82,18 @@ def helped(
     limits : how many results may wait to be taken, and processes that the memory allows, this one included.
     """
     ahead, most = limits
-    began, done = time.monotonic(), 0
+    began, number = time.monotonic(), 1
     if began - _running.ended > WORTH.rest:
         _running.worked = 0.0
-    before = _running.worked
+    before, seconds = _running.worked, []
     try:
         for done, item in enumerate(items):
-            if done and most > 1 and _worth(time.monotonic() - began, before, done, len(items)) and (number := cores()) > 1:
+            if done and most > 1 and _worth(seconds, before, len(items)) and (number := cores()) > 1:
                 break
-            yield function(job, item)
+            start = time.monotonic()
+            found = function(job, item)
+            seconds.append(time.monotonic() - start)
+            yield found
         else:
             return
         yield from _with_helpers(function, job, items[done:], (ahead, min(number, most)), ways)
@@ -99,12 +102,18 @@ def helped(
         _running.worked = before + _running.ended - began
 
 
-def _worth(here: float, before: float, done: int, of: int) -> bool:
-    """Whether help pays after so many seconds of work on `done` of some items, and of work before them."""
-    left = here / done * (of - done)
+def _worth(seconds: Sequence[float], before: float, of: int) -> bool:
+    """Whether help pays after items that took so long, of so many, and work before them (s).
+
+    The first item of a run loads machine code too, or makes it: it says nothing of those that are left.
+    """
+    usual = seconds if before > 0 else seconds[1:]
+    if not usual:
+        return False
+    left = sum(usual) / len(usual) * (of - len(seconds))
     if _running.pool is not None and time.monotonic() - _running.last < IDLE / 2:
         return left > WORTH.left_there
-    return here + before > WORTH.looked and left + before > WORTH.left and left > WORTH.left_there
+    return sum(seconds) + before > WORTH.looked and left + before > WORTH.left and left > WORTH.left_there
 
 
 def _with_helpers(
