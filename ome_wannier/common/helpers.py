@@ -85,7 +85,8 @@ def helped(
     began, number = time.monotonic(), 1
     if began - _running.ended > WORTH.rest:
         _running.worked = 0.0
-    before, seconds = _running.worked, []
+    before = _running.worked
+    seconds: list[float] = []
     try:
         for done, item in enumerate(items):
             if done and most > 1 and _worth(seconds, before, len(items)) and (number := cores()) > 1:
