@@ -44,9 +44,10 @@ def tabulate(
     -------
     xarray.Dataset with `energy` (k, band) in eV, `point` (k, 3) and for each calculator (k, band, *components): the
     integrand that compute() sums with the Fermi function (attribute occupation "sea"), minus its derivative ("surface") or
-    its integral ("grand"), in units of hbar = e = 1, eV and Angstrom, averaged over degenerate groups. A combination of terms
-    that are occupied in different ways has no single integrand and is refused. Elements of a layer or chain that are such a
-    combination, or do not exist, are nan; the attribute `missing` says why. Positions across count from the centres' mean.
+    its integral ("grand"), in units of hbar = e = 1, eV and Angstrom, averaged over degenerate groups ("grand": a straight line
+    in their energies, physics.md eq. 69). A combination of terms that are occupied in different ways has no single integrand
+    and is refused. Elements of a layer or chain that are such a combination, or do not exist, are nan; the attribute `missing`
+    says why. Positions across count from the centres' mean.
 
     Raises
     ------
