@@ -26,8 +26,8 @@ ComplexArray = NDArray[np.complex128]
 Ints = NDArray[np.int64]
 T = TypeVar("T")
 
-#: energies (eV) that are no farther apart are equal but for rounding
-ROUNDING = 1e-10
+#: eV; energies that are no farther apart may be so by rounding
+ROUNDING = 1e-12
 
 
 def shared(make: Callable[[Bands], T]) -> Callable[[Bands], T]:

@@ -28,12 +28,14 @@ class Ways(NamedTuple):
 @dataclass(frozen=True)
 class Worth:
     """Seconds from which help pays: of work here before it is looked at, of work that is left where helpers have to be started,
-    where they are there, and of rest after which earlier work says nothing of what is to come."""
+    where they are there, of rest after which earlier work says nothing of what is to come, and of a first item that making
+    machine code does not explain."""
 
     looked: float = 0.2
     left: float = 3.0
     left_there: float = 0.3
     rest: float = 2.0
+    made: float = 20.0
 
 
 WORTH = Worth()
@@ -106,9 +108,9 @@ def helped(
 def _worth(seconds: Sequence[float], before: float, of: int) -> bool:
     """Whether help pays after items that took so long, of so many, and work before them (s).
 
-    The first item of a run loads machine code too, or makes it: it says nothing of those that are left.
+    The first item of a run loads machine code too, or makes it: it says nothing of those that are left, but where it is long.
     """
-    usual = seconds if before > 0 else seconds[1:]
+    usual = seconds if before > 0 or (len(seconds) == 1 and seconds[0] > WORTH.made) else seconds[1:]
     if not usual:
         return False
     left = sum(usual) / len(usual) * (of - len(seconds))

@@ -67,7 +67,7 @@ def with_levels(model, k, energies):
 
 
 @pytest.mark.parametrize("position", ["centres", "matrix"])
-@pytest.mark.parametrize("apart", [1e-7, 1e-5, 1e-3])
+@pytest.mark.parametrize("apart", [1e-11, 1e-7, 1e-5, 1e-3])
 def test_occupied_levels_of_a_group_near_a_third_one(apart, position):
     """Two levels count as one, a third is 0.01 eV above them, all are occupied: what their distance makes of the large weights
     with g is in the sums, M under a gate and of equilibrium. Expected: what is between levels across the Fermi level alone."""
@@ -81,7 +81,7 @@ def test_occupied_levels_of_a_group_near_a_third_one(apart, position):
     for terms, wanted in ((gate, sum(filled(across, o, mu) for o in gate)), (moment, moment_across(across, 3, mu[0]))):
         found = sum(filled(one, o, mu) for o in terms)
         scale = abs(wanted).max() + abs(evaluate(terms[1], one)).max()
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-9 * scale, err_msg=terms[0].name)
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12 * scale, err_msg=terms[0].name)
 
 
 def moment_across(bands, occupied, mu):

@@ -60,9 +60,10 @@ def test_order_is_kept_and_both_work(eager, pool):
 
 @pytest.mark.parametrize(("first", "others", "helps"), [(5.0, 0.01, False), (0.01, 0.2, True)])
 def test_the_first_item_does_not_count(monkeypatch, first, others, helps):
-    """It makes machine code: 60 items of 0.01 s after one of 5 s need no help, 60 of 0.2 s do."""
+    """It makes machine code: 60 items of 0.01 s after one of 5 s need no help, 60 of 0.2 s do, and two after one of 30 s."""
     monkeypatch.setattr(helpers, "_running", helpers._Running())
     assert not helpers._worth([first], 0.0, 60)
+    assert helpers._worth([30.0], 0.0, 3)
     assert helpers._worth([first, others, others], 0.0, 60) == helps
 
 
