@@ -16,7 +16,7 @@ import ome_wannier as ome
 from ome_wannier.common import executors, helpers
 from ome_wannier.common.helpers import Ways, Worth, helped
 
-ALWAYS = Worth(looked=-1.0, left=-1.0, left_there=-1.0)
+ALWAYS = Worth(looked=-1.0, left=-1.0, left_there=-1.0, made=-1.0)
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_a_script_with_helpers_ends_without_a_word(tmp_path):
     script.write_text(
         "import ome_wannier as ome\n"
         "from ome_wannier.common import helpers\n"
-        "helpers.WORTH, helpers.cores = helpers.Worth(-1.0, -1.0, -1.0), lambda: 2\n"
+        "helpers.WORTH, helpers.cores = helpers.Worth(-1.0, -1.0, -1.0, made=-1.0), lambda: 2\n"
         "result = ome.compute(ome.load('haldane'), (120, 120, 1), 'total', fermi=0.1, temperature=900.0)\n"
         "print(helpers._running.pool is not None)\n"
     )
