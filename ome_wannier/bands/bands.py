@@ -178,6 +178,21 @@ class Bands:
         first, end = self.groups
         return np.flatnonzero((end - first > 1).any(axis=1))
 
+    @cached_property
+    def told_apart(self) -> tuple[Ints, Bands] | None:
+        """Points at which levels of one group are farther apart than `Degeneracy.finer`, and all points with finer groups; None
+        where there are none."""
+        finer, tol = self._degeneracy.finer, self._degeneracy.tol
+        if not finer or len(self.degenerate_points) == 0:
+            return None
+        spacing = np.diff(self.energies, axis=1)
+        points = np.flatnonzero(((spacing > finer) & (spacing <= tol)).any(axis=1))
+        if len(points) == 0:
+            return None
+        bands = self.regrouped(Degeneracy(finer))
+        bands.passed = self.passed
+        return points, bands
+
     @property
     def widest_group(self) -> float:
         """Largest spread of the eigenvalues inside one group, in eV (groups are chained: it may exceed the tolerance)."""

@@ -29,6 +29,8 @@ class LevelsConstants:
     #: default tolerances in eV of models whose positions are exact, which files round, and of k.p models, whose gaps are narrow
     exact_tol: float = 1e-5
     kdotp_tol: float = 1e-7
+    #: levels of one group that are farther apart than this, in models that are written down, are so by physics
+    rounding: float = 1e-8
     #: that of Wannier functions in k_B T of the lowest temperature, its bounds in eV, and what it is at T = 0
     share: float = 0.05
     least: float = 1e-6
@@ -64,6 +66,7 @@ class Degeneracy:
     doubt : eV; levels farther apart than `tol` but not than this may be one as well. What that changes is an error.
     noise : eV; how far apart the two levels of a pair are at the most. It is taken for noise; what it changes is an error.
     apart : eV; `tol` were the pairs really split, or 0 where they are split by too little to matter.
+    finer : eV; levels of one group that are farther apart are told apart by their occupations (physics.md eq. 10), or 0.
     """
 
     tol: float
@@ -71,6 +74,7 @@ class Degeneracy:
     doubt: float = 0.0
     noise: float = 0.0
     apart: float = 0.0
+    finer: float = 0.0
 
     @classmethod
     def of(cls, model: Model, temperature: Array | float, tol: float | None = None) -> Degeneracy:
@@ -78,7 +82,9 @@ class Degeneracy:
         if tol is not None:
             return cls(float(tol))
         default = default_tol(model, temperature)
-        doubt = 0.0 if model.exact_position else LEVELS.doubt * default
+        if not model.is_fitted:
+            return cls(default, finer=LEVELS.rounding)
+        doubt = LEVELS.doubt * default
         noise = splitting_of_pairs(model)
         if noise is None:
             return cls(default, False, doubt)
@@ -95,6 +101,11 @@ class Degeneracy:
         # physics.md eq. 9
         mean = energies.reshape(len(energies), -1, 2).mean(axis=2)
         return np.repeat(mean, 2, axis=1)
+
+    @property
+    def finest(self) -> float:
+        """Spacing in eV from which on two levels that differ in occupation count as two."""
+        return self.finer or self.tol
 
     @property
     def splits_pairs(self) -> bool:

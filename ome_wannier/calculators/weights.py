@@ -73,7 +73,28 @@ def evaluate(observable: Observable, bands: Bands) -> Array:
             )
     if not _built_in(observable) and not np.isfinite(weights).all():
         raise ModelError(f"calculator {observable.name} returned weights that are nan or infinite")
-    return bands.group_lines(weights) if observable.occupation == "grand" else bands.group_mean(weights)
+    if observable.occupation == "grand":
+        return bands.group_lines(weights)
+    return _with_levels_apart(observable, bands, bands.group_mean(weights))
+
+
+def _with_levels_apart(observable: Observable, bands: Bands, weights: Array) -> Array:
+    """Weights (nk, n, *components), means over groups, with what they lack where levels of a group cross (physics.md eq. 10).
+
+    Of f: the sum over a whole group is known best with its levels as one; what differs between them counts with the differences
+    of f. Of its derivative, beside f in the same response: those of the levels themselves. All others are continuous there,
+    or diverge, and the tolerance says how far.
+    """
+    cancels = observable.occupation == "sea" and observable.full_bands == "cancel"
+    beside = observable.occupation == "surface" and observable.kind == "alpha"
+    if not (cancels or beside) or bands.told_apart is None:
+        return weights
+    points, finer = bands.told_apart
+    apart, out = evaluate(observable, finer), weights.copy()
+    if cancels:
+        apart = apart + weights - bands.group_mean(apart)
+    out[points] = apart[points]
+    return out
 
 
 def evaluate_at(

@@ -109,11 +109,12 @@ def compute(
     memory : budget in bytes for the arrays of one batch of k points and for all sums; with `executor`, of each worker.
     degeneracy_tol : eV; levels closer than this form one degenerate group, and no others do. By default 0.05 k_B T of the
         lowest temperature, but 1e-6 to 1e-4 (1e-5 at T = 0), for Wannier functions with position matrix elements, which split
-        levels that symmetry makes equal; 1e-7 for k.p models, 1e-5 for others. Spinor Wannier functions whose bands are
-        double everywhere but for noise, as inversion times time reversal makes them, then have the mean of the two
-        energies, and at least that noise as tolerance (attribute `paired_levels`; see `bands.degeneracy`). What levels up to
-        ten times that far apart (twice the noise) would change as one is an error (attribute `levels_in_doubt`). A number
-        switches both off.
+        levels that symmetry makes equal; 1e-7 for k.p models, 1e-5 for others. In models that are written down levels of one
+        group that are 1e-8 eV apart count all the same as each of them is occupied (physics.md eq. 10). Spinor Wannier
+        functions whose bands are double everywhere but for noise, as inversion times time reversal makes them, have the mean
+        of the two energies, and at least that noise as tolerance (attribute `paired_levels`; see `bands.degeneracy`). What
+        levels of Wannier functions up to ten times that far apart (twice the noise) would change as one is an error (attribute
+        `levels_in_doubt`). A number switches all of this off.
     symmetry : "auto" looks for the operations that the Hamiltonian obeys, among those of its atoms or lattice, with and
         without time reversal, and gives the tensors their symmetry, each by its declared parities. Points that operations
         join which hold to rounding are summed once, and what these forbid is exactly zero. What others change, which

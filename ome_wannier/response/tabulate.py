@@ -87,7 +87,7 @@ def tabulate(
 
 
 def integrand(
-    model: Model, calculator: Calculator, k: Array, fermi: float, kT: float
+    model: Model, calculator: Calculator, k: Array, fermi: float, kT: float, degeneracy_tol: float | None = None
 ) -> tuple[Array, Array, dict[str, tuple[str, ...]]]:
     """What compute() averages over the zone, at one Fermi level and k_B T > 0 in eV, fixed by a field across a layer or chain.
 
@@ -98,7 +98,7 @@ def integrand(
     """
     parts = _parts(model, [calculator])
     observables = [t for t in resolve([calculator, *parts])[1] if isinstance(t, Observable)]
-    energies, weights = weights_at(model, k, observables)
+    energies, weights = weights_at(model, k, observables, degeneracy_tol)
     occupation = by_occupation(energies, fermi, kT)
     sums = {o.name: np.einsum("kn,kn...->k...", occupation[o.occupation], weights[o.name])[:, None] for o in observables}
     values = {c.name: combine(c, sums) for c in (calculator, *parts)}

@@ -63,7 +63,7 @@ def places_of(job: CellJob, states: States, k: Array, half: Array) -> Places:
         point, band = np.nonzero((most(rows) > gap) & asked)
         crossing = Crossings.of(gap[point, band], rows[point, band])
         q, there, close = crossing.within(ADAPTIVE.margin / 2)
-        q, there = crossing.told(q, there, job.integrand.degeneracy.tol)
+        q, there = crossing.told(q, there, job.integrand.degeneracy.finest)
         narrow = close & (alias(there, crossing.speeds) > resolved)
         content = np.where(narrow, share(there, crossing.speeds) / np.maximum(there, TINY) ** 2, 0.0)
         c = _first(point // m, content, m // ADAPTIVE.points_per_place)

@@ -156,7 +156,7 @@ def block_sum(job: MeshJob, rows: tuple[int, int]) -> Block:
         part = np.repeat(histogram[use], job.integrand.model.n_orbitals)
         occupation.add(block, bands.energies.ravel(), weights.reshape(-1, columns), part)
         missed = with_surfaces(missed, occupation, bands.energies, bands.moves, weights, kinds)
-        near = pairs_near(bands, occupation, degeneracy.tol, bool(full.any()))
+        near = pairs_near(bands, occupation, degeneracy.finest, bool(full.any()))
         if full.any():
             states = bands.energies, weights[..., full]
             planes = with_rows(planes, occupation, near, states, (k, use), job.mesh)

@@ -15,6 +15,7 @@ from ome_wannier.bands.degeneracy import Degeneracy, default_tol, splitting_of_p
 from ome_wannier.calculators import Observable, get, names
 from ome_wannier.calculators.weights import evaluate
 from ome_wannier.errors import AccuracyWarning, ConvergenceWarning
+from ome_wannier.response.tabulate import integrand
 
 KB = 8.617333262e-5
 
@@ -231,3 +232,36 @@ def test_no_doubt_where_levels_are_apart():
         assert found.attrs["levels_in_doubt"] == ""
         for name in found.data_vars:
             np.testing.assert_array_equal(found[name].values, given[name].values)
+
+
+def crossing_along_a_line():
+    """Two layers of MnBi2Te4, one tilted: all bands touch in pairs along k_x = 0, and part linearly."""
+    return ome.load("mnbi2te4-slab", layers=2, tilt_top=0.0, tilt_bottom=0.33)
+
+
+@pytest.mark.parametrize("mu", [0.0, 0.07])
+def test_levels_of_a_group_that_cross_count_as_they_are_occupied(mu):
+    """1e-7 to 1e-5 eV from a line of crossings at 300 K: the response is that of the levels apart, not 20 % less and more.
+
+    With the levels apart rounding leaves eps/apart^2 of the weights.
+    """
+    model, y = crossing_along_a_line(), np.random.default_rng(1).uniform(0.002, 0.05, 6)
+    k = np.stack([np.full(6, 1.2e-5), y, np.zeros(6)], axis=1)
+    for name in ("total", "magnetization", "extrinsic"):
+        calculator = get(name)
+        found, apart, one = (integrand(model, calculator, k, mu, 300 * KB, tol)[1] for tol in (None, 1e-9, 1e-5))
+        size = np.nanmax(np.abs(apart))  # of extrinsic the column of a field across is nan
+        assert np.nanmax(np.abs(found - apart)) < (1e-3 if name == "extrinsic" else 1e-5) * size
+        if name == "total":
+            assert np.nanmax(np.abs(one - apart)) > 0.2 * size
+
+
+def test_lines_of_crossings_do_not_bias_what_converges():
+    """rtol = 1e-5 refines cells onto the line: 6e-4 were lost there, and called converged. Expected: a mesh off the line, whose
+    sum converges exponentially."""
+    model, settings = crossing_along_a_line(), {"calculators": ["total"], "fermi": 0.0, "temperature": 300.0, "symmetry": "off"}
+    expected = ome.compute(model, ome.KMesh((400, 400, 1), (0.31, 0.41, 0.0)), **settings).total.values
+    found = ome.compute(model, rtol=1e-5, **settings)
+    assert found.attrs["converged"]
+    assert np.abs(found.total.values - expected).max() < 1e-5 * np.abs(expected).max()
+    assert (np.abs(found.total.values - expected) <= found.total_error.values + 1e-9 * np.abs(expected).max()).all()
